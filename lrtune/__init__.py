@@ -1,0 +1,36 @@
+"""lrtune finds a learning rate, and how it should decay, that holds up on seeds it has not seen.
+
+Names are imported when they are first used, so that ``import lrtune`` and ``lrtune --help`` load
+neither scikit-learn nor optuna.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from lrtune._version import __version__
+
+if TYPE_CHECKING:
+    from lrtune.estimators import MLPClassifier, MLPRegressor
+    from lrtune.training.schedules import Schedule
+    from lrtune.tuning.pruners import DivergencePruner
+
+__all__ = ["DivergencePruner", "MLPClassifier", "MLPRegressor", "Schedule", "__version__"]
+
+_HOMES = {
+    "DivergencePruner": "lrtune.tuning.pruners",
+    "MLPClassifier": "lrtune.estimators",
+    "MLPRegressor": "lrtune.estimators",
+    "Schedule": "lrtune.training.schedules",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -1,0 +1,215 @@
+"""``lrtune search``: from a table to a recommended learning rate."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from lrtune.cli.options import DecayList, HiddenSizes, PositiveFloat, RangeType, storage_option
+from lrtune.training.optimizers import OPTIMIZERS
+from lrtune.training.schedules import DECAYS
+
+__all__ = ["command"]
+
+
+@click.command("search", short_help="Search for the learning rate of a network on a table.")
+@click.argument("data")
+@click.option("--target", metavar="COLUMN", help="Column to predict.  [default: the last]")
+@click.option(
+    "--task",
+    type=click.Choice(["auto", "classification", "regression"]),
+    default="auto",
+    show_default=True,
+)
+@click.option(
+    "--hidden",
+    type=HiddenSizes(),
+    default="50,12",
+    show_default=True,
+    help="Hidden units of each layer.",
+)
+@click.option(
+    "--epochs", type=click.IntRange(1), default=20, show_default=True, help="Epochs of a trial."
+)
+@click.option(
+    "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Rows per step."
+)
+@click.option("--optimizer", type=click.Choice(list(OPTIMIZERS)), default="sgd", show_default=True)
+@click.option(
+    "--decay",
+    "decays",
+    type=DecayList(),
+    help=f"Decay types to search, separated by commas, among {', '.join(DECAYS)}.  "
+    "[default: those without options of their own, compound and plateau left out]",
+)
+@click.option(
+    "--alpha0", type=RangeType(), help="Range of the initial rate.  [default: by the optimizer]"
+)
+@click.option(
+    "--decay-rate",
+    type=RangeType(),
+    help="Range of the decay rate, in 1/epoch.  [default: 0.03/epochs:30/epochs]",
+)
+@click.option(
+    "--trials", type=click.IntRange(1), default=64, show_default=True, help="Settings to try."
+)
+@click.option(
+    "--timeout", type=PositiveFloat(), metavar="SECONDS", help="Begin no further trials after this."
+)
+@click.option(
+    "--replicates",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Splits and seeds that each setting is judged on.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="The same seed gives the same trials.",
+)
+@storage_option
+@click.option("--name", metavar="STUDY", help="Name of the study.  [default: that of the data]")
+@click.option("--resume", is_flag=True, help="Go on with the study of that name.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else.")
+@click.option("--quiet", is_flag=True, help="No progress, no notes.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    data: str,
+    target: str | None,
+    task: Any,
+    hidden: tuple[int, ...],
+    epochs: int,
+    batch_size: int,
+    optimizer: str,
+    decays: tuple[str, ...] | None,
+    alpha0: tuple[float, float] | None,
+    decay_rate: tuple[float, float] | None,
+    trials: int,
+    timeout: float | None,
+    replicates: int,
+    seed: int,
+    storage: str,
+    name: str | None,
+    resume: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    r"""Search for the best learning rate of a network on DATA.
+
+    DATA is iris, digits, wine, breast_cancer, diabetes, or a numeric CSV file with a header line.
+    Finished trials are recorded; a second search of the same data gets a study of its own.
+
+    \b
+    Examples:
+      lrtune search iris
+      lrtune search table.csv --target price --hidden 64,32 --epochs 50
+      lrtune search digits --decay constant,cosine --alpha0 0.01:1 --trials 128 --json
+    """
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from lrtune.data import load_dataset, make_replicates
+    from lrtune.estimators import MLPClassifier, MLPRegressor
+    from lrtune.tuning.search import search
+    from lrtune.tuning.space import Space
+
+    dataset = load_dataset(data, target=target, task=task)
+    if not quiet:
+        for note in dataset.notes:
+            click.echo(note, err=True)
+    network = MLPClassifier if dataset.task == "classification" else MLPRegressor
+    estimator = make_pipeline(
+        StandardScaler(),
+        network(hidden, optimizer=optimizer, batch_size=batch_size, max_iter=epochs),
+    )
+    space = Space.default(
+        optimizer, epochs, learning_rate_init=alpha0, decay=decays, decay_rate=decay_rate
+    )
+    with _progress(trials, show=not quiet) as show, _resumable(ctx) as remember:
+
+        def on_progress(progress: Any) -> None:
+            remember(progress)
+            show(progress)
+
+        result = search(
+            estimator,
+            dataset.X,
+            dataset.y,
+            replicates=make_replicates(dataset.y, replicates, task=dataset.task, seed=seed),
+            space=space,
+            n_trials=trials,
+            seed=seed,
+            timeout=timeout,
+            storage=storage,
+            name=name or dataset.name,
+            resume=resume,
+            description={"dataset": dataset.name, "task": dataset.task, "target": dataset.target},
+            on_progress=on_progress,
+        )
+    if as_json:
+        click.echo(json.dumps(result.to_dict()))
+        return
+    from lrtune.cli.summary import print_summary
+
+    print_summary(result, estimator[-1], n_replicates=replicates)
+
+
+@contextmanager
+def _progress(total: int, *, show: bool) -> Iterator[Callable[[Any], None]]:
+    """A progress bar on standard error, if that is a terminal."""
+    if not (show and sys.stderr.isatty()):
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    with Progress(
+        TextColumn("trials"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task("", total=total)
+
+        def show_progress(progress: Any) -> None:
+            best = "" if progress.best is None else f"best loss {progress.best.value:.4g}, "
+            description = f"{best}{progress.trials.diverged} diverged"
+            bar.update(task, completed=progress.finished, description=description)
+
+        yield show_progress
+
+
+@contextmanager
+def _resumable(ctx: click.Context) -> Iterator[Callable[[Any], None]]:
+    """On Ctrl-C, say what is kept and print the line to resume."""
+    latest: list[Any] = []
+    try:
+        yield latest.append
+    except KeyboardInterrupt:
+        if latest:
+            progress = latest[-1]
+            again = shlex.join(["lrtune", *ctx.obj, "--name", progress.study, "--resume"])
+            click.echo(
+                f"{progress.finished} of {progress.total} trials are kept; go on with:\n  {again}",
+                err=True,
+            )
+        raise

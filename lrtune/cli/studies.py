@@ -1,0 +1,65 @@
+"""``lrtune studies``: what a record holds."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from lrtune.cli.options import storage_option
+
+__all__ = ["command"]
+
+
+@click.command("studies", short_help="List the studies in a record.")
+@storage_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+def command(storage: str, as_json: bool) -> None:
+    r"""List the studies in a record: trials by outcome, and the best setting so far.
+
+    \b
+    Examples:
+      lrtune studies
+      lrtune studies --storage sqlite:///studies.db --json
+    """
+    from lrtune.tuning.storage import summarise_studies
+
+    summaries = summarise_studies(storage)
+    if as_json:
+        click.echo(json.dumps([asdict(summary) for summary in summaries]))
+        return
+    _print_table(summaries, storage)
+
+
+def _print_table(summaries: list[Any], storage: str) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    from lrtune.cli.console import make_console
+    from lrtune.tuning.storage import public_name
+
+    console = make_console()
+    if not summaries:
+        console.print(Text(f"no studies in {public_name(storage)}"))
+        return
+    table = Table(box=SIMPLE_HEAD)
+    for heading in ("study", "data", "trials", "best loss", "best setting"):
+        table.add_column(heading, no_wrap=True)
+    for summary in summaries:
+        table.add_row(*(Text(cell) for cell in _cells(summary)))
+    console.print(table)
+
+
+def _cells(summary: Any) -> list[str]:
+    counts = [f"{count} {outcome}" for outcome, count in asdict(summary.trials).items() if count]
+    cells = [summary.study, summary.dataset, ", ".join(counts) or "none yet"]
+    if summary.best is None:
+        return [*cells, "–", "–"]
+    best = summary.best
+    setting = f"{best.learning_rate_init:.4g} {best.decay}"
+    if best.decay != "constant":
+        setting += f" {best.decay_rate:.4g}"
+    return [*cells, f"{summary.best_loss:.4g}", setting]

@@ -1,0 +1,21 @@
+"""What lrtune raises, each derived from the built-in exception that a caller would expect."""
+
+from __future__ import annotations
+
+__all__ = ["DivergenceWarning", "InvalidInputError", "LrtuneError", "NothingCompletedError"]
+
+
+class LrtuneError(Exception):
+    """Base of everything that lrtune raises on purpose."""
+
+
+class InvalidInputError(LrtuneError, ValueError):
+    """A value from outside breaks a rule; the message names the value, the rule and the cure."""
+
+
+class NothingCompletedError(LrtuneError, RuntimeError):
+    """A search ended without one completed trial, so there is nothing to recommend."""
+
+
+class DivergenceWarning(UserWarning):
+    """A training diverged; the message names the rate, the epoch and the cure."""

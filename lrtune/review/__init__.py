@@ -1,0 +1,1 @@
+"""The review floor: looks at frozen results, schedules and studies; never trains."""

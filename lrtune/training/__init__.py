@@ -1,0 +1,1 @@
+"""The training floor: schedules, optimizers, the network and the lockstep population (numpy)."""

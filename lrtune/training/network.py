@@ -1,0 +1,315 @@
+"""A multilayer perceptron over K settings at once: every array has a leading K axis.
+
+Parameters are one flat ``(K, P)`` array (all weights, then all biases); `Network.layers` gives
+views of it per layer. Both losses are paired with their canonical output (softmax with cross
+entropy, identity with squared error), so the gradient at the last layer is the same expression,
+``scale * (output - target)``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lrtune.exceptions import InvalidInputError
+
+__all__ = ["ACTIVATIONS", "INITIALIZERS", "LOSSES", "Activation", "Layer", "Loss", "Network"]
+
+Array = npt.NDArray[Any]
+
+
+class Layer(NamedTuple):
+    """Weights ``(K, fan_in, fan_out)`` and biases ``(K, 1, fan_out)`` of one layer."""
+
+    weights: Array
+    biases: Array
+
+
+# --- activations, in place --------------------------------------------------------------------
+
+
+class Activation(NamedTuple):
+    """An activation and its derivative, which is given through the activation's own output."""
+
+    apply: Callable[[Array], None]
+    """Replaces z by a(z)."""
+    multiply_by_derivative: Callable[[Array, Array], None]
+    """Given ``(delta, a)``, multiplies delta by a'(z)."""
+
+
+def _identity(z: Array) -> None:
+    pass
+
+
+def _identity_derivative(delta: Array, a: Array) -> None:
+    pass
+
+
+def _logistic(z: Array) -> None:
+    """1 / (1 + e^-z) as ½(1 + tanh(z/2)), which cannot overflow."""
+    z *= 0.5
+    np.tanh(z, out=z)
+    z += 1
+    z *= 0.5
+
+
+def _logistic_derivative(delta: Array, a: Array) -> None:
+    delta *= a
+    delta *= 1 - a
+
+
+def _tanh(z: Array) -> None:
+    np.tanh(z, out=z)
+
+
+def _tanh_derivative(delta: Array, a: Array) -> None:
+    delta *= 1 - a * a
+
+
+def _relu(z: Array) -> None:
+    np.maximum(z, 0, out=z)
+
+
+def _relu_derivative(delta: Array, a: Array) -> None:
+    delta *= a > 0
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "identity": Activation(_identity, _identity_derivative),
+    "logistic": Activation(_logistic, _logistic_derivative),
+    "relu": Activation(_relu, _relu_derivative),
+    "tanh": Activation(_tanh, _tanh_derivative),
+}
+
+
+# --- losses -----------------------------------------------------------------------------------
+
+
+class Loss(NamedTuple):
+    """A loss with its canonical output.
+
+    ``rows(z, y)`` gives the loss of every row, ``(K, B)``, and replaces the last layer's z by the
+    network's output; ``gradient_scale(m)`` times (output - y) is its gradient in z for m outputs;
+    ``guess(y)`` is the loss of a prediction that ignores the input.
+    """
+
+    rows: Callable[[Array, Array], Array]
+    gradient_scale: Callable[[int], float]
+    guess: Callable[[Array], float]
+
+
+def _log_loss(z: Array, y: Array) -> Array:
+    """Cross entropy of softmax(z); finite as long as z is, however small the probability."""
+    z -= z.max(axis=-1, keepdims=True)
+    target = (z * y).sum(axis=-1)
+    np.exp(z, out=z)
+    total = z.sum(axis=-1, keepdims=True)
+    z /= total
+    return np.asarray(np.log(total[..., 0]) - target)
+
+
+def _squared_error(z: Array, y: Array) -> Array:
+    """Squared error, mean over the outputs: torch ``MSELoss``, Keras ``mean_squared_error``."""
+    difference = z - y
+    return np.asarray((difference * difference).mean(axis=-1))
+
+
+def _variance(y: Array) -> float:
+    variance = float(y.var(axis=0, dtype=np.float64).mean())
+    return variance if variance > 0 else 1.0  # a constant target leaves no scale to compare with
+
+
+LOSSES: dict[str, Loss] = {
+    "log_loss": Loss(_log_loss, lambda _: 1.0, lambda y: math.log(max(2, y.shape[1]))),
+    "squared_error": Loss(_squared_error, lambda n_outputs: 2.0 / n_outputs, _variance),
+}
+
+
+# --- initial weights --------------------------------------------------------------------------
+
+Initializer = Callable[[np.random.Generator, int, int], Array]
+
+
+def _uniform(rng: np.random.Generator, n: int, m: int, limit: float) -> Array:
+    return rng.uniform(-limit, limit, size=(n, m))
+
+
+INITIALIZERS: dict[str, Initializer] = {
+    "glorot_normal": lambda rng, n, m: rng.normal(0.0, math.sqrt(2 / (n + m)), size=(n, m)),
+    "glorot_uniform": lambda rng, n, m: _uniform(rng, n, m, math.sqrt(6 / (n + m))),
+    "he_normal": lambda rng, n, m: rng.normal(0.0, math.sqrt(2 / n), size=(n, m)),
+    "he_uniform": lambda rng, n, m: _uniform(rng, n, m, math.sqrt(6 / n)),
+}
+"""Glorot and Bengio (2010); He et al. (2015). Biases start at zero."""
+
+
+# --- the network ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Network:
+    """The architecture; its methods are pure functions of the parameters they are given.
+
+    Parameters
+    ----------
+    layer_sizes : tuple of int
+        Inputs, hidden units of each layer, outputs.
+    activation : str, default="relu"
+        Activation of the hidden layers, a key of `ACTIVATIONS`.
+    loss : str, default="log_loss"
+        A key of `LOSSES`.
+    weights_init : str, default="glorot_uniform"
+        Distribution of the initial weights, a key of `INITIALIZERS`.
+
+    Examples
+    --------
+    >>> network = Network((4, 50, 12, 3))
+    >>> network.n_parameters
+    901
+    >>> network.initial_parameters(np.random.default_rng(0), np.dtype("float32")).shape
+    (901,)
+    """
+
+    layer_sizes: tuple[int, ...]
+    activation: str = "relu"
+    loss: str = "log_loss"
+    weights_init: str = "glorot_uniform"
+
+    def __post_init__(self) -> None:
+        if len(self.layer_sizes) < 2 or min(self.layer_sizes) < 1:
+            raise InvalidInputError(
+                "layer_sizes must name at least inputs and outputs, each at least 1, "
+                f"but got {self.layer_sizes}"
+            )
+        for name, registry in (
+            ("activation", ACTIVATIONS),
+            ("loss", LOSSES),
+            ("weights_init", INITIALIZERS),
+        ):
+            if getattr(self, name) not in registry:
+                raise InvalidInputError(
+                    f"{name} must be one of {', '.join(registry)}, but got {getattr(self, name)!r}"
+                )
+
+    @property
+    def n_weights(self) -> int:
+        """Number of weights, biases left out."""
+        return sum(n * m for n, m in pairwise(self.layer_sizes))
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights and biases, P."""
+        return self.n_weights + sum(self.layer_sizes[1:])
+
+    def initial_parameters(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
+        """Draw initial parameters, shape (P,); drawn in float64 whatever the dtype."""
+        draw = INITIALIZERS[self.weights_init]
+        weights = [draw(rng, n, m).ravel() for n, m in pairwise(self.layer_sizes)]
+        biases = np.zeros(sum(self.layer_sizes[1:]))
+        return np.concatenate([*weights, biases]).astype(dtype)
+
+    def layers(self, parameters: Array) -> list[Layer]:
+        """Views of flat parameters (or gradients) ``(K, P)``, layer by layer."""
+        n_settings = len(parameters)
+        weight, bias = 0, self.n_weights
+        layers = []
+        for n, m in pairwise(self.layer_sizes):
+            layers.append(
+                Layer(
+                    parameters[:, weight : weight + n * m].reshape(n_settings, n, m),
+                    parameters[:, bias : bias + m].reshape(n_settings, 1, m),
+                )
+            )
+            weight, bias = weight + n * m, bias + m
+        return layers
+
+    def activation_buffers(self, n_settings: int, n_rows: int, dtype: np.dtype[Any]) -> list[Array]:
+        """Room for every layer's output, ``(K, B, units)`` each."""
+        return [np.empty((n_settings, n_rows, m), dtype=dtype) for m in self.layer_sizes[1:]]
+
+    def forward(self, layers: Sequence[Layer], X: Array, buffers: Sequence[Array]) -> list[Array]:
+        """Propagate one batch through K networks.
+
+        Parameters
+        ----------
+        layers : sequence of Layer
+            Of K settings.
+        X : ndarray of shape (B, n_features)
+            The batch, shared by all settings.
+        buffers : sequence of ndarray
+            From `activation_buffers`, for at least K settings and B rows; overwritten.
+
+        Returns
+        -------
+        list of ndarray
+            The hidden layers' activations and the last layer's z, ``(K, B, units)`` each, as
+            views of the buffers.
+        """
+        apply = ACTIVATIONS[self.activation].apply
+        outputs: list[Array] = []
+        signal = X
+        for layer, buffer in zip(layers, buffers, strict=True):
+            z = buffer[: len(layer.weights), : len(X)]
+            np.matmul(signal, layer.weights, out=z)
+            z += layer.biases
+            if len(outputs) < len(layers) - 1:
+                apply(z)
+            outputs.append(z)
+            signal = z
+        return outputs
+
+    def row_losses(self, outputs: Sequence[Array], y: Array) -> Array:
+        """Loss of every row, shape (K, B); the last of `outputs` turns from z to the output.
+
+        Parameters
+        ----------
+        outputs : sequence of ndarray
+            What `forward` returned.
+        y : ndarray of shape (B, n_outputs)
+            Target, classes one-hot.
+        """
+        return LOSSES[self.loss].rows(outputs[-1], y)
+
+    def backward(
+        self,
+        layers: Sequence[Layer],
+        X: Array,
+        y: Array,
+        outputs: list[Array],
+        gradients: Sequence[Layer],
+        sample_weight: Array | None = None,
+    ) -> None:
+        """Gradient of the (weighted) mean loss of a batch, after `row_losses`.
+
+        Parameters
+        ----------
+        layers, gradients : sequence of Layer
+            Parameters, and where their gradients are written.
+        X : ndarray of shape (B, n_features)
+        y : ndarray of shape (B, n_outputs)
+        outputs : list of ndarray
+            From `forward`, after `row_losses`; consumed.
+        sample_weight : ndarray of shape (B,), optional
+            Weights of the rows; the mean is taken over their sum.
+        """
+        multiply_by_derivative = ACTIVATIONS[self.activation].multiply_by_derivative
+        delta = outputs[-1]
+        delta -= y
+        scale = LOSSES[self.loss].gradient_scale(y.shape[1])
+        if sample_weight is None:
+            delta *= scale / len(X)
+        else:
+            delta *= (sample_weight * (scale / sample_weight.sum()))[:, np.newaxis]
+        for index in range(len(layers) - 1, -1, -1):
+            signal = outputs[index - 1] if index else X
+            np.matmul(signal.swapaxes(-1, -2), delta, out=gradients[index].weights)
+            np.sum(delta, axis=1, keepdims=True, out=gradients[index].biases)
+            if index:
+                delta = np.matmul(delta, layers[index].weights.swapaxes(-1, -2))
+                multiply_by_derivative(delta, signal)

@@ -1,0 +1,240 @@
+"""Optimizers over K settings at once: ``update(params, grads, state, rates)``, in place.
+
+An optimizer holds its hyperparameters and nothing else. Parameters and gradients are flat
+``(K, P)`` arrays, so that one update of all settings and layers is a handful of array
+operations; rates are ``(K, 1)``. ``grads`` is consumed as scratch.
+
+Defaults and names are scikit-learn's where it has them, else Keras'. The updates are those of
+the papers and of torch: with a schedule, the rate acts on the whole velocity at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "OPTIMIZERS",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Momentum",
+    "Nesterov",
+    "Optimizer",
+    "OptimizerState",
+    "RMSprop",
+]
+
+Array = npt.NDArray[Any]
+
+
+@dataclass
+class OptimizerState:
+    """Arrays with a leading K axis, and the number of updates made."""
+
+    buffers: dict[str, Array] = field(default_factory=dict)
+    updates: int = 0
+
+    def keep(self, mask: Array) -> None:
+        """Drop the settings where the ``(K,)`` mask is false."""
+        self.buffers = {name: buffer[mask] for name, buffer in self.buffers.items()}
+
+
+class Optimizer(Protocol):
+    """The contract shared by all optimizers."""
+
+    def init(self, params: Array) -> OptimizerState:
+        """State before the first update of parameters like `params`, shape (K, P)."""
+
+    def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
+        """Change `params` and `state` in place; `grads` is left undefined."""
+
+
+def _zeros(params: Array, *names: str) -> OptimizerState:
+    return OptimizerState({name: np.zeros_like(params) for name in names})
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent: w ← w - α·g.
+
+    Examples
+    --------
+    >>> params, grads = np.ones((2, 3)), np.ones((2, 3))
+    >>> optimizer = SGD()
+    >>> optimizer.update(params, grads, optimizer.init(params), np.array([[0.1], [0.5]]))
+    >>> params
+    array([[0.9, 0.9, 0.9],
+           [0.5, 0.5, 0.5]])
+    """
+
+    def init(self, params: Array) -> OptimizerState:  # noqa: ARG002
+        """No state but the count."""
+        return OptimizerState()
+
+    def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
+        """Change `params` in place."""
+        state.updates += 1
+        grads *= rates
+        params -= grads
+
+
+@dataclass(frozen=True)
+class Momentum:
+    """Heavy-ball momentum: v ← μ·v + g; w ← w - α·v (Polyak 1964; torch ``SGD``)."""
+
+    momentum: float = 0.9
+
+    def init(self, params: Array) -> OptimizerState:
+        """A velocity of zero."""
+        return _zeros(params, "velocity")
+
+    def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
+        """Change `params` and the velocity in place."""
+        state.updates += 1
+        velocity = state.buffers["velocity"]
+        velocity *= self.momentum
+        velocity += grads
+        np.multiply(velocity, rates, out=grads)
+        params -= grads
+
+
+@dataclass(frozen=True)
+class Nesterov:
+    """Nesterov momentum: v ← μ·v + g; w ← w - α·(g + μ·v) (Sutskever et al. 2013; torch)."""
+
+    momentum: float = 0.9
+
+    def init(self, params: Array) -> OptimizerState:
+        """A velocity of zero."""
+        return _zeros(params, "velocity", "scratch")
+
+    def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
+        """Change `params` and the velocity in place."""
+        state.updates += 1
+        velocity, scratch = state.buffers["velocity"], state.buffers["scratch"]
+        velocity *= self.momentum
+        velocity += grads
+        np.multiply(velocity, self.momentum, out=scratch)
+        grads += scratch
+        grads *= rates
+        params -= grads
+
+
+@dataclass(frozen=True)
+class Adagrad:
+    """Adagrad: s ← s + g²; w ← w - α·g / (√s + ε) (Duchi et al. 2011)."""
+
+    epsilon: float = 1e-8
+
+    def init(self, params: Array) -> OptimizerState:
+        """A sum of squares of zero."""
+        return _zeros(params, "square_sum", "scratch")
+
+    def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
+        """Change `params` and the sum of squares in place."""
+        state.updates += 1
+        square_sum, scratch = state.buffers["square_sum"], state.buffers["scratch"]
+        np.multiply(grads, grads, out=scratch)
+        square_sum += scratch
+        np.sqrt(square_sum, out=scratch)
+        scratch += self.epsilon
+        grads /= scratch
+        grads *= rates
+        params -= grads
+
+
+@dataclass(frozen=True)
+class RMSprop:
+    """RMSprop: s ← ρ·s + (1-ρ)·g²; w ← w - α·g / (√s + ε) (Hinton 2012, lecture 6e)."""
+
+    rho: float = 0.9
+    epsilon: float = 1e-8
+
+    def init(self, params: Array) -> OptimizerState:
+        """A mean square of zero."""
+        return _zeros(params, "mean_square", "scratch")
+
+    def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
+        """Change `params` and the mean square in place."""
+        state.updates += 1
+        mean_square, scratch = state.buffers["mean_square"], state.buffers["scratch"]
+        np.multiply(grads, grads, out=scratch)
+        scratch *= 1 - self.rho
+        mean_square *= self.rho
+        mean_square += scratch
+        np.sqrt(mean_square, out=scratch)
+        scratch += self.epsilon
+        grads /= scratch
+        grads *= rates
+        params -= grads
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam, Algorithm 1 of Kingma and Ba (2015)."""
+
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    def init(self, params: Array) -> OptimizerState:
+        """First and second moments of zero."""
+        return _zeros(params, "first_moment", "second_moment", "scratch")
+
+    def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
+        """Change `params` and the moments in place."""
+        state.updates += 1
+        first, second = state.buffers["first_moment"], state.buffers["second_moment"]
+        scratch = state.buffers["scratch"]
+        np.multiply(grads, 1 - self.beta_1, out=scratch)
+        first *= self.beta_1
+        first += scratch
+        np.multiply(grads, grads, out=scratch)
+        scratch *= 1 - self.beta_2
+        second *= self.beta_2
+        second += scratch
+        np.divide(second, 1 - self.beta_2**state.updates, out=scratch)
+        np.sqrt(scratch, out=scratch)
+        scratch += self.epsilon
+        np.divide(first, scratch, out=grads)
+        grads *= rates / (1 - self.beta_1**state.updates)
+        params -= grads
+
+
+@dataclass(frozen=True)
+class AdamW:
+    """Adam with decoupled weight decay: w ← (1 - α·λ)·w first (Loshchilov and Hutter 2019)."""
+
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.01
+
+    def init(self, params: Array) -> OptimizerState:
+        """First and second moments of zero."""
+        return self._adam.init(params)
+
+    def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
+        """Change `params` and the moments in place."""
+        params *= 1 - rates * self.weight_decay
+        self._adam.update(params, grads, state, rates)
+
+    @property
+    def _adam(self) -> Adam:
+        return Adam(self.beta_1, self.beta_2, self.epsilon)
+
+
+OPTIMIZERS: dict[str, type[Any]] = {
+    "sgd": SGD,
+    "momentum": Momentum,
+    "nesterov": Nesterov,
+    "adagrad": Adagrad,
+    "rmsprop": RMSprop,
+    "adam": Adam,
+    "adamw": AdamW,
+}

@@ -1,0 +1,368 @@
+"""The lockstep trainer: K settings on the same mini-batches, as stacked arrays.
+
+All settings of a population share initial weights and mini-batch order, so that they differ by
+their learning rates alone (common random numbers). Each setting's numbers are those that it would
+get alone, bit for bit: every product is one BLAS call per setting, and no sum crosses settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lrtune.training.divergence import divergence_threshold, has_diverged
+from lrtune.training.feedback import Feedback, Plateau
+from lrtune.training.network import LOSSES, Network
+from lrtune.training.optimizers import Optimizer
+from lrtune.training.schedules import DECAYS, Schedule, epoch_rates
+
+__all__ = ["Batches", "Divergence", "Epoch", "Population", "population_size", "train"]
+
+Array = npt.NDArray[Any]
+
+CACHE_BYTES = 4 << 20
+"""What a population may occupy. Measured: on a 64-32 network lockstep was fastest at K = 32
+(about 3 MB of weights, gradients and activations) and lost 40 % at K = 128."""
+EVALUATION_ROWS = 256
+"""Rows evaluated at once."""
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Rows to train on or to validate with.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_features)
+    y : ndarray of shape (n, n_outputs)
+        Target, classes one-hot.
+    sample_weight : ndarray of shape (n,), optional
+    """
+
+    X: Array
+    y: Array
+    sample_weight: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def take(self, rows: Array | slice) -> Batches:
+        """The rows named by index or slice."""
+        weight = None if self.sample_weight is None else self.sample_weight[rows]
+        return Batches(self.X[rows], self.y[rows], weight)
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Where a setting diverged: updates made before, and the loss there (may be inf or NaN)."""
+
+    setting: int
+    step: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What an epoch gave, for the k settings still in training.
+
+    Attributes
+    ----------
+    settings : ndarray of int, shape (k,)
+        Which of the population's settings these are.
+    rates : ndarray of shape (k,)
+        Learning rate at the epoch's first step.
+    training_loss : ndarray of shape (k,)
+        Mean loss over the epoch's rows as they were visited, without the L2 term.
+    validation_loss : ndarray of shape (k,) or None
+        Mean loss at the end of the epoch, if there are rows to validate with.
+    """
+
+    settings: Array
+    rates: Array
+    training_loss: Array
+    validation_loss: Array | None
+
+
+def population_size(network: Network, batch_size: int, dtype: np.dtype[Any]) -> int:
+    """How many settings to train in lockstep so that they stay in the cache.
+
+    Counts parameters, gradients and one optimizer buffer, and activations with their gradients,
+    against `CACHE_BYTES`.
+
+    Examples
+    --------
+    >>> population_size(Network((4, 50, 12, 3)), 32, np.dtype("float32"))
+    152
+    >>> population_size(Network((64, 256, 128, 10)), 32, np.dtype("float32"))
+    5
+    """
+    numbers = 3 * network.n_parameters + 2 * batch_size * sum(network.layer_sizes[1:])
+    return max(1, CACHE_BYTES // (numbers * dtype.itemsize))
+
+
+class Population:
+    """K settings of one network, stacked.
+
+    Parameters
+    ----------
+    network : Network
+    optimizer : Optimizer
+    parameters : ndarray of shape (P,)
+        Initial parameters, shared by all settings.
+    n_settings : int, default=1
+        K.
+    alpha : float, default=0
+        L2 penalty on the weights, ``alpha / (2 B) * ‖W‖²`` per batch of B rows, as in
+        scikit-learn.
+    batch_size : int, default=32
+        Rows per step, B; the last batch of an epoch may be smaller.
+
+    Attributes
+    ----------
+    settings : ndarray of int, shape (k,)
+        The settings still in the stack, by their original index.
+    parameters : ndarray of shape (k, P)
+    diverged : dict of int to Divergence
+        The settings that diverged, by original index.
+    threshold : float or None
+        The divergence threshold, set by the first batch.
+    steps : int
+        Updates made.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        optimizer: Optimizer,
+        parameters: Array,
+        *,
+        n_settings: int = 1,
+        alpha: float = 0.0,
+        batch_size: int = 32,
+    ) -> None:
+        self.network = network
+        self.optimizer = optimizer
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.settings = np.arange(n_settings)
+        self.diverged: dict[int, Divergence] = {}
+        self.threshold: float | None = None
+        self.steps = 0
+        self.parameters = np.repeat(parameters[np.newaxis], n_settings, axis=0)
+        self._state = optimizer.init(self.parameters)
+        self._bind(np.empty_like(self.parameters))
+        dtype = self.parameters.dtype
+        self._buffers = network.activation_buffers(n_settings, batch_size, dtype)
+        self._evaluation_buffers: list[Array] | None = None
+
+    def _bind(self, gradients: Array) -> None:
+        self._gradients = gradients
+        self._layers = self.network.layers(self.parameters)
+        self._gradient_layers = self.network.layers(gradients)
+
+    def __len__(self) -> int:
+        return len(self.settings)
+
+    def steps_per_epoch(self, n_rows: int) -> int:
+        """Updates in one pass over `n_rows` rows."""
+        return -(-n_rows // self.batch_size)
+
+    def keep(self, mask: Array) -> None:
+        """Drop the settings where the ``(k,)`` mask is false; the others are not touched."""
+        self.settings = self.settings[mask]
+        self.parameters = self.parameters[mask]
+        self._state.keep(mask)
+        self._bind(self._gradients[: len(self.parameters)])
+
+    def train_epoch(self, rows: Batches, rates: Array, order: Array) -> Array:
+        """Train on every row once.
+
+        Settings whose batch loss has diverged leave the stack at once, before the update.
+
+        Parameters
+        ----------
+        rows : Batches
+        rates : ndarray of shape (steps_per_epoch, k)
+            Learning rates of the settings now in the stack.
+        order : ndarray of int, shape (n,)
+            The order in which rows are visited.
+
+        Returns
+        -------
+        ndarray of shape (k',)
+            Mean training loss of the settings still in the stack.
+        """
+        rates = rates.astype(self.parameters.dtype)
+        total, weight_total = np.zeros(len(self)), 0.0
+        full_batch = min(self.batch_size, len(order))
+        with np.errstate(all="ignore"):  # a diverging setting overflows; the predicate tells
+            for step, start in enumerate(range(0, len(order), self.batch_size)):
+                batch = rows.take(order[start : start + self.batch_size])
+                weight = _total_weight(batch)
+                if weight == 0:
+                    continue
+                outputs = self.network.forward(self._layers, batch.X, self._buffers)
+                loss = _mean(self.network.row_losses(outputs, batch.y), batch)
+                if self.threshold is None:
+                    guess = LOSSES[self.network.loss].guess(rows.y)
+                    self.threshold = divergence_threshold(guess, float(loss[0]))
+                # a batch that is not full counts by its share: one odd row is not a divergence
+                kept = ~has_diverged(loss * (len(batch) / full_batch), self.threshold)
+                if not kept.all():
+                    self._drop(kept, loss)
+                    loss, total, rates = loss[kept], total[kept], rates[:, kept]
+                    outputs = [output[kept] for output in outputs]
+                    if not len(self):
+                        break
+                total += weight * loss
+                weight_total += weight
+                self._update(batch, outputs, weight, rates[step][:, np.newaxis])
+        return np.asarray(total / weight_total) if weight_total else total
+
+    def _update(self, batch: Batches, outputs: list[Array], weight: float, rates: Array) -> None:
+        self.network.backward(
+            self._layers, batch.X, batch.y, outputs, self._gradient_layers, batch.sample_weight
+        )
+        if self.alpha:
+            n_weights = self.network.n_weights
+            penalty = self.parameters[:, :n_weights] * (self.alpha / weight)
+            self._gradients[:, :n_weights] += penalty
+        self.optimizer.update(self.parameters, self._gradients, self._state, rates)
+        self.steps += 1
+
+    def _drop(self, kept: Array, loss: Array) -> None:
+        """Note the settings that are not kept as diverged, and drop them."""
+        for index in np.flatnonzero(~kept):
+            setting = int(self.settings[index])
+            self.diverged[setting] = Divergence(setting, self.steps, float(loss[index]))
+        self.keep(kept)
+
+    def drop_diverged(self, loss: Array) -> Array:
+        """Drop the settings whose ``(k,)`` loss has diverged; return the mask of those kept."""
+        if self.threshold is None:  # no row had weight, so nothing was trained
+            return np.ones(len(self), dtype=bool)
+        kept = np.asarray(~has_diverged(loss, self.threshold))
+        if not kept.all():
+            self._drop(kept, loss)
+        return kept
+
+    def outputs(self, X: Array) -> Array:
+        """Network outputs (probabilities, or predicted targets), shape (k, n, n_outputs)."""
+        n_outputs = self.network.layer_sizes[-1]
+        result = np.empty((len(self), len(X), n_outputs), dtype=self.parameters.dtype)
+        blank = np.zeros((EVALUATION_ROWS, n_outputs), dtype=self.parameters.dtype)
+        with np.errstate(all="ignore"):
+            for start in range(0, len(X), EVALUATION_ROWS):
+                piece = X[start : start + EVALUATION_ROWS]
+                outputs = self._evaluate(piece)
+                self.network.row_losses(outputs, blank[: len(piece)])
+                result[:, start : start + len(piece)] = outputs[-1]
+        return result
+
+    def evaluate(self, rows: Batches) -> Array:
+        """Mean loss over all rows, without the L2 term, shape (k,)."""
+        total, weight_total = np.zeros(len(self)), 0.0
+        with np.errstate(all="ignore"):
+            for start in range(0, len(rows), EVALUATION_ROWS):
+                piece = rows.take(slice(start, start + EVALUATION_ROWS))
+                weight = _total_weight(piece)
+                if weight == 0:
+                    continue
+                losses = self.network.row_losses(self._evaluate(piece.X), piece.y)
+                total += weight * _mean(losses, piece)
+                weight_total += weight
+        return np.asarray(total / weight_total)
+
+    def _evaluate(self, X: Array) -> list[Array]:
+        if self._evaluation_buffers is None:
+            self._evaluation_buffers = self.network.activation_buffers(
+                len(self), EVALUATION_ROWS, self.parameters.dtype
+            )
+        return self.network.forward(self._layers, X, self._evaluation_buffers)
+
+
+def _total_weight(batch: Batches) -> float:
+    return float(len(batch) if batch.sample_weight is None else batch.sample_weight.sum())
+
+
+def _mean(losses: Array, batch: Batches) -> Array:
+    """Mean over the rows of ``(K, B)`` losses, in float64.
+
+    Cast first: a sum that casts as it goes works through a buffer whose borders, and so whose
+    rounding, would depend on K.
+    """
+    losses = losses.astype(np.float64)
+    if batch.sample_weight is None:
+        return np.asarray(losses.mean(axis=1))
+    return np.asarray((losses * batch.sample_weight).sum(axis=1) / _total_weight(batch))
+
+
+def train(
+    population: Population,
+    schedules: Sequence[Schedule],
+    rows: Batches,
+    *,
+    epochs: int,
+    rng: np.random.Generator,
+    validation: Batches | None = None,
+    shuffle: bool = True,
+) -> Iterator[Epoch]:
+    """Train a population epoch by epoch.
+
+    Between two epochs the caller may drop settings with ``population.keep``. The iteration ends
+    early when no setting is left.
+
+    Parameters
+    ----------
+    population : Population
+        Freshly made, or trained before (training goes on from its parameters).
+    schedules : sequence of Schedule
+        One per setting of the population, by original index.
+    rows : Batches
+        Training rows.
+    epochs : int
+        Passes over the training rows.
+    rng : numpy.random.Generator
+        Draws the order of the rows.
+    validation : Batches, optional
+        Rows for the loss at the end of each epoch; a setting whose validation loss has diverged
+        leaves the stack.
+    shuffle : bool, default=True
+        Visit the rows in a new order in every epoch.
+
+    Yields
+    ------
+    Epoch
+        For the settings still in the stack.
+    """
+    feedback: Feedback | None = (
+        Plateau(schedules) if any(DECAYS[s.decay].feedback for s in schedules) else None
+    )
+    steps = population.steps_per_epoch(len(rows))
+    for table in epoch_rates(schedules, epochs, steps):
+        rates = table if feedback is None else feedback.apply(table)
+        order = rng.permutation(len(rows)) if shuffle else np.arange(len(rows))
+        training = population.train_epoch(rows, rates[:, population.settings], order)
+        loss = None
+        if validation is not None and len(population):
+            loss = population.evaluate(validation)
+            kept = population.drop_diverged(loss)
+            loss, training = loss[kept], training[kept]
+        if not len(population):
+            return
+        if feedback is not None:
+            _feed_back(feedback, population, training if loss is None else loss, len(schedules))
+        yield Epoch(population.settings, rates[0, population.settings], training, loss)
+        if not len(population):
+            return
+
+
+def _feed_back(feedback: Feedback, population: Population, loss: Array, n_settings: int) -> None:
+    """Spread the losses of the settings still in the stack over all of them."""
+    losses = np.full(n_settings, np.inf)
+    losses[population.settings] = loss
+    feedback.update(losses)

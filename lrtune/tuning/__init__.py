@@ -1,0 +1,1 @@
+"""The tuning floor: search space, record, search and its result (optuna)."""

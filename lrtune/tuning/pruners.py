@@ -1,0 +1,80 @@
+"""An Optuna pruner that stops diverging trials, whatever pruner it wraps thinks of them."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING
+
+import optuna
+from optuna.pruners import BasePruner, NopPruner
+from optuna.study import StudyDirection
+
+from lrtune.exceptions import InvalidInputError
+from lrtune.training.divergence import DIVERGENCE_FACTOR, has_diverged
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+__all__ = ["DivergencePruner"]
+
+
+class DivergencePruner(BasePruner):
+    """Prune a trial as soon as its reported loss is not finite or has passed a threshold.
+
+    Optuna's own pruners let such trials live: comparisons with NaN are false, and `MedianPruner`
+    compares a trial's best value so far, which a late blow-up leaves as it was.
+
+    Parameters
+    ----------
+    wrapped_pruner : optuna.pruners.BasePruner, optional
+        Asked about the trials that have not diverged; by default none of them is pruned.
+    threshold : float, optional
+        Loss above which a trial has diverged; by default ten times the trial's first
+        reported loss.
+
+    Raises
+    ------
+    InvalidInputError
+        If `threshold` is not a positive finite number, or if the study maximises.
+
+    Examples
+    --------
+    >>> import optuna
+    >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
+    >>> study = optuna.create_study(pruner=DivergencePruner(optuna.pruners.MedianPruner()))
+    >>> trial = study.ask()
+    >>> trial.report(1.0, step=0)
+    >>> trial.should_prune()
+    False
+    >>> trial.report(float("nan"), step=1)
+    >>> trial.should_prune()
+    True
+    """
+
+    def __init__(
+        self, wrapped_pruner: BasePruner | None = None, *, threshold: float | None = None
+    ) -> None:
+        if threshold is not None and not (math.isfinite(threshold) and threshold > 0):
+            raise InvalidInputError(f"threshold must be positive and finite, but got {threshold}")
+        self._wrapped_pruner = wrapped_pruner or NopPruner()
+        self._threshold = threshold
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """Whether to stop `trial` now."""
+        if study.direction != StudyDirection.MINIMIZE:
+            raise InvalidInputError(
+                "DivergencePruner needs a study that minimises a loss, but got direction='maximize'"
+            )
+        values = trial.intermediate_values
+        if values:
+            first, last = values[min(values)], values[max(values)]
+            if bool(has_diverged(last, self._limit(first))):
+                return True
+        return self._wrapped_pruner.prune(study, trial)
+
+    def _limit(self, first: float) -> float:
+        if self._threshold is not None:
+            return self._threshold
+        # a first loss that is not finite leaves no scale: any finite loss then passes
+        return DIVERGENCE_FACTOR * abs(first) if math.isfinite(first) else sys.float_info.max

@@ -1,0 +1,293 @@
+"""The record: finished trials in any Optuna storage, pulled before a search and pushed by block.
+
+The record never holds a half-done trial, so a killed run leaves nothing to clean up.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import optuna
+from optuna.exceptions import DuplicatedStudyError
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from lrtune.exceptions import InvalidInputError
+from lrtune.tuning.result import TrialCounts, best_trial
+from lrtune.tuning.space import Setting, Space
+
+__all__ = [
+    "CONFIGURATION",
+    "DEFAULT_STORAGE",
+    "BlockJournal",
+    "Record",
+    "StudySummary",
+    "open_storage",
+    "public_name",
+    "quiet_optuna",
+    "summarise_studies",
+]
+
+DEFAULT_STORAGE = "lrtune.journal"
+CONFIGURATION = "lrtune"
+"""The study attribute that says what was searched, and how."""
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Keep Optuna from announcing what lrtune reports itself."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+
+
+class BlockJournal(JournalFileBackend):
+    """A journal file that can take a whole block of trials in one write."""
+
+    def __init__(self, file_path: str) -> None:
+        super().__init__(file_path)
+        self._held: list[dict[str, Any]] | None = None
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Write, or hold until the block ends."""
+        if self._held is None:
+            super().append_logs(logs)
+        else:
+            self._held += logs
+
+    @contextmanager
+    def block(self) -> Iterator[None]:
+        """Hold what is written inside, then write it at once; nothing is written on an error."""
+        self._held = []
+        try:
+            yield
+            held, self._held = self._held, None
+            if held:
+                super().append_logs(held)
+        finally:
+            self._held = None
+
+
+def public_name(storage: str) -> str:
+    """A storage as it may be shown: the password of a URL is left out.
+
+    Examples
+    --------
+    >>> public_name("postgresql+psycopg://me:secret@db/studies")
+    'postgresql+psycopg://me:***@db/studies'
+    >>> public_name("lrtune.journal")
+    'lrtune.journal'
+    """
+    if "://" not in storage:
+        return storage
+    try:
+        return make_url(storage).render_as_string(hide_password=True)
+    except ArgumentError:
+        return storage.partition("://")[0] + "://…"
+
+
+def open_storage(
+    storage: str, *, must_exist: bool = False
+) -> tuple[BaseStorage, BlockJournal | None]:
+    """Open a journal file, or any storage that Optuna has a URL for.
+
+    Parameters
+    ----------
+    storage : str
+        A path, or a URL such as ``sqlite:///studies.db``.
+    must_exist : bool, default=False
+        Refuse a file that is not there, rather than make it.
+
+    Returns
+    -------
+    storage : optuna.storages.BaseStorage
+    journal : BlockJournal or None
+        The journal behind it, if it is a file.
+
+    Raises
+    ------
+    InvalidInputError
+        If the storage cannot be opened.
+    """
+    if "://" in storage:
+        try:
+            return optuna.storages.get_storage(storage), None
+        except (ImportError, SQLAlchemyError, ValueError, OSError) as error:
+            raise InvalidInputError(
+                f"storage must be a file or a database that can be reached, but "
+                f"{public_name(storage)} gave {type(error).__name__}: is its address right, and "
+                "its driver installed?"
+            ) from None  # the original error may quote the password
+    path = Path(storage)
+    if must_exist and not path.is_file():
+        raise InvalidInputError(
+            f"storage must be an existing record, but there is no file {storage!r}: run "
+            "lrtune search first, or name the record with --storage"
+        )
+    if path.is_dir() or not path.parent.is_dir():
+        raise InvalidInputError(
+            f"storage must be a file in an existing folder, but got {storage!r}"
+        )
+    try:
+        journal = BlockJournal(storage)
+        return JournalStorage(journal), journal
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidInputError(
+            f"storage must be an Optuna journal that can be read and written, but {storage!r} "
+            f"gave {type(error).__name__}: {error}"
+        ) from error
+
+
+@dataclass(frozen=True)
+class Record:
+    """One study in a storage.
+
+    Attributes
+    ----------
+    study : optuna.Study
+    storage : str
+        As it may be shown.
+    """
+
+    study: optuna.Study
+    storage: str
+    _journal: BlockJournal | None
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.study.study_name
+
+    @classmethod
+    def create(cls, storage: str, name: str, configuration: Mapping[str, Any]) -> Self:
+        """Start a study; if the name is taken, ``name-2``, ``name-3``, … is used.
+
+        Parameters
+        ----------
+        storage : str
+            As for `open_storage`.
+        name : str
+            Wanted name.
+        configuration : mapping
+            What is searched, and how; JSON values.
+        """
+        opened, journal = open_storage(storage)
+        for number in itertools.count(1):
+            wanted = name if number == 1 else f"{name}-{number}"
+            try:
+                with quiet_optuna():
+                    study = optuna.create_study(
+                        storage=opened, study_name=wanted, direction="minimize"
+                    )
+            except DuplicatedStudyError:
+                continue
+            break
+        study.set_user_attr(CONFIGURATION, dict(configuration))
+        return cls(study, public_name(storage), journal)
+
+    @classmethod
+    def resume(cls, storage: str, name: str, configuration: Mapping[str, Any]) -> Self:
+        """Go on with a study.
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no such study, or if it was searched with another configuration.
+        """
+        opened, journal = open_storage(storage, must_exist=True)
+        names = optuna.get_all_study_names(opened)
+        if name not in names:
+            raise InvalidInputError(
+                f"a study to resume must exist, but {public_name(storage)} has none named "
+                f"{name!r}; it has {', '.join(names) or 'none at all'}"
+            )
+        with quiet_optuna():
+            study = optuna.load_study(storage=opened, study_name=name)
+        known = study.user_attrs.get(CONFIGURATION)
+        if known is None and study.trials:
+            raise InvalidInputError(
+                f"a study to resume must be lrtune's own, but {name!r} in {public_name(storage)} "
+                "was made by another program: choose another --name"
+            )
+        if known is None:  # killed between the study's creation and its first attribute
+            study.set_user_attr(CONFIGURATION, dict(configuration))
+        else:
+            _require_same(name, known, configuration)
+        return cls(study, public_name(storage), journal)
+
+    def pull(self) -> list[FrozenTrial]:
+        """The finished trials, in the order in which they were pushed."""
+        return [
+            trial for trial in self.study.get_trials(deepcopy=False) if trial.state.is_finished()
+        ]
+
+    def push(self, trials: Sequence[FrozenTrial]) -> None:
+        """Add finished trials; in a journal, all but the first in one write."""
+        if self._journal is None:
+            self.study.add_trials(trials)
+            return
+        self.study.add_trials(trials[:1])  # the storage wants to read its own first trial back
+        with self._journal.block():
+            self.study.add_trials(trials[1:])
+
+
+def _require_same(name: str, known: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    for key in now:
+        if key != "version" and known.get(key) != now[key]:
+            raise InvalidInputError(
+                f"a resumed search must keep its options, but study {name!r} was searched with "
+                f"{key}={known.get(key)!r}, and now {now[key]!r} is given: repeat the first "
+                "search's options, or leave --resume out to start a new study"
+            )
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """What a study holds; `best` and `best_loss` are None if no trial completed."""
+
+    study: str
+    dataset: str
+    trials: TrialCounts
+    best: Setting | None
+    best_loss: float | None
+
+
+def summarise_studies(storage: str) -> list[StudySummary]:
+    """Summaries of lrtune's own studies in a storage, by name.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such storage, or it cannot be read.
+    """
+    opened, _ = open_storage(storage, must_exist=True)
+    summaries = []
+    for name in sorted(optuna.get_all_study_names(opened)):
+        study = optuna.load_study(storage=opened, study_name=name)
+        configuration = study.user_attrs.get(CONFIGURATION)
+        if configuration is None:
+            continue
+        trials = study.get_trials(deepcopy=False)
+        counts = TrialCounts.of(trials)
+        best = best_trial(trials) if counts.complete else None
+        summaries.append(
+            StudySummary(
+                name,
+                configuration.get("dataset", ""),
+                counts,
+                None if best is None else Space.setting(best.params),
+                None if best is None else best.value,
+            )
+        )
+    return summaries
