@@ -17,10 +17,11 @@ from lrtune.exceptions import InvalidInputError
 
 __all__ = [
     "BUNDLED",
+    "Dataset",
+    "MAX_INTEGER_CLASSES",
+    "Replicate",
     "TASKS",
     "VALIDATION_FRACTION",
-    "Dataset",
-    "Replicate",
     "load_dataset",
     "make_replicates",
 ]

@@ -1,8 +1,15 @@
-"""What lrtune raises, each derived from the built-in exception that a caller would expect."""
+"""What lrtune raises and warns of, each derived from the built-in that a caller would expect."""
 
 from __future__ import annotations
 
-__all__ = ["DivergenceWarning", "InvalidInputError", "LrtuneError", "NothingCompletedError"]
+__all__ = [
+    "DivergenceWarning",
+    "InvalidInputError",
+    "LrtuneError",
+    "LrtuneWarning",
+    "NothingCompletedError",
+    "RecordWarning",
+]
 
 
 class LrtuneError(Exception):
@@ -17,5 +24,13 @@ class NothingCompletedError(LrtuneError, RuntimeError):
     """A search ended without one completed trial, so there is nothing to recommend."""
 
 
-class DivergenceWarning(UserWarning):
+class LrtuneWarning(UserWarning):
+    """Base of everything that lrtune warns of."""
+
+
+class DivergenceWarning(LrtuneWarning):
     """A training diverged; the message names the rate, the epoch and the cure."""
+
+
+class RecordWarning(LrtuneWarning):
+    """A record was mended; the message says what was lost, and what was kept."""

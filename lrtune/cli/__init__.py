@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from typing import Any
 
 import click
 
 from lrtune._version import __version__
-from lrtune.exceptions import InvalidInputError, NothingCompletedError
+from lrtune.exceptions import InvalidInputError, LrtuneWarning, NothingCompletedError
 
-__all__ = ["COMMANDS", "cli", "main"]
+__all__ = ["COMMANDS", "LazyGroup", "cli", "main"]
 
 COMMANDS: dict[str, str] = {
     "schedule": "Print the learning rate of every epoch.",
@@ -62,7 +63,10 @@ def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; bad input ends in one line on standard error and exit code 2."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        return cli.main(args=words, prog_name="lrtune", standalone_mode=False, obj=words)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            warnings.simplefilter("always", LrtuneWarning)
+            return cli.main(args=words, prog_name="lrtune", standalone_mode=False, obj=words)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)
@@ -76,3 +80,8 @@ def main(arguments: list[str] | None = None) -> Any:
     except (KeyboardInterrupt, click.Abort):
         click.echo("lrtune: interrupted", err=True)
         sys.exit(130)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Print a warning as one line on standard error, without the place in the code."""
+    click.echo(f"lrtune: warning: {message}", err=True)

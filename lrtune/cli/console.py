@@ -6,7 +6,7 @@ import sys
 
 from rich.console import Console
 
-__all__ = ["make_console"]
+__all__ = ["REDIRECTED_WIDTH", "make_console"]
 
 REDIRECTED_WIDTH = 200
 """Columns of a table that goes to a file or a pipe, where nothing is to be cut off."""

@@ -39,7 +39,9 @@ __all__ = ["command"]
     show_default=True,
     help="How fast the rate decays, in 1/epoch.",
 )
-@click.option("--epochs", type=click.IntRange(1), default=20, show_default=True)
+@click.option(
+    "--epochs", type=click.IntRange(1), default=20, show_default=True, help="Where the table ends."
+)
 @click.option("--step-size", type=PositiveFloat(), default=5.0, help="Of 'step', in epochs.")
 @click.option("--power", type=PositiveFloat(), default=2.0, help="Of 'polynomial'.")
 @click.option(

@@ -26,6 +26,7 @@ __all__ = ["command"]
     type=click.Choice(["auto", "classification", "regression"]),
     default="auto",
     show_default=True,
+    help="What kind of target it is.",
 )
 @click.option(
     "--hidden",
@@ -40,7 +41,13 @@ __all__ = ["command"]
 @click.option(
     "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Rows per step."
 )
-@click.option("--optimizer", type=click.Choice(list(OPTIMIZERS)), default="sgd", show_default=True)
+@click.option(
+    "--optimizer",
+    type=click.Choice(list(OPTIMIZERS)),
+    default="sgd",
+    show_default=True,
+    help="What the rate is for.",
+)
 @click.option(
     "--decay",
     "decays",
@@ -153,7 +160,17 @@ def command(
             storage=storage,
             name=name or dataset.name,
             resume=resume,
-            description={"dataset": dataset.name, "task": dataset.task, "target": dataset.target},
+            description={
+                "dataset": dataset.name,
+                "task": dataset.task,
+                "target": dataset.target,
+                "rows": len(dataset.X),
+                "columns": dataset.X.shape[1],
+                "hidden": list(hidden),
+                "epochs": epochs,
+                "batch_size": batch_size,
+                "optimizer": optimizer,
+            },
             on_progress=on_progress,
         )
     if as_json:

@@ -24,7 +24,7 @@ def command(storage: str, as_json: bool) -> None:
       lrtune studies
       lrtune studies --storage sqlite:///studies.db --json
     """
-    from lrtune.tuning.storage import summarise_studies
+    from lrtune.tuning.studies import summarise_studies
 
     summaries = summarise_studies(storage)
     if as_json:

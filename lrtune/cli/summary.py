@@ -10,7 +10,7 @@ from rich.text import Text
 from lrtune.cli.console import make_console
 from lrtune.tuning.result import SearchResult
 
-__all__ = ["print_summary"]
+__all__ = ["SCORE_NAMES", "print_summary"]
 
 SCORE_NAMES = {"classification": "accuracy", "regression": "R²"}
 

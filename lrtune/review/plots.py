@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from lrtune.exceptions import InvalidInputError
 from lrtune.training.schedules import Schedule
 
-__all__ = ["plot_schedules", "save_figure"]
+__all__ = ["COLOURS", "POINTS_PER_EPOCH", "plot_schedules", "save_figure"]
 
 POINTS_PER_EPOCH = 50
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

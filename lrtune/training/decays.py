@@ -16,7 +16,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DECAYS", "Decay", "compound_recursion"]
+__all__ = [
+    "DECAYS",
+    "Decay",
+    "PI",
+    "compound",
+    "compound_recursion",
+    "constant",
+    "cosine",
+    "exponential",
+    "inverse_sqrt",
+    "inverse_time",
+    "linear",
+    "polynomial",
+    "step",
+]
 
 Array = npt.NDArray[np.floating[Any]]
 
@@ -52,7 +66,7 @@ def exponential(k: Array, t: Array) -> Array:
 
 def step(k: Array, t: Array, *, step_size: float) -> Array:
     """e^(-k·s·⌊t/s⌋), s = `step_size` epochs; torch ``StepLR`` with gamma = e^(-k·s)."""
-    return np.exp(-k * (step_size * np.floor(t / step_size)))
+    return exponential(k, step_size * np.floor(t / step_size))
 
 
 def inverse_sqrt(k: Array, t: Array) -> Array:

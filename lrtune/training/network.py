@@ -19,7 +19,15 @@ import numpy.typing as npt
 
 from lrtune.exceptions import InvalidInputError
 
-__all__ = ["ACTIVATIONS", "INITIALIZERS", "LOSSES", "Activation", "Layer", "Loss", "Network"]
+__all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "INITIALIZERS",
+    "LOSSES",
+    "Layer",
+    "Loss",
+    "Network",
+]
 
 Array = npt.NDArray[Any]
 

@@ -17,16 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
-    "OPTIMIZERS",
-    "SGD",
     "Adagrad",
     "Adam",
     "AdamW",
     "Momentum",
     "Nesterov",
+    "OPTIMIZERS",
     "Optimizer",
     "OptimizerState",
     "RMSprop",
+    "SGD",
 ]
 
 Array = npt.NDArray[Any]

@@ -20,7 +20,16 @@ from lrtune.training.network import LOSSES, Network
 from lrtune.training.optimizers import Optimizer
 from lrtune.training.schedules import DECAYS, Schedule, epoch_rates
 
-__all__ = ["Batches", "Divergence", "Epoch", "Population", "population_size", "train"]
+__all__ = [
+    "Batches",
+    "CACHE_BYTES",
+    "Divergence",
+    "EVALUATION_ROWS",
+    "Epoch",
+    "Population",
+    "population_size",
+    "train",
+]
 
 Array = npt.NDArray[Any]
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from lrtune.exceptions import InvalidInputError
 from lrtune.training.decays import DECAYS
 
-__all__ = ["DECAYS", "Schedule", "epoch_rates", "rate_table"]
+__all__ = ["DECAYS", "Schedule", "TABLE_ELEMENTS", "epoch_rates", "rate_table"]
 
 Array = npt.NDArray[Any]
 

@@ -18,7 +18,14 @@ from lrtune.training.network import LOSSES
 from lrtune.training.population import Batches, Epoch, Population, population_size, train
 from lrtune.tuning.space import Setting
 
-__all__ = ["DivergedAt", "Outcome", "Prepared", "judge", "prepare"]
+__all__ = [
+    "DivergedAt",
+    "Outcome",
+    "Prepared",
+    "judge",
+    "prepare",
+    "split_pipeline",
+]
 
 Array = npt.NDArray[Any]
 

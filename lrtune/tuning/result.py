@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from lrtune.exceptions import NothingCompletedError
 from lrtune.tuning.space import Setting
 
-__all__ = ["DIVERGED", "EPOCHS", "SCORE", "SearchResult", "Seconds", "TrialCounts"]
+__all__ = ["SearchResult", "Seconds", "TrialCounts", "best_trial"]
 
 DIVERGED, EPOCHS, SCORE = "diverged", "epochs", "score"
 """Trial attributes: where it diverged (if it did), epochs trained, mean score."""

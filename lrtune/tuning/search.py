@@ -34,7 +34,15 @@ from lrtune.tuning.result import (
 from lrtune.tuning.space import Setting, Space
 from lrtune.tuning.storage import Record, quiet_optuna
 
-__all__ = ["BLOCK_SIZE", "Progress", "ask_block", "search"]
+__all__ = [
+    "BLOCK_SIZE",
+    "NOT_CONFIRMED",
+    "Progress",
+    "ask_block",
+    "configuration",
+    "make_sampler",
+    "search",
+]
 
 BLOCK_SIZE = 16
 """Settings asked for at once."""
@@ -200,12 +208,12 @@ def configuration(
     return {
         "version": __version__,
         **description,
-        "data": joblib.hash((np.asarray(X), np.asarray(y))),
-        "estimator": parameters,
-        "replicates": len(replicates),
-        "splits": joblib.hash([(r.train, r.validation, r.seed) for r in replicates]),
-        "space": {key: list(value) for key, value in asdict(space).items()},
         "seed": seed,
+        "replicates": len(replicates),
+        "space": {key: list(value) for key, value in asdict(space).items()},
+        "estimator": parameters,
+        "data": joblib.hash((np.asarray(X), np.asarray(y))),
+        "splits": joblib.hash([(r.train, r.validation, r.seed) for r in replicates]),
         "block_size": BLOCK_SIZE,
     }
 

@@ -6,6 +6,8 @@ The record never holds a half-done trial, so a killed run leaves nothing to clea
 from __future__ import annotations
 
 import itertools
+import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,30 +17,29 @@ from typing import Any, Self
 import optuna
 from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from lrtune.exceptions import InvalidInputError
-from lrtune.tuning.result import TrialCounts, best_trial
-from lrtune.tuning.space import Setting, Space
+from lrtune.exceptions import InvalidInputError, RecordWarning
 
 __all__ = [
+    "BlockJournal",
     "CONFIGURATION",
     "DEFAULT_STORAGE",
-    "BlockJournal",
+    "LINE_START",
     "Record",
-    "StudySummary",
     "open_storage",
     "public_name",
     "quiet_optuna",
-    "summarise_studies",
 ]
 
 DEFAULT_STORAGE = "lrtune.journal"
 CONFIGURATION = "lrtune"
 """The study attribute that says what was searched, and how."""
+LINE_START = b'{"op_code":'
+"""How every line of an Optuna journal begins."""
 
 
 @contextmanager
@@ -56,8 +57,53 @@ class BlockJournal(JournalFileBackend):
     """A journal file that can take a whole block of trials in one write."""
 
     def __init__(self, file_path: str) -> None:
-        super().__init__(file_path)
+        self._lock = JournalFileSymlinkLock(file_path)
+        super().__init__(file_path, lock_obj=self._lock)
+        self._path = Path(file_path)
         self._held: list[dict[str, Any]] | None = None
+
+    def mend(self) -> None:
+        """Cut off a half-written last line, left by a crash.
+
+        With further lines behind it, Optuna could not read the file any more (its issue 5138).
+
+        Raises
+        ------
+        ValueError
+            If the line is not the beginning of a journal's.
+
+        Warns
+        -----
+        RecordWarning
+            If a line was cut off.
+        """
+        if not self._torn():
+            return
+        self._lock.acquire()  # another process may just be writing that line
+        try:
+            torn = self._torn()
+            if not (torn.startswith(LINE_START) or LINE_START.startswith(torn)):
+                raise ValueError("its last line is not a journal's")
+            os.truncate(self._path, self._path.stat().st_size - len(torn))
+        finally:
+            self._lock.release()
+        if not torn:
+            return
+        warnings.warn(
+            f"{self._path} ended in a half-written line of {len(torn)} bytes, left by a run that "
+            "was killed while it wrote; the line was cut off, all trials before it are kept",
+            RecordWarning,
+            stacklevel=2,
+        )
+
+    def _torn(self) -> bytes:
+        """What stands behind the last line end."""
+        with self._path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 1))
+            if file.read(1) in (b"", b"\n"):
+                return b""
+        return self._path.read_bytes().rpartition(b"\n")[2]
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write, or hold until the block ends."""
@@ -141,7 +187,9 @@ def open_storage(
         )
     try:
         journal = BlockJournal(storage)
-        return JournalStorage(journal), journal
+        opened = JournalStorage(journal)  # refuses a file of another kind before it is mended
+        journal.mend()
+        return opened, journal
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidInputError(
             f"storage must be an Optuna journal that can be read and written, but {storage!r} "
@@ -243,51 +291,13 @@ class Record:
 
 
 def _require_same(name: str, known: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    for key in now:
-        if key != "version" and known.get(key) != now[key]:
+    for key, value in now.items():
+        before = known.get(key)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            _require_same(name, before, value)
+        elif key != "version" and before != value:
             raise InvalidInputError(
                 f"a resumed search must keep its options, but study {name!r} was searched with "
-                f"{key}={known.get(key)!r}, and now {now[key]!r} is given: repeat the first "
-                "search's options, or leave --resume out to start a new study"
+                f"{key}={before!r}, and now {value!r} is given: repeat the first search's "
+                "options, or leave --resume out to start a new study"
             )
-
-
-@dataclass(frozen=True)
-class StudySummary:
-    """What a study holds; `best` and `best_loss` are None if no trial completed."""
-
-    study: str
-    dataset: str
-    trials: TrialCounts
-    best: Setting | None
-    best_loss: float | None
-
-
-def summarise_studies(storage: str) -> list[StudySummary]:
-    """Summaries of lrtune's own studies in a storage, by name.
-
-    Raises
-    ------
-    InvalidInputError
-        If there is no such storage, or it cannot be read.
-    """
-    opened, _ = open_storage(storage, must_exist=True)
-    summaries = []
-    for name in sorted(optuna.get_all_study_names(opened)):
-        study = optuna.load_study(storage=opened, study_name=name)
-        configuration = study.user_attrs.get(CONFIGURATION)
-        if configuration is None:
-            continue
-        trials = study.get_trials(deepcopy=False)
-        counts = TrialCounts.of(trials)
-        best = best_trial(trials) if counts.complete else None
-        summaries.append(
-            StudySummary(
-                name,
-                configuration.get("dataset", ""),
-                counts,
-                None if best is None else Space.setting(best.params),
-                None if best is None else best.value,
-            )
-        )
-    return summaries

@@ -1,0 +1,129 @@
+"""Bad input: one clear line on standard error, exit code 2, nothing written."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TABLES = {
+    "empty.csv": "",
+    "header.csv": "a,b,c\n",
+    "one_column.csv": "a\n1\n2\n",
+    "semicolons.csv": "a;b\n1;2\n3;4\n",
+    "text.csv": "a,city,y\n" + "1,Bern,0\n2,Rome,1\n" * 8,
+    "missing.csv": "a,b,y\n" + "1,,0\n2,3,1\n" * 8,
+    "infinite.csv": "a,b,y\n" + "1,inf,0\n2,3,1\n" * 8,
+    "no_target.csv": "a,b,y\n" + "1,2,\n2,3,1\n" * 8,
+    "one_class.csv": "a,y\n" + "1,x\n2,x\n" * 8,
+    "rare_class.csv": "a,y\n" + "1,x\n2,z\n" * 8 + "3,w\n",
+    "good.csv": "a,b,y\n" + "1,2,u\n2,3,v\n" * 8,
+    "one_line.txt": "a precious note",
+    "tiny.csv": "a,y\n1,u\n2,v\n3,u\n4,v\n",
+}
+CASES = {
+    ("search", "nowhere.csv"): "'nowhere.csv' is neither",
+    ("search", "."): "'.' is neither",
+    ("search", "binary.csv"): "readable CSV file",
+    ("search", "empty.csv"): "readable CSV file",
+    ("search", "header.csv"): "0 rows",
+    ("search", "one_column.csv"): "1 columns",
+    ("search", "semicolons.csv"): "1 columns",
+    ("search", "text.csv"): "column 'city' of text.csv holds 'Bern'",
+    ("search", "missing.csv"): "column 'b' of missing.csv has 8 missing or infinite values",
+    ("search", "infinite.csv"): "column 'b' of infinite.csv has 8 missing or infinite values",
+    ("search", "no_target.csv"): "lacks 8 of 16 values",
+    ("search", "one_class.csv"): "at least 2 classes, but got 1",
+    ("search", "rare_class.csv"): "class 'w' has 1",
+    ("search", "tiny.csv"): "enough rows",
+    ("search", "good.csv", "--target", "z"): "target must be a column of good.csv, but got 'z'",
+    ("search", "good.csv", "--task", "regression"): "must be numeric, but column 'y'",
+    ("search", "iris", "--target", "x"): "target must be left out",
+    ("search", "iris", "--task", "regression"): "task must be classification",
+    ("search",): "Missing argument 'DATA'",
+    ("search", "iris", "--epochs", "0"): "0 is not in the range",
+    ("search", "iris", "--epochs", "-3"): "-3 is not in the range",
+    ("search", "iris", "--epochs", "many"): "'many' is not a valid integer range",
+    ("search", "iris", "--trials", "0"): "0 is not in the range",
+    ("search", "iris", "--batch-size", "0"): "0 is not in the range",
+    ("search", "iris", "--replicates", "0"): "0 is not in the range",
+    ("search", "iris", "--seed", "-1"): "-1 is not in the range",
+    ("search", "iris", "--hidden", "50,x"): "whole numbers separated by commas",
+    ("search", "iris", "--hidden", "50,0"): "at least 1 in every layer",
+    ("search", "iris", "--hidden", ""): "whole numbers separated by commas",
+    ("search", "iris", "--decay", "magic"): "among constant, inverse_time",
+    ("search", "iris", "--decay", "cosine,cosine"): "each type once",
+    ("search", "iris", "--alpha0", "1:0.1"): "LOW <= HIGH",
+    ("search", "iris", "--alpha0", "nan:1"): "LOW:HIGH",
+    ("search", "iris", "--alpha0", "0:1"): "positive",
+    ("search", "iris", "--alpha0", "0.1:inf"): "LOW:HIGH",
+    ("search", "iris", "--alpha0", "low"): "LOW:HIGH",
+    ("search", "iris", "--decay-rate", "-1:1"): "positive",
+    ("search", "iris", "--optimizer", "lion"): "'lion' is not one of",
+    ("search", "iris", "--timeout", "0"): "must be positive",
+    ("search", "iris", "--timeout", "nan"): "finite number",
+    ("search", "iris", "--storage", "no/such/folder/x.journal"): "existing folder",
+    ("search", "iris", "--storage", "."): "existing folder",
+    ("search", "iris", "--storage", "binary.csv"): "Optuna journal",
+    ("search", "iris", "--storage", "good.csv"): "Optuna journal",
+    ("search", "iris", "--storage", "one_line.txt"): "Optuna journal",
+    ("search", "iris", "--storage", "oracle9://x:secret@y/z"): "can be reached",
+    ("search", "iris", "--resume"): "no file 'lrtune.journal'",
+    ("search", "iris", "--colour"): "No such option",
+    ("studies",): "no file 'lrtune.journal'",
+    ("studies", "--storage", "binary.csv"): "Optuna journal",
+    ("schedule", "--alpha0", "-1"): "must be positive",
+    ("schedule", "--decay", "plateau"): "follows the validation loss",
+    ("schedule", "--decay-rate", "-1"): "at least 0",
+    ("schedule", "--epochs", "0"): "0 is not in the range",
+    ("schedule", "--cycle-epochs", "1", "--warmup-epochs", "2"): "longer than the warm-up",
+    ("schedule", "--min-learning-rate", "2"): "at most learning_rate_init",
+    ("schedule", "--plot", "curve.xyz"): "end in one of",
+    ("schedule", "--plot", "no/such/curve.png"): "existing folder",
+    ("frobnicate",): "No such command 'frobnicate'",
+}
+
+
+@pytest.mark.parametrize("words", CASES, ids=" ".join)
+def test_bad_input_is_one_clear_line(
+    lrtune: Callable[..., Any], folder: Path, words: tuple[str, ...]
+) -> None:
+    for name, content in TABLES.items():
+        (folder / name).write_text(content)
+    (folder / "binary.csv").write_bytes(bytes(range(256)) * 8)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    run = lrtune(*words)
+    message = run.err.splitlines()[-1]
+
+    assert run.code == 2
+    assert run.out == ""
+    assert message.startswith("lrtune: ")
+    assert CASES[words] in message
+    assert "Traceback" not in run.err
+    assert "secret" not in run.err
+    assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_resumed_search_must_keep_its_options(lrtune: Callable[..., Any], folder: Path) -> None:
+    lrtune("search", "iris", "--trials", "2", "--epochs", "2")
+    before = (folder / "lrtune.journal").read_bytes()
+    for words, told in {
+        ("--seed", "1"): "seed=0, and now 1",
+        ("--epochs", "3"): "epochs=2, and now 3",
+        ("--decay", "cosine"): "decay=",
+        ("--hidden", "5"): "hidden=",
+    }.items():
+        run = lrtune("search", "iris", "--trials", "2", "--epochs", "2", "--resume", *words)
+
+        assert run.code == 2
+        assert told in run.err
+        assert "repeat the first search's options" in run.err
+    assert before == (folder / "lrtune.journal").read_bytes()
+
+
+def test_a_study_of_another_name_cannot_be_resumed(lrtune: Callable[..., Any]) -> None:
+    lrtune("search", "iris", "--trials", "2", "--epochs", "2")
+    run = lrtune("search", "wine", "--resume")
+
+    assert run.code == 2
+    assert "none named 'wine'; it has iris" in run.err
