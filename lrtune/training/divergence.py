@@ -10,7 +10,12 @@ import numpy.typing as npt
 __all__ = ["DIVERGENCE_FACTOR", "divergence_threshold", "has_diverged"]
 
 DIVERGENCE_FACTOR = 10.0
-"""A loss this many times the reference loss counts as diverged."""
+"""A loss this many times the reference loss counts as diverged.
+
+Measured on the five bundled data sets with sgd, momentum and adam, 96 settings each, nothing
+stopped: of 2, 3, 5, 10, 20 and 50, this is the smallest factor with which no setting among the best
+fifth would have been stopped; smaller ones stop settings that spike early and recover, and
+detect the others no sooner."""
 
 
 def divergence_threshold(guess_loss: float, initial_loss: float) -> float:

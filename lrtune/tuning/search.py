@@ -42,6 +42,7 @@ __all__ = [
     "configuration",
     "make_sampler",
     "search",
+    "to_trial",
 ]
 
 BLOCK_SIZE = 16
@@ -66,7 +67,7 @@ class Progress:
 
 def make_sampler(seed: int, n_finished: int) -> BaseSampler:
     """The sampler of one block: TPE, after a first block drawn at random."""
-    block_seed = int(np.random.SeedSequence([seed, n_finished]).generate_state(1)[0])
+    block_seed = int(np.random.SeedSequence([n_finished, seed]).generate_state(1)[0])
     return TPESampler(
         seed=block_seed, n_startup_trials=BLOCK_SIZE, multivariate=True, constant_liar=True
     )
@@ -178,7 +179,7 @@ def search(
         first = len(finished) // BLOCK_SIZE * BLOCK_SIZE
         block = ask_block(finished[:first], space, seed)[len(finished) - first : n_trials - first]
         begun = datetime.now()
-        trials = [_to_trial(outcome, space, cap, begun) for outcome in judge(prepared, block)]
+        trials = [to_trial(outcome, space, cap, begun) for outcome in judge(prepared, block)]
         if record is not None:
             record.push(trials)
         for trial in trials:
@@ -224,7 +225,7 @@ def _progress(study: str | None, finished: Sequence[FrozenTrial], total: int) ->
     return Progress(study, len(finished), total, best, counts)
 
 
-def _to_trial(outcome: Outcome, space: Space, cap: float, begun: datetime) -> FrozenTrial:
+def to_trial(outcome: Outcome, space: Space, cap: float, begun: datetime) -> FrozenTrial:
     """A finished trial; one that diverged is PRUNED, infeasible, and ends in a finite capped loss.
 
     Told so, the sampler learns where the cliff is: it ignores failed trials, ranks infeasible

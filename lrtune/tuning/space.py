@@ -17,7 +17,7 @@ from lrtune.training.schedules import DECAYS
 __all__ = ["ALPHA0_RANGES", "DEFAULT_DECAYS", "Setting", "Space"]
 
 ALPHA0_RANGES: dict[str, tuple[float, float]] = {
-    "sgd": (1e-3, 10.0),
+    "sgd": (1e-3, 30.0),
     "momentum": (1e-4, 1.0),
     "nesterov": (1e-4, 1.0),
     "adagrad": (1e-3, 10.0),
@@ -65,7 +65,7 @@ class Space:
     Examples
     --------
     >>> Space.default("sgd", epochs=20)
-    Space(learning_rate_init=(0.001, 10.0),
+    Space(learning_rate_init=(0.001, 30.0),
           decay=('constant', 'inverse_time', 'exponential', 'inverse_sqrt', 'linear', 'cosine'),
           decay_rate=(0.0015, 1.5))
     """

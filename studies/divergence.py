@@ -1,0 +1,107 @@
+"""How the search learns where learning rates diverge, and what diverging settings cost.
+
+For each bundled data set and seed, the divergence edge is the lowest constant rate of a grid that
+diverges on any of the search's replicates. The default search is then run, and its asked α₀ are
+compared with that edge.
+
+    python studies/divergence.py [--seeds 10]
+"""
+
+import argparse
+import platform
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import optuna
+import sklearn
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import lrtune
+from lrtune import MLPClassifier, MLPRegressor
+from lrtune.data import BUNDLED, load_dataset, make_replicates
+from lrtune.tuning.outcomes import judge, prepare
+from lrtune.tuning.search import search
+from lrtune.tuning.space import Setting, Space
+from lrtune.tuning.storage import open_storage
+
+EPOCHS, REPLICATES, TRIALS = 20, 3, 64
+GRID = np.logspace(-1.5, 1.5, 31)
+RESULTS = Path(__file__).parent / "results" / "divergence.md"
+
+
+def measure(name: str, seed: int) -> dict[str, float]:
+    """The edge, and what the default search asked around it."""
+    dataset = load_dataset(name)
+    network = MLPClassifier if dataset.task == "classification" else MLPRegressor
+    estimator = make_pipeline(StandardScaler(), network(max_iter=EPOCHS))
+    replicates = make_replicates(dataset.y, REPLICATES, task=dataset.task, seed=seed)
+    prepared = [prepare(estimator, dataset.X, dataset.y, replicate) for replicate in replicates]
+    grid = judge(prepared, [Setting(float(rate), "constant", 0.1) for rate in GRID])
+    edge = min(o.setting.learning_rate_init for o in grid if o.diverged is not None)
+    with TemporaryDirectory() as folder:
+        result = search(
+            estimator,
+            dataset.X,
+            dataset.y,
+            replicates=replicates,
+            space=Space.default("sgd", EPOCHS),
+            n_trials=TRIALS,
+            seed=seed,
+            storage=f"{folder}/record.journal",
+        )
+        storage, _ = open_storage(f"{folder}/record.journal")
+        trials = optuna.load_study(storage=storage, study_name=result.study).trials
+    rates = np.array([trial.params["learning_rate_init"] for trial in trials])
+    epochs = [trial.user_attrs["epochs"] for trial in trials if trial.user_attrs["diverged"]]
+    return {
+        "edge": edge,
+        "early": float((rates[: TRIALS // 2] >= edge).mean()),
+        "late": float((rates[TRIALS // 2 :] >= edge).mean()),
+        "diverged": len(epochs),
+        "epochs": float(sum(epochs)),
+    }
+
+
+def row(name: str, runs: list[dict[str, float]]) -> str:
+    """One line of the table."""
+    column: dict[str, Any] = {key: np.array([run[key] for run in runs]) for key in runs[0]}
+    cost = column["epochs"].sum() / (column["diverged"].sum() * EPOCHS * REPLICATES)
+    return (
+        f"| {name} | {np.median(column['edge']):.2g} | {column['early'].mean():.1%} "
+        f"| {column['late'].mean():.1%} | {column['diverged'].mean():.1f} | {cost:.1%} |"
+    )
+
+
+def main() -> None:
+    """Print the table and write it down."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=10)
+    seeds = parser.parse_args().seeds
+    lines = [
+        "# Where learning rates diverge, and what it costs",
+        "",
+        f"`python studies/divergence.py --seeds {seeds}`: {TRIALS} trials, {EPOCHS} epochs, "
+        f"{REPLICATES} replicates, 50-12 networks, SGD, seeds 0 to {seeds - 1}; lrtune "
+        f"{lrtune.__version__}, optuna {optuna.__version__}, scikit-learn {sklearn.__version__}, "
+        f"numpy {np.__version__}, Python {platform.python_version()}.",
+        "",
+        "Edge: the lowest constant rate that diverges on any replicate, median over the seeds. "
+        "Beyond: share of the asked α₀ that is at or above the edge. Cost: epochs that diverging "
+        "trials ran, as a share of those that they would have run.",
+        "",
+        "| data | edge | beyond, trials 1–32 | beyond, trials 33–64 | diverged trials | cost |",
+        "|---|---|---|---|---|---|",
+    ]
+    print("\n".join(lines))
+    for name in BUNDLED:
+        lines.append(row(name, [measure(name, seed) for seed in range(seeds)]))
+        print(lines[-1], flush=True)
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""What the README shows works as shown."""
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lrtune.training.schedules import DECAYS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_examples_run(code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(code, "README.md", "exec"), {})  # noqa: S102
+
+    assert 0.9 < float(capsys.readouterr().out) <= 1
+
+
+def test_commands_run_in_the_order_shown(lrtune: Callable[..., Any], folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    pd.DataFrame(rng.normal(size=(80, 3)), columns=["size", "age", "price"]).to_csv(
+        "table.csv", index=False
+    )
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    commands = [line for line in lines if line.startswith("lrtune ")]
+    for command in commands:
+        run = lrtune(*shlex.split(command, comments=True)[1:])
+
+        assert run.code == 0, f"{command}: {run.err}"
+    assert len(commands) >= 6
+
+
+def test_the_two_commands_are_those_of_ci() -> None:
+    setup, test = (block.strip() for block in blocks("sh")[:2])
+
+    assert setup.startswith("python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/lrtune")
+    assert test.endswith(".venv/bin/pip install '.[test]' && .venv/bin/python -m pytest")
+
+
+def test_every_decay_type_is_documented() -> None:
+    for decay in DECAYS:
+        assert f"| `{decay}` |" in README

@@ -1,0 +1,142 @@
+"""The search: blocks are pure, the budget holds, the sampler learns where the cliff is."""
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+from sklearn.datasets import load_iris
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from lrtune import MLPClassifier
+from lrtune.data import make_replicates
+from lrtune.exceptions import InvalidInputError, NothingCompletedError
+from lrtune.tuning.outcomes import DivergedAt, Outcome
+from lrtune.tuning.search import BLOCK_SIZE, Progress, ask_block, search, to_trial
+from lrtune.tuning.space import Setting, Space
+
+SPACE = Space.default("sgd", epochs=20)
+EDGE = 0.3
+
+
+def toy_outcome(setting: Setting) -> Outcome:
+    """A loss that is least a little below the cliff at α₀ = `EDGE`, and divergence beyond it."""
+    if setting.learning_rate_init > EDGE:
+        at = DivergedAt(replicate=1, epoch=1, step=2, loss=None)
+        return Outcome(setting, np.empty((3, 0)), None, 0.5, at)
+    loss = 0.1 + (np.log10(3 * setting.learning_rate_init / EDGE)) ** 2
+    return Outcome(setting, np.full((3, 20), loss), np.full(3, 0.9), 60.0)
+
+
+def toy_trials(seed: int, n_blocks: int) -> list[FrozenTrial]:
+    trials: list[FrozenTrial] = []
+    for _ in range(n_blocks):
+        for setting in ask_block(trials, SPACE, seed):
+            trial = to_trial(toy_outcome(setting), SPACE, cap=2.2, begun=datetime.now())
+            trial.number = len(trials)
+            trials.append(trial)
+    return trials
+
+
+def test_the_sampler_learns_where_the_cliff_is() -> None:
+    beyond = np.mean(
+        [
+            [t.params["learning_rate_init"] > EDGE for t in toy_trials(seed, n_blocks=4)]
+            for seed in range(8)
+        ],
+        axis=0,
+    )
+
+    assert 0.35 < beyond[:BLOCK_SIZE].mean() < 0.55  # drawn at random: 45 % of the range
+    assert beyond[2 * BLOCK_SIZE :].mean() < 0.65 * beyond[:BLOCK_SIZE].mean()
+
+
+def test_a_block_is_a_pure_function_of_seed_and_trials() -> None:
+    trials = toy_trials(seed=3, n_blocks=2)
+
+    assert ask_block(trials, SPACE, 3) == ask_block(list(trials), SPACE, 3)
+    assert ask_block(trials, SPACE, 3) != ask_block(trials, SPACE, 4)
+    assert ask_block(trials, SPACE, 3) != ask_block(trials[:BLOCK_SIZE], SPACE, 3)
+
+
+def test_settings_of_a_block_differ() -> None:
+    trials = toy_trials(seed=0, n_blocks=2)
+
+    assert len(set(ask_block(trials, SPACE, 0))) == BLOCK_SIZE
+
+
+def test_a_completed_trial_ends_in_its_value() -> None:
+    trial = to_trial(toy_outcome(Setting(0.1, "cosine", 0.1)), SPACE, 2.2, datetime.now())
+
+    assert trial.state == TrialState.COMPLETE
+    assert trial.value == trial.intermediate_values[20] == pytest.approx(0.1)
+    assert len(trial.intermediate_values) == 20
+    assert trial.constraints["diverged"] <= 0
+
+
+def test_a_diverged_trial_ends_in_the_finite_cap_and_is_infeasible() -> None:
+    trial = to_trial(toy_outcome(Setting(1.0, "cosine", 0.1)), SPACE, 2.2, datetime.now())
+
+    assert trial.state == TrialState.PRUNED
+    assert trial.intermediate_values == {1: 2.2}
+    assert trial.user_attrs["diverged"] == {"replicate": 1, "epoch": 1, "step": 2, "loss": None}
+    assert trial.constraints["diverged"] > 0
+
+
+@pytest.fixture(scope="module")
+def iris() -> dict[str, Any]:
+    X, y = load_iris(return_X_y=True)
+    estimator = make_pipeline(StandardScaler(), MLPClassifier(max_iter=3))
+    replicates = make_replicates(y, 2, task="classification")
+    return {"estimator": estimator, "X": X, "y": y, "replicates": replicates, "space": SPACE}
+
+
+@pytest.mark.parametrize("n_trials", [1, 15, 16, 17, 40])
+def test_the_budget_is_kept_to_the_trial(iris: dict[str, Any], n_trials: int) -> None:
+    seen: list[Progress] = []
+    result = search(**iris, n_trials=n_trials, on_progress=seen.append)
+
+    assert sum(vars(result.trials).values()) == n_trials
+    assert (seen[0].finished, seen[-1].finished, seen[-1].total) == (0, n_trials, n_trials)
+
+
+def test_a_shorter_search_is_the_beginning_of_a_longer_one(iris: dict[str, Any]) -> None:
+    seen: list[Progress] = []
+    search(**iris, n_trials=40, on_progress=seen.append)
+    short = search(**iris, n_trials=32)
+
+    assert short.search_loss == seen[2].best.value
+
+
+def test_no_storage_leaves_no_record(iris: dict[str, Any], folder: Any) -> None:
+    result = search(**iris, n_trials=2)
+
+    assert (result.study, result.storage) == (None, None)
+    assert list(folder.iterdir()) == []
+
+
+def test_the_best_params_are_the_estimators(iris: dict[str, Any]) -> None:
+    result = search(**iris, n_trials=4)
+    model = MLPClassifier(**result.best_params)
+
+    assert model.get_params().items() >= result.best_params.items()
+
+
+def test_nothing_completed_says_what_to_do(iris: dict[str, Any]) -> None:
+    too_high = Space.default("sgd", 20, learning_rate_init=(1e6, 1e7))
+
+    with pytest.raises(NothingCompletedError, match="none of 4 trials completed, 4 diverged"):
+        search(**iris | {"space": too_high}, n_trials=4)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"n_trials": 0}, "trials must be at least 1"), ({"timeout": -1.0}, "timeout must be pos")],
+)
+def test_bad_arguments_are_refused(
+    iris: dict[str, Any], change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        search(**iris | change)
