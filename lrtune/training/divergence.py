@@ -32,7 +32,7 @@ def divergence_threshold(guess_loss: float, initial_loss: float) -> float:
     -------
     float
         `DIVERGENCE_FACTOR` times the larger of the two, ignoring an `initial_loss` that is not
-        finite.
+        finite; always finite itself.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def divergence_threshold(guess_loss: float, initial_loss: float) -> float:
     25.0
     """
     reference = max(guess_loss, initial_loss) if np.isfinite(initial_loss) else guess_loss
-    return DIVERGENCE_FACTOR * reference
+    return float(min(DIVERGENCE_FACTOR * reference, np.finfo(np.float64).max))
 
 
 def has_diverged(loss: npt.ArrayLike, threshold: float) -> npt.NDArray[np.bool_] | Any:

@@ -3,6 +3,8 @@
 All settings of a population share initial weights and mini-batch order, so that they differ by
 their learning rates alone (common random numbers). Each setting's numbers are those that it would
 get alone, bit for bit: every product is one BLAS call per setting, and no sum crosses settings.
+(OpenBLAS kernels for processors from before 2008 depend on the alignment of a matrix in its last
+bit; those since then do not.)
 """
 
 from __future__ import annotations
@@ -205,10 +207,10 @@ class Population:
         ndarray of shape (k',)
             Mean training loss of the settings still in the stack.
         """
-        rates = rates.astype(self.parameters.dtype)
         total, weight_total = np.zeros(len(self)), 0.0
         full_batch = min(self.batch_size, len(order))
         with np.errstate(all="ignore"):  # a diverging setting overflows; the predicate tells
+            rates = rates.astype(self.parameters.dtype)
             for step, start in enumerate(range(0, len(order), self.batch_size)):
                 batch = rows.take(order[start : start + self.batch_size])
                 weight = _total_weight(batch)
@@ -284,7 +286,7 @@ class Population:
                 losses = self.network.row_losses(self._evaluate(piece.X), piece.y)
                 total += weight * _mean(losses, piece)
                 weight_total += weight
-        return np.asarray(total / weight_total)
+        return np.asarray(total / weight_total) if weight_total else total
 
     def _evaluate(self, X: Array) -> list[Array]:
         if self._evaluation_buffers is None:
@@ -299,11 +301,7 @@ def _total_weight(batch: Batches) -> float:
 
 
 def _mean(losses: Array, batch: Batches) -> Array:
-    """Mean over the rows of ``(K, B)`` losses, in float64.
-
-    Cast first: a sum that casts as it goes works through a buffer whose borders, and so whose
-    rounding, would depend on K.
-    """
+    """Mean over the rows of ``(K, B)`` losses, in float64."""
     losses = losses.astype(np.float64)
     if batch.sample_weight is None:
         return np.asarray(losses.mean(axis=1))

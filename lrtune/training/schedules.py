@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -92,7 +93,7 @@ class Schedule:
     update: Literal["epoch", "batch"] = "epoch"
 
     def __post_init__(self) -> None:
-        if self.decay not in DECAYS:
+        if not (isinstance(self.decay, str) and self.decay in DECAYS):
             raise InvalidInputError(
                 f"decay must be one of {', '.join(DECAYS)}, but got {self.decay!r}"
             )
@@ -102,6 +103,8 @@ class Schedule:
             _require(name, getattr(self, name), positive=True)
         for name in ("decay_rate", "patience", "warmup_epochs", "min_learning_rate"):
             _require(name, getattr(self, name), positive=False)
+        if self.patience != int(self.patience):
+            raise InvalidInputError(f"patience must be a whole number, but got {self.patience}")
         if self.min_learning_rate > self.learning_rate_init:
             raise InvalidInputError(
                 f"min_learning_rate must be at most learning_rate_init "
@@ -156,6 +159,8 @@ class Schedule:
 
 def _require(name: str, value: float, *, positive: bool) -> None:
     rule = "positive" if positive else "at least 0"
+    if not isinstance(value, Real):
+        raise InvalidInputError(f"{name} must be a number, but got {value!r}")
     if not (math.isfinite(value) and (value > 0 if positive else value >= 0)):
         raise InvalidInputError(f"{name} must be {rule} and finite, but got {value}")
 
