@@ -1,28 +1,25 @@
-"""What the estimators share: parameters, what they train, fit; a population of one."""
+"""What the estimators share: their parameters, and what these make of a table to train on."""
 
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 from threadpoolctl import ThreadpoolController
 
-from lrtune.exceptions import DivergenceWarning
 from lrtune.training.network import ACTIVATIONS, INITIALIZERS, Network
 from lrtune.training.optimizers import OPTIMIZERS, Optimizer
-from lrtune.training.population import Batches, Population, train
+from lrtune.training.population import Batches, Population
 from lrtune.training.schedules import DECAYS, Schedule
 
 __all__ = ["BaseMLP", "RandomStreams", "one_blas_thread"]
@@ -91,8 +88,13 @@ class BaseMLP(BaseEstimator):
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "shuffle": ["boolean"],
+        "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "dtype": [StrOptions({"float32", "float64"})],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [None, Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+        "dtype": [StrOptions({"auto", "float32", "float64"})],
         "random_state": ["random_state"],
     }
 
@@ -123,8 +125,13 @@ class BaseMLP(BaseEstimator):
         batch_size: int = 32,
         max_iter: int = 20,
         shuffle: bool = True,
+        early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        dtype: Literal["float32", "float64"] = "float32",
+        n_iter_no_change: int = 10,
+        tol: float | None = None,
+        warm_start: bool = False,
+        verbose: bool | int = False,
+        dtype: Literal["auto", "float32", "float64"] = "auto",
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -151,7 +158,12 @@ class BaseMLP(BaseEstimator):
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.shuffle = shuffle
+        self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.verbose = verbose
         self.dtype = dtype
         self.random_state = random_state
 
@@ -190,14 +202,19 @@ class BaseMLP(BaseEstimator):
         return Population(
             network,
             self.make_optimizer(),
-            network.initial_parameters(rng, np.dtype(self.dtype)),
+            network.initial_parameters(rng, rows.X.dtype),
             n_settings=n_settings,
             alpha=self.alpha,
             batch_size=self.batch_size,
         )
 
     def learn_encoding(
-        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        *,
+        classes: npt.ArrayLike | None = None,
     ) -> Batches:
         """Check and encode training rows; remember columns and classes (or the target's scale).
 
@@ -206,21 +223,26 @@ class BaseMLP(BaseEstimator):
         X : array_like of shape (n, n_features)
         y : array_like of shape (n,) or (n, n_outputs)
         sample_weight : array_like of shape (n,), optional
+        classes : array_like of shape (n_classes,), optional
+            All classes, where `y` may lack some.
 
         Returns
         -------
         Batches
             Arrays in the training dtype; classes one-hot, a regression target standardised.
         """
-        self._validate_params()
         X, y = self._check(X, y, reset=True)
-        self._learn_target(y)
-        return self._batches(X, y, sample_weight)
+        self._training_dtype = X.dtype if self.dtype == "auto" else np.dtype(self.dtype)
+        weight = self._check_weight(X, sample_weight)
+        self._learn_target(y, weight, classes)
+        return self._batches(X, y, weight)
 
-    def encode(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Batches:
-        """Encode further rows as `learn_encoding` encoded the training rows."""
+    def encode(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> Batches:
+        """Encode further rows as `learn_encoding` encoded the first."""
         X, y = self._check(X, y, reset=False)
-        return self._batches(X, y, None)
+        return self._batches(X, y, self._check_weight(X, sample_weight))
 
     def _check(self, X: npt.ArrayLike, y: npt.ArrayLike, *, reset: bool) -> tuple[Array, Array]:
         checked: tuple[Array, Array] = validate_data(
@@ -232,18 +254,32 @@ class BaseMLP(BaseEstimator):
             multi_output=True,
             y_numeric=self._loss == "squared_error",
         )
-        return checked
+        rows, target = checked
+        if target.ndim == 2 and target.shape[1] == 1:
+            target = column_or_1d(target, warn=True)
+        return rows, target
 
-    def _batches(self, X: Array, y: Array, sample_weight: npt.ArrayLike | None) -> Batches:
-        weight: Array | None = None
-        if sample_weight is not None:
-            weight = _check_sample_weight(
-                sample_weight, X, dtype=np.dtype(self.dtype), ensure_non_negative=True
-            )
-        X = np.ascontiguousarray(X, dtype=self.dtype)
-        return Batches(X, np.ascontiguousarray(self._encode_target(y), self.dtype), weight)
+    def _check_weight(self, X: Array, sample_weight: npt.ArrayLike | None) -> Array | None:
+        if sample_weight is None:
+            return None
+        weight: Array = _check_sample_weight(
+            sample_weight, X, dtype=self._training_dtype, ensure_non_negative=True
+        )
+        return weight
 
-    def _learn_target(self, y: Array) -> None:
+    def _batches(self, X: Array, y: Array, weight: Array | None) -> Batches:
+        dtype = self._training_dtype
+        return Batches(
+            np.ascontiguousarray(X, dtype=dtype),
+            np.ascontiguousarray(self._encode_target(y), dtype=dtype),
+            self._weigh(y, weight),
+        )
+
+    def _weigh(self, y: Array, weight: Array | None) -> Array | None:  # noqa: ARG002
+        """Weights of the rows, given their target."""
+        return weight
+
+    def _learn_target(self, y: Array, weight: Array | None, classes: npt.ArrayLike | None) -> None:
         raise NotImplementedError
 
     def _encode_target(self, y: Array) -> Array:
@@ -257,110 +293,3 @@ class BaseMLP(BaseEstimator):
     def loss_unit(self) -> float:
         """Loss in the target's own unit, per unit of the training loss; after `learn_encoding`."""
         return 1.0
-
-    # --- fit and predict ----------------------------------------------------------------------
-
-    def fit(
-        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
-    ) -> Self:
-        """Train for `max_iter` epochs.
-
-        Parameters
-        ----------
-        X : array_like of shape (n, n_features)
-            Training rows.
-        y : array_like of shape (n,) or (n, n_outputs)
-            Target.
-        sample_weight : array_like of shape (n,), optional
-            Weights of the rows.
-
-        Returns
-        -------
-        self
-
-        Warns
-        -----
-        DivergenceWarning
-            If the training diverges; the message names the rate, the epoch and the cure. The
-            model then has the weights from the end of the last epoch that went well.
-        """
-        rows = self.learn_encoding(X, y, sample_weight)
-        streams = RandomStreams(self.random_state)
-        validation = None
-        if DECAYS[self.decay].feedback:
-            rows, validation = self._hold_out(rows, streams.split_seed)
-        population = self.make_population(rows, 1, streams.weights)
-        parameters, epochs = population.parameters[0].copy(), []
-        with one_blas_thread():
-            for epoch in train(
-                population,
-                [self.schedule()],
-                rows,
-                epochs=self.max_iter,
-                rng=streams.rows,
-                validation=validation,
-                shuffle=self.shuffle,
-            ):
-                parameters = population.parameters[0].copy()
-                epochs.append(epoch)
-        self.n_iter_ = len(epochs)
-        if population.diverged:
-            self.n_iter_ += 1
-            self._warn_diverged(population)
-        self.loss_curve_ = [float(epoch.training_loss[0]) for epoch in epochs]
-        self.learning_rate_curve_ = [float(epoch.rates[0]) for epoch in epochs]
-        self.validation_loss_curve_ = [
-            float(epoch.validation_loss[0]) for epoch in epochs if epoch.validation_loss is not None
-        ]
-        return self.adopt(population.network, parameters)
-
-    def _hold_out(self, rows: Batches, seed: int) -> tuple[Batches, Batches]:
-        stratify = rows.y.argmax(axis=1) if self._loss == "log_loss" else None
-        train_rows, validation_rows = train_test_split(
-            np.arange(len(rows)),
-            test_size=self.validation_fraction,
-            random_state=seed,
-            stratify=stratify,
-        )
-        return rows.take(train_rows), rows.take(validation_rows)
-
-    def _warn_diverged(self, population: Population) -> None:
-        divergence = population.diverged[0]
-        warnings.warn(
-            f"training diverged in epoch {self.n_iter_} (step {divergence.step + 1}, loss "
-            f"{divergence.loss:.3g}) with learning_rate_init={self.learning_rate_init}: "
-            "use a smaller learning_rate_init, or standardise the columns of X",
-            DivergenceWarning,
-            stacklevel=3,
-        )
-
-    def adopt(self, network: Network, parameters: Array) -> Self:
-        """Take over the weights of one setting of a trained population.
-
-        Parameters
-        ----------
-        network : Network
-            The population's.
-        parameters : ndarray of shape (P,)
-            A row of the population's parameters.
-
-        Returns
-        -------
-        self
-            Fitted.
-        """
-        self._network, self._parameters = network, parameters
-        layers = network.layers(parameters[np.newaxis])
-        self.coefs_ = [layer.weights[0] for layer in layers]
-        self.intercepts_ = [layer.biases[0, 0] for layer in layers]
-        self.n_layers_ = len(layers) + 1
-        self.n_outputs_ = network.layer_sizes[-1]
-        return self
-
-    def _outputs(self, X: npt.ArrayLike) -> Array:
-        check_is_fitted(self, "coefs_")
-        X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
-        population = Population(self._network, self.make_optimizer(), self._parameters)
-        with one_blas_thread():
-            outputs: Array = population.outputs(np.ascontiguousarray(X, dtype=self.dtype))[0]
-        return outputs

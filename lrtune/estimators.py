@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.utils import compute_sample_weight
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
 from lrtune.base import BaseMLP
+from lrtune.fitting import TrainableMLP, trains_on_all_rows
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
 
 Array = npt.NDArray[Any]
 
 
-class MLPClassifier(ClassifierMixin, BaseMLP):
+class MLPClassifier(ClassifierMixin, TrainableMLP):
     """Multilayer perceptron classifier with a learning-rate schedule.
 
     Trains a softmax network on the cross entropy by mini-batch gradient descent. It is a
@@ -61,10 +66,25 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Epochs.
     shuffle : bool, default=True
         Visit the rows in a new order in every epoch.
+    early_stopping : bool, default=False
+        Hold rows out, stop once their score has not improved for `n_iter_no_change` epochs, and
+        keep the best weights.
     validation_fraction : float, default=0.1
-        Share of the rows held out to watch the loss with ``decay="plateau"``.
-    dtype : {"float32", "float64"}, default="float32"
-        Precision of the training.
+        Share of the rows held out with `early_stopping` or ``decay="plateau"``.
+    n_iter_no_change : int, default=10
+        Epochs without improvement after which training stops, if it may stop early.
+    tol : float or None, default=None
+        What counts as an improvement, of the score with `early_stopping`, else of the training
+        loss. None trains for `max_iter` epochs (with `early_stopping`, any improvement counts).
+    warm_start : bool, default=False
+        A further fit goes on where the last one ended: weights, optimizer, schedule.
+    verbose : bool or int, default=False
+        Print a line per epoch.
+    dtype : {"auto", "float32", "float64"}, default="auto"
+        Precision of the training; "auto" is that of X, as in scikit-learn. float32 is 1.5 to 2
+        times as fast.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes.
     random_state : int, RandomState or None, default=None
         Seed of initial weights, shuffling and the validation split.
 
@@ -78,10 +98,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Mean training loss of each epoch, without the L2 term.
     validation_loss_curve_ : list of float
         Loss on the held-out rows at the end of each epoch; empty if none are held out.
+    validation_scores_ : list of float or None
+        Accuracy on the held-out rows, with `early_stopping`.
+    best_validation_score_ : float
+        The best of them, with `early_stopping`.
     learning_rate_curve_ : list of float
         Rate at the first step of each epoch.
     n_iter_ : int
-        Epochs trained.
+        Epochs begun in the last fit.
 
     Examples
     --------
@@ -96,18 +120,132 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     _loss = "log_loss"
 
-    def _learn_target(self, y: Array) -> None:
-        check_classification_targets(y)
-        self.classes_ = np.unique(y)
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseMLP._parameter_constraints,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Sequence[int] = (50, 12),
+        *,
+        activation: str = "relu",
+        optimizer: str = "sgd",
+        learning_rate_init: float = 0.1,
+        decay: str = "constant",
+        decay_rate: float = 0.0,
+        step_size: float = 5.0,
+        power: float = 2.0,
+        patience: int = 2,
+        warmup_epochs: float = 0.0,
+        cycle_epochs: float | None = None,
+        min_learning_rate: float = 0.0,
+        update: Literal["epoch", "batch"] = "epoch",
+        alpha: float = 0.0,
+        momentum: float = 0.9,
+        rho: float = 0.9,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
+        weights_init: str = "glorot_uniform",
+        batch_size: int = 32,
+        max_iter: int = 20,
+        shuffle: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float | None = None,
+        warm_start: bool = False,
+        verbose: bool | int = False,
+        dtype: Literal["auto", "float32", "float64"] = "auto",
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes,
+            activation=activation,
+            optimizer=optimizer,
+            learning_rate_init=learning_rate_init,
+            decay=decay,
+            decay_rate=decay_rate,
+            step_size=step_size,
+            power=power,
+            patience=patience,
+            warmup_epochs=warmup_epochs,
+            cycle_epochs=cycle_epochs,
+            min_learning_rate=min_learning_rate,
+            update=update,
+            alpha=alpha,
+            momentum=momentum,
+            rho=rho,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            weight_decay=weight_decay,
+            weights_init=weights_init,
+            batch_size=batch_size,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            verbose=verbose,
+            dtype=dtype,
+            random_state=random_state,
+        )
+        self.class_weight = class_weight
+
+    @available_if(trains_on_all_rows)  # type: ignore[untyped-decorator]
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def partial_fit(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        classes: npt.ArrayLike | None = None,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> Self:
+        """Train for one more epoch on the rows given; the schedule goes on where it was.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, n_features)
+        y : array_like of shape (n,)
+        classes : array_like of shape (n_classes,), optional
+            All classes, needed at the first call if `y` lacks some of them.
+        sample_weight : array_like of shape (n,), optional
+
+        Returns
+        -------
+        self
+        """
+        return self._partial_fit(X, y, sample_weight, classes)
+
+    def _learn_target(
+        self,
+        y: Array,
+        weight: Array | None,  # noqa: ARG002
+        classes: npt.ArrayLike | None,
+    ) -> None:
+        self.classes_ = np.unique(y if classes is None else classes)
 
     def _check(self, X: npt.ArrayLike, y: npt.ArrayLike, *, reset: bool) -> tuple[Array, Array]:
         X, y = super()._check(X, y, reset=reset)
-        if y.ndim == 2 and y.shape[1] > 1:
+        check_classification_targets(y)
+        if y.ndim == 2:
             raise ValueError(
                 f"y must hold one label per row, but got shape {y.shape}: fit one classifier per "
                 "column (sklearn.multioutput.MultiOutputClassifier)"
             )
-        return X, y.ravel()
+        return X, y
+
+    def _weigh(self, y: Array, weight: Array | None) -> Array | None:
+        if self.class_weight is None:
+            return weight
+        by_class = compute_sample_weight(self.class_weight, y).astype(self._training_dtype)
+        return np.asarray(by_class if weight is None else weight * by_class)
 
     def _encode_target(self, y: Array) -> Array:
         known = np.isin(y, self.classes_)
@@ -115,7 +253,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise ValueError(
                 f"y must hold classes seen in training, but got {np.unique(y[~known])[:5].tolist()}"
             )
-        return np.eye(len(self.classes_), dtype=self.dtype)[np.searchsorted(self.classes_, y)]
+        return np.eye(len(self.classes_), dtype=self._training_dtype)[
+            np.searchsorted(self.classes_, y)
+        ]
 
     def score_outputs(self, outputs: Array, y: Array) -> Array:
         """Accuracy of K settings' probabilities ``(K, n, n_classes)``, shape (K,)."""
@@ -151,7 +291,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return labels
 
 
-class MLPRegressor(RegressorMixin, BaseMLP):
+class MLPRegressor(RegressorMixin, TrainableMLP):
     """Multilayer perceptron regressor with a learning-rate schedule.
 
     Minimises the squared error. The target is standardised inside (else the useful range of
@@ -184,12 +324,45 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _loss = "squared_error"
 
-    def _learn_target(self, y: Array) -> None:
-        columns = y.reshape(len(y), -1)
+    @available_if(trains_on_all_rows)  # type: ignore[untyped-decorator]
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def partial_fit(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> Self:
+        """Train for one more epoch on the rows given; the schedule goes on where it was.
+
+        The target keeps the mean and scale of the first call.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, n_features)
+        y : array_like of shape (n,) or (n, n_outputs)
+        sample_weight : array_like of shape (n,), optional
+
+        Returns
+        -------
+        self
+        """
+        return self._partial_fit(X, y, sample_weight, None)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _learn_target(
+        self,
+        y: Array,
+        weight: Array | None,
+        classes: npt.ArrayLike | None,  # noqa: ARG002
+    ) -> None:
+        columns = y.reshape(len(y), -1).astype(np.float64)
         self._flat_target = y.ndim == 1
-        self.target_mean_ = columns.mean(axis=0, dtype=np.float64)
-        scale = columns.std(axis=0, dtype=np.float64)
-        self.target_scale_ = np.where(scale > 0, scale, 1.0)
+        if weight is not None and not weight.any():
+            weight = None
+        self.target_mean_ = np.average(columns, axis=0, weights=weight)
+        variance = np.average((columns - self.target_mean_) ** 2, axis=0, weights=weight)
+        self.target_scale_ = np.where(variance > 0, np.sqrt(variance), 1.0)
 
     def _encode_target(self, y: Array) -> Array:
         columns = y.reshape(len(y), -1)

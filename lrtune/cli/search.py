@@ -137,7 +137,13 @@ def command(
     network = MLPClassifier if dataset.task == "classification" else MLPRegressor
     estimator = make_pipeline(
         StandardScaler(),
-        network(hidden, optimizer=optimizer, batch_size=batch_size, max_iter=epochs),
+        network(
+            hidden,
+            optimizer=optimizer,
+            batch_size=batch_size,
+            max_iter=epochs,
+            dtype="float32",
+        ),
     )
     space = Space.default(
         optimizer, epochs, learning_rate_init=alpha0, decay=decays, decay_rate=decay_rate

@@ -63,7 +63,7 @@ def _rows(result: SearchResult, epochs: int, n_replicates: int) -> list[tuple[st
 def _code(result: SearchResult, network: Any) -> str:
     best = result.best
     arguments = [f"hidden_layer_sizes={tuple(network.hidden_layer_sizes)}"]
-    for name in ("optimizer", "batch_size", "max_iter"):
+    for name in ("optimizer", "batch_size", "max_iter", "dtype"):
         arguments.append(f"{name}={getattr(network, name)!r}")
     arguments.append(f"learning_rate_init={best.learning_rate_init:.4g}")
     if best.decay != "constant":

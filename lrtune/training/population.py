@@ -20,7 +20,7 @@ from lrtune.training.divergence import divergence_threshold, has_diverged
 from lrtune.training.feedback import Feedback, Plateau
 from lrtune.training.network import LOSSES, Network
 from lrtune.training.optimizers import Optimizer
-from lrtune.training.schedules import DECAYS, Schedule, epoch_rates
+from lrtune.training.schedules import Schedule, epoch_rates
 
 __all__ = [
     "Batches",
@@ -165,9 +165,14 @@ class Population:
         self.steps = 0
         self.parameters = np.repeat(parameters[np.newaxis], n_settings, axis=0)
         self._state = optimizer.init(self.parameters)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Work space for training; that for evaluation waits until it is needed."""
         self._bind(np.empty_like(self.parameters))
-        dtype = self.parameters.dtype
-        self._buffers = network.activation_buffers(n_settings, batch_size, dtype)
+        self._buffers = self.network.activation_buffers(
+            len(self), self.batch_size, self.parameters.dtype
+        )
         self._evaluation_buffers: list[Array] | None = None
 
     def _bind(self, gradients: Array) -> None:
@@ -177,6 +182,15 @@ class Population:
 
     def __len__(self) -> int:
         return len(self.settings)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the views and the work space, which are made anew."""
+        made_anew = ("_gradients", "_layers", "_gradient_layers", "_buffers", "_evaluation_buffers")
+        return {name: value for name, value in vars(self).items() if name not in made_anew}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._make_room()
 
     def steps_per_epoch(self, n_rows: int) -> int:
         """Updates in one pass over `n_rows` rows."""
@@ -317,6 +331,8 @@ def train(
     rng: np.random.Generator,
     validation: Batches | None = None,
     shuffle: bool = True,
+    first_epoch: int = 0,
+    feedback: Feedback | None = None,
 ) -> Iterator[Epoch]:
     """Train a population epoch by epoch.
 
@@ -340,18 +356,21 @@ def train(
         leaves the stack.
     shuffle : bool, default=True
         Visit the rows in a new order in every epoch.
+    first_epoch : int, default=0
+        Epochs trained before, where the schedules go on.
+    feedback : Feedback, optional
+        What loss-driven decays remember of the epochs before; by default nothing.
 
     Yields
     ------
     Epoch
         For the settings still in the stack.
     """
-    feedback: Feedback | None = (
-        Plateau(schedules) if any(DECAYS[s.decay].feedback for s in schedules) else None
-    )
+    if feedback is None:
+        feedback = Plateau(schedules)
     steps = population.steps_per_epoch(len(rows))
-    for table in epoch_rates(schedules, epochs, steps):
-        rates = table if feedback is None else feedback.apply(table)
+    for table in epoch_rates(schedules, epochs, steps, first_epoch=first_epoch):
+        rates = feedback.apply(table)
         order = rng.permutation(len(rows)) if shuffle else np.arange(len(rows))
         training = population.train_epoch(rows, rates[:, population.settings], order)
         loss = None
@@ -361,8 +380,7 @@ def train(
             loss, training = loss[kept], training[kept]
         if not len(population):
             return
-        if feedback is not None:
-            _feed_back(feedback, population, training if loss is None else loss, len(schedules))
+        _feed_back(feedback, population, training if loss is None else loss, len(schedules))
         yield Epoch(population.settings, rates[0, population.settings], training, loss)
         if not len(population):
             return

@@ -231,7 +231,7 @@ def rate_table(
 
 
 def epoch_rates(
-    schedules: Sequence[Schedule], epochs: int, steps_per_epoch: int
+    schedules: Sequence[Schedule], epochs: int, steps_per_epoch: int, *, first_epoch: int = 0
 ) -> Iterator[Array]:
     """Yield the ``(steps_per_epoch, K)`` rows of the rate table, epoch by epoch.
 
@@ -240,5 +240,5 @@ def epoch_rates(
     piece = max(1, TABLE_ELEMENTS // (steps_per_epoch * len(schedules)))
     for first in range(0, epochs, piece):
         n_epochs = min(piece, epochs - first)
-        table = rate_table(schedules, n_epochs, steps_per_epoch, first_epoch=first)
+        table = rate_table(schedules, n_epochs, steps_per_epoch, first_epoch=first_epoch + first)
         yield from table.reshape(n_epochs, steps_per_epoch, len(schedules))

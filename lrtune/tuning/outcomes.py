@@ -132,7 +132,7 @@ def judge(replicates: Sequence[Prepared], settings: Sequence[Setting]) -> list[O
     """
     first = replicates[0]
     network = first.model.make_population(first.rows, 1, np.random.default_rng(0)).network
-    size = population_size(network, first.model.batch_size, np.dtype(first.model.dtype))
+    size = population_size(network, first.model.batch_size, first.rows.X.dtype)
     outcomes: list[Outcome] = []
     with one_blas_thread():
         for start in range(0, len(settings), size):
