@@ -10,7 +10,6 @@ compared with that edge.
 import argparse
 import platform
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -22,10 +21,10 @@ from sklearn.preprocessing import StandardScaler
 import lrtune
 from lrtune import MLPClassifier, MLPRegressor
 from lrtune.data import BUNDLED, load_dataset, make_replicates
-from lrtune.tuning.outcomes import judge, prepare
-from lrtune.tuning.search import search
+from lrtune.tuning.outcomes import judge
+from lrtune.tuning.preparation import prepare
+from lrtune.tuning.search import run_search
 from lrtune.tuning.space import Setting, Space
-from lrtune.tuning.storage import open_storage
 
 EPOCHS, REPLICATES, TRIALS = 20, 3, 64
 GRID = np.logspace(-1.5, 1.5, 31)
@@ -36,24 +35,20 @@ def measure(name: str, seed: int) -> dict[str, float]:
     """The edge, and what the default search asked around it."""
     dataset = load_dataset(name)
     network = MLPClassifier if dataset.task == "classification" else MLPRegressor
-    estimator = make_pipeline(StandardScaler(), network(max_iter=EPOCHS))
+    estimator = make_pipeline(StandardScaler(), network(max_iter=EPOCHS, dtype="float32"))
     replicates = make_replicates(dataset.y, REPLICATES, task=dataset.task, seed=seed)
     prepared = [prepare(estimator, dataset.X, dataset.y, replicate) for replicate in replicates]
     grid = judge(prepared, [Setting(float(rate), "constant", 0.1) for rate in GRID])
     edge = min(o.setting.learning_rate_init for o in grid if o.diverged is not None)
-    with TemporaryDirectory() as folder:
-        result = search(
-            estimator,
-            dataset.X,
-            dataset.y,
-            replicates=replicates,
-            space=Space.default("sgd", EPOCHS),
-            n_trials=TRIALS,
-            seed=seed,
-            storage=f"{folder}/record.journal",
-        )
-        storage, _ = open_storage(f"{folder}/record.journal")
-        trials = optuna.load_study(storage=storage, study_name=result.study).trials
+    trials = run_search(
+        estimator,
+        dataset.X,
+        dataset.y,
+        replicates=replicates,
+        space=Space.default("sgd", EPOCHS),
+        n_trials=TRIALS,
+        seed=seed,
+    ).trials
     rates = np.array([trial.params["learning_rate_init"] for trial in trials])
     epochs = [trial.user_attrs["epochs"] for trial in trials if trial.user_attrs["diverged"]]
     return {

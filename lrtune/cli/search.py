@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import click
@@ -129,6 +130,7 @@ def command(
     from lrtune.estimators import MLPClassifier, MLPRegressor
     from lrtune.tuning.search import search
     from lrtune.tuning.space import Space
+    from lrtune.tuning.storage import Record
 
     dataset = load_dataset(data, target=target, task=task)
     if not quiet:
@@ -148,6 +150,7 @@ def command(
     space = Space.default(
         optimizer, epochs, learning_rate_init=alpha0, decay=decays, decay_rate=decay_rate
     )
+    open_record = Record.resume if resume else Record.create
     with _progress(trials, show=not quiet) as show, _resumable(ctx) as remember:
 
         def on_progress(progress: Any) -> None:
@@ -163,9 +166,7 @@ def command(
             n_trials=trials,
             seed=seed,
             timeout=timeout,
-            storage=storage,
-            name=name or dataset.name,
-            resume=resume,
+            open_record=partial(open_record, storage, name or dataset.name),
             description={
                 "dataset": dataset.name,
                 "task": dataset.task,

@@ -28,9 +28,14 @@ def command(storage: str, as_json: bool) -> None:
 
     summaries = summarise_studies(storage)
     if as_json:
-        click.echo(json.dumps([asdict(summary) for summary in summaries]))
+        click.echo(json.dumps([_to_dict(summary) for summary in summaries]))
         return
     _print_table(summaries, storage)
+
+
+def _to_dict(summary: Any) -> dict[str, Any]:
+    best = None if summary.best is None else summary.best.params
+    return {**asdict(summary), "best": best}
 
 
 def _print_table(summaries: list[Any], storage: str) -> None:

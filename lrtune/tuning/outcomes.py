@@ -2,80 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
 
 from lrtune.base import RandomStreams, one_blas_thread
-from lrtune.data import Replicate
-from lrtune.training.network import LOSSES
-from lrtune.training.population import Batches, Epoch, Population, population_size, train
+from lrtune.training.population import Epoch, Population, population_size, train
+from lrtune.tuning.preparation import Prepared
 from lrtune.tuning.space import Setting
 
-__all__ = [
-    "DivergedAt",
-    "Outcome",
-    "Prepared",
-    "judge",
-    "prepare",
-    "split_pipeline",
-]
+__all__ = ["DivergedAt", "Outcome", "judge"]
 
 Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A replicate's rows, preprocessed and encoded, and the estimator that encoded them."""
-
-    model: Any
-    rows: Batches
-    validation: Batches
-    seed: int
-
-    @property
-    def guess_loss(self) -> float:
-        """Validation loss of a prediction that ignores the input, in the target's own unit."""
-        loss: str = self.model._loss
-        return LOSSES[loss].guess(self.validation.y) * float(self.model.loss_unit)
-
-
-def split_pipeline(estimator: Any) -> tuple[Pipeline | None, Any]:
-    """The transformers before the network, if any, and the network."""
-    if isinstance(estimator, Pipeline):
-        return (estimator[:-1] if len(estimator) > 1 else None), estimator[-1]
-    return None, estimator
-
-
-def prepare(estimator: Any, X: Any, y: Any, replicate: Replicate) -> Prepared:
-    """Preprocess and encode a replicate; whatever is learned is learned on its training rows.
-
-    Parameters
-    ----------
-    estimator : MLPClassifier, MLPRegressor or a Pipeline that ends in one
-        Not changed.
-    X : array_like or DataFrame of shape (n, n_features)
-    y : array_like of shape (n,) or (n, n_outputs)
-    replicate : Replicate
-    """
-    transformers, model = split_pipeline(estimator)
-    parts = (_safe_indexing(X, replicate.train), _safe_indexing(X, replicate.validation))
-    y_train, y_validation = (
-        _safe_indexing(y, replicate.train),
-        _safe_indexing(y, replicate.validation),
-    )
-    if transformers is not None:
-        transformers = clone(transformers)
-        parts = (transformers.fit_transform(parts[0], y_train), transformers.transform(parts[1]))
-    model = clone(model).set_params(random_state=replicate.seed)
-    rows = model.learn_encoding(parts[0], y_train)
-    return Prepared(model, rows, model.encode(parts[1], y_validation), replicate.seed)
 
 
 @dataclass(frozen=True)
@@ -100,11 +45,17 @@ class Outcome:
         Validation loss of each replicate at the end of each epoch, in the target's own unit; E
         is the number of epochs that all replicates finished.
     scores : ndarray of shape (R,) or None
-        Accuracy or R² at the last epoch; None if the trial diverged.
+        Accuracy or R² at the last epoch; None if the trial did not come so far.
     epochs : float
         Epochs trained, over all replicates; fractional where one was broken off.
     diverged : DivergedAt or None
         Where it diverged, if it did. It was then stopped on every replicate.
+    pruned : bool
+        Whether it was halted by competition.
+    metrics : dict of str to ndarray of shape (R,)
+        What the user's scorers said of it at the last epoch.
+    seconds : float
+        Its share of the time that its population took.
     """
 
     setting: Setting
@@ -112,59 +63,126 @@ class Outcome:
     scores: Array | None
     epochs: float
     diverged: DivergedAt | None = None
+    pruned: bool = False
+    metrics: dict[str, Array] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
-def judge(replicates: Sequence[Prepared], settings: Sequence[Setting]) -> list[Outcome]:
+Scorers = Callable[[Any, Any, Any], Mapping[str, float]]
+"""Called with a fitted estimator, X and y."""
+Prune = Callable[[int, int, float], bool]
+"""Called with a setting's index, the epoch (from 1) and its mean loss; whether to halt it."""
+
+
+def judge(
+    replicates: Sequence[Prepared],
+    settings: Sequence[Setting],
+    *,
+    scorers: Scorers | None = None,
+    prune: Prune | None = None,
+    n_jobs: int | None = None,
+) -> list[Outcome]:
     """Train settings on every replicate, in populations that fit the cache.
 
     The replicates advance together, epoch by epoch: a setting that diverges on one is dropped
-    from all at once.
+    from all at once. Settings that differ in more than their schedule train in populations of
+    their own. Outcomes depend neither on how the settings are cut into populations nor on
+    `n_jobs`.
 
     Parameters
     ----------
     replicates : sequence of Prepared
     settings : sequence of Setting
+    scorers : callable, optional
+        Asked about every setting that trained to the end, on each replicate's validation rows.
+    prune : callable, optional
+        Asked about every setting after each epoch.
+    n_jobs : int, optional
+        Processes; with `prune`, which compares trials as they train, one.
 
     Returns
     -------
     list of Outcome
         In the order of `settings`.
     """
-    first = replicates[0]
-    network = first.model.make_population(first.rows, 1, np.random.default_rng(0)).network
-    size = population_size(network, first.model.batch_size, first.rows.X.dtype)
-    outcomes: list[Outcome] = []
+    groups: dict[tuple[tuple[str, Any], ...], list[int]] = {}
+    for index, setting in enumerate(settings):
+        groups.setdefault(setting.others, []).append(index)
+    n_workers = 1 if prune is not None else effective_n_jobs(n_jobs)
+    tasks: list[tuple[list[int], _Lockstep]] = []
+    for others, members in groups.items():
+        configured = [replicate.configured(others) for replicate in replicates]
+        size = min(_population_size(configured[0]), -(-len(members) // n_workers))
+        for start in range(0, len(members), size):
+            chunk = members[start : start + size]
+            stack = [settings[index] for index in chunk]
+            tasks.append((chunk, _Lockstep(configured, stack, chunk, scorers, prune)))
     with one_blas_thread():
-        for start in range(0, len(settings), size):
-            outcomes += _Lockstep(replicates, settings[start : start + size]).run()
-    return outcomes
+        if n_workers > 1 and len(tasks) > 1:
+            results = Parallel(n_jobs=n_workers)(delayed(_run)(task) for _, task in tasks)
+        else:
+            results = [_run(task) for _, task in tasks]
+    outcomes = {
+        index: outcome
+        for (chunk, _), result in zip(tasks, results, strict=True)
+        for index, outcome in zip(chunk, result, strict=True)
+    }
+    return [outcomes[index] for index in range(len(settings))]
+
+
+def _population_size(prepared: Prepared) -> int:
+    network = prepared.model.make_population(prepared.rows, 1, np.random.default_rng(0)).network
+    return population_size(network, prepared.model.batch_size, prepared.rows.X.dtype)
+
+
+def _run(task: _Lockstep) -> list[Outcome]:
+    with one_blas_thread():
+        return task.run()
 
 
 class _Lockstep:
     """One population per replicate, advancing together."""
 
-    def __init__(self, replicates: Sequence[Prepared], settings: Sequence[Setting]) -> None:
+    def __init__(
+        self,
+        replicates: Sequence[Prepared],
+        settings: Sequence[Setting],
+        indices: Sequence[int],
+        scorers: Scorers | None,
+        prune: Prune | None,
+    ) -> None:
         self.replicates = replicates
         self.settings = settings
+        self.indices = indices
+        self.scorers = scorers
+        self.prune = prune
         self.n_epochs: int = replicates[0].model.max_iter
-        self.populations: list[Population] = []
-        self.trainings: list[Iterator[Epoch]] = []
-        for replicate in replicates:
-            population, training = _start(replicate, settings)
-            self.populations.append(population)
-            self.trainings.append(training)
         shape = (len(replicates), len(settings))
         self.losses = np.full((*shape, self.n_epochs), np.nan)
         self.epochs_done = np.zeros(shape)
         self.diverged: dict[int, DivergedAt] = {}
+        self.pruned: set[int] = set()
 
     def run(self) -> list[Outcome]:
+        started = time.perf_counter()
+        self.populations: list[Population] = []
+        self.trainings: list[Iterator[Epoch]] = []
+        for replicate in self.replicates:
+            population, training = _start(replicate, self.settings)
+            self.populations.append(population)
+            self.trainings.append(training)
         for epoch in range(self.n_epochs):
             for index in range(len(self.replicates)):
                 if len(self.populations[index]):
                     self._advance(index, epoch)
-        scores = self._scores()
-        return [self._outcome(index, scores.get(index)) for index in range(len(self.settings))]
+            if self.prune is not None and epoch + 1 < self.n_epochs:
+                self._compete(self.prune, epoch)
+        scores, metrics = self._scores(), self._metrics()
+        seconds = (time.perf_counter() - started) / len(self.settings)
+        return [
+            self._outcome(index, scores.get(index), metrics.get(index, {}), seconds)
+            for index in range(len(self.settings))
+        ]
 
     def _scores(self) -> dict[int, Array]:
         """Scores ``(R,)`` of the settings that trained to the end on every replicate."""
@@ -178,6 +196,20 @@ class _Lockstep:
             for replicate, population in zip(self.replicates, self.populations, strict=True)
         ]
         return dict(zip(survivors, np.transpose(scores), strict=True))
+
+    def _metrics(self) -> dict[int, dict[str, Array]]:
+        """What the user's scorers say of these settings, by metric, ``(R,)``."""
+        if self.scorers is None:
+            return {}
+        found: dict[int, dict[str, Array]] = {}
+        for position, setting in enumerate(self.populations[0].settings.tolist()):
+            told = []
+            for replicate, population in zip(self.replicates, self.populations, strict=True):
+                fitted = copy(replicate.model)
+                fitted.adopt(population.network, population.parameters[position].copy())
+                told.append(self.scorers(fitted, replicate.X_validation, replicate.y_validation))
+            found[setting] = {name: np.array([scores[name] for scores in told]) for name in told[0]}
+        return found
 
     def _advance(self, index: int, epoch: int) -> None:
         """Train one replicate for one epoch; drop what diverged there from all replicates."""
@@ -194,11 +226,27 @@ class _Lockstep:
             self.diverged[setting] = DivergedAt(index + 1, epoch + 1, at.step, loss_there)
             steps = population.steps_per_epoch(len(replicate.rows))
             self.epochs_done[index, setting] = at.step / steps
-        if gone:
-            for other in self.populations:
-                other.keep(~np.isin(other.settings, gone))
+        self._drop(gone)
 
-    def _outcome(self, index: int, scores: Array | None) -> Outcome:
+    def _compete(self, prune: Prune, epoch: int) -> None:
+        """Drop the settings that the pruner wants halted."""
+        means = self.losses[:, :, epoch].mean(axis=0)
+        gone = [
+            setting
+            for setting in self.populations[0].settings.tolist()
+            if prune(self.indices[setting], epoch + 1, float(means[setting]))
+        ]
+        self.pruned.update(gone)
+        self._drop(gone)
+
+    def _drop(self, settings: list[int]) -> None:
+        if settings:
+            for population in self.populations:
+                population.keep(~np.isin(population.settings, settings))
+
+    def _outcome(
+        self, index: int, scores: Array | None, metrics: dict[str, Array], seconds: float
+    ) -> Outcome:
         finished = int(np.isfinite(self.losses[:, index]).all(axis=0).sum())
         return Outcome(
             self.settings[index],
@@ -206,6 +254,9 @@ class _Lockstep:
             scores,
             float(self.epochs_done[:, index].sum()),
             self.diverged.get(index),
+            index in self.pruned,
+            metrics,
+            seconds,
         )
 
 
@@ -213,7 +264,7 @@ def _start(replicate: Prepared, settings: Sequence[Setting]) -> tuple[Population
     streams = RandomStreams(replicate.seed)
     model = replicate.model
     population: Population = model.make_population(replicate.rows, len(settings), streams.weights)
-    schedules = [clone(model).set_params(**asdict(setting)).schedule() for setting in settings]
+    schedules = [clone(model).set_params(**setting.params).schedule() for setting in settings]
     training = train(
         population,
         schedules,

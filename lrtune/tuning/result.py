@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
@@ -15,6 +16,8 @@ __all__ = ["SearchResult", "Seconds", "TrialCounts", "best_trial"]
 
 DIVERGED, EPOCHS, SCORE = "diverged", "epochs", "score"
 """Trial attributes: where it diverged (if it did), epochs trained, mean score."""
+METRICS, SECONDS = "metrics", "seconds"
+"""Trial attributes: what the user's scorers said, by replicate; its share of the training time."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class SearchResult:
     @property
     def best_params(self) -> dict[str, Any]:
         """The recommended setting as estimator parameters."""
-        return asdict(self.best)
+        return self.best.params
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values, in the order of the documented object."""
@@ -117,6 +120,23 @@ class SearchResult:
             "warnings": list(self.warnings),
             "seconds": {key: round(value, 3) for key, value in asdict(self.seconds).items()},
         }
+
+    def _repr_html_(self) -> str:
+        """A small table for notebooks."""
+        rows: dict[str, Any] = {
+            **self.best_params,
+            "validation loss": f"{self.search_loss:.4g}",
+            "score": f"{self.score:.4g}",
+            "trials": ", ".join(f"{n} {name}" for name, n in asdict(self.trials).items() if n),
+            "study": self.study,
+            "storage": self.storage,
+        }
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(str(value))}</td></tr>"
+            for name, value in rows.items()
+            if value not in (None, "")
+        )
+        return f"<table>{cells}</table>"
 
 
 def best_trial(trials: Sequence[FrozenTrial]) -> FrozenTrial:

@@ -14,33 +14,41 @@ from typing import Any
 
 import joblib
 import numpy as np
+import numpy.typing as npt
 import optuna
+from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler, TPESampler
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from lrtune._version import __version__
 from lrtune.data import Replicate
 from lrtune.exceptions import InvalidInputError
-from lrtune.tuning.outcomes import Outcome, judge, prepare
+from lrtune.tuning.outcomes import Outcome, Scorers, judge
+from lrtune.tuning.preparation import Prepared, prepare
 from lrtune.tuning.result import (
     DIVERGED,
     EPOCHS,
+    METRICS,
     SCORE,
+    SECONDS,
     SearchResult,
     Seconds,
     TrialCounts,
     best_trial,
 )
-from lrtune.tuning.space import Setting, Space
+from lrtune.tuning.space import Space
 from lrtune.tuning.storage import Record, quiet_optuna
 
 __all__ = [
     "BLOCK_SIZE",
     "NOT_CONFIRMED",
+    "Objective",
     "Progress",
+    "Searched",
     "ask_block",
     "configuration",
     "make_sampler",
+    "run_search",
     "search",
     "to_trial",
 ]
@@ -65,6 +73,33 @@ class Progress:
     trials: TrialCounts
 
 
+@dataclass(frozen=True)
+class Objective:
+    """What a trial's value is: minus the mean of a metric over the replicates.
+
+    Without one, a trial's value is its mean validation loss at the last epoch.
+
+    Attributes
+    ----------
+    scorers : callable
+        Called with a fitted estimator, X and y; returns scores by name, higher is better.
+    metric : str
+        The score that counts.
+    """
+
+    scorers: Scorers
+    metric: str
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What a search leaves: its finished trials, the record that keeps them, and the result."""
+
+    trials: Sequence[FrozenTrial]
+    record: Record | None
+    result: SearchResult
+
+
 def make_sampler(seed: int, n_finished: int) -> BaseSampler:
     """The sampler of one block: TPE, after a first block drawn at random."""
     block_seed = int(np.random.SeedSequence([n_finished, seed]).generate_state(1)[0])
@@ -73,8 +108,15 @@ def make_sampler(seed: int, n_finished: int) -> BaseSampler:
     )
 
 
-def ask_block(finished: Sequence[FrozenTrial], space: Space, seed: int) -> list[Setting]:
-    """The next block of settings, a pure function of its arguments.
+def ask_block(
+    finished: Sequence[FrozenTrial],
+    space: Space,
+    seed: int,
+    *,
+    sampler: BaseSampler | None = None,
+    pruner: BasePruner | None = None,
+) -> list[Trial]:
+    """The next block of trials, a pure function of its arguments.
 
     Parameters
     ----------
@@ -83,25 +125,40 @@ def ask_block(finished: Sequence[FrozenTrial], space: Space, seed: int) -> list[
     space : Space
     seed : int
         The search's seed.
+    sampler, pruner : optional
+        The user's own; a sampler that keeps a state of its own makes this function less than
+        pure.
 
     Returns
     -------
-    list of Setting
-        `BLOCK_SIZE` settings, each asked with those before it in mind (constant liar).
+    list of optuna.Trial
+        `BLOCK_SIZE` trials of a study in memory, each asked with those before it in mind
+        (constant liar).
 
     Examples
     --------
     >>> space = Space.default("sgd", epochs=20)
-    >>> ask_block([], space, seed=0) == ask_block([], space, seed=0)
+    >>> first, again = ask_block([], space, seed=0), ask_block([], space, seed=0)
+    >>> [trial.params for trial in first] == [trial.params for trial in again]
     True
     """
     with quiet_optuna():
-        study = optuna.create_study(direction="minimize", sampler=make_sampler(seed, len(finished)))
+        study = optuna.create_study(
+            direction="minimize",
+            sampler=sampler or make_sampler(seed, len(finished)),
+            pruner=pruner or optuna.pruners.NopPruner(),
+        )
     study.add_trials(finished)
-    return [space.suggest(study.ask()) for _ in range(BLOCK_SIZE)]
+    distributions = space.distributions()
+    return [study.ask(fixed_distributions=distributions) for _ in range(BLOCK_SIZE)]
 
 
-def search(
+def search(estimator: Any, X: Any, y: Any, **options: Any) -> SearchResult:
+    """Search for the best learning-rate setting of an estimator: the result of `run_search`."""
+    return run_search(estimator, X, y, **options).result
+
+
+def run_search(
     estimator: Any,
     X: Any,
     y: Any,
@@ -111,12 +168,15 @@ def search(
     n_trials: int = 64,
     seed: int = 0,
     timeout: float | None = None,
-    storage: str | None = None,
-    name: str = "study",
-    resume: bool = False,
+    sample_weight: npt.NDArray[Any] | None = None,
+    objective: Objective | None = None,
+    sampler: BaseSampler | None = None,
+    pruner: BasePruner | None = None,
+    n_jobs: int | None = None,
+    open_record: Callable[[Mapping[str, Any]], Record] | None = None,
     description: Mapping[str, Any] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
-) -> SearchResult:
+) -> Searched:
     """Search for the best learning-rate setting of an estimator.
 
     Parameters
@@ -135,12 +195,17 @@ def search(
         Of the sampler.
     timeout : float, optional
         Seconds after which no further block is begun.
-    storage : str, optional
-        Where finished trials are recorded; by default nowhere.
-    name : str, default="study"
-        The study's name in the record; a number is added if it is taken.
-    resume : bool, default=False
-        Go on with the study of that name.
+    sample_weight : ndarray of shape (n,), optional
+        Weights of the training rows.
+    objective : Objective, optional
+        What is optimised, by default the validation loss.
+    sampler, pruner : optional
+        The user's own, in place of TPE and of no competitive pruning.
+    n_jobs : int, optional
+        Processes that train; the result does not depend on it.
+    open_record : callable, optional
+        Given the search's configuration, opens the record of finished trials; called once all
+        other arguments are checked. By default nothing is recorded.
     description : mapping, optional
         Further facts kept with the study; "dataset" and "task" name the result's fields.
     on_progress : callable, optional
@@ -148,7 +213,7 @@ def search(
 
     Returns
     -------
-    SearchResult
+    Searched
 
     Raises
     ------
@@ -162,24 +227,25 @@ def search(
         raise InvalidInputError(f"trials must be at least 1, but got {n_trials}")
     if timeout is not None and not timeout > 0:
         raise InvalidInputError(f"timeout must be positive, but got {timeout}")
-    prepared = [prepare(estimator, X, y, replicate) for replicate in replicates]
+    description = description or {}
+    prepared = [prepare(estimator, X, y, replicate, sample_weight) for replicate in replicates]
     record = None
-    if storage is not None:
-        facts = configuration(estimator, X, y, replicates, space, seed, description or {})
-        record = (Record.resume if resume else Record.create)(storage, name, facts)
-    finished = [] if record is None else record.pull()[:n_trials]
+    if open_record is not None:
+        facts = configuration(estimator, X, y, replicates, space, seed, objective, description)
+        record = open_record(facts)
     study = None if record is None else record.name
+    finished = [] if record is None else record.pull()[:n_trials]
     report = on_progress or (lambda _: None)
     report(_progress(study, finished, n_trials))
-    cap = 2 * float(np.mean([replicate.guess_loss for replicate in prepared]))
+    cap = _cap(prepared)
     while len(finished) < n_trials:
         if timeout is not None and time.monotonic() - started > timeout and finished:
             break
         # the block that the next trial belongs to is asked whole; what is already done is skipped
         first = len(finished) // BLOCK_SIZE * BLOCK_SIZE
-        block = ask_block(finished[:first], space, seed)[len(finished) - first : n_trials - first]
-        begun = datetime.now()
-        trials = [to_trial(outcome, space, cap, begun) for outcome in judge(prepared, block)]
+        block = ask_block(finished[:first], space, seed, sampler=sampler, pruner=pruner)
+        asked = block[len(finished) - first : n_trials - first]
+        trials = _train(prepared, asked, space, objective, cap, pruner, n_jobs)
         if record is not None:
             record.push(trials)
         for trial in trials:
@@ -187,9 +253,44 @@ def search(
             finished.append(trial)
         report(_progress(study, finished, n_trials))
     epochs = prepared[0].model.max_iter * len(prepared)
-    return _result(
-        finished, record, description or {}, epochs, n_trials, time.monotonic() - started
+    seconds = time.monotonic() - started
+    result = _result(finished, record, space, description, epochs, n_trials, seconds)
+    return Searched(finished, record, result)
+
+
+def _train(
+    prepared: Sequence[Prepared],
+    asked: Sequence[Trial],
+    space: Space,
+    objective: Objective | None,
+    cap: float,
+    pruner: BasePruner | None,
+    n_jobs: int | None,
+) -> list[FrozenTrial]:
+    """Train the trials that were asked, and make finished trials of them."""
+
+    def prune(index: int, epoch: int, loss: float) -> bool:
+        asked[index].report(loss, epoch)
+        return asked[index].should_prune()
+
+    begun = datetime.now()
+    outcomes = judge(
+        prepared,
+        [space.setting(trial.params) for trial in asked],
+        scorers=None if objective is None else objective.scorers,
+        prune=None if pruner is None else prune,
+        n_jobs=n_jobs,
     )
+    metric = None if objective is None else objective.metric
+    return [
+        to_trial(trial.params, outcome, space, cap, begun, metric=metric)
+        for trial, outcome in zip(asked, outcomes, strict=True)
+    ]
+
+
+def _cap(prepared: Sequence[Prepared]) -> float:
+    """What a diverged trial's loss is told as: twice that of a guess."""
+    return 2 * float(np.mean([replicate.guess_loss for replicate in prepared]))
 
 
 def configuration(
@@ -199,6 +300,7 @@ def configuration(
     replicates: Sequence[Replicate],
     space: Space,
     seed: int,
+    objective: Objective | None,
     description: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What is searched, and how, as JSON values: what a resumed search must share."""
@@ -206,12 +308,19 @@ def configuration(
         key: value if isinstance(value, int | float | str | bool | None) else repr(value)
         for key, value in estimator.get_params(deep=True).items()
     }
+    spanned = {
+        "learning_rate_init": list(space.learning_rate_init),
+        "decay": list(space.decay),
+        "decay_rate": list(space.decay_rate),
+        **{name: repr(dimension.distribution) for name, dimension in space.others},
+    }
     return {
         "version": __version__,
         **description,
         "seed": seed,
         "replicates": len(replicates),
-        "space": {key: list(value) for key, value in asdict(space).items()},
+        "space": spanned,
+        "metric": "loss" if objective is None else objective.metric,
         "estimator": parameters,
         "data": joblib.hash((np.asarray(X), np.asarray(y))),
         "splits": joblib.hash([(r.train, r.validation, r.seed) for r in replicates]),
@@ -225,29 +334,58 @@ def _progress(study: str | None, finished: Sequence[FrozenTrial], total: int) ->
     return Progress(study, len(finished), total, best, counts)
 
 
-def to_trial(outcome: Outcome, space: Space, cap: float, begun: datetime) -> FrozenTrial:
+def to_trial(
+    params: Mapping[str, Any],
+    outcome: Outcome,
+    space: Space,
+    cap: float,
+    begun: datetime,
+    *,
+    metric: str | None = None,
+) -> FrozenTrial:
     """A finished trial; one that diverged is PRUNED, infeasible, and ends in a finite capped loss.
 
     Told so, the sampler learns where the cliff is: it ignores failed trials, ranks infeasible
     ones last, the later in training they diverged the better.
+
+    Parameters
+    ----------
+    params : mapping
+        As they were drawn.
+    outcome : Outcome
+    space : Space
+    cap : float
+        Told in place of the loss at which it diverged.
+    begun : datetime
+        When its block was begun.
+    metric : str, optional
+        The metric that counts in place of the loss.
     """
     curve = outcome.validation_curves.mean(axis=0)
     values = {epoch + 1: float(loss) for epoch, loss in enumerate(curve)}
-    attributes: dict[str, Any] = {EPOCHS: outcome.epochs, DIVERGED: None}
-    if outcome.diverged is None:
-        attributes[SCORE] = float(np.mean(outcome.scores))  # type: ignore[arg-type]
-        attributes["replicate_losses"] = outcome.validation_curves[:, -1].tolist()
-        attributes["replicate_scores"] = np.asarray(outcome.scores).tolist()
-        state, value, violation = TrialState.COMPLETE, float(curve[-1]), -1.0
-    else:
+    attributes: dict[str, Any] = {
+        EPOCHS: outcome.epochs,
+        DIVERGED: None,
+        SECONDS: outcome.seconds,
+        "replicate_losses": outcome.validation_curves[:, -1].tolist() if len(curve) else [],
+    }
+    state, violation = TrialState.PRUNED, -1.0
+    if outcome.diverged is not None:
         attributes[DIVERGED] = asdict(outcome.diverged)
         values[len(values) + 1] = cap
-        state, value = TrialState.PRUNED, cap
         violation = 1 / outcome.diverged.epoch
+    value = values[max(values)]
+    if outcome.scores is not None:
+        state = TrialState.COMPLETE
+        attributes[SCORE] = float(np.mean(outcome.scores))
+        attributes["replicate_scores"] = outcome.scores.tolist()
+        attributes[METRICS] = {name: told.tolist() for name, told in outcome.metrics.items()}
+        if metric is not None:
+            value = -float(np.mean(outcome.metrics[metric]))
     trial = create_trial(
         state=state,
         value=value,
-        params=asdict(outcome.setting),
+        params=dict(params),
         distributions=space.distributions(),
         user_attrs=attributes,
         intermediate_values=values,
@@ -260,6 +398,7 @@ def to_trial(outcome: Outcome, space: Space, cap: float, begun: datetime) -> Fro
 def _result(
     trials: Sequence[FrozenTrial],
     record: Record | None,
+    space: Space,
     description: Mapping[str, Any],
     epochs: int,
     n_trials: int,
@@ -275,8 +414,8 @@ def _result(
         storage=None if record is None else record.storage,
         dataset=description.get("dataset", ""),
         task=description.get("task", ""),
-        best=Space.setting(best.params),
-        search_loss=float(best.values[0]),
+        best=space.setting(best.params),
+        search_loss=float(np.mean(best.user_attrs["replicate_losses"])),
         score=best.user_attrs[SCORE],
         trials=TrialCounts.of(trials),
         trial_epochs=round(trained, 2),

@@ -274,6 +274,13 @@ class Record:
             _require_same(name, known, configuration)
         return cls(study, public_name(storage), journal)
 
+    @classmethod
+    def open(cls, storage: str, name: str, configuration: Mapping[str, Any]) -> Self:
+        """Go on with the study of that name if there is one, else start it."""
+        opened, _ = open_storage(storage)
+        known = name in optuna.get_all_study_names(opened)
+        return (cls.resume if known else cls.create)(storage, name, configuration)
+
     def pull(self) -> list[FrozenTrial]:
         """The finished trials, in the order in which they were pushed."""
         return [

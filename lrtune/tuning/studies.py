@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import optuna
 
 from lrtune.tuning.result import TrialCounts, best_trial
-from lrtune.tuning.space import Setting, Space
+from lrtune.tuning.space import Setting
 from lrtune.tuning.storage import CONFIGURATION, open_storage
 
 __all__ = ["StudySummary", "summarise_studies"]
@@ -52,7 +52,7 @@ def summarise_studies(storage: str) -> list[StudySummary]:
                 name,
                 configuration.get("dataset", ""),
                 counts,
-                None if best is None else Space.setting(best.params),
+                None if best is None else Setting.of(best.params),
                 None if best is None else best.value,
             )
         )

@@ -32,7 +32,10 @@ def load(path: Path, name: str) -> optuna.Study:
 
 
 def fingerprint(study: optuna.Study) -> list[tuple[Any, ...]]:
-    return [(t.number, t.state, t.params, t.value, t.user_attrs) for t in study.trials]
+    return [
+        (t.number, t.state, t.params, t.value, t.intermediate_values, without_times(t.user_attrs))
+        for t in study.trials
+    ]
 
 
 def test_json_is_the_documented_object_and_all_that_is_printed(lrtune: Callable[..., Any]) -> None:

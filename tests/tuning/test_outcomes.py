@@ -1,6 +1,5 @@
 """Judging settings: the search sees what a user who pastes the setting will get."""
 
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,8 @@ from sklearn.preprocessing import StandardScaler
 import lrtune.training.population
 from lrtune import MLPClassifier, MLPRegressor
 from lrtune.data import make_replicates
-from lrtune.tuning.outcomes import judge, prepare
+from lrtune.tuning.outcomes import judge
+from lrtune.tuning.preparation import prepare
 from lrtune.tuning.space import Setting
 
 SETTINGS = [
@@ -45,7 +45,7 @@ def test_a_trials_loss_and_score_are_those_of_the_pasted_setting(problem: Any) -
             continue
         for index, replicate in enumerate(replicates):
             model = estimator.set_params(**{f"{estimator.steps[-1][0]}__{key}": value
-                                            for key, value in asdict(setting).items()},
+                                            for key, value in setting.params.items()},
                                          **{f"{estimator.steps[-1][0]}__random_state":
                                             replicate.seed})  # fmt: skip
             model.fit(X[replicate.train], y[replicate.train])

@@ -30,11 +30,20 @@ def toy_outcome(setting: Setting) -> Outcome:
     return Outcome(setting, np.full((3, 20), loss), np.full(3, 0.9), 60.0)
 
 
+def settings(trials: list[FrozenTrial], seed: int) -> list[dict[str, Any]]:
+    return [trial.params for trial in ask_block(trials, SPACE, seed)]
+
+
+def toy_trial(setting: Setting) -> FrozenTrial:
+    return to_trial(setting.params, toy_outcome(setting), SPACE, 2.2, datetime.now())
+
+
 def toy_trials(seed: int, n_blocks: int) -> list[FrozenTrial]:
     trials: list[FrozenTrial] = []
     for _ in range(n_blocks):
-        for setting in ask_block(trials, SPACE, seed):
-            trial = to_trial(toy_outcome(setting), SPACE, cap=2.2, begun=datetime.now())
+        for params in settings(trials, seed):
+            outcome = toy_outcome(SPACE.setting(params))
+            trial = to_trial(params, outcome, SPACE, cap=2.2, begun=datetime.now())
             trial.number = len(trials)
             trials.append(trial)
     return trials
@@ -56,19 +65,19 @@ def test_the_sampler_learns_where_the_cliff_is() -> None:
 def test_a_block_is_a_pure_function_of_seed_and_trials() -> None:
     trials = toy_trials(seed=3, n_blocks=2)
 
-    assert ask_block(trials, SPACE, 3) == ask_block(list(trials), SPACE, 3)
-    assert ask_block(trials, SPACE, 3) != ask_block(trials, SPACE, 4)
-    assert ask_block(trials, SPACE, 3) != ask_block(trials[:BLOCK_SIZE], SPACE, 3)
+    assert settings(trials, 3) == settings(list(trials), 3)
+    assert settings(trials, 3) != settings(trials, 4)
+    assert settings(trials, 3) != settings(trials[:BLOCK_SIZE], 3)
 
 
 def test_settings_of_a_block_differ() -> None:
     trials = toy_trials(seed=0, n_blocks=2)
 
-    assert len(set(ask_block(trials, SPACE, 0))) == BLOCK_SIZE
+    assert len({str(params) for params in settings(trials, 0)}) == BLOCK_SIZE
 
 
 def test_a_completed_trial_ends_in_its_value() -> None:
-    trial = to_trial(toy_outcome(Setting(0.1, "cosine", 0.1)), SPACE, 2.2, datetime.now())
+    trial = toy_trial(Setting(0.1, "cosine", 0.1))
 
     assert trial.state == TrialState.COMPLETE
     assert trial.value == trial.intermediate_values[20] == pytest.approx(0.1)
@@ -77,7 +86,7 @@ def test_a_completed_trial_ends_in_its_value() -> None:
 
 
 def test_a_diverged_trial_ends_in_the_finite_cap_and_is_infeasible() -> None:
-    trial = to_trial(toy_outcome(Setting(1.0, "cosine", 0.1)), SPACE, 2.2, datetime.now())
+    trial = toy_trial(Setting(1.0, "cosine", 0.1))
 
     assert trial.state == TrialState.PRUNED
     assert trial.intermediate_values == {1: 2.2}

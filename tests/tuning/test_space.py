@@ -1,14 +1,12 @@
 """The space: parameters ⇄ setting."""
 
-from dataclasses import asdict
-
 import optuna
 import pytest
 
 from lrtune.exceptions import InvalidInputError
 from lrtune.training.optimizers import OPTIMIZERS
 from lrtune.training.schedules import DECAYS, Schedule
-from lrtune.tuning.space import DEFAULT_DECAYS, Space
+from lrtune.tuning.space import DEFAULT_DECAYS, Setting, Space
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -17,13 +15,13 @@ def test_a_trial_and_its_setting_hold_the_same_three_parameters() -> None:
     space = Space.default("sgd", epochs=20)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(20):
-        trial = study.ask()
-        setting = space.suggest(trial)
+        trial = study.ask(fixed_distributions=space.distributions())
+        setting = space.setting(trial.params)
 
-        assert asdict(setting) == trial.params
-        assert Space.setting(trial.params) == setting
+        assert setting.params == trial.params
+        assert Setting.of(trial.params) == setting
         assert space.distributions() == trial.distributions
-        assert Schedule(**asdict(setting))
+        assert Schedule(**setting.params)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
