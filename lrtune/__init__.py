@@ -13,13 +13,22 @@ from lrtune._version import __version__
 
 if TYPE_CHECKING:
     from lrtune.estimators import MLPClassifier, MLPRegressor
+    from lrtune.model_selection import LearningRateSearchCV
     from lrtune.training.schedules import Schedule
     from lrtune.tuning.pruners import DivergencePruner
 
-__all__ = ["DivergencePruner", "MLPClassifier", "MLPRegressor", "Schedule", "__version__"]
+__all__ = [
+    "DivergencePruner",
+    "LearningRateSearchCV",
+    "MLPClassifier",
+    "MLPRegressor",
+    "Schedule",
+    "__version__",
+]
 
 _HOMES = {
     "DivergencePruner": "lrtune.tuning.pruners",
+    "LearningRateSearchCV": "lrtune.model_selection",
     "MLPClassifier": "lrtune.estimators",
     "MLPRegressor": "lrtune.estimators",
     "Schedule": "lrtune.training.schedules",

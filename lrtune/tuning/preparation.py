@@ -73,7 +73,7 @@ def prepare(
     y : array_like of shape (n,) or (n, n_outputs)
     replicate : Replicate
     sample_weight : ndarray of shape (n,), optional
-        Weights of the training rows.
+        Weights of the rows, in training and in the validation loss.
     """
     transformers, model = split_pipeline(estimator)
     X_train, X_validation = (
@@ -88,11 +88,15 @@ def prepare(
         X_validation = transformers.transform(X_validation)
     model = clone(model).set_params(random_state=replicate.seed)
     model._validate_params()
+    weight_train, weight_validation = (
+        None if sample_weight is None else sample_weight[rows]
+        for rows in (replicate.train, replicate.validation)
+    )
     rows = model.learn_encoding(
         X_train,
         y_train,
-        None if sample_weight is None else sample_weight[replicate.train],
+        weight_train,
         classes=np.unique(np.asarray(y)) if is_classifier(model) else None,
     )
-    validation = model.encode(X_validation, y_validation)
+    validation = model.encode(X_validation, y_validation, weight_validation)
     return Prepared(model, rows, validation, X_validation, y_validation, replicate.seed)

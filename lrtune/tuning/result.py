@@ -151,7 +151,7 @@ def best_trial(trials: Sequence[FrozenTrial]) -> FrozenTrial:
     if not complete:
         diverged = TrialCounts.of(trials).diverged
         raise NothingCompletedError(
-            f"none of {len(trials)} trials completed, {diverged} diverged: search lower rates "
-            "with --alpha0 LOW:HIGH"
+            f"none of {len(trials)} trials completed, {diverged} diverged: standardise the "
+            "columns, or search lower rates (--alpha0 LOW:HIGH, learning_rate_init of the space)"
         )
     return min(complete, key=lambda trial: (trial.value, trial.number))

@@ -196,7 +196,7 @@ def run_search(
     timeout : float, optional
         Seconds after which no further block is begun.
     sample_weight : ndarray of shape (n,), optional
-        Weights of the training rows.
+        Weights of the rows, in training and in the validation loss.
     objective : Objective, optional
         What is optimised, by default the validation loss.
     sampler, pruner : optional
