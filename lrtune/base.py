@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 from threadpoolctl import ThreadpoolController
 
+from lrtune.exceptions import InvalidInputError
 from lrtune.training.network import ACTIVATIONS, INITIALIZERS, Network
 from lrtune.training.optimizers import OPTIMIZERS, Optimizer
 from lrtune.training.population import Batches, Population
@@ -192,7 +193,12 @@ class BaseMLP(BaseEstimator):
         rng : numpy.random.Generator
             Draws the initial weights.
         """
-        hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=np.int64)).tolist()
+        hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes)).tolist()
+        if not all(isinstance(units, int) and units > 0 for units in hidden):
+            raise InvalidInputError(
+                "hidden_layer_sizes must be whole numbers of at least 1, "
+                f"but got {self.hidden_layer_sizes!r}"
+            )
         network = Network(
             (rows.X.shape[1], *hidden, rows.y.shape[1]),
             activation=self.activation,

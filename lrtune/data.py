@@ -1,7 +1,8 @@
-"""From a bundled name or a CSV file to X, y and replicates."""
+"""From a bundled name or a CSV file to X and y."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,27 +12,30 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn import datasets
-from sklearn.model_selection import train_test_split
 
 from lrtune.exceptions import InvalidInputError
 
 __all__ = [
     "BUNDLED",
     "Dataset",
+    "LARGEST",
     "MAX_INTEGER_CLASSES",
-    "Replicate",
+    "MIN_ROWS",
+    "MISSING",
     "TASKS",
-    "VALIDATION_FRACTION",
     "load_dataset",
-    "make_replicates",
 ]
 
 Array = npt.NDArray[Any]
 Task = Literal["classification", "regression"]
 
 TASKS: tuple[Task, ...] = ("classification", "regression")
-VALIDATION_FRACTION = 0.25
-"""Share of the rows that a replicate validates with."""
+MISSING = ("", "NaN", "nan")
+"""What stands for a missing value; "NA" and "None" may well be classes."""
+MIN_ROWS = 8
+"""Fewer rows cannot be split and learned from."""
+LARGEST = 1e30
+"""Larger values cannot be standardised in single precision."""
 MAX_INTEGER_CLASSES = 20
 """A whole-number target with at most so many values is taken for classes."""
 
@@ -69,23 +73,6 @@ class Dataset:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Replicate:
-    """One seed of everything random: the split, the initial weights, the shuffling.
-
-    Attributes
-    ----------
-    train, validation : ndarray of int
-        Row indices.
-    seed : int
-        Of initial weights and shuffling.
-    """
-
-    train: Array
-    validation: Array
-    seed: int
-
-
 def load_dataset(
     source: str, *, target: str | None = None, task: Literal["auto", Task] = "auto"
 ) -> Dataset:
@@ -116,18 +103,8 @@ def load_dataset(
     """
     if source in BUNDLED:
         return _load_bundled(source, target, task)
-    path = Path(source)
-    table = _read_csv(path)
-    if target is None:
-        column = str(table.columns[-1])
-        notes = [f"target: column {column!r}, the last (choose another with --target)"]
-    elif target in table.columns:
-        column, notes = target, []
-    else:
-        raise InvalidInputError(
-            f"target must be a column of {source}, but got {target!r}; its columns are "
-            f"{_listed(table.columns)}"
-        )
+    table = _read_csv(Path(source))
+    column, notes = _find_target(table, target, source)
     y, features = table[column], table.drop(columns=column)
     X = _numeric_features(features, source)
     if y.isna().any():
@@ -141,17 +118,45 @@ def load_dataset(
             f"task: {task}, as column {column!r} holds {y.nunique()} different values of type "
             f"{y.dtype} (choose with --task)"
         )
-    if task == "regression" and not pd.api.types.is_numeric_dtype(y):
+    labels = _labels(y) if task == "classification" else _numeric_target(y, column, source)
+    if any(str(name).startswith("Unnamed: ") for name in features):
+        notes.append(
+            "a column without a name in the header is used as a feature: drop it if it only "
+            "numbers the rows"
+        )
+    return Dataset(Path(source).stem, X, labels, task, column, tuple(notes))
+
+
+def _find_target(table: pd.DataFrame, target: str | None, source: str) -> tuple[str, list[str]]:
+    if target is None:
+        column = str(table.columns[-1])
+        return column, [f"target: column {column!r}, the last (choose another with --target)"]
+    if target not in table.columns:
+        raise InvalidInputError(
+            f"target must be a column of {source}, but got {target!r}; its columns are "
+            f"{_listed(table.columns)}"
+        )
+    return target, []
+
+
+def _numeric_target(y: pd.Series[Any], column: str, source: str) -> Array:
+    if not pd.api.types.is_numeric_dtype(y):
         raise InvalidInputError(
             f"the target of a regression must be numeric, but column {column!r} of {source} "
             f"holds {y.iloc[0]!r}: name another --target or --task classification"
         )
-    labels = y.to_numpy(dtype=np.float64) if task == "regression" else _labels(y)
-    if task == "regression" and not np.isfinite(labels).all():
+    values = y.to_numpy(dtype=np.float64)
+    if not np.isfinite(values).all():
         raise InvalidInputError(
             f"the target must be finite, but column {column!r} of {source} holds infinities"
         )
-    return Dataset(path.stem, X, labels, task, column, tuple(notes))
+    _require_ordinary(values, f"the target column {column!r} of {source}")
+    if np.ptp(values) == 0:
+        raise InvalidInputError(
+            f"the target must vary, but column {column!r} of {source} holds {values[0]} in every "
+            "row: name another --target"
+        )
+    return values
 
 
 def _load_bundled(source: str, target: str | None, task: Literal["auto", Task]) -> Dataset:
@@ -174,9 +179,13 @@ def _read_csv(path: Path) -> pd.DataFrame:
             f"DATA must be one of {', '.join(BUNDLED)} or a CSV file, but {str(path)!r} is neither"
         )
     try:
-        table = pd.read_csv(path)
+        with warnings.catch_warnings():
+            # a line with more fields than the header would lose them
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(path, index_col=False, keep_default_na=False, na_values=MISSING)
     except (
         OSError,
+        pd.errors.ParserWarning,
         UnicodeDecodeError,
         pd.errors.EmptyDataError,
         pd.errors.ParserError,
@@ -186,10 +195,15 @@ def _read_csv(path: Path) -> pd.DataFrame:
             f"DATA must be a readable CSV file with a header line, but reading {str(path)!r} "
             f"gave: {reason}"
         ) from error
-    if table.shape[1] < 2 or len(table) < 1:
+    if all(_is_number(name) for name in table.columns):
         raise InvalidInputError(
-            "DATA must have at least two columns separated by commas and one row, but "
-            f"{str(path)!r} has {table.shape[1]} columns and {len(table)} rows"
+            f"DATA must have a header line, but the first line of {str(path)!r} is all numbers: "
+            "name the columns there"
+        )
+    if table.shape[1] < 2 or len(table) < MIN_ROWS:
+        raise InvalidInputError(
+            f"DATA must have at least 2 columns separated by commas and {MIN_ROWS} rows, but "
+            f"{str(path)!r} has {table.shape[1]} and {len(table)}"
         )
     return table
 
@@ -202,13 +216,32 @@ def _numeric_features(features: pd.DataFrame, source: str) -> Array:
                 f"{column.dropna().iloc[0] if column.notna().any() else None!r}: "
                 "drop it or encode it as numbers first"
             )
-        missing = int((~np.isfinite(column.to_numpy(dtype=np.float64))).sum())
+        values = column.to_numpy(dtype=np.float64)
+        missing = int((~np.isfinite(values)).sum())
         if missing:
             raise InvalidInputError(
                 f"columns must be complete and finite, but column {name!r} of {source} has "
                 f"{missing} missing or infinite values: fill them in or drop these rows first"
             )
+        _require_ordinary(values, f"column {name!r} of {source}")
     return np.ascontiguousarray(features.to_numpy(dtype=np.float64))
+
+
+def _require_ordinary(values: Array, where: str) -> None:
+    largest = float(np.abs(values).max())
+    if largest > LARGEST:
+        raise InvalidInputError(
+            f"values must be at most {LARGEST:g} in size, but {where} holds {largest:g}: "
+            "express it in a larger unit"
+        )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _infer_task(y: pd.Series[Any]) -> Task:
@@ -219,6 +252,10 @@ def _infer_task(y: pd.Series[Any]) -> Task:
 
 
 def _labels(y: pd.Series[Any]) -> Array:
+    """Classes as integers, booleans or text; scikit-learn takes fractions for a regression."""
+    if pd.api.types.is_float_dtype(y):
+        whole = bool((y == y.round()).all())
+        return np.asarray(y.astype(np.int64) if whole else y.astype(str).to_numpy(dtype=object))
     return np.asarray(
         y.to_numpy() if pd.api.types.is_numeric_dtype(y) else y.astype(str).to_numpy()
     )
@@ -227,74 +264,3 @@ def _labels(y: pd.Series[Any]) -> Array:
 def _listed(names: Any, most: int = 8) -> str:
     shown = ", ".join(repr(str(name)) for name in list(names)[:most])
     return shown + (", …" if len(names) > most else "")
-
-
-def make_replicates(
-    y: Array,
-    n_replicates: int,
-    *,
-    task: Task,
-    seed: int = 0,
-    validation_fraction: float = VALIDATION_FRACTION,
-) -> tuple[Replicate, ...]:
-    """Draw replicates: each its own split (stratified for classes) and its own seed.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n,)
-        Target.
-    n_replicates : int
-        R.
-    task : {"classification", "regression"}
-    seed : int, default=0
-        Replicate r depends on the seed and r alone, not on R.
-    validation_fraction : float, default=0.25
-        Share of the rows to validate with.
-
-    Returns
-    -------
-    tuple of Replicate
-
-    Raises
-    ------
-    InvalidInputError
-        If there are too few rows, or a class has too few, to split.
-
-    Examples
-    --------
-    >>> first, second = make_replicates(np.arange(8.0), 2, task="regression")
-    >>> len(first.train), len(first.validation), first.seed != second.seed
-    (6, 2, True)
-    """
-    if n_replicates < 1:
-        raise InvalidInputError(f"replicates must be at least 1, but got {n_replicates}")
-    if task == "classification":
-        classes, counts = np.unique(y, return_counts=True)
-        if len(classes) < 2:
-            raise InvalidInputError(
-                f"the target must have at least 2 classes, but got {len(classes)}: name another "
-                "--target, or --task regression"
-            )
-        if counts.min() < 2:
-            raise InvalidInputError(
-                f"every class must have at least 2 rows, but class "
-                f"{classes[counts.argmin()]!r} has {counts.min()}: drop it or merge it with another"
-            )
-    stratify = y if task == "classification" else None
-    replicates = []
-    for child in np.random.SeedSequence(seed).spawn(n_replicates):
-        split_seed, model_seed = (int(word) for word in child.generate_state(2))
-        try:
-            train, validation = train_test_split(
-                np.arange(len(y)),
-                test_size=validation_fraction,
-                random_state=split_seed,
-                stratify=stratify,
-            )
-        except ValueError as error:
-            raise InvalidInputError(
-                f"the table must have enough rows to hold out {validation_fraction:.0%} of them, "
-                f"but with {len(y)} rows: {error}"
-            ) from error
-        replicates.append(Replicate(train, validation, model_seed))
-    return tuple(replicates)

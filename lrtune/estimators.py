@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.utils import compute_sample_weight
+from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
@@ -19,6 +19,12 @@ from lrtune.fitting import TrainableMLP, trains_on_all_rows
 __all__ = ["MLPClassifier", "MLPRegressor"]
 
 Array = npt.NDArray[Any]
+
+
+def _balance(counts: Array) -> Array:
+    """Factors that give the classes present equal sums of weights; `counts` are the sums now."""
+    share = counts.sum() / max(1, np.count_nonzero(counts))
+    return np.asarray(np.divide(share, counts, out=np.zeros(len(counts)), where=counts > 0))
 
 
 class MLPClassifier(ClassifierMixin, TrainableMLP):
@@ -221,7 +227,16 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         -------
         self
         """
-        return self._partial_fit(X, y, sample_weight, classes)
+        if classes is not None and hasattr(self, "_session"):
+            self._require_same(classes)
+        return self._fit(X, y, sample_weight, partial=True, classes=classes)
+
+    def _require_same(self, classes: npt.ArrayLike) -> None:
+        if not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes must be those of the first call, {self.classes_.tolist()}, "
+                f"but got {np.unique(classes).tolist()}"
+            )
 
     def _learn_target(
         self,
@@ -244,7 +259,12 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
     def _weigh(self, y: Array, weight: Array | None) -> Array | None:
         if self.class_weight is None:
             return weight
-        by_class = compute_sample_weight(self.class_weight, y).astype(self._training_dtype)
+        labels = np.searchsorted(self.classes_, y)
+        if self.class_weight == "balanced":
+            factors = _balance(np.bincount(labels, weights=weight, minlength=len(self.classes_)))
+        else:
+            factors = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        by_class = factors[labels].astype(self._training_dtype)
         return np.asarray(by_class if weight is None else weight * by_class)
 
     def _encode_target(self, y: Array) -> Array:
@@ -343,7 +363,7 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
         -------
         self
         """
-        return self._partial_fit(X, y, sample_weight, None)
+        return self._fit(X, y, sample_weight, partial=True)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -366,6 +386,11 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
 
     def _encode_target(self, y: Array) -> Array:
         columns = y.reshape(len(y), -1)
+        if columns.shape[1] != len(self.target_mean_):
+            raise ValueError(
+                f"y must have as many columns as at first, {len(self.target_mean_)}, "
+                f"but got {columns.shape[1]}"
+            )
         return np.asarray((columns - self.target_mean_) / self.target_scale_)
 
     @property

@@ -8,6 +8,7 @@ __all__ = [
     "LrtuneError",
     "LrtuneWarning",
     "NothingCompletedError",
+    "RecordConflictError",
     "RecordWarning",
 ]
 
@@ -22,6 +23,10 @@ class InvalidInputError(LrtuneError, ValueError):
 
 class NothingCompletedError(LrtuneError, RuntimeError):
     """A search ended without one completed trial, so there is nothing to recommend."""
+
+
+class RecordConflictError(LrtuneError, RuntimeError):
+    """Another process wrote to the study that a search is writing to."""
 
 
 class LrtuneWarning(UserWarning):

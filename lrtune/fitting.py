@@ -29,9 +29,13 @@ except ImportError:  # scikit-learn before 1.9 has no callbacks
         """Nothing to support."""
 
 
-__all__ = ["TrainableMLP", "fitted_attributes", "trains_on_all_rows"]
+__all__ = ["CHECKED_ROWS", "TrainableMLP", "fitted_attributes", "trains_on_all_rows"]
 
 Array = npt.NDArray[Any]
+
+CHECKED_ROWS = 64
+"""Rows, if not fewer than a batch, whose loss at the end of an epoch tells a divergence in its last
+step. Measured: about 30 µs an epoch, 10 % of a fit on iris and 1 % on digits."""
 
 
 @dataclass
@@ -64,6 +68,11 @@ class _Stopping:
         return self.waited >= self.patience
 
 
+def _sample(rows: Batches, batch_size: int) -> Batches:
+    """Rows spread evenly, a batch or more: they tell whether an epoch's last step was good."""
+    return rows.take(slice(None, None, max(1, len(rows) // max(batch_size, CHECKED_ROWS))))
+
+
 def trains_on_all_rows(estimator: TrainableMLP) -> bool:
     """Whether the estimator holds no rows out, as partial_fit needs it (for ``available_if``)."""
     if estimator.holds_out():
@@ -76,6 +85,8 @@ def trains_on_all_rows(estimator: TrainableMLP) -> bool:
 
 class TrainableMLP(CallbackSupportMixin, BaseMLP):
     """Fit and partial_fit, for any target."""
+
+    _session: _Session
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(
@@ -104,29 +115,28 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
         ConvergenceWarning
             If `tol` or `early_stopping` asks to stop at convergence, and `max_iter` came first.
         """
-        if self.warm_start and hasattr(self, "_session"):
-            rows = self.encode(X, y, sample_weight)
-        else:
-            rows = self.learn_encoding(X, y, sample_weight)
-            self._session = self._open_session(rows)
-        self._train(rows, X, y, sample_weight, self.max_iter)
-        if not self.warm_start:
-            del self._session
-        return self
+        return self._fit(X, y, sample_weight)
 
-    def _partial_fit(
+    def _fit(
         self,
         X: npt.ArrayLike,
         y: npt.ArrayLike,
         sample_weight: npt.ArrayLike | None,
-        classes: npt.ArrayLike | None,
+        *,
+        partial: bool = False,
+        classes: npt.ArrayLike | None = None,
     ) -> Self:
-        if hasattr(self, "_session"):
-            rows = self.encode(X, y, sample_weight)
+        if (partial or self.warm_start) and hasattr(self, "_session"):
+            rows, session = self.encode(X, y, sample_weight), self._session
         else:
             rows = self.learn_encoding(X, y, sample_weight, classes=classes)
-            self._session = self._open_session(rows)
-        self._train(rows, X, y, sample_weight, 1)
+            session = self._open_session(rows)
+        stopping = None
+        if not partial and (self.early_stopping or self.tol is not None):
+            stopping = _Stopping(self.tol or 0.0, self.n_iter_no_change)
+        callbacks = _Callbacks(self, 1 if partial else self.max_iter, X, y, sample_weight)
+        self._train(session, rows, stopping, callbacks)
+        self._session = session
         return self
 
     def _open_session(self, rows: Batches) -> _Session:
@@ -138,28 +148,28 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
         """Whether a fit holds rows out to watch the validation loss or score."""
         return self.early_stopping or DECAYS[self.decay].feedback
 
-    def _train(self, rows: Batches, X: Any, y: Any, sample_weight: Any, n_epochs: int) -> None:
-        """Train for up to `n_epochs` epochs, and take the weights over."""
-        session, population = self._session, self._session.population
+    def _train(
+        self, session: _Session, rows: Batches, stopping: _Stopping | None, callbacks: _Callbacks
+    ) -> None:
+        """Train for the epochs that the callbacks expect, and take the weights over."""
+        population, n_epochs = session.population, callbacks.n_epochs
         validation = None
         if self.holds_out():
-            rows, validation = self._hold_out(rows, session.streams.split_seed)
+            rows, validation = self.hold_out(rows, session.streams.split_seed)
         training = train(
             population,
             [self.schedule()],
             rows,
             epochs=n_epochs,
             rng=session.streams.rows,
-            validation=validation,
+            validation=_sample(rows, population.batch_size) if validation is None else validation,
             shuffle=self.shuffle,
             first_epoch=session.epochs,
             feedback=session.feedback,
         )
-        stopping = None
-        if self.early_stopping or self.tol is not None:
-            stopping = _Stopping(self.tol or 0.0, self.n_iter_no_change)
-        callbacks = _Callbacks(self, n_epochs, X, y, sample_weight)
         parameters, stopped, before = population.parameters[0].copy(), False, session.epochs
+        if stopping is not None and validation is not None and self.early_stopping and before:
+            stopping.update(self._validation_score(session, validation), parameters)
         with one_blas_thread():
             for epoch in callbacks.around(training):
                 if not np.isfinite(population.parameters).all():
@@ -172,7 +182,8 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
                     break
         self.n_iter_ = session.epochs - before
         if self.n_iter_ < n_epochs and not stopped:
-            self._warn_diverged(population)
+            self._warn_diverged(session)
+            callbacks.abandon_epoch()
             self.n_iter_ += 1
             session.population = self._revived(population, parameters)
         elif stopping is not None and not stopped:
@@ -203,15 +214,19 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
             session.validation_losses.append(float(epoch.validation_loss[0]))
             told += f", validation loss = {session.validation_losses[-1]:.8f}"
         if validation is not None and self.early_stopping:
-            outputs = session.population.outputs(validation.X)
-            merit = float(self.score_outputs(outputs, validation.y)[0])
+            merit = self._validation_score(session, validation)
             session.validation_scores.append(merit)
             told += f", validation score = {merit:.6f}"
         if self.verbose:
             print(f"Epoch {session.epochs}, rate = {session.rates[-1]:.6g}, {told}")
         return merit
 
-    def _hold_out(self, rows: Batches, seed: int) -> tuple[Batches, Batches]:
+    def _validation_score(self, session: _Session, validation: Batches) -> float:
+        outputs = session.population.outputs(validation.X)
+        return float(self.score_outputs(outputs, validation.y)[0])
+
+    def hold_out(self, rows: Batches, seed: int) -> tuple[Batches, Batches]:
+        """Split training rows into those to train on and those to watch."""
         stratify = rows.y.argmax(axis=1) if self._loss == "log_loss" else None
         try:
             train_rows, validation_rows = train_test_split(
@@ -228,10 +243,10 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
             ) from error
         return rows.take(train_rows), rows.take(validation_rows)
 
-    def _warn_diverged(self, population: Population) -> None:
-        where = f"in epoch {self._session.epochs + 1}"
-        if population.diverged:
-            divergence = population.diverged[0]
+    def _warn_diverged(self, session: _Session) -> None:
+        where = f"in epoch {session.epochs + 1}"
+        if session.population.diverged:
+            divergence = session.population.diverged[0]
             where += f" (step {divergence.step + 1}, loss {divergence.loss:.3g})"
         warnings.warn(
             f"training diverged {where} with learning_rate_init={self.learning_rate_init}: "
@@ -302,7 +317,7 @@ class _Callbacks:
         self, estimator: TrainableMLP, n_epochs: int, X: Any, y: Any, sample_weight: Any
     ) -> None:
         self._estimator = estimator
-        self._n_epochs = n_epochs
+        self.n_epochs = n_epochs
         self._context: Any = None
         self._epoch: Any = None
         if hasattr(estimator, "_init_callback_context"):
@@ -313,7 +328,7 @@ class _Callbacks:
 
     def around(self, training: Iterator[Epoch]) -> Iterator[Epoch]:
         """The epochs, each announced before it begins."""
-        for _ in range(self._n_epochs):
+        for _ in range(self.n_epochs):
             if self._context is not None:
                 self._epoch = self._context.subcontext(task_name="epoch")
                 self._epoch.call_on_fit_task_begin(**self._facts)
@@ -332,6 +347,11 @@ class _Callbacks:
                 reconstruction_attributes=lambda: fitted_attributes(network, parameters),
             )
         )
+
+    def abandon_epoch(self) -> None:
+        """Tell the callbacks that the epoch ended without a model, for it diverged."""
+        if self._epoch is not None:
+            self._epoch.call_on_fit_task_end(**self._facts)
 
     def end(self) -> None:
         """Tell the callbacks that the fit is over."""

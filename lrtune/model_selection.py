@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from functools import partial
 from numbers import Integral, Real
@@ -22,7 +22,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone,
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_random_state, get_tags, indexable
+from sklearn.utils import assert_all_finite, check_random_state, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
@@ -33,12 +33,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from lrtune.data import Replicate
 from lrtune.exceptions import InvalidInputError
 from lrtune.fitting import TrainableMLP
+from lrtune.replicates import Replicate
 from lrtune.tuning.preparation import split_pipeline
 from lrtune.tuning.result import DIVERGED, METRICS, SECONDS, best_trial
-from lrtune.tuning.search import Objective, run_search
+from lrtune.tuning.search import Objective, run_search, stable_repr
 from lrtune.tuning.space import Space
 from lrtune.tuning.storage import Record, quiet_optuna
 
@@ -77,10 +77,11 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
     estimator : MLPClassifier, MLPRegressor or a Pipeline that ends in one
         What is tuned. Transformers are fitted on each split's training rows alone.
     space : mapping or None, default=None
-        Parameter names to lists of choices, (low, high) tuples or Optuna distributions, for
-        "learning_rate_init", "decay" and "decay_rate", and if wanted for further parameters of
-        the network such as "optimizer", "alpha" or "batch_size". What is left out of the first
-        three has its default range.
+        Parameter names to lists of choices, (low, high) tuples or Optuna distributions:
+        "learning_rate_init" and "decay_rate" to a range, which is searched on a logarithmic
+        scale, "decay" to a list, and if wanted further parameters of the network such as
+        "optimizer", "alpha" or "batch_size". What is left out of the first three has its default
+        range.
     n_trials : int, default=64
         Settings to try; in a study that is gone on with, those it has count.
     cv : int, splitter, iterable or None, default=3
@@ -117,8 +118,9 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
     best_estimator_ : estimator
         Fitted on all rows, for as many epochs as were searched; with `refit`.
     cv_results_ : dict of arrays
-        A row per trial, whatever came of it: "status" is "complete", "diverged" or "pruned", and
-        scores of the latter two are NaN, never an average of the splits that went well.
+        A row per trial, whatever came of it: "status" is "complete", "diverged", "pruned" or
+        "failed" (trained, but the metric gave NaN), and scores of the latter three are NaN, never
+        an average of the splits that went well.
     study_ : optuna.Study
     result_ : SearchResult
     scorer_ : callable or dict of callables
@@ -222,14 +224,14 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
             raise ValueError(
                 "requires y to be passed, but the target y is None: a search needs a target"
             )
+        assert_all_finite(np.asarray(y), input_name="y")
         if is_classifier(network):
             check_classification_targets(y)
-        splitter_params, fit_params = self._route(params)
         cv = check_cv(self.cv, y, classifier=is_classifier(network))
+        splitter_params, fit_params = self._route(params, cv)
         seed = self._seed()
         replicates = _replicates(cv.split(X, y, **splitter_params), seed)
-        self.n_splits_ = len(replicates)
-        objective, self.scorer_ = self._objective()
+        objective, scorer = self._objective()
         searched = run_search(
             self.estimator,
             X,
@@ -245,8 +247,11 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
             pruner=self.pruner,
             n_jobs=self.n_jobs,
             open_record=self._record_opener(),
+            description={"scoring": _description(self.scoring)},
         )
-        self.multimetric_ = isinstance(self.scorer_, dict)
+        self.n_splits_ = len(replicates)
+        self.scorer_ = scorer
+        self.multimetric_ = len(self._metrics(searched.trials, objective)) > 1
         self.result_ = searched.result
         self.study_ = _study(searched.trials) if searched.record is None else searched.record.study
         self.cv_results_ = self._cv_results(searched.trials, objective)
@@ -294,18 +299,15 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
             return None, check_scoring(self.estimator)
         if isinstance(self.scoring, str) or callable(self.scoring):
             scorer = check_scoring(self.estimator, self.scoring)
-            metric = self.refit if isinstance(self.refit, str) else LOSS
-            return Objective(_Scoring(scorer), metric), scorer
+            own_name = isinstance(self.refit, str) and callable(self.scoring)
+            metric = str(self.refit) if own_name else LOSS
+            return Objective(_Scoring(scorer, metric, self.refit), metric), scorer
         scorers = {
             name: check_scoring(self.estimator, scoring)
             for name, scoring in _named(self.scoring).items()
         }
-        if not (isinstance(self.refit, str) and self.refit in scorers):
-            raise InvalidInputError(
-                f"refit must name the metric that counts, one of {', '.join(scorers)}, when "
-                f"there are several, but got {self.refit!r}"
-            )
-        return Objective(_Scoring(scorers), self.refit), scorers
+        metric = _require_metric(self.refit, scorers)
+        return Objective(_Scoring(scorers, metric, self.refit), metric), scorers
 
     def _choose(self, trials: Any, objective: Objective | None) -> None:
         if callable(self.refit):
@@ -327,28 +329,29 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         best.fit(X, y, **fit_params)
         self.refit_time_ = time.perf_counter() - started
         self.best_estimator_ = best
-        if hasattr(best, "feature_names_in_"):
-            self.feature_names_in_ = best.feature_names_in_
 
     # --- metadata -----------------------------------------------------------------------------
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Where metadata goes: to the estimator's fit and to the splitter."""
+        return self._router(check_cv(self.cv, classifier=is_classifier(self.estimator)))
+
+    def _router(self, cv: Any) -> MetadataRouter:
         router = MetadataRouter(owner=self)
         router.add(
             estimator=self.estimator,
             method_mapping=MethodMapping().add(caller="fit", callee="fit"),
         )
         router.add(
-            splitter=check_cv(self.cv, classifier=is_classifier(self.estimator)),
+            splitter=cv,
             method_mapping=MethodMapping().add(caller="fit", callee="split"),
         )
         return router
 
-    def _route(self, params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _route(self, params: dict[str, Any], cv: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Parameters of the splitter's split and of the estimator's fit."""
         if get_config()["enable_metadata_routing"]:
-            routed = process_routing(self, "fit", **params)
+            routed = process_routing(self._router(cv), "fit", **params)
             return dict(routed.splitter.split), dict(routed.estimator.fit)
         rest = dict(params)
         groups = rest.pop("groups", None)
@@ -356,14 +359,26 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     def _network_weight(self, X: Any, fit_params: dict[str, Any]) -> Array | None:
         """The sample weights that the estimator's fit would hand to its network."""
-        weight = fit_params.get("sample_weight")
+        name = "sample_weight"
         if isinstance(self.estimator, Pipeline):
-            step = self.estimator.steps[-1][0]
+            steps = [step for step, _ in self.estimator.steps]
             if get_config()["enable_metadata_routing"]:
                 routed = process_routing(self.estimator, "fit", **fit_params)
-                weight = routed[step]["fit"].get("sample_weight")
-            else:
-                weight = fit_params.get(f"{step}__sample_weight")
+                fit_params = {
+                    f"{step}__{key}": value
+                    for step in steps
+                    for values in routed[step].values()
+                    for key, value in values.items()
+                }
+            name = f"{steps[-1]}__sample_weight"
+        unknown = sorted(set(fit_params) - {name})
+        if unknown:
+            raise InvalidInputError(
+                f"fit takes groups and {name}, which goes to the network, but got "
+                f"{', '.join(unknown)}: other metadata would not reach what is trained on the "
+                "splits"
+            )
+        weight = fit_params.get(name)
         return None if weight is None else _check_sample_weight(weight, X)
 
     # --- results ------------------------------------------------------------------------------
@@ -444,6 +459,16 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         return classes
 
     @property
+    def feature_names_in_(self) -> Array:
+        """Names of the columns, of `best_estimator_`."""
+        if not hasattr(self, "best_estimator_"):
+            raise AttributeError(
+                f"{type(self).__name__} object has no feature_names_in_ attribute."
+            )
+        names: Array = self.best_estimator_.feature_names_in_
+        return names
+
+    @property
     def n_features_in_(self) -> int:
         """Number of columns, of `best_estimator_`."""
         if not hasattr(self, "best_estimator_"):
@@ -469,30 +494,68 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         """Score of the best estimator, by `scoring` if it is given, else by its own."""
         check_is_fitted(self)
         scorer = self.scorer_[self.refit] if isinstance(self.scorer_, dict) else self.scorer_
-        return float(scorer(self.best_estimator_, X, y))
+        told = scorer(self.best_estimator_, X, y)
+        return float(told[self.refit] if isinstance(told, Mapping) else told)
 
 
 class _Scoring:
     """One scorer or several as a function that can be sent to another process."""
 
-    def __init__(self, scorers: Any) -> None:
+    def __init__(self, scorers: Any, metric: str, refit: Any) -> None:
         self.scorers = scorers
+        self.metric = metric
+        self.refit = refit
 
     def __call__(self, fitted: Any, X: Any, y: Any) -> dict[str, float]:
         if isinstance(self.scorers, dict):
             return {name: float(scorer(fitted, X, y)) for name, scorer in self.scorers.items()}
         told = self.scorers(fitted, X, y)
-        return dict(told) if isinstance(told, Mapping) else {LOSS: float(told)}
+        if not isinstance(told, Mapping):
+            return {self.metric: float(told)}
+        _require_metric(self.refit, told)
+        return {name: float(score) for name, score in told.items()}
 
 
 def _named(scoring: Any) -> dict[str, Any]:
     """Several metrics by name."""
-    return dict(scoring) if isinstance(scoring, Mapping) else {name: name for name in scoring}
+    if isinstance(scoring, Mapping):
+        return dict(scoring)
+    if not all(isinstance(name, str) for name in scoring):
+        raise InvalidInputError(
+            f"a list of metrics must hold names, but got {scoring!r}: give functions by name, in "
+            "a dict"
+        )
+    return {name: name for name in scoring}
+
+
+def _require_metric(refit: Any, metrics: Iterable[str]) -> str:
+    if not (isinstance(refit, str) and refit in metrics):
+        raise InvalidInputError(
+            f"refit must name the metric that counts, one of {', '.join(metrics)}, when there are "
+            f"several, but got {refit!r}"
+        )
+    return refit
+
+
+def _description(scoring: Any) -> Any:
+    """Scoring as JSON values, the same in every process."""
+    if isinstance(scoring, Mapping):
+        return {name: _description(scorer) for name, scorer in scoring.items()}
+    if isinstance(scoring, list | tuple):
+        return [_description(scorer) for scorer in scoring]
+    if scoring is None or isinstance(scoring, str):
+        return scoring
+    return getattr(scoring, "__qualname__", None) or stable_repr(scoring)
 
 
 def _replicates(splits: Any, seed: int) -> tuple[Replicate, ...]:
     """Each split with a seed of its own for initial weights and shuffling."""
     pairs = list(splits)
+    if not pairs:
+        raise InvalidInputError(
+            "cv must give at least one split, but gave none: a generator can be used only once, "
+            "give a list or a splitter"
+        )
     children = np.random.SeedSequence(seed).spawn(len(pairs))
     return tuple(
         Replicate(np.asarray(train), np.asarray(test), int(child.generate_state(1)[0]))
@@ -503,6 +566,8 @@ def _replicates(splits: Any, seed: int) -> tuple[Replicate, ...]:
 def _status(trial: FrozenTrial) -> str:
     if trial.state == TrialState.COMPLETE:
         return "complete"
+    if trial.state == TrialState.FAIL:
+        return "failed"
     return "diverged" if trial.user_attrs[DIVERGED] else "pruned"
 
 

@@ -20,7 +20,8 @@ from sklearn.preprocessing import StandardScaler
 
 import lrtune
 from lrtune import MLPClassifier, MLPRegressor
-from lrtune.data import BUNDLED, load_dataset, make_replicates
+from lrtune.data import BUNDLED, load_dataset
+from lrtune.replicates import make_replicates
 from lrtune.tuning.outcomes import judge
 from lrtune.tuning.preparation import prepare
 from lrtune.tuning.search import run_search

@@ -21,6 +21,7 @@ FLOORS = {
     "lrtune.data": 2,
     "lrtune.estimators": 2,
     "lrtune.fitting": 2,
+    "lrtune.replicates": 2,
     "lrtune.tuning": 3,
     "lrtune.model_selection": 4,
     "lrtune.review": 4,

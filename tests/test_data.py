@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lrtune.data import BUNDLED, load_dataset, make_replicates
+from lrtune.data import BUNDLED, load_dataset
 from lrtune.exceptions import InvalidInputError
+from lrtune.replicates import make_replicates
 
 
 @pytest.mark.parametrize("name", BUNDLED)

@@ -7,6 +7,7 @@ nor optuna.
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 import warnings
 from typing import Any
@@ -14,7 +15,11 @@ from typing import Any
 import click
 
 from lrtune._version import __version__
-from lrtune.exceptions import InvalidInputError, LrtuneWarning, NothingCompletedError
+from lrtune.exceptions import (
+    InvalidInputError,
+    LrtuneError,
+    LrtuneWarning,
+)
 
 __all__ = ["COMMANDS", "LazyGroup", "cli", "main"]
 
@@ -49,7 +54,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "--version", prog_name="lrtune", message="%(prog)s %(version)s")
 def cli() -> None:
-    r"""Find a learning rate, and how it should decay, that holds up on seeds it has not seen.
+    """Find a learning rate, and how it should decay, that holds up on seeds it has not seen.
 
     \b
     Examples:
@@ -62,6 +67,8 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; bad input ends in one line on standard error and exit code 2."""
     words = sys.argv[1:] if arguments is None else arguments
+    if isinstance(sys.stdout, io.TextIOWrapper):  # R² may not be in the terminal's alphabet
+        sys.stdout.reconfigure(errors="replace")
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
@@ -74,7 +81,7 @@ def main(arguments: list[str] | None = None) -> Any:
         message = error.format_message() if isinstance(error, click.ClickException) else str(error)
         click.echo(f"lrtune: {' '.join(message.split())}", err=True)
         sys.exit(2)
-    except NothingCompletedError as error:
+    except (LrtuneError, MemoryError, OSError) as error:
         click.echo(f"lrtune: {error}", err=True)
         sys.exit(1)
     except (KeyboardInterrupt, click.Abort):

@@ -9,7 +9,18 @@ import click
 
 from lrtune.training.schedules import DECAYS
 
-__all__ = ["DecayList", "HiddenSizes", "PositiveFloat", "RangeType", "storage_option"]
+__all__ = [
+    "DecayList",
+    "HiddenSizes",
+    "MOST_UNITS",
+    "PositiveFloat",
+    "RangeType",
+    "StudyName",
+    "storage_option",
+]
+
+
+MOST_UNITS = 1_000_000
 
 
 def _number(text: str) -> float:
@@ -83,8 +94,12 @@ class HiddenSizes(click.ParamType):
                 param,
                 ctx,
             )
-        if min(sizes) < 1:
-            self.fail(f"must be at least 1 in every layer, but got {value!r}", param, ctx)
+        if not 1 <= min(sizes) <= max(sizes) <= MOST_UNITS:
+            self.fail(
+                f"must be at least 1 and at most {MOST_UNITS} in every layer, but got {value!r}",
+                param,
+                ctx,
+            )
         return sizes
 
 
@@ -106,6 +121,19 @@ class DecayList(click.ParamType):
         if len(set(names)) < len(names):
             self.fail(f"must name each type once, but got {value!r}", param, ctx)
         return names
+
+
+class StudyName(click.ParamType):
+    """A name that can be shown on one line."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check."""
+        text = str(value)
+        if not text.strip() or not text.isprintable():
+            self.fail(f"must be printable and not empty, but got {text!r}", param, ctx)
+        return text
 
 
 def storage_option(function: Any) -> Any:

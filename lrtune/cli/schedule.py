@@ -42,13 +42,22 @@ __all__ = ["command"]
 @click.option(
     "--epochs", type=click.IntRange(1), default=20, show_default=True, help="Where the table ends."
 )
-@click.option("--step-size", type=PositiveFloat(), default=5.0, help="Of 'step', in epochs.")
-@click.option("--power", type=PositiveFloat(), default=2.0, help="Of 'polynomial'.")
+@click.option(
+    "--step-size",
+    type=PositiveFloat(),
+    default=5.0,
+    show_default=True,
+    help="Epochs between two drops of 'step'.",
+)
+@click.option(
+    "--power", type=PositiveFloat(), default=2.0, show_default=True, help="Of 'polynomial'."
+)
 @click.option(
     "--warmup-epochs",
     type=PositiveFloat(zero=True),
     default=0.0,
-    help="The rate first rises from 0 over so many epochs.",
+    show_default=True,
+    help="The rate first rises from 0 over so many epochs, step by step.",
 )
 @click.option(
     "--cycle-epochs",
@@ -56,13 +65,19 @@ __all__ = ["command"]
     default=None,
     help="The schedule starts anew every so many epochs.",
 )
-@click.option("--min-learning-rate", type=PositiveFloat(zero=True), default=0.0, help="A floor.")
+@click.option(
+    "--min-learning-rate",
+    type=PositiveFloat(zero=True),
+    default=0.0,
+    show_default=True,
+    help="A floor under the rate.",
+)
 @click.option(
     "--update",
     type=click.Choice(["epoch", "batch"]),
     default="epoch",
     show_default=True,
-    help="Hold the rate within an epoch, or change it at every step.",
+    help="Hold the rate within an epoch, or change it at every step (seen in the plot).",
 )
 @click.option(
     "--plot", type=click.Path(dir_okay=False), help="Also draw it: a PNG, SVG or PDF file."
@@ -76,9 +91,9 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    r"""Print the learning rate at t = 0, 1, 2, … epochs.
+    """Print the learning rate at t = 0, 1, 2, … epochs.
 
-    The first epoch trains at the rate of t = 0.
+    The first epoch trains at the rate of t = 0 (with a warm-up, at rates that rise from it).
 
     \b
     Examples:
@@ -88,6 +103,8 @@ def command(
     schedules = {
         decay: Schedule(learning_rate_init=alpha0, decay=decay, **options) for decay in decays
     }
+    if options["decay_rate"] == 0 and set(decays) != {"constant"}:
+        click.echo("--decay-rate is 0, so the rate does not decay", err=True)
     t = np.arange(epochs + 1)
     rates = {decay: schedule(t) for decay, schedule in schedules.items()}
     if plot is not None:

@@ -12,7 +12,14 @@ from typing import Any
 
 import click
 
-from lrtune.cli.options import DecayList, HiddenSizes, PositiveFloat, RangeType, storage_option
+from lrtune.cli.options import (
+    DecayList,
+    HiddenSizes,
+    PositiveFloat,
+    RangeType,
+    StudyName,
+    storage_option,
+)
 from lrtune.training.optimizers import OPTIMIZERS
 from lrtune.training.schedules import DECAYS
 
@@ -37,7 +44,11 @@ __all__ = ["command"]
     help="Hidden units of each layer.",
 )
 @click.option(
-    "--epochs", type=click.IntRange(1), default=20, show_default=True, help="Epochs of a trial."
+    "--epochs",
+    type=click.IntRange(1, 1_000_000),
+    default=20,
+    show_default=True,
+    help="Epochs of a trial.",
 )
 @click.option(
     "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Rows per step."
@@ -65,7 +76,11 @@ __all__ = ["command"]
     help="Range of the decay rate, in 1/epoch.  [default: 0.03/epochs:30/epochs]",
 )
 @click.option(
-    "--trials", type=click.IntRange(1), default=64, show_default=True, help="Settings to try."
+    "--trials",
+    type=click.IntRange(1, 1_000_000),
+    default=64,
+    show_default=True,
+    help="Settings to try.",
 )
 @click.option(
     "--timeout", type=PositiveFloat(), metavar="SECONDS", help="Begin no further trials after this."
@@ -85,7 +100,12 @@ __all__ = ["command"]
     help="The same seed gives the same trials.",
 )
 @storage_option
-@click.option("--name", metavar="STUDY", help="Name of the study.  [default: that of the data]")
+@click.option(
+    "--name",
+    type=StudyName(),
+    metavar="STUDY",
+    help="Name of the study.  [default: that of the data]",
+)
 @click.option("--resume", is_flag=True, help="Go on with the study of that name.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else.")
 @click.option("--quiet", is_flag=True, help="No progress, no notes.")
@@ -112,7 +132,7 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    r"""Search for the best learning rate of a network on DATA.
+    """Search for the best learning rate of a network on DATA.
 
     DATA is iris, digits, wine, breast_cancer, diabetes, or a numeric CSV file with a header line.
     Finished trials are recorded; a second search of the same data gets a study of its own.
@@ -126,8 +146,9 @@ def command(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from lrtune.data import load_dataset, make_replicates
+    from lrtune.data import load_dataset
     from lrtune.estimators import MLPClassifier, MLPRegressor
+    from lrtune.replicates import make_replicates
     from lrtune.tuning.search import search
     from lrtune.tuning.space import Space
     from lrtune.tuning.storage import Record
@@ -151,7 +172,7 @@ def command(
         optimizer, epochs, learning_rate_init=alpha0, decay=decays, decay_rate=decay_rate
     )
     open_record = Record.resume if resume else Record.create
-    with _progress(trials, show=not quiet) as show, _resumable(ctx) as remember:
+    with _resumable(ctx) as remember, _progress(trials, show=not quiet) as show:
 
         def on_progress(progress: Any) -> None:
             remember(progress)
@@ -186,6 +207,9 @@ def command(
     from lrtune.cli.summary import print_summary
 
     print_summary(result, estimator[-1], n_replicates=replicates)
+    if not quiet:
+        for warning in result.warnings:
+            click.echo(f"Note: {warning}.", err=True)
 
 
 @contextmanager
@@ -231,9 +255,21 @@ def _resumable(ctx: click.Context) -> Iterator[Callable[[Any], None]]:
     except KeyboardInterrupt:
         if latest:
             progress = latest[-1]
-            again = shlex.join(["lrtune", *ctx.obj, "--name", progress.study, "--resume"])
+            again = shlex.join(["lrtune", *_without_name(ctx.obj), "--name", progress.study])
             click.echo(
-                f"{progress.finished} of {progress.total} trials are kept; go on with:\n  {again}",
+                f"{progress.finished} of {progress.total} trials are kept; go on with:\n"
+                f"  {again} --resume",
                 err=True,
             )
         raise
+
+
+def _without_name(words: list[str]) -> list[str]:
+    """The command's words but ``--resume`` and ``--name``, which the line to resume sets itself."""
+    kept: list[str] = []
+    skip = False
+    for word in words:
+        if not (skip or word == "--resume" or word == "--name" or word.startswith("--name=")):
+            kept.append(word)
+        skip = word == "--name"
+    return kept

@@ -17,7 +17,7 @@ __all__ = ["command"]
 @storage_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 def command(storage: str, as_json: bool) -> None:
-    r"""List the studies in a record: trials by outcome, and the best setting so far.
+    """List the studies in a record: trials by outcome, and the best setting so far.
 
     \b
     Examples:
@@ -52,7 +52,7 @@ def _print_table(summaries: list[Any], storage: str) -> None:
         return
     table = Table(box=SIMPLE_HEAD)
     for heading in ("study", "data", "trials", "best loss", "best setting"):
-        table.add_column(heading, no_wrap=True)
+        table.add_column(heading, overflow="fold", no_wrap=heading == "study")
     for summary in summaries:
         table.add_row(*(Text(cell) for cell in _cells(summary)))
     console.print(table)

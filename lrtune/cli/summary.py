@@ -28,15 +28,13 @@ def print_summary(result: SearchResult, network: Any, *, n_replicates: int) -> N
     """
     console = make_console()
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(style="dim")
-    table.add_column()
-    table.add_column(style="dim")
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_column(style="dim", overflow="fold")
     for name, value, remark in _rows(result, network.max_iter, n_replicates):
         table.add_row(name, Text(value, style="bold"), Text(remark))
     console.print(table)
-    console.print(Text(f"\nUse it:  {_code(result, network)}"))
-    for warning in result.warnings:
-        console.print(Text(f"Note: {warning}.", style="yellow"))
+    console.print(Text(f"\nUse it:  {_code(result, network)}"), soft_wrap=True)
 
 
 def _rows(result: SearchResult, epochs: int, n_replicates: int) -> list[tuple[str, str, str]]:

@@ -168,12 +168,16 @@ class Population:
         self._make_room()
 
     def _make_room(self) -> None:
-        """Work space for training; that for evaluation waits until it is needed."""
+        """Work space; that for activations waits until the number of rows is known."""
         self._bind(np.empty_like(self.parameters))
-        self._buffers = self.network.activation_buffers(
-            len(self), self.batch_size, self.parameters.dtype
-        )
+        self._buffers: list[Array] = []
         self._evaluation_buffers: list[Array] | None = None
+
+    def _make_buffers(self, n_rows: int) -> None:
+        if not self._buffers or self._buffers[0].shape[1] < n_rows:
+            self._buffers = self.network.activation_buffers(
+                len(self), n_rows, self.parameters.dtype
+            )
 
     def _bind(self, gradients: Array) -> None:
         self._gradients = gradients
@@ -223,6 +227,7 @@ class Population:
         """
         total, weight_total = np.zeros(len(self)), 0.0
         full_batch = min(self.batch_size, len(order))
+        self._make_buffers(full_batch)
         with np.errstate(all="ignore"):  # a diverging setting overflows; the predicate tells
             rates = rates.astype(self.parameters.dtype)
             for step, start in enumerate(range(0, len(order), self.batch_size)):
@@ -333,6 +338,7 @@ def train(
     shuffle: bool = True,
     first_epoch: int = 0,
     feedback: Feedback | None = None,
+    watched: Batches | None = None,
 ) -> Iterator[Epoch]:
     """Train a population epoch by epoch.
 
@@ -360,6 +366,9 @@ def train(
         Epochs trained before, where the schedules go on.
     feedback : Feedback, optional
         What loss-driven decays remember of the epochs before; by default nothing.
+    watched : Batches, optional
+        Rows whose loss drives these decays; by default the validation rows, or else the
+        training loss.
 
     Yields
     ------
@@ -380,7 +389,11 @@ def train(
             loss, training = loss[kept], training[kept]
         if not len(population):
             return
-        _feed_back(feedback, population, training if loss is None else loss, len(schedules))
+        if watched is not None:
+            told = population.evaluate(watched)
+        else:
+            told = training if loss is None else loss
+        _feed_back(feedback, population, told, len(schedules))
         yield Epoch(population.settings, rates[0, population.settings], training, loss)
         if not len(population):
             return

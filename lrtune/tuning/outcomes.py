@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +14,7 @@ from sklearn.base import clone
 
 from lrtune.base import RandomStreams, one_blas_thread
 from lrtune.training.population import Epoch, Population, population_size, train
+from lrtune.training.schedules import DECAYS
 from lrtune.tuning.preparation import Prepared
 from lrtune.tuning.space import Setting
 
@@ -105,12 +105,13 @@ def judge(
     list of Outcome
         In the order of `settings`.
     """
-    groups: dict[tuple[tuple[str, Any], ...], list[int]] = {}
+    groups: dict[tuple[tuple[tuple[str, Any], ...], bool], list[int]] = {}
     for index, setting in enumerate(settings):
-        groups.setdefault(setting.others, []).append(index)
+        watches = DECAYS[setting.decay].feedback  # and so trains on fewer rows
+        groups.setdefault((setting.others, watches), []).append(index)
     n_workers = 1 if prune is not None else effective_n_jobs(n_jobs)
     tasks: list[tuple[list[int], _Lockstep]] = []
-    for others, members in groups.items():
+    for (others, _), members in groups.items():
         configured = [replicate.configured(others) for replicate in replicates]
         size = min(_population_size(configured[0]), -(-len(members) // n_workers))
         for start in range(0, len(members), size):
@@ -132,7 +133,8 @@ def judge(
 
 def _population_size(prepared: Prepared) -> int:
     network = prepared.model.make_population(prepared.rows, 1, np.random.default_rng(0)).network
-    return population_size(network, prepared.model.batch_size, prepared.rows.X.dtype)
+    batch_size = min(prepared.model.batch_size, len(prepared.rows))
+    return population_size(network, batch_size, prepared.rows.X.dtype)
 
 
 def _run(task: _Lockstep) -> list[Outcome]:
@@ -205,8 +207,8 @@ class _Lockstep:
         for position, setting in enumerate(self.populations[0].settings.tolist()):
             told = []
             for replicate, population in zip(self.replicates, self.populations, strict=True):
-                fitted = copy(replicate.model)
-                fitted.adopt(population.network, population.parameters[position].copy())
+                parameters = population.parameters[position].copy()
+                fitted = replicate.fitted(population.network, parameters)
                 told.append(self.scorers(fitted, replicate.X_validation, replicate.y_validation))
             found[setting] = {name: np.array([scores[name] for scores in told]) for name in told[0]}
         return found
@@ -265,13 +267,17 @@ def _start(replicate: Prepared, settings: Sequence[Setting]) -> tuple[Population
     model = replicate.model
     population: Population = model.make_population(replicate.rows, len(settings), streams.weights)
     schedules = [clone(model).set_params(**setting.params).schedule() for setting in settings]
+    rows, watched = replicate.rows, None
+    if DECAYS[settings[0].decay].feedback:  # as in a fit, where the validation rows are unknown
+        rows, watched = model.hold_out(rows, streams.split_seed)
     training = train(
         population,
         schedules,
-        replicate.rows,
+        rows,
         epochs=model.max_iter,
         rng=streams.rows,
         validation=replicate.validation,
         shuffle=model.shuffle,
+        watched=watched,
     )
     return population, training

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,16 @@ import numpy.typing as npt
 from sklearn.base import clone, is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
+from sklearn.utils._param_validation import InvalidParameterError
 
-from lrtune.data import Replicate
-from lrtune.training.network import LOSSES
+from lrtune.exceptions import InvalidInputError
+from lrtune.replicates import Replicate
+from lrtune.training.network import LOSSES, Network
 from lrtune.training.population import Batches
+from lrtune.training.schedules import Schedule
+from lrtune.tuning.space import Space
 
-__all__ = ["Prepared", "prepare", "split_pipeline"]
+__all__ = ["Prepared", "check_space", "prepare", "split_pipeline"]
 
 Array = npt.NDArray[Any]
 
@@ -31,8 +36,10 @@ class Prepared:
         Not trained, but with the encoding learned.
     rows, validation : Batches
     X_validation, y_validation : array_like
-        Validation rows as a scorer wants them: preprocessed, not encoded.
+        Validation rows as they were given.
     seed : int
+    pipeline : Pipeline or None
+        The transformers, fitted, and the network in its place behind them.
     """
 
     model: Any
@@ -41,6 +48,7 @@ class Prepared:
     X_validation: Any
     y_validation: Any
     seed: int
+    pipeline: Pipeline | None = None
 
     @property
     def guess_loss(self) -> float:
@@ -51,6 +59,15 @@ class Prepared:
     def configured(self, others: tuple[tuple[str, Any], ...]) -> Prepared:
         """The same rows, with further parameters of the model set."""
         return replace(self, model=copy(self.model).set_params(**dict(others)))
+
+    def fitted(self, network: Network, parameters: Array) -> Any:
+        """The whole estimator, fitted, with the weights of one setting of a population."""
+        model = copy(self.model).adopt(network, parameters)
+        if self.pipeline is None:
+            return model
+        whole = copy(self.pipeline)
+        whole.steps = [*whole.steps[:-1], (whole.steps[-1][0], model)]
+        return whole
 
 
 def split_pipeline(estimator: Any) -> tuple[Pipeline | None, Any]:
@@ -76,16 +93,19 @@ def prepare(
         Weights of the rows, in training and in the validation loss.
     """
     transformers, model = split_pipeline(estimator)
+    pipeline = copy(estimator) if isinstance(estimator, Pipeline) else None
     X_train, X_validation = (
         _safe_indexing(X, rows) for rows in (replicate.train, replicate.validation)
     )
     y_train, y_validation = (
         _safe_indexing(y, rows) for rows in (replicate.train, replicate.validation)
     )
-    if transformers is not None:
+    X_transformed = X_validation
+    if pipeline is not None and transformers is not None:
         transformers = clone(transformers)
         X_train = transformers.fit_transform(X_train, y_train)
-        X_validation = transformers.transform(X_validation)
+        X_transformed = transformers.transform(X_validation)
+        pipeline.steps = [*transformers.steps, pipeline.steps[-1]]
     model = clone(model).set_params(random_state=replicate.seed)
     model._validate_params()
     weight_train, weight_validation = (
@@ -98,5 +118,37 @@ def prepare(
         weight_train,
         classes=np.unique(np.asarray(y)) if is_classifier(model) else None,
     )
-    validation = model.encode(X_validation, y_validation, weight_validation)
-    return Prepared(model, rows, validation, X_validation, y_validation, replicate.seed)
+    validation = model.encode(X_transformed, y_validation, weight_validation)
+    return Prepared(model, rows, validation, X_validation, y_validation, replicate.seed, pipeline)
+
+
+def check_space(prepared: Prepared, space: Space) -> None:
+    """Refuse a space with ends that the network, or a schedule, does not take.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    space : Space
+
+    Raises
+    ------
+    InvalidInputError
+        If a parameter is out of its range, or two do not go together.
+    """
+    singles = [((name, end),) for name, dimension in space.others for end in dimension.ends]
+    for others in ((), *singles):
+        configured = prepared.configured(others)
+        try:
+            configured.model._validate_params()
+        except InvalidParameterError as error:
+            raise InvalidInputError(str(error)) from error
+        configured.model.make_population(prepared.rows, 1, np.random.default_rng(0))
+    ends = {
+        "learning_rate_init": space.learning_rate_init,
+        "decay": space.decay,
+        "decay_rate": space.decay_rate,
+        **{name: dimension.ends for name, dimension in space.others if dimension.ends},
+    }
+    names = [field.name for field in fields(Schedule) if field.name in ends]
+    for values in itertools.product(*(ends[name] for name in names)):
+        prepared.configured(tuple(zip(names, values, strict=True))).model.schedule()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import optuna
@@ -55,8 +56,10 @@ class DivergencePruner(BasePruner):
     def __init__(
         self, wrapped_pruner: BasePruner | None = None, *, threshold: float | None = None
     ) -> None:
-        if threshold is not None and not (math.isfinite(threshold) and threshold > 0):
-            raise InvalidInputError(f"threshold must be positive and finite, but got {threshold}")
+        if threshold is not None and not (
+            isinstance(threshold, Real) and math.isfinite(threshold) and threshold > 0
+        ):
+            raise InvalidInputError(f"threshold must be positive and finite, but got {threshold!r}")
         self._wrapped_pruner = wrapped_pruner or NopPruner()
         self._threshold = threshold
 
@@ -76,5 +79,6 @@ class DivergencePruner(BasePruner):
     def _limit(self, first: float) -> float:
         if self._threshold is not None:
             return self._threshold
-        # a first loss that is not finite leaves no scale: any finite loss then passes
-        return DIVERGENCE_FACTOR * abs(first) if math.isfinite(first) else sys.float_info.max
+        # a first loss that is not finite and positive leaves no scale: any finite loss then passes
+        scaled = math.isfinite(first) and first > 0
+        return DIVERGENCE_FACTOR * first if scaled else sys.float_info.max

@@ -149,9 +149,12 @@ def best_trial(trials: Sequence[FrozenTrial]) -> FrozenTrial:
     """
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if not complete:
-        diverged = TrialCounts.of(trials).diverged
+        counts = TrialCounts.of(trials)
+        cure = "standardise the columns, or search lower rates (--alpha0 LOW:HIGH, "
+        cure += "learning_rate_init of the space)"
+        if counts.failed:
+            cure = f"{counts.failed} got no number from the scorer, see to that"
         raise NothingCompletedError(
-            f"none of {len(trials)} trials completed, {diverged} diverged: standardise the "
-            "columns, or search lower rates (--alpha0 LOW:HIGH, learning_rate_init of the space)"
+            f"none of {len(trials)} trials completed, {counts.diverged} diverged: {cure}"
         )
     return min(complete, key=lambda trial: (trial.value, trial.number))

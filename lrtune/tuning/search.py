@@ -6,8 +6,11 @@ same seed gives the same trials, and a resumed study goes on as an uninterrupted
 
 from __future__ import annotations
 
+import math
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -21,10 +24,10 @@ from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from lrtune._version import __version__
-from lrtune.data import Replicate
 from lrtune.exceptions import InvalidInputError
+from lrtune.replicates import Replicate
 from lrtune.tuning.outcomes import Outcome, Scorers, judge
-from lrtune.tuning.preparation import Prepared, prepare
+from lrtune.tuning.preparation import Prepared, check_space, prepare
 from lrtune.tuning.result import (
     DIVERGED,
     EPOCHS,
@@ -50,6 +53,7 @@ __all__ = [
     "make_sampler",
     "run_search",
     "search",
+    "stable_repr",
     "to_trial",
 ]
 
@@ -57,8 +61,8 @@ BLOCK_SIZE = 16
 """Settings asked for at once."""
 
 NOT_CONFIRMED = (
-    "search_loss is judged on the replicates that chose the setting, so expect a somewhat higher "
-    "loss on fresh seeds"
+    "the loss was measured on the replicates that chose the setting, so expect a somewhat higher "
+    "one on fresh seeds"
 )
 
 
@@ -115,6 +119,7 @@ def ask_block(
     *,
     sampler: BaseSampler | None = None,
     pruner: BasePruner | None = None,
+    notes: dict[str, Any] | None = None,
 ) -> list[Trial]:
     """The next block of trials, a pure function of its arguments.
 
@@ -127,7 +132,9 @@ def ask_block(
         The search's seed.
     sampler, pruner : optional
         The user's own; a sampler that keeps a state of its own makes this function less than
-        pure.
+        pure (`_Asker` makes up for that).
+    notes : dict, optional
+        What such a sampler noted on the study of the block before; brought up to date.
 
     Returns
     -------
@@ -144,13 +151,53 @@ def ask_block(
     """
     with quiet_optuna():
         study = optuna.create_study(
+            study_name="lrtune",  # HyperbandPruner draws its brackets by the name
             direction="minimize",
             sampler=sampler or make_sampler(seed, len(finished)),
             pruner=pruner or optuna.pruners.NopPruner(),
         )
+    notes = {} if notes is None else notes
+    for key, value in notes.items():
+        study._storage.set_study_system_attr(study._study_id, key, value)
     study.add_trials(finished)
     distributions = space.distributions()
-    return [study.ask(fixed_distributions=distributions) for _ in range(BLOCK_SIZE)]
+    block = [study.ask(fixed_distributions=distributions) for _ in range(BLOCK_SIZE)]
+    notes.update(study._storage.get_study_system_attrs(study._study_id))
+    return block
+
+
+class _Asker:
+    """Asks block after block, of a copy of the user's sampler if there is one.
+
+    Such a sampler goes through its sequence from block to block. In a study that is gone on with
+    it is asked for the earlier blocks first, so that it goes on where it was.
+    """
+
+    def __init__(
+        self, space: Space, seed: int, sampler: BaseSampler | None, pruner: BasePruner | None
+    ) -> None:
+        self._space, self._seed = space, seed
+        self._sampler, self._pruner = deepcopy((sampler, pruner))
+        self._notes: dict[str, Any] = {}
+        self._asked = 0
+
+    def ask(self, finished: Sequence[FrozenTrial]) -> list[Trial]:
+        """The block that follows the finished blocks."""
+        if self._sampler is not None:
+            for known in range(self._asked, len(finished), BLOCK_SIZE):
+                self._ask(finished[:known])
+        self._asked = len(finished) + BLOCK_SIZE
+        return self._ask(finished)
+
+    def _ask(self, finished: Sequence[FrozenTrial]) -> list[Trial]:
+        return ask_block(
+            finished,
+            self._space,
+            self._seed,
+            sampler=self._sampler,
+            pruner=self._pruner,
+            notes=self._notes,
+        )
 
 
 def search(estimator: Any, X: Any, y: Any, **options: Any) -> SearchResult:
@@ -229,29 +276,36 @@ def run_search(
         raise InvalidInputError(f"timeout must be positive, but got {timeout}")
     description = description or {}
     prepared = [prepare(estimator, X, y, replicate, sample_weight) for replicate in replicates]
+    check_space(prepared[0], space)
     record = None
-    if open_record is not None:
-        facts = configuration(estimator, X, y, replicates, space, seed, objective, description)
+    if open_record is not None:  # from here on nothing is to be wrong with the arguments
+        facts = configuration(
+            estimator, X, y, replicates, space, seed, objective, description, sample_weight
+        )
         record = open_record(facts)
     study = None if record is None else record.name
-    finished = [] if record is None else record.pull()[:n_trials]
+    finished = [] if record is None else record.pull()
     report = on_progress or (lambda _: None)
-    report(_progress(study, finished, n_trials))
+    total = max(n_trials, len(finished))
+    report(_progress(study, finished, total))
     cap = _cap(prepared)
+    asker = _Asker(space, seed, sampler, pruner)
     while len(finished) < n_trials:
         if timeout is not None and time.monotonic() - started > timeout and finished:
             break
         # the block that the next trial belongs to is asked whole; what is already done is skipped
         first = len(finished) // BLOCK_SIZE * BLOCK_SIZE
-        block = ask_block(finished[:first], space, seed, sampler=sampler, pruner=pruner)
+        block = asker.ask(finished[:first])
         asked = block[len(finished) - first : n_trials - first]
         trials = _train(prepared, asked, space, objective, cap, pruner, n_jobs)
+        if sampler is not None or pruner is not None:
+            _keep_notes(asked, trials)
         if record is not None:
-            record.push(trials)
+            record.push(trials, n_before=len(finished))
         for trial in trials:
             trial.number = len(finished)
             finished.append(trial)
-        report(_progress(study, finished, n_trials))
+        report(_progress(study, finished, total))
     epochs = prepared[0].model.max_iter * len(prepared)
     seconds = time.monotonic() - started
     result = _result(finished, record, space, description, epochs, n_trials, seconds)
@@ -288,6 +342,13 @@ def _train(
     ]
 
 
+def _keep_notes(asked: Sequence[Trial], trials: Sequence[FrozenTrial]) -> None:
+    """Keep what a sampler or pruner of the user's noted on the trials, for the blocks to come."""
+    known = asked[0].study.get_trials(deepcopy=False)
+    for trial, finished in zip(asked, trials, strict=True):
+        finished.system_attrs = {**known[trial.number].system_attrs, **finished.system_attrs}
+
+
 def _cap(prepared: Sequence[Prepared]) -> float:
     """What a diverged trial's loss is told as: twice that of a guess."""
     return 2 * float(np.mean([replicate.guess_loss for replicate in prepared]))
@@ -302,12 +363,14 @@ def configuration(
     seed: int,
     objective: Objective | None,
     description: Mapping[str, Any],
+    sample_weight: npt.NDArray[Any] | None = None,
 ) -> dict[str, Any]:
     """What is searched, and how, as JSON values: what a resumed search must share."""
     parameters = {
-        key: value if isinstance(value, int | float | str | bool | None) else repr(value)
+        key: value if isinstance(value, int | float | str | bool | None) else stable_repr(value)
         for key, value in estimator.get_params(deep=True).items()
     }
+    data = (np.asarray(X), np.asarray(y))
     spanned = {
         "learning_rate_init": list(space.learning_rate_init),
         "decay": list(space.decay),
@@ -322,10 +385,15 @@ def configuration(
         "space": spanned,
         "metric": "loss" if objective is None else objective.metric,
         "estimator": parameters,
-        "data": joblib.hash((np.asarray(X), np.asarray(y))),
+        "data": joblib.hash(data if sample_weight is None else (*data, sample_weight)),
         "splits": joblib.hash([(r.train, r.validation, r.seed) for r in replicates]),
         "block_size": BLOCK_SIZE,
     }
+
+
+def stable_repr(value: Any) -> str:
+    """A representation that is the same in every process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 def _progress(study: str | None, finished: Sequence[FrozenTrial], total: int) -> Progress:
@@ -346,7 +414,8 @@ def to_trial(
     """A finished trial; one that diverged is PRUNED, infeasible, and ends in a finite capped loss.
 
     Told so, the sampler learns where the cliff is: it ignores failed trials, ranks infeasible
-    ones last, the later in training they diverged the better.
+    ones last, the later in training they diverged the better. FAILED is a trial that trained to
+    the end, but that the metric has no number for.
 
     Parameters
     ----------
@@ -382,9 +451,11 @@ def to_trial(
         attributes[METRICS] = {name: told.tolist() for name, told in outcome.metrics.items()}
         if metric is not None:
             value = -float(np.mean(outcome.metrics[metric]))
+        if math.isnan(value):
+            state = TrialState.FAIL
     trial = create_trial(
         state=state,
-        value=value,
+        value=None if state == TrialState.FAIL else value,
         params=dict(params),
         distributions=space.distributions(),
         user_attrs=attributes,

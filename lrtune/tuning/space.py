@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, Self
 
 from optuna.distributions import (
@@ -137,15 +137,15 @@ class Dimension:
         if isinstance(spec, list) and spec:
             if all(isinstance(value, bool | int | float | str | None) for value in spec):
                 return cls(CategoricalDistribution(spec))
-            labels = tuple((repr(value), value) for value in spec)
+            values = (tuple(value) if isinstance(value, list) else value for value in spec)
+            labels = tuple((repr(value), value) for value in values)
             return cls(CategoricalDistribution([label for label, _ in labels]), labels)
         if isinstance(spec, tuple) and len(spec) == 2 and all(isinstance(v, Real) for v in spec):
             low, high = spec
             if low <= high and math.isfinite(low) and math.isfinite(high):
-                kind = (
-                    IntDistribution if all(isinstance(v, int) for v in spec) else FloatDistribution
-                )
-                return cls(kind(low, high, log=low > 0))
+                if all(isinstance(v, Integral) for v in spec):
+                    return cls(IntDistribution(int(low), int(high), log=low > 0))
+                return cls(FloatDistribution(float(low), float(high), log=low > 0))
         raise InvalidInputError(
             f"{name} must be searched over a list of choices, a (low, high) tuple or an Optuna "
             f"distribution, but got {spec!r}"
@@ -154,6 +154,15 @@ class Dimension:
     def value(self, drawn: Any) -> Any:
         """The parameter's value for what was drawn."""
         return dict(self.labels).get(drawn, drawn) if self.labels else drawn
+
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """The lowest and highest value of a range, or all the choices."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return tuple(self.value(choice) for choice in self.distribution.choices)
+        if isinstance(self.distribution, FloatDistribution | IntDistribution):
+            return (self.distribution.low, self.distribution.high)
+        return ()
 
 
 @dataclass(frozen=True)
@@ -256,8 +265,9 @@ class Space:
         Parameters
         ----------
         spec : mapping or None
-            Parameter names to lists of choices, (low, high) tuples, single values, or (but for
-            the three parameters of every space) Optuna distributions.
+            "learning_rate_init" and "decay_rate" to a (low, high) tuple, a number or a logarithmic
+            FloatDistribution; "decay" to a list, a name or a CategoricalDistribution; further
+            parameters to what `Dimension.of` takes.
         optimizer : str
             The estimator's; the default range of α₀ covers all optimizers to choose from.
         epochs : int
@@ -270,11 +280,15 @@ class Space:
         (('cosine',), 'batch_size')
         """
         spec = dict(spec or {})
-        decay = spec.pop("decay", None)
+        decay = _choices(spec.pop("decay", None))
+        if not isinstance(decay, str | list | tuple | None):
+            raise InvalidInputError(
+                f"decay must be a list of {', '.join(DECAYS)}, but got {decay!r}"
+            )
         initial, rate = (
             _bounds(name, spec.pop(name, None)) for name in ("learning_rate_init", "decay_rate")
         )
-        optimizers = spec.get("optimizer", [optimizer])
+        optimizers = _choices(spec.get("optimizer", [optimizer]))
         if initial is None:
             if not (isinstance(optimizers, list) and set(optimizers) <= set(OPTIMIZERS)):
                 raise InvalidInputError(
@@ -307,6 +321,10 @@ class Space:
         return Setting(params["learning_rate_init"], params["decay"], params["decay_rate"], others)
 
 
+def _choices(spec: Any) -> Any:
+    return list(spec.choices) if isinstance(spec, CategoricalDistribution) else spec
+
+
 def _bounds(name: str, spec: Any) -> tuple[float, float] | None:
     if spec is None:
         return None
@@ -314,4 +332,9 @@ def _bounds(name: str, spec: Any) -> tuple[float, float] | None:
         return (float(spec), float(spec))
     if isinstance(spec, tuple) and len(spec) == 2 and all(isinstance(v, Real) for v in spec):
         return (float(spec[0]), float(spec[1]))
-    raise InvalidInputError(f"{name} must be a (low, high) tuple, but got {spec!r}")
+    if isinstance(spec, FloatDistribution) and spec.log:
+        return (spec.low, spec.high)
+    raise InvalidInputError(
+        f"{name} must be a (low, high) tuple or FloatDistribution(low, high, log=True), but got "
+        f"{spec!r}"
+    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
-import warnings
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,18 +17,23 @@ from typing import Any, Self
 import optuna
 from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    IntegrityError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
-from lrtune.exceptions import InvalidInputError, RecordWarning
+from lrtune.exceptions import InvalidInputError, RecordConflictError
+from lrtune.tuning.journal import BlockJournal
 
 __all__ = [
-    "BlockJournal",
     "CONFIGURATION",
+    "CONNECT_ATTEMPTS",
     "DEFAULT_STORAGE",
-    "LINE_START",
     "Record",
     "open_storage",
     "public_name",
@@ -38,8 +43,7 @@ __all__ = [
 DEFAULT_STORAGE = "lrtune.journal"
 CONFIGURATION = "lrtune"
 """The study attribute that says what was searched, and how."""
-LINE_START = b'{"op_code":'
-"""How every line of an Optuna journal begins."""
+CONNECT_ATTEMPTS = 5
 
 
 @contextmanager
@@ -51,78 +55,6 @@ def quiet_optuna() -> Iterator[None]:
         yield
     finally:
         optuna.logging.set_verbosity(verbosity)
-
-
-class BlockJournal(JournalFileBackend):
-    """A journal file that can take a whole block of trials in one write."""
-
-    def __init__(self, file_path: str) -> None:
-        self._lock = JournalFileSymlinkLock(file_path)
-        super().__init__(file_path, lock_obj=self._lock)
-        self._path = Path(file_path)
-        self._held: list[dict[str, Any]] | None = None
-
-    def mend(self) -> None:
-        """Cut off a half-written last line, left by a crash.
-
-        With further lines behind it, Optuna could not read the file any more (its issue 5138).
-
-        Raises
-        ------
-        ValueError
-            If the line is not the beginning of a journal's.
-
-        Warns
-        -----
-        RecordWarning
-            If a line was cut off.
-        """
-        if not self._torn():
-            return
-        self._lock.acquire()  # another process may just be writing that line
-        try:
-            torn = self._torn()
-            if not (torn.startswith(LINE_START) or LINE_START.startswith(torn)):
-                raise ValueError("its last line is not a journal's")
-            os.truncate(self._path, self._path.stat().st_size - len(torn))
-        finally:
-            self._lock.release()
-        if not torn:
-            return
-        warnings.warn(
-            f"{self._path} ended in a half-written line of {len(torn)} bytes, left by a run that "
-            "was killed while it wrote; the line was cut off, all trials before it are kept",
-            RecordWarning,
-            stacklevel=2,
-        )
-
-    def _torn(self) -> bytes:
-        """What stands behind the last line end."""
-        with self._path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - 1))
-            if file.read(1) in (b"", b"\n"):
-                return b""
-        return self._path.read_bytes().rpartition(b"\n")[2]
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write, or hold until the block ends."""
-        if self._held is None:
-            super().append_logs(logs)
-        else:
-            self._held += logs
-
-    @contextmanager
-    def block(self) -> Iterator[None]:
-        """Hold what is written inside, then write it at once; nothing is written on an error."""
-        self._held = []
-        try:
-            yield
-            held, self._held = self._held, None
-            if held:
-                super().append_logs(held)
-        finally:
-            self._held = None
 
 
 def public_name(storage: str) -> str:
@@ -141,6 +73,32 @@ def public_name(storage: str) -> str:
         return make_url(storage).render_as_string(hide_password=True)
     except ArgumentError:
         return storage.partition("://")[0] + "://…"
+
+
+def _connect(storage: str) -> BaseStorage:
+    """Connect; two processes that make the same database's tables at once may trip one up."""
+    for attempt in range(CONNECT_ATTEMPTS):
+        try:
+            return optuna.storages.get_storage(storage)
+        except (OperationalError, IntegrityError, ProgrammingError):
+            if attempt + 1 == CONNECT_ATTEMPTS:
+                raise
+            time.sleep(0.2 * 2**attempt)
+    raise AssertionError
+
+
+def _require_database_file(storage: str, *, must_exist: bool) -> None:
+    """Looking at a SQLite file that is not there would make it."""
+    try:
+        url = make_url(storage)
+    except ArgumentError:
+        return
+    database = url.database if url.get_backend_name() == "sqlite" else None
+    if must_exist and database not in (None, "", ":memory:") and not Path(str(database)).is_file():
+        raise InvalidInputError(
+            f"storage must be an existing record, but there is no file {database!r}: run "
+            "lrtune search first, or name the record with --storage"
+        )
 
 
 def open_storage(
@@ -167,13 +125,14 @@ def open_storage(
         If the storage cannot be opened.
     """
     if "://" in storage:
+        _require_database_file(storage, must_exist=must_exist)
         try:
-            return optuna.storages.get_storage(storage), None
+            return _connect(storage), None
         except (ImportError, SQLAlchemyError, ValueError, OSError) as error:
             raise InvalidInputError(
                 f"storage must be a file or a database that can be reached, but "
-                f"{public_name(storage)} gave {type(error).__name__}: is its address right, and "
-                "its driver installed?"
+                f"{public_name(storage)} gave {type(error).__name__}: is its address right, may it "
+                "be written, is its driver installed?"
             ) from None  # the original error may quote the password
     path = Path(storage)
     if must_exist and not path.is_file():
@@ -231,6 +190,7 @@ class Record:
             What is searched, and how; JSON values.
         """
         opened, journal = open_storage(storage)
+        _require_writable(storage, journal)
         for number in itertools.count(1):
             wanted = name if number == 1 else f"{name}-{number}"
             try:
@@ -254,6 +214,7 @@ class Record:
             If there is no such study, or if it was searched with another configuration.
         """
         opened, journal = open_storage(storage, must_exist=True)
+        _require_writable(storage, journal)
         names = optuna.get_all_study_names(opened)
         if name not in names:
             raise InvalidInputError(
@@ -287,14 +248,45 @@ class Record:
             trial for trial in self.study.get_trials(deepcopy=False) if trial.state.is_finished()
         ]
 
-    def push(self, trials: Sequence[FrozenTrial]) -> None:
-        """Add finished trials; in a journal, all but the first in one write."""
+    def push(self, trials: Sequence[FrozenTrial], *, n_before: int) -> None:
+        """Add finished trials; in a journal, all but the first in one write.
+
+        Parameters
+        ----------
+        trials : sequence of FrozenTrial
+        n_before : int
+            Finished trials that the study is to hold before.
+
+        Raises
+        ------
+        RecordConflictError
+            If it holds others: another search writes to the study.
+        """
+        n_held = len(self.pull())
+        if n_held != n_before:
+            raise RecordConflictError(
+                f"study {self.name!r} in {self.storage} was written to by another search "
+                f"meanwhile ({n_held} trials, not {n_before}): let one of them finish, then "
+                "go on with --resume"
+            )
         if self._journal is None:
             self.study.add_trials(trials)
             return
         self.study.add_trials(trials[:1])  # the storage wants to read its own first trial back
         with self._journal.block():
             self.study.add_trials(trials[1:])
+
+
+def _require_writable(storage: str, journal: BlockJournal | None) -> None:
+    if journal is None:
+        return
+    folder = Path(storage).resolve().parent
+    for path in (Path(storage), folder):  # the lock is a file in the folder
+        if not os.access(path, os.W_OK):
+            raise InvalidInputError(
+                f"storage must be writable, but {str(path)!r} is not: change its permissions, or "
+                "name another record with --storage"
+            )
 
 
 def _require_same(name: str, known: Mapping[str, Any], now: Mapping[str, Any]) -> None:

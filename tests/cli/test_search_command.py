@@ -153,7 +153,7 @@ def test_ctrl_c_keeps_the_finished_trials_and_says_how_to_resume(
     assert process.returncode == 130
     assert out == ""
     assert f"{kept} of 64 trials are kept; go on with:" in err
-    assert "lrtune search digits --trials 64 --json --name digits --resume" in err
+    assert "lrtune search digits --trials 64 --json --name digits --resume\n" in err
     assert "Traceback" not in err
 
 
@@ -218,7 +218,50 @@ def test_the_result_reads_at_a_glance(lrtune: Callable[..., Any]) -> None:
     for word in ("learning_rate_init", "decay", "validation loss", "accuracy"):
         assert word in run.out
     assert "make_pipeline(StandardScaler(), MLPClassifier(" in run.out
-    assert run.err == ""
+    assert run.err == (
+        "Note: the loss was measured on the replicates that chose the setting, so expect a "
+        "somewhat higher one on fresh seeds.\n"
+    )
+
+
+def test_quiet_says_nothing_but_the_result(lrtune: Callable[..., Any]) -> None:
+    run = lrtune("search", "iris", *QUICK, "--quiet")
+
+    assert "learning_rate_init" in run.out
+    assert "Note" not in run.out + run.err
+
+
+def test_resuming_with_fewer_trials_loses_none(lrtune: Callable[..., Any]) -> None:
+    first = lrtune("search", "iris", "--epochs", "2", "--trials", "40", "--json").json
+    again = lrtune("search", "iris", "--epochs", "2", "--trials", "10", "--resume", "--json").json
+
+    assert without_times(first) == without_times(again)
+
+
+def test_a_batch_larger_than_the_table_is_the_table(lrtune: Callable[..., Any]) -> None:
+    whole, larger = (
+        lrtune("search", "iris", *QUICK, "--batch-size", size, "--json").json
+        for size in ("112", "1000000000")
+    )
+
+    assert whole["search_loss"] == larger["search_loss"]
+
+
+def test_classes_may_be_called_na_or_be_fractions(lrtune: Callable[..., Any], folder: Path) -> None:
+    for labels in (("NA", "None"), ("0.5", "1.5")):
+        rows = "".join(f"{i},{labels[i % 2]}\n" for i in range(40))
+        (folder / "table.csv").write_text("a,y\n" + rows)
+        run = lrtune("search", "table.csv", *QUICK, "--task", "classification", "--json")
+
+        assert run.code == 0
+
+
+def test_two_searches_at_once_into_a_new_database(start: Callable[..., Any], folder: Path) -> None:
+    words = ("search", "iris", *QUICK, "--storage", "sqlite:///s.db", "--json")
+    runs = [start(*words) for _ in range(2)]
+    names = {json.loads(run.communicate()[0])["study"] for run in runs}
+
+    assert names == {"iris", "iris-2"}
 
 
 def test_time_limit_ends_the_search_and_says_so(lrtune: Callable[..., Any]) -> None:

@@ -11,8 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lrtune import MLPClassifier
-from lrtune.data import make_replicates
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
+from lrtune.replicates import make_replicates
 from lrtune.tuning.outcomes import DivergedAt, Outcome
 from lrtune.tuning.search import BLOCK_SIZE, Progress, ask_block, search, to_trial
 from lrtune.tuning.space import Setting, Space

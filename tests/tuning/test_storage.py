@@ -6,8 +6,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from lrtune.exceptions import InvalidInputError, RecordWarning
-from lrtune.tuning.storage import BlockJournal, Record, open_storage, public_name
+from lrtune.exceptions import InvalidInputError, RecordConflictError, RecordWarning
+from lrtune.tuning.journal import BlockJournal
+from lrtune.tuning.storage import Record, open_storage, public_name
 
 FACTS = {"dataset": "iris", "space": {"decay": ["cosine"]}, "version": "0"}
 STORAGES = ["record.journal", "sqlite:///record.db"]
@@ -23,8 +24,8 @@ def trials(n: int) -> list[optuna.trial.FrozenTrial]:
 @pytest.mark.parametrize("storage", STORAGES)
 def test_what_is_pushed_is_pulled_in_order(folder: Path, storage: str) -> None:
     record = Record.create(storage, "study", FACTS)
-    record.push(trials(3))
-    record.push(trials(2))
+    record.push(trials(3), n_before=0)
+    record.push(trials(2), n_before=3)
     pulled = Record.resume(storage, "study", FACTS).pull()
 
     assert [trial.value for trial in pulled] == [0.0, 1.0, 2.0, 0.0, 1.0]
@@ -47,7 +48,7 @@ def test_a_block_is_written_at_once(folder: Path, monkeypatch: pytest.MonkeyPatc
         "append_logs",
         lambda self, logs: (sizes.append(len(logs)), append(self, logs)),
     )
-    record.push(trials(16))
+    record.push(trials(16), n_before=0)
 
     assert sizes == [1, 15]
 
@@ -68,18 +69,28 @@ def test_a_block_that_fails_writes_nothing(folder: Path) -> None:
     assert Path("record.journal").read_bytes() != b""
 
 
-def test_two_writers_keep_all_their_trials(folder: Path) -> None:
+def test_two_studies_in_one_file_keep_apart(folder: Path) -> None:
+    first = Record.create("record.journal", "study", FACTS)
+    second = Record.create("record.journal", "study", FACTS)
+    for round_ in range(3):
+        first.push(trials(5), n_before=5 * round_)
+        second.push(trials(4), n_before=4 * round_)
+
+    assert (len(first.pull()), len(second.pull())) == (15, 12)
+
+
+def test_two_writers_of_one_study_are_told(folder: Path) -> None:
     first = Record.create("record.journal", "study", FACTS)
     second = Record.resume("record.journal", "study", FACTS)
-    for _ in range(3):
-        first.push(trials(5))
-        second.push(trials(4))
+    first.push(trials(5), n_before=0)
+    with pytest.raises(RecordConflictError, match="another search meanwhile"):
+        second.push(trials(4), n_before=0)
 
-    assert len(first.pull()) == len(second.pull()) == 27
+    assert len(second.pull()) == 5
 
 
 def test_a_torn_line_is_cut_off_and_said(folder: Path) -> None:
-    Record.create("record.journal", "study", FACTS).push(trials(2))
+    Record.create("record.journal", "study", FACTS).push(trials(2), n_before=0)
     whole = Path("record.journal").read_bytes()
     Path("record.journal").write_bytes(whole + b'{"op_code":4,"wor')
     with pytest.warns(RecordWarning, match="half-written line of 17 bytes"):

@@ -1,0 +1,281 @@
+"""How a fit goes on, stops and fails: partial fits, warm starts, early stopping, divergence."""
+
+import pickle
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import StandardScaler
+
+from lrtune import MLPClassifier, MLPRegressor
+from lrtune.exceptions import DivergenceWarning
+
+NETWORKS = [MLPClassifier, MLPRegressor]
+WITH_MEMORY: list[dict[str, Any]] = [
+    {"optimizer": "momentum", "decay": "cosine", "decay_rate": 0.05, "warmup_epochs": 3.0},
+    {"optimizer": "adam", "decay": "exponential", "decay_rate": 0.1, "update": "batch"},
+    {"optimizer": "nesterov", "decay": "linear", "decay_rate": 0.2, "cycle_epochs": 4.0},
+    {"optimizer": "adagrad", "decay": "compound", "decay_rate": 0.01, "dtype": "float32"},
+]
+CURVES = ["loss_curve_", "validation_loss_curve_", "learning_rate_curve_"]
+
+
+@pytest.fixture(scope="module")
+def iris() -> tuple[Any, Any]:
+    X, y = load_iris(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+def assert_same(one: Any, other: Any) -> None:
+    """Equal weights and curves, bit for bit."""
+    assert all(np.array_equal(a, b) for a, b in zip(one.coefs_, other.coefs_, strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(one.intercepts_, other.intercepts_, strict=True)
+    )
+    assert [getattr(one, curve) for curve in CURVES] == [getattr(other, curve) for curve in CURVES]
+
+
+def configured(network: type[Any], configuration: dict[str, Any], **more: Any) -> Any:
+    return network(learning_rate_init=0.02, random_state=1, **configuration, **more)
+
+
+# --- going on --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("configuration", WITH_MEMORY)
+def test_partial_fits_are_a_fit(
+    iris: tuple[Any, Any], network: type[Any], configuration: dict[str, Any]
+) -> None:
+    whole = configured(network, configuration, max_iter=10).fit(*iris)
+    parts = configured(network, configuration)
+    for _ in range(10):
+        parts.partial_fit(*iris)
+
+    assert_same(whole, parts)
+    assert parts.n_iter_ == 1
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("configuration", WITH_MEMORY)
+@pytest.mark.parametrize("stored", [False, True])
+def test_two_warm_fits_are_one(
+    iris: tuple[Any, Any], network: type[Any], configuration: dict[str, Any], stored: bool
+) -> None:
+    whole = configured(network, configuration, max_iter=20).fit(*iris)
+    warm = configured(network, configuration, max_iter=10, warm_start=True).fit(*iris)
+    if stored:
+        warm = pickle.loads(pickle.dumps(warm))  # noqa: S301
+
+    assert_same(whole, warm.fit(*iris))
+    assert warm.n_iter_ == 10
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_partial_fit_goes_on_from_a_fit(iris: tuple[Any, Any], network: type[Any]) -> None:
+    whole = configured(network, WITH_MEMORY[0], max_iter=7).fit(*iris)
+    parts = configured(network, WITH_MEMORY[0], max_iter=5).fit(*iris)
+
+    assert_same(whole, parts.partial_fit(*iris).partial_fit(*iris))
+
+
+def test_a_fit_starts_anew_unless_warm(iris: tuple[Any, Any]) -> None:
+    model = MLPClassifier(random_state=0)
+
+    assert_same(model.fit(*iris), MLPClassifier(random_state=0).fit(*iris).fit(*iris))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_warm_start_keeps_the_best_of_all_fits(iris: tuple[Any, Any]) -> None:
+    model = MLPClassifier(
+        early_stopping=True, validation_fraction=0.3, learning_rate_init=1.0, max_iter=12,
+        warm_start=True, random_state=0,
+    )  # fmt: skip
+    for _ in range(5):
+        model.fit(*iris)
+
+        assert model.best_validation_score_ == max(model.validation_scores_)
+    assert len(model.validation_scores_) == len(model.loss_curve_) > 12
+
+
+def test_a_failed_first_fit_does_not_spoil_a_warm_start(iris: tuple[Any, Any]) -> None:
+    X, y = iris
+    model = MLPClassifier(
+        early_stopping=True, n_iter_no_change=9, max_iter=99, warm_start=True, random_state=0
+    )
+    with pytest.raises(ValueError, match="must hold out a row of every class"):
+        model.fit(X[48:52], y[48:52])
+
+    assert model.fit(X, y).score(X, y) > 0.8
+
+
+def test_partial_fit_learns_classes_that_come_later(iris: tuple[Any, Any]) -> None:
+    X, y = iris
+    model = MLPClassifier(class_weight={1: 1.5, 2: 2.0}, random_state=0)
+    model.partial_fit(X[:60], y[:60], classes=[2, 0, 1])
+    for _ in range(30):
+        model.partial_fit(X, y, classes=[0, 1, 2])
+
+    assert model.classes_.tolist() == [0, 1, 2]
+    assert model.score(X, y) > 0.9
+    with pytest.raises(ValueError, match=r"classes seen in training, but got \[3\]"):
+        model.partial_fit(X, y + 1)
+    with pytest.raises(ValueError, match=r"must be those of the first call, \[0, 1, 2\], but got"):
+        model.partial_fit(X, y, classes=[0, 1])
+
+
+def test_partial_fit_keeps_the_first_scale_and_shape_of_the_target(iris: tuple[Any, Any]) -> None:
+    X, y = iris
+    model = MLPRegressor(random_state=0).partial_fit(X, y)
+    mean, scale = model.target_mean_, model.target_scale_
+    model.partial_fit(X, 2 * y)
+
+    assert (model.target_mean_, model.target_scale_) == (mean, scale)
+    with pytest.raises(ValueError, match="as many columns as at first, 1, but got 2"):
+        model.partial_fit(X, np.c_[y, y])
+    with pytest.raises(ValueError, match="as many columns as at first, 2, but got 1"):
+        MLPRegressor().fit(X, np.c_[y, y]).partial_fit(X, y)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("parameters", [{"early_stopping": True}, {"decay": "plateau"}])
+def test_partial_fit_is_not_there_where_rows_are_held_out(
+    iris: tuple[Any, Any], network: type[Any], parameters: dict[str, Any]
+) -> None:
+    model = network(**parameters)
+
+    assert hasattr(network(), "partial_fit")
+    assert not hasattr(model, "partial_fit")
+    with pytest.raises(AttributeError, match="has no attribute 'partial_fit'") as error:
+        model.partial_fit(*iris)
+    assert "must train on all rows it is given" in str(error.value.__cause__)
+
+
+# --- stopping --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_early_stopping_keeps_the_best_weights(iris: tuple[Any, Any], network: type[Any]) -> None:
+    options: dict[str, Any] = {
+        "early_stopping": True, "validation_fraction": 0.3, "learning_rate_init": 0.3,
+        "n_iter_no_change": 5, "random_state": 2,
+    }  # fmt: skip
+    model = network(max_iter=500, **options).fit(*iris)
+    best = int(np.argmax(model.validation_scores_)) + 1
+    with pytest.warns(ConvergenceWarning):
+        until_then = network(max_iter=best, **options).fit(*iris)
+
+    assert model.n_iter_ == best + 5 < 500
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    assert len(model.validation_scores_) == len(model.validation_loss_curve_) == model.n_iter_
+    assert all(np.array_equal(*pair) for pair in zip(model.coefs_, until_then.coefs_, strict=True))
+
+
+def test_without_early_stopping_no_score_is_watched(iris: tuple[Any, Any]) -> None:
+    model = MLPClassifier(random_state=0).fit(*iris)
+
+    assert model.validation_scores_ is None
+    assert model.validation_loss_curve_ == []
+
+
+def test_tol_stops_on_the_training_loss(iris: tuple[Any, Any]) -> None:
+    model = MLPClassifier(tol=0.01, n_iter_no_change=3, max_iter=300, random_state=0).fit(*iris)
+    best, waited = np.inf, []
+    for loss in model.loss_curve_:
+        waited.append(0 if loss < best - 0.01 else waited[-1] + 1)
+        best = min(best, loss)
+
+    assert model.n_iter_ == len(waited) < 300
+    assert waited[-1] == 3
+    assert max(waited[:-1]) < 3
+
+
+@pytest.mark.parametrize(
+    ("parameters", "warns"),
+    [
+        ({"max_iter": 5}, False),
+        ({"max_iter": 5, "tol": 0.0}, True),
+        ({"max_iter": 5, "early_stopping": True}, True),
+        ({"max_iter": 5, "decay": "plateau"}, False),
+        ({"max_iter": 300, "tol": 0.01, "n_iter_no_change": 3}, False),
+        ({"max_iter": 300, "early_stopping": True, "n_iter_no_change": 3}, False),
+    ],
+)
+def test_convergence_is_missed_only_where_it_was_asked_for(
+    iris: tuple[Any, Any], parameters: dict[str, Any], warns: bool
+) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        MLPClassifier(**parameters, random_state=0).fit(*iris)
+
+    assert [warning.category for warning in caught] == [ConvergenceWarning] * warns
+    assert all("stopped at max_iter=5 epochs before" in str(w.message) for w in caught)
+    assert all(warning.filename == __file__ for warning in caught)
+
+
+def test_a_partial_fit_is_not_expected_to_converge(iris: tuple[Any, Any]) -> None:
+    assert MLPClassifier(tol=0.0, random_state=0).partial_fit(*iris).n_iter_ == 1
+
+
+# --- divergence ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_warning_points_at_the_call(
+    iris: tuple[Any, Any], network: type[Any], method: str
+) -> None:
+    with pytest.warns(DivergenceWarning) as caught:
+        getattr(network(learning_rate_init=1e4, random_state=0), method)(*iris)
+
+    assert str(caught[0].message).startswith("training diverged in epoch 1 (step ")
+    assert str(caught[0].message).endswith(
+        "with learning_rate_init=10000.0: use a smaller learning_rate_init, or standardise the "
+        "columns of X"
+    )
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("rate", [1e3, 1e10, 1e20, 1e30, 1e150])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_divergence_in_the_very_last_step_is_seen(
+    iris: tuple[Any, Any], network: type[Any], rate: float, dtype: Any
+) -> None:
+    with pytest.warns(DivergenceWarning, match="diverged in epoch 1 "):
+        model = network(
+            learning_rate_init=rate, max_iter=1, batch_size=150, dtype=dtype, random_state=0
+        ).fit(*iris)
+
+    assert model.n_iter_ == 1
+    assert model.loss_curve_ == []
+    assert np.abs(model.coefs_[0]).max() < 1
+    assert np.isfinite(model.predict(iris[0])).all()
+
+
+def test_the_weights_before_the_divergence_are_kept(iris: tuple[Any, Any]) -> None:
+    options: dict[str, Any] = {"learning_rate_init": 1.0, "batch_size": 150, "random_state": 0}
+    with pytest.warns(DivergenceWarning):
+        model = MLPRegressor(max_iter=20, **options).fit(*iris)
+
+    assert 1 < model.n_iter_ < 20
+    assert model.score(*iris) > -10
+    assert_same(model, MLPRegressor(max_iter=model.n_iter_ - 1, **options).fit(*iris))
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_training_can_go_on_after_a_divergence(iris: tuple[Any, Any], method: str) -> None:
+    model = MLPClassifier(max_iter=5, warm_start=True, random_state=0).fit(*iris)
+    learned = model.score(*iris)
+    with pytest.warns(DivergenceWarning, match="in epoch 6 "):
+        model.set_params(learning_rate_init=1e4).fit(*iris)
+
+    assert model.score(*iris) == learned
+    assert len(model.loss_curve_) == 5
+    for _ in range(20):
+        getattr(model.set_params(learning_rate_init=0.1), method)(*iris)
+    assert model.score(*iris) > learned
+    assert model.loss_curve_[-1] < model.loss_curve_[4]

@@ -1,0 +1,164 @@
+"""`LearningRateSearchCV`: the scores that settings are judged by."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.metrics import accuracy_score, log_loss, make_scorer, mean_squared_error
+from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from lrtune import LearningRateSearchCV, MLPClassifier, MLPRegressor
+from lrtune.exceptions import InvalidInputError, NothingCompletedError
+
+X, Y = load_iris(return_X_y=True)
+PAIRS = list(StratifiedKFold(2).split(X, Y))
+Classifier, Regressor = partial(MLPClassifier, max_iter=4), partial(MLPRegressor, max_iter=4)
+
+
+def scaled(network: Any) -> Any:
+    return make_pipeline(StandardScaler(), network)
+
+
+def search(estimator: Any = None, **options: Any) -> LearningRateSearchCV:
+    small = {"n_trials": 16, "cv": 2, "random_state": 0}
+    return LearningRateSearchCV(estimator or scaled(Classifier()), **(small | options))
+
+
+def replicate_seeds(n: int) -> list[int]:
+    """Seeds of weights and shuffling on each split of a search with random_state=0."""
+    return [int(child.generate_state(1)[0]) for child in np.random.SeedSequence(0).spawn(n)]
+
+
+def retrained(estimator: Any, params: dict[str, Any], seed: int, rows: Any, y: Any) -> Any:
+    """A pipeline with a setting pasted in, fitted on a split's training rows."""
+    seeded = {f"{estimator.steps[-1][0]}__random_state": seed}
+    return estimator.set_params(**params, **seeded).fit(rows, y)
+
+
+@pytest.fixture(scope="module")
+def baseline() -> LearningRateSearchCV:
+    return search().fit(X, Y)
+
+
+def test_a_score_is_that_of_the_pasted_setting_trained_on_the_splits(
+    baseline: LearningRateSearchCV,
+) -> None:
+    losses = [
+        log_loss(Y[test], retrained(scaled(Classifier()), baseline.best_params_, seed, X[train],
+                                    Y[train]).predict_proba(X[test]))
+        for (train, test), seed in zip(PAIRS, replicate_seeds(2), strict=True)
+    ]  # fmt: skip
+    rows = [baseline.cv_results_[f"split{split}_test_score"] for split in range(2)]
+
+    assert [-row[baseline.best_index_] for row in rows] == pytest.approx(losses, rel=1e-9)
+    assert baseline.best_score_ == pytest.approx(-np.mean(losses), rel=1e-9)
+
+
+def test_a_regressions_score_is_the_squared_error_in_the_targets_own_unit() -> None:
+    rows, target = load_diabetes(return_X_y=True)
+    searched = search(scaled(Regressor())).fit(rows, target)
+    losses = [
+        mean_squared_error(target[test], retrained(scaled(Regressor()), searched.best_params_,
+                                                   seed, rows[train], target[train])
+                           .predict(rows[test]))
+        for (train, test), seed in zip(KFold(2).split(rows), replicate_seeds(2), strict=True)
+    ]  # fmt: skip
+
+    assert searched.best_score_ == pytest.approx(-np.mean(losses), rel=1e-9)
+    assert searched.score(rows, target) == searched.best_estimator_.score(rows, target)
+
+
+def test_several_targets_are_searched_together() -> None:
+    rows, target = load_diabetes(return_X_y=True)
+    both = np.column_stack([target, -100 * target])
+    searched = search(scaled(Regressor())).fit(rows, both)
+
+    assert searched.predict(rows).shape == both.shape
+    assert -2 < searched.best_score_ < 0  # in the standardised unit, as they share no other
+
+
+def function(estimator: Any, X: Any, y: Any) -> float:
+    return float(accuracy_score(y, estimator.predict(X)))
+
+
+def several(estimator: Any, X: Any, y: Any) -> dict[str, float]:
+    return {"accuracy": function(estimator, X, y), "half": 0.5}
+
+
+@pytest.mark.parametrize("scoring", ["accuracy", function, make_scorer(accuracy_score)])
+def test_a_metric_may_be_a_name_or_a_callable(scoring: Any) -> None:
+    searched = search(scoring=scoring).fit(X, Y)
+    scores = [
+        accuracy_score(Y[test], retrained(scaled(Classifier()), searched.best_params_, seed,
+                                          X[train], Y[train]).predict(X[test]))
+        for (train, test), seed in zip(PAIRS, replicate_seeds(2), strict=True)
+    ]  # fmt: skip
+
+    assert searched.best_score_ == pytest.approx(np.mean(scores))
+    assert searched.best_score_ == np.nanmax(searched.cv_results_["mean_test_score"])
+    assert searched.score(X, Y) == accuracy_score(Y, searched.predict(X))
+    assert not searched.multimetric_
+
+
+@pytest.mark.parametrize(
+    ("scoring", "metrics"),
+    [
+        (["accuracy", "neg_log_loss"], {"accuracy", "neg_log_loss"}),
+        (("accuracy", "f1_macro"), {"accuracy", "f1_macro"}),
+        ({"accuracy": function, "auc": "roc_auc_ovr"}, {"accuracy", "auc"}),
+        (several, {"accuracy", "half"}),
+    ],
+    ids=["list", "tuple", "dict", "callable"],
+)
+def test_several_metrics_have_their_columns_and_refit_names_the_one_that_counts(
+    scoring: Any, metrics: set[str]
+) -> None:
+    searched = search(scoring=scoring, refit="accuracy").fit(X, Y)
+    means = {name for name in searched.cv_results_ if name.startswith("mean_test_")}
+
+    assert {f"mean_test_{metric}" for metric in metrics} == means
+    assert searched.multimetric_
+    assert searched.best_score_ == np.nanmax(searched.cv_results_["mean_test_accuracy"])
+    assert searched.cv_results_["rank_test_accuracy"][searched.best_index_] == 1
+    assert searched.score(X, Y) == accuracy_score(Y, searched.predict(X))
+
+
+@pytest.mark.parametrize("refit", [True, False, "f1_macro", lambda results: 0])
+@pytest.mark.parametrize("scoring", [["accuracy"], several], ids=["list", "callable"])
+def test_several_metrics_need_the_name_of_the_one_that_counts(scoring: Any, refit: Any) -> None:
+    with pytest.raises(InvalidInputError, match="refit must name the metric that counts, one of"):
+        search(scoring=scoring, refit=refit).fit(X, Y)
+
+
+def test_a_scorer_meets_the_whole_estimator_and_the_rows_as_they_were_given() -> None:
+    table = pd.DataFrame(X, columns=list("abcd"))
+
+    def by_column(estimator: Any, rows: pd.DataFrame, y: Any) -> float:
+        long = (rows["c"] > 3).to_numpy()
+        return float(estimator.named_steps["mlpclassifier"].n_layers_ + estimator.predict(rows)[
+            long
+        ].mean())  # fmt: skip
+
+    assert search(scoring=by_column).fit(table, Y).best_score_ > 4
+
+
+def undefined(estimator: Any, X: Any, y: Any) -> float:
+    """No number for half of the settings."""
+    share = float((estimator.predict(X) == y).mean())
+    return share if share > 0.6 else np.nan
+
+
+def test_a_setting_that_the_metric_has_no_number_for_has_failed_and_ranks_last() -> None:
+    searched = search(scoring=undefined).fit(X, Y)
+    failed = searched.cv_results_["status"] == "failed"
+
+    assert 0 < failed.sum() < 16
+    assert np.isnan(searched.cv_results_["mean_test_score"][failed]).all()
+    assert searched.result_.trials.failed == failed.sum()
+    with pytest.raises(NothingCompletedError, match="got no number from the scorer"):
+        search(scoring=lambda *_: np.nan).fit(X, Y)
