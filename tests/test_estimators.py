@@ -184,3 +184,12 @@ def test_a_good_fit_warns_of_nothing(iris: tuple[Any, Any]) -> None:
         warnings.simplefilter("error")
 
         assert MLPClassifier(random_state=0).fit(*iris)
+
+
+@pytest.mark.parametrize("tail", [1.0, 2.0])
+def test_a_heavy_tailed_target_is_no_divergence(tail: float) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 5))
+    y = np.exp(tail * (X[:, 0] + 0.3 * rng.normal(size=2000)))
+
+    assert MLPRegressor(learning_rate_init=0.01, random_state=0).fit(X, y).score(X, y) > 0.2

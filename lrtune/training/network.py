@@ -104,12 +104,14 @@ class Loss(NamedTuple):
 
     ``rows(z, y)`` gives the loss of every row, ``(K, B)``, and replaces the last layer's z by the
     network's output; ``gradient_scale(m)`` times (output - y) is its gradient in z for m outputs;
-    ``guess(y)`` is the loss of a prediction that ignores the input.
+    ``guess(y)`` is the loss of a prediction that ignores the input; ``guess_rows(y, centre)``,
+    ``(B,)``, is that of rows for which the mean target of all rows is predicted.
     """
 
     rows: Callable[[Array, Array], Array]
     gradient_scale: Callable[[int], float]
     guess: Callable[[Array], float]
+    guess_rows: Callable[[Array, Array], Array]
 
 
 def _log_loss(z: Array, y: Array) -> Array:
@@ -133,9 +135,17 @@ def _variance(y: Array) -> float:
     return variance if variance > 0 else 1.0  # a constant target leaves no scale to compare with
 
 
+def _uniform_guess(y: Array) -> float:
+    return math.log(max(2, y.shape[1]))
+
+
 LOSSES: dict[str, Loss] = {
-    "log_loss": Loss(_log_loss, lambda _: 1.0, lambda y: math.log(max(2, y.shape[1]))),
-    "squared_error": Loss(_squared_error, lambda n_outputs: 2.0 / n_outputs, _variance),
+    "log_loss": Loss(
+        _log_loss, lambda _: 1.0, _uniform_guess, lambda y, _: np.full(len(y), _uniform_guess(y))
+    ),
+    "squared_error": Loss(
+        _squared_error, lambda n_outputs: 2.0 / n_outputs, _variance, _squared_error
+    ),
 }
 
 

@@ -140,7 +140,8 @@ class Population:
     diverged : dict of int to Divergence
         The settings that diverged, by original index.
     threshold : float or None
-        The divergence threshold, set by the first batch.
+        The divergence threshold, set by the first batch; rows with outliers among their targets
+        are allowed more.
     steps : int
         Updates made.
     """
@@ -238,10 +239,11 @@ class Population:
                 outputs = self.network.forward(self._layers, batch.X, self._buffers)
                 loss = _mean(self.network.row_losses(outputs, batch.y), batch)
                 if self.threshold is None:
-                    guess = LOSSES[self.network.loss].guess(rows.y)
-                    self.threshold = divergence_threshold(guess, float(loss[0]))
+                    self._guess = LOSSES[self.network.loss].guess(rows.y)
+                    self._centre = rows.y.mean(axis=0)
+                    self.threshold = divergence_threshold(self._guess, float(loss[0]))
                 # a batch that is not full counts by its share: one odd row is not a divergence
-                kept = ~has_diverged(loss * (len(batch) / full_batch), self.threshold)
+                kept = self._sound(loss * (len(batch) / full_batch), batch)
                 if not kept.all():
                     self._drop(kept, loss)
                     loss, total, rates = loss[kept], total[kept], rates[:, kept]
@@ -271,11 +273,25 @@ class Population:
             self.diverged[setting] = Divergence(setting, self.steps, float(loss[index]))
         self.keep(kept)
 
-    def drop_diverged(self, loss: Array) -> Array:
-        """Drop the settings whose ``(k,)`` loss has diverged; return the mask of those kept."""
+    def _sound(self, loss: Array, rows: Batches) -> Array:
+        """Mask of the settings whose ``(k,)`` loss on some rows has not diverged.
+
+        Rows with outliers among their targets may lose more, by as much as a mere guess does.
+        """
+        assert self.threshold is not None  # noqa: S101
+        kept = ~has_diverged(loss, self.threshold)
+        if not kept.all():
+            guess = LOSSES[self.network.loss].guess_rows(rows.y, self._centre)
+            hard = max(1.0, float(_mean(guess[np.newaxis], rows)[0]) / self._guess)
+            threshold = float(min(self.threshold * hard, np.finfo(np.float64).max))
+            kept = ~has_diverged(loss, threshold)
+        return np.asarray(kept)
+
+    def drop_diverged(self, loss: Array, rows: Batches) -> Array:
+        """Drop the settings whose ``(k,)`` loss on `rows` has diverged; return those kept."""
         if self.threshold is None:  # no row had weight, so nothing was trained
             return np.ones(len(self), dtype=bool)
-        kept = np.asarray(~has_diverged(loss, self.threshold))
+        kept = self._sound(loss, rows)
         if not kept.all():
             self._drop(kept, loss)
         return kept
@@ -385,7 +401,7 @@ def train(
         loss = None
         if validation is not None and len(population):
             loss = population.evaluate(validation)
-            kept = population.drop_diverged(loss)
+            kept = population.drop_diverged(loss, validation)
             loss, training = loss[kept], training[kept]
         if not len(population):
             return

@@ -47,6 +47,13 @@ def line(*targets: float, batch_size: int) -> tuple[Population, Batches]:
     return Population(LINE, SGD(), np.zeros(2), batch_size=batch_size), Batches(np.zeros_like(y), y)
 
 
+def probe(*inputs: float, batch_size: int) -> tuple[Population, Batches]:
+    """A network that gives back its input where 0 is wanted, so its loss is the mean of x²."""
+    x = np.array(inputs)[:, np.newaxis]
+    initial = np.array([1.0, 0.0])
+    return Population(LINE, SGD(), initial, batch_size=batch_size), Batches(x, np.zeros_like(x))
+
+
 def fitted(population: Population, rows: Batches, *rates: float, **options: Any) -> list[Epoch]:
     values = {"epochs": 3, "rng": np.random.default_rng(0), **options}
     return list(train(population, constant(*rates), rows, **values))
@@ -203,30 +210,38 @@ def test_the_threshold_is_ten_times_the_larger_of_a_guess_and_the_first_batch() 
     assert population.threshold == 50.0  # mean of y², which is more than its variance
 
 
-OUTLIER = [1.0, -1.0] * 12 + [10.0]  # variance 4.7, so the threshold is 47; the last loss is 100
+OUTLIER = [1.0, -1.0] * 12 + [8.0]  # the first loss is 1, so the threshold is 10; the last is 64
 
 
 def test_a_batch_that_is_not_full_counts_by_its_share() -> None:
-    population, rows = line(*OUTLIER, batch_size=8)
+    population, rows = probe(*OUTLIER, batch_size=8)
     fitted(population, rows, 1e-12, epochs=1, shuffle=False)
 
     assert population.diverged == {}
 
 
 def test_a_full_batch_counts_in_full() -> None:
-    population, rows = line(*OUTLIER, batch_size=1)
+    population, rows = probe(*OUTLIER, batch_size=1)
     fitted(population, rows, 1e-12, epochs=1, shuffle=False)
 
-    assert population.diverged == {0: Divergence(0, 24, pytest.approx(100.0))}
+    assert population.diverged == {0: Divergence(0, 24, pytest.approx(64.0))}
 
 
 def test_fewer_rows_than_a_batch_count_in_full() -> None:
-    population, rows = line(1.0, -1.0, batch_size=8)
-    _, later = line(4.0, -4.0, batch_size=8)
+    population, rows = probe(1.0, -1.0, batch_size=8)
+    _, later = probe(4.0, -4.0, batch_size=8)
     for batch in (rows, later):
         population.train_epoch(batch, np.full((1, 1), 1e-12), np.arange(2))
 
     assert population.diverged == {0: Divergence(0, 1, pytest.approx(16.0))}
+
+
+def test_an_outlier_among_the_targets_is_no_divergence() -> None:
+    population, rows = line(*[1.0, -1.0] * 12, 100.0, batch_size=1)
+    far = Batches(np.zeros((1, 1)), np.array([[1000.0]]))
+    fitted(population, rows, 1e-12, validation=far, shuffle=False)
+
+    assert population.diverged == {}
 
 
 def test_data_that_overflow_at_once_diverge_at_the_first_step() -> None:
