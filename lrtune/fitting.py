@@ -128,6 +128,7 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
     ) -> Self:
         if (partial or self.warm_start) and hasattr(self, "_session"):
             rows, session = self.encode(X, y, sample_weight), self._session
+            self._take_over_changes(session.population, rows)
         else:
             rows = self.learn_encoding(X, y, sample_weight, classes=classes)
             session = self._open_session(rows)
@@ -138,6 +139,22 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
         self._train(session, rows, stopping, callbacks)
         self._session = session
         return self
+
+    def _take_over_changes(self, population: Population, rows: Batches) -> None:
+        """Go on with the parameters as they are now, as far as the trained network can."""
+        wanted = self.make_population(rows, 1, np.random.default_rng(0))
+        for name, kept, asked in (
+            ("hidden_layer_sizes", population.network.layer_sizes, wanted.network.layer_sizes),
+            ("activation", population.network.activation, wanted.network.activation),
+            ("optimizer", type(population.optimizer), type(wanted.optimizer)),
+        ):
+            if kept != asked:
+                raise InvalidInputError(
+                    f"{name} must stay as it was when a fit goes on, but got "
+                    f"{getattr(self, name)!r}: set it back, or fit a clone"
+                )
+        population.optimizer = wanted.optimizer
+        population.alpha, population.batch_size = self.alpha, self.batch_size
 
     def _open_session(self, rows: Batches) -> _Session:
         streams = RandomStreams(self.random_state)

@@ -337,7 +337,7 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         return self._router(check_cv(self.cv, classifier=is_classifier(self.estimator)))
 
     def _router(self, cv: Any) -> MetadataRouter:
-        router = MetadataRouter(owner=self)
+        router = MetadataRouter(owner=type(self).__name__)
         router.add(
             estimator=self.estimator,
             method_mapping=MethodMapping().add(caller="fit", callee="fit"),

@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -279,3 +280,23 @@ def test_training_can_go_on_after_a_divergence(iris: tuple[Any, Any], method: st
         getattr(model.set_params(learning_rate_init=0.1), method)(*iris)
     assert model.score(*iris) > learned
     assert model.loss_curve_[-1] < model.loss_curve_[4]
+
+
+@pytest.mark.parametrize(
+    "change", [{"hidden_layer_sizes": (7,)}, {"activation": "tanh"}, {"optimizer": "adam"}]
+)
+def test_a_warm_start_refuses_another_network(
+    iris: tuple[Any, Any], change: dict[str, Any]
+) -> None:
+    model = MLPClassifier(warm_start=True, max_iter=1, random_state=0).fit(*iris)
+    with pytest.raises(ValueError, match=f"{next(iter(change))} must stay as it was"):
+        model.set_params(**change).fit(*iris)
+
+
+def test_a_warm_start_goes_on_with_another_penalty_and_batch_size(iris: tuple[Any, Any]) -> None:
+    model = MLPClassifier(warm_start=True, max_iter=3, random_state=0).fit(*iris)
+    free, bound = (
+        deepcopy(model).set_params(alpha=alpha, batch_size=150).fit(*iris) for alpha in (0.0, 100.0)
+    )
+
+    assert np.abs(bound.coefs_[0]).sum() < np.abs(free.coefs_[0]).sum()

@@ -366,9 +366,11 @@ def configuration(
     sample_weight: npt.NDArray[Any] | None = None,
 ) -> dict[str, Any]:
     """What is searched, and how, as JSON values: what a resumed search must share."""
-    parameters = {
-        key: value if isinstance(value, int | float | str | bool | None) else stable_repr(value)
-        for key, value in estimator.get_params(deep=True).items()
+    plain = int | float | str | bool | None
+    named = estimator.get_params(deep=True).items()
+    parameters = {  # steps last, so that a message names the parameter that differs in one
+        key: value if isinstance(value, plain) else stable_repr(value)
+        for key, value in sorted(named, key=lambda item: not isinstance(item[1], plain))
     }
     data = (np.asarray(X), np.asarray(y))
     spanned = {
@@ -382,9 +384,9 @@ def configuration(
         **description,
         "seed": seed,
         "replicates": len(replicates),
+        "estimator": parameters,
         "space": spanned,
         "metric": "loss" if objective is None else objective.metric,
-        "estimator": parameters,
         "data": joblib.hash(data if sample_weight is None else (*data, sample_weight)),
         "splits": joblib.hash([(r.train, r.validation, r.seed) for r in replicates]),
         "block_size": BLOCK_SIZE,
