@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -15,19 +15,12 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from lrtune.base import BaseMLP, RandomStreams, one_blas_thread
+from lrtune.callbacks import CallbackSupportMixin, FitCallbacks
 from lrtune.exceptions import DivergenceWarning, InvalidInputError
 from lrtune.training.feedback import Feedback, Plateau
 from lrtune.training.network import Network
 from lrtune.training.population import Batches, Epoch, Population, train
 from lrtune.training.schedules import DECAYS
-
-try:
-    from sklearn.callback import CallbackSupportMixin
-except ImportError:  # scikit-learn before 1.9 has no callbacks
-
-    class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Nothing to support."""
-
 
 __all__ = ["CHECKED_ROWS", "TrainableMLP", "fitted_attributes", "trains_on_all_rows"]
 
@@ -135,7 +128,7 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
         stopping = None
         if not partial and (self.early_stopping or self.tol is not None):
             stopping = _Stopping(self.tol or 0.0, self.n_iter_no_change)
-        callbacks = _Callbacks(self, 1 if partial else self.max_iter, X, y, sample_weight)
+        callbacks = FitCallbacks(self, 1 if partial else self.max_iter, X, y, sample_weight)
         self._train(session, rows, stopping, callbacks)
         self._session = session
         return self
@@ -166,7 +159,7 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
         return self.early_stopping or DECAYS[self.decay].feedback
 
     def _train(
-        self, session: _Session, rows: Batches, stopping: _Stopping | None, callbacks: _Callbacks
+        self, session: _Session, rows: Batches, stopping: _Stopping | None, callbacks: FitCallbacks
     ) -> None:
         """Train for the epochs that the callbacks expect, and take the weights over."""
         population, n_epochs = session.population, callbacks.n_epochs
@@ -194,7 +187,8 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
                 parameters = population.parameters[0].copy()
                 merit = self._note(session, epoch, validation)
                 stopped = stopping is not None and stopping.update(merit, parameters)
-                if callbacks.end_epoch(population.network, parameters) or stopped:
+                fitted = functools.partial(fitted_attributes, population.network, parameters)
+                if callbacks.end_epoch(fitted) or stopped:
                     stopped = True
                     break
         self.n_iter_ = session.epochs - before
@@ -325,52 +319,3 @@ def fitted_attributes(network: Network, parameters: Array) -> dict[str, Any]:
         "n_outputs_": network.layer_sizes[-1],
         "out_activation_": "softmax" if network.loss == "log_loss" else "identity",
     }
-
-
-class _Callbacks:
-    """scikit-learn's callbacks around the epochs of a fit; nothing where it has none."""
-
-    def __init__(
-        self, estimator: TrainableMLP, n_epochs: int, X: Any, y: Any, sample_weight: Any
-    ) -> None:
-        self._estimator = estimator
-        self.n_epochs = n_epochs
-        self._context: Any = None
-        self._epoch: Any = None
-        if hasattr(estimator, "_init_callback_context"):
-            metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-            self._facts = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-            self._context = estimator._init_callback_context(max_subtasks=n_epochs)
-            self._context.call_on_fit_task_begin(**self._facts)
-
-    def around(self, training: Iterator[Epoch]) -> Iterator[Epoch]:
-        """The epochs, each announced before it begins."""
-        for _ in range(self.n_epochs):
-            if self._context is not None:
-                self._epoch = self._context.subcontext(task_name="epoch")
-                self._epoch.call_on_fit_task_begin(**self._facts)
-            epoch = next(training, None)
-            if epoch is None:
-                return
-            yield epoch
-
-    def end_epoch(self, network: Network, parameters: Array) -> bool:
-        """Tell the callbacks; whether one of them asks to stop."""
-        if self._epoch is None:
-            return False
-        return bool(
-            self._epoch.call_on_fit_task_end(
-                **self._facts,
-                reconstruction_attributes=lambda: fitted_attributes(network, parameters),
-            )
-        )
-
-    def abandon_epoch(self) -> None:
-        """Tell the callbacks that the epoch ended without a model, for it diverged."""
-        if self._epoch is not None:
-            self._epoch.call_on_fit_task_end(**self._facts)
-
-    def end(self) -> None:
-        """Tell the callbacks that the fit is over."""
-        if self._context is not None:
-            self._context.call_on_fit_task_end(**self._facts, reconstruction_attributes={})
