@@ -38,7 +38,7 @@ from lrtune.fitting import TrainableMLP
 from lrtune.replicates import Replicate
 from lrtune.tuning.preparation import split_pipeline
 from lrtune.tuning.result import DIVERGED, METRICS, SECONDS, best_trial
-from lrtune.tuning.search import Objective, run_search, stable_repr
+from lrtune.tuning.search import Objective, search, stable_repr
 from lrtune.tuning.space import Space
 from lrtune.tuning.storage import Record, quiet_optuna
 
@@ -232,7 +232,7 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         seed = self._seed()
         replicates = _replicates(cv.split(X, y, **splitter_params), seed)
         objective, scorer = self._objective()
-        searched = run_search(
+        searched = search(
             self.estimator,
             X,
             y,

@@ -24,7 +24,7 @@ from lrtune.data import BUNDLED, load_dataset
 from lrtune.replicates import make_replicates
 from lrtune.tuning.outcomes import judge
 from lrtune.tuning.preparation import prepare
-from lrtune.tuning.search import run_search
+from lrtune.tuning.search import search
 from lrtune.tuning.space import Setting, Space
 
 EPOCHS, REPLICATES, TRIALS = 20, 3, 64
@@ -41,7 +41,7 @@ def measure(name: str, seed: int) -> dict[str, float]:
     prepared = [prepare(estimator, dataset.X, dataset.y, replicate) for replicate in replicates]
     grid = judge(prepared, [Setting(float(rate), "constant", 0.1) for rate in GRID])
     edge = min(o.setting.learning_rate_init for o in grid if o.diverged is not None)
-    trials = run_search(
+    trials = search(
         estimator,
         dataset.X,
         dataset.y,

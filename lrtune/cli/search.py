@@ -200,7 +200,7 @@ def command(
                 "optimizer": optimizer,
             },
             on_progress=on_progress,
-        )
+        ).result
     if as_json:
         click.echo(json.dumps(result.to_dict()))
         return

@@ -19,7 +19,7 @@ from lrtune.replicates import Replicate
 from lrtune.training.network import LOSSES, Network
 from lrtune.training.population import Batches
 from lrtune.training.schedules import Schedule
-from lrtune.tuning.space import Space
+from lrtune.tuning.space import Setting, Space
 
 __all__ = ["Prepared", "check_space", "prepare", "split_pipeline"]
 
@@ -60,9 +60,9 @@ class Prepared:
         """The same rows, with further parameters of the model set."""
         return replace(self, model=copy(self.model).set_params(**dict(others)))
 
-    def fitted(self, network: Network, parameters: Array) -> Any:
-        """The whole estimator, fitted, with the weights of one setting of a population."""
-        model = copy(self.model).adopt(network, parameters)
+    def fitted(self, setting: Setting, network: Network, parameters: Array) -> Any:
+        """The whole estimator, fitted, with a setting and the weights that it led to."""
+        model = copy(self.model).set_params(**setting.params).adopt(network, parameters)
         if self.pipeline is None:
             return model
         whole = copy(self.pipeline)

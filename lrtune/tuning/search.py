@@ -6,59 +6,40 @@ same seed gives the same trials, and a resumed study goes on as an uninterrupted
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import joblib
 import numpy as np
 import numpy.typing as npt
-import optuna
 from optuna.pruners import BasePruner
-from optuna.samplers import BaseSampler, TPESampler
-from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, Trial
 
 from lrtune._version import __version__
 from lrtune.exceptions import InvalidInputError
 from lrtune.replicates import Replicate
-from lrtune.tuning.outcomes import Outcome, Scorers, judge
+from lrtune.tuning.asking import BLOCK_SIZE, Asker, keep_notes
+from lrtune.tuning.outcomes import Scorers, judge
 from lrtune.tuning.preparation import Prepared, check_space, prepare
-from lrtune.tuning.result import (
-    DIVERGED,
-    EPOCHS,
-    METRICS,
-    SCORE,
-    SECONDS,
-    SearchResult,
-    Seconds,
-    TrialCounts,
-    best_trial,
-)
+from lrtune.tuning.result import EPOCHS, SCORE, SearchResult, Seconds, TrialCounts, best_trial
 from lrtune.tuning.space import Space
-from lrtune.tuning.storage import Record, quiet_optuna
+from lrtune.tuning.storage import Record
+from lrtune.tuning.trials import to_trial
 
 __all__ = [
-    "BLOCK_SIZE",
     "NOT_CONFIRMED",
     "Objective",
     "Progress",
     "Searched",
-    "ask_block",
     "configuration",
-    "make_sampler",
-    "run_search",
     "search",
     "stable_repr",
-    "to_trial",
 ]
-
-BLOCK_SIZE = 16
-"""Settings asked for at once."""
 
 NOT_CONFIRMED = (
     "the loss was measured on the replicates that chose the setting, so expect a somewhat higher "
@@ -104,108 +85,7 @@ class Searched:
     result: SearchResult
 
 
-def make_sampler(seed: int, n_finished: int) -> BaseSampler:
-    """The sampler of one block: TPE, after a first block drawn at random."""
-    block_seed = int(np.random.SeedSequence([n_finished, seed]).generate_state(1)[0])
-    return TPESampler(
-        seed=block_seed, n_startup_trials=BLOCK_SIZE, multivariate=True, constant_liar=True
-    )
-
-
-def ask_block(
-    finished: Sequence[FrozenTrial],
-    space: Space,
-    seed: int,
-    *,
-    sampler: BaseSampler | None = None,
-    pruner: BasePruner | None = None,
-    notes: dict[str, Any] | None = None,
-) -> list[Trial]:
-    """The next block of trials, a pure function of its arguments.
-
-    Parameters
-    ----------
-    finished : sequence of FrozenTrial
-        All trials of the blocks before.
-    space : Space
-    seed : int
-        The search's seed.
-    sampler, pruner : optional
-        The user's own; a sampler that keeps a state of its own makes this function less than
-        pure (`_Asker` makes up for that).
-    notes : dict, optional
-        What such a sampler noted on the study of the block before; brought up to date.
-
-    Returns
-    -------
-    list of optuna.Trial
-        `BLOCK_SIZE` trials of a study in memory, each asked with those before it in mind
-        (constant liar).
-
-    Examples
-    --------
-    >>> space = Space.default("sgd", epochs=20)
-    >>> first, again = ask_block([], space, seed=0), ask_block([], space, seed=0)
-    >>> [trial.params for trial in first] == [trial.params for trial in again]
-    True
-    """
-    with quiet_optuna():
-        study = optuna.create_study(
-            study_name="lrtune",  # HyperbandPruner draws its brackets by the name
-            direction="minimize",
-            sampler=sampler or make_sampler(seed, len(finished)),
-            pruner=pruner or optuna.pruners.NopPruner(),
-        )
-    notes = {} if notes is None else notes
-    for key, value in notes.items():
-        study._storage.set_study_system_attr(study._study_id, key, value)
-    study.add_trials(finished)
-    distributions = space.distributions()
-    block = [study.ask(fixed_distributions=distributions) for _ in range(BLOCK_SIZE)]
-    notes.update(study._storage.get_study_system_attrs(study._study_id))
-    return block
-
-
-class _Asker:
-    """Asks block after block, of a copy of the user's sampler if there is one.
-
-    Such a sampler goes through its sequence from block to block. In a study that is gone on with
-    it is asked for the earlier blocks first, so that it goes on where it was.
-    """
-
-    def __init__(
-        self, space: Space, seed: int, sampler: BaseSampler | None, pruner: BasePruner | None
-    ) -> None:
-        self._space, self._seed = space, seed
-        self._sampler, self._pruner = deepcopy((sampler, pruner))
-        self._notes: dict[str, Any] = {}
-        self._asked = 0
-
-    def ask(self, finished: Sequence[FrozenTrial]) -> list[Trial]:
-        """The block that follows the finished blocks."""
-        if self._sampler is not None:
-            for known in range(self._asked, len(finished), BLOCK_SIZE):
-                self._ask(finished[:known])
-        self._asked = len(finished) + BLOCK_SIZE
-        return self._ask(finished)
-
-    def _ask(self, finished: Sequence[FrozenTrial]) -> list[Trial]:
-        return ask_block(
-            finished,
-            self._space,
-            self._seed,
-            sampler=self._sampler,
-            pruner=self._pruner,
-            notes=self._notes,
-        )
-
-
-def search(estimator: Any, X: Any, y: Any, **options: Any) -> SearchResult:
-    """Search for the best learning-rate setting of an estimator: the result of `run_search`."""
-    return run_search(estimator, X, y, **options).result
-
-
-def run_search(
+def search(
     estimator: Any,
     X: Any,
     y: Any,
@@ -289,7 +169,7 @@ def run_search(
     total = max(n_trials, len(finished))
     report(_progress(study, finished, total))
     cap = _cap(prepared)
-    asker = _Asker(space, seed, sampler, pruner)
+    asker = Asker(space, seed, sampler, pruner)
     while len(finished) < n_trials:
         if timeout is not None and time.monotonic() - started > timeout and finished:
             break
@@ -299,7 +179,7 @@ def run_search(
         asked = block[len(finished) - first : n_trials - first]
         trials = _train(prepared, asked, space, objective, cap, pruner, n_jobs)
         if sampler is not None or pruner is not None:
-            _keep_notes(asked, trials)
+            keep_notes(asked, trials)
         if record is not None:
             record.push(trials, n_before=len(finished))
         for trial in trials:
@@ -340,13 +220,6 @@ def _train(
         to_trial(trial.params, outcome, space, cap, begun, metric=metric)
         for trial, outcome in zip(asked, outcomes, strict=True)
     ]
-
-
-def _keep_notes(asked: Sequence[Trial], trials: Sequence[FrozenTrial]) -> None:
-    """Keep what a sampler or pruner of the user's noted on the trials, for the blocks to come."""
-    known = asked[0].study.get_trials(deepcopy=False)
-    for trial, finished in zip(asked, trials, strict=True):
-        finished.system_attrs = {**known[trial.number].system_attrs, **finished.system_attrs}
 
 
 def _cap(prepared: Sequence[Prepared]) -> float:
@@ -402,70 +275,6 @@ def _progress(study: str | None, finished: Sequence[FrozenTrial], total: int) ->
     counts = TrialCounts.of(finished)
     best = best_trial(finished) if counts.complete else None
     return Progress(study, len(finished), total, best, counts)
-
-
-def to_trial(
-    params: Mapping[str, Any],
-    outcome: Outcome,
-    space: Space,
-    cap: float,
-    begun: datetime,
-    *,
-    metric: str | None = None,
-) -> FrozenTrial:
-    """A finished trial; one that diverged is PRUNED, infeasible, and ends in a finite capped loss.
-
-    Told so, the sampler learns where the cliff is: it ignores failed trials, ranks infeasible
-    ones last, the later in training they diverged the better. FAILED is a trial that trained to
-    the end, but that the metric has no number for.
-
-    Parameters
-    ----------
-    params : mapping
-        As they were drawn.
-    outcome : Outcome
-    space : Space
-    cap : float
-        Told in place of the loss at which it diverged.
-    begun : datetime
-        When its block was begun.
-    metric : str, optional
-        The metric that counts in place of the loss.
-    """
-    curve = outcome.validation_curves.mean(axis=0)
-    values = {epoch + 1: float(loss) for epoch, loss in enumerate(curve)}
-    attributes: dict[str, Any] = {
-        EPOCHS: outcome.epochs,
-        DIVERGED: None,
-        SECONDS: outcome.seconds,
-        "replicate_losses": outcome.validation_curves[:, -1].tolist() if len(curve) else [],
-    }
-    state, violation = TrialState.PRUNED, -1.0
-    if outcome.diverged is not None:
-        attributes[DIVERGED] = asdict(outcome.diverged)
-        values[len(values) + 1] = cap
-        violation = 1 / outcome.diverged.epoch
-    value = values[max(values)]
-    if outcome.scores is not None:
-        state = TrialState.COMPLETE
-        attributes[SCORE] = float(np.mean(outcome.scores))
-        attributes["replicate_scores"] = outcome.scores.tolist()
-        attributes[METRICS] = {name: told.tolist() for name, told in outcome.metrics.items()}
-        if metric is not None:
-            value = -float(np.mean(outcome.metrics[metric]))
-        if math.isnan(value):
-            state = TrialState.FAIL
-    trial = create_trial(
-        state=state,
-        value=None if state == TrialState.FAIL else value,
-        params=dict(params),
-        distributions=space.distributions(),
-        user_attrs=attributes,
-        intermediate_values=values,
-        constraints={DIVERGED: violation},
-    )
-    trial.datetime_start = begun
-    return trial
 
 
 def _result(

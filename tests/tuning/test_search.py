@@ -13,9 +13,11 @@ from sklearn.preprocessing import StandardScaler
 from lrtune import MLPClassifier
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
 from lrtune.replicates import make_replicates
+from lrtune.tuning.asking import BLOCK_SIZE, ask_block
 from lrtune.tuning.outcomes import DivergedAt, Outcome
-from lrtune.tuning.search import BLOCK_SIZE, Progress, ask_block, search, to_trial
+from lrtune.tuning.search import Progress, search
 from lrtune.tuning.space import Setting, Space
+from lrtune.tuning.trials import to_trial
 
 SPACE = Space.default("sgd", epochs=20)
 EDGE = 0.3
@@ -105,7 +107,7 @@ def iris() -> dict[str, Any]:
 @pytest.mark.parametrize("n_trials", [1, 15, 16, 17, 40])
 def test_the_budget_is_kept_to_the_trial(iris: dict[str, Any], n_trials: int) -> None:
     seen: list[Progress] = []
-    result = search(**iris, n_trials=n_trials, on_progress=seen.append)
+    result = search(**iris, n_trials=n_trials, on_progress=seen.append).result
 
     assert sum(vars(result.trials).values()) == n_trials
     assert (seen[0].finished, seen[-1].finished, seen[-1].total) == (0, n_trials, n_trials)
@@ -114,20 +116,20 @@ def test_the_budget_is_kept_to_the_trial(iris: dict[str, Any], n_trials: int) ->
 def test_a_shorter_search_is_the_beginning_of_a_longer_one(iris: dict[str, Any]) -> None:
     seen: list[Progress] = []
     search(**iris, n_trials=40, on_progress=seen.append)
-    short = search(**iris, n_trials=32)
+    short = search(**iris, n_trials=32).result
 
     assert short.search_loss == seen[2].best.value
 
 
 def test_no_storage_leaves_no_record(iris: dict[str, Any], folder: Any) -> None:
-    result = search(**iris, n_trials=2)
+    result = search(**iris, n_trials=2).result
 
     assert (result.study, result.storage) == (None, None)
     assert list(folder.iterdir()) == []
 
 
 def test_the_best_params_are_the_estimators(iris: dict[str, Any]) -> None:
-    result = search(**iris, n_trials=4)
+    result = search(**iris, n_trials=4).result
     model = MLPClassifier(**result.best_params)
 
     assert model.get_params().items() >= result.best_params.items()

@@ -1,0 +1,124 @@
+"""Asking: a block of settings as a pure function of the seed and the trials before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler, TPESampler
+from optuna.trial import FrozenTrial, Trial
+
+from lrtune.tuning.space import Space
+from lrtune.tuning.storage import quiet_optuna
+
+__all__ = ["Asker", "BLOCK_SIZE", "ask_block", "keep_notes", "make_sampler"]
+
+BLOCK_SIZE = 16
+"""Settings asked for at once."""
+
+
+def make_sampler(seed: int, n_finished: int) -> BaseSampler:
+    """The sampler of one block: TPE, after a first block drawn at random."""
+    block_seed = int(np.random.SeedSequence([n_finished, seed]).generate_state(1)[0])
+    return TPESampler(
+        seed=block_seed, n_startup_trials=BLOCK_SIZE, multivariate=True, constant_liar=True
+    )
+
+
+def ask_block(
+    finished: Sequence[FrozenTrial],
+    space: Space,
+    seed: int,
+    *,
+    sampler: BaseSampler | None = None,
+    pruner: BasePruner | None = None,
+    notes: dict[str, Any] | None = None,
+) -> list[Trial]:
+    """The next block of trials, a pure function of its arguments.
+
+    Parameters
+    ----------
+    finished : sequence of FrozenTrial
+        All trials of the blocks before.
+    space : Space
+    seed : int
+        The search's seed.
+    sampler, pruner : optional
+        The user's own; a sampler that keeps a state of its own makes this function less than
+        pure (`Asker` makes up for that).
+    notes : dict, optional
+        What such a sampler noted on the study of the block before; brought up to date.
+
+    Returns
+    -------
+    list of optuna.Trial
+        `BLOCK_SIZE` trials of a study in memory, each asked with those before it in mind
+        (constant liar).
+
+    Examples
+    --------
+    >>> space = Space.default("sgd", epochs=20)
+    >>> first, again = ask_block([], space, seed=0), ask_block([], space, seed=0)
+    >>> [trial.params for trial in first] == [trial.params for trial in again]
+    True
+    """
+    with quiet_optuna():
+        study = optuna.create_study(
+            study_name="lrtune",  # HyperbandPruner draws its brackets by the name
+            direction="minimize",
+            sampler=sampler or make_sampler(seed, len(finished)),
+            pruner=pruner or optuna.pruners.NopPruner(),
+        )
+    notes = {} if notes is None else notes
+    for key, value in notes.items():
+        study._storage.set_study_system_attr(study._study_id, key, value)
+    study.add_trials(finished)
+    distributions = space.distributions()
+    block = [study.ask(fixed_distributions=distributions) for _ in range(BLOCK_SIZE)]
+    notes.update(study._storage.get_study_system_attrs(study._study_id))
+    return block
+
+
+class Asker:
+    """Asks block after block, of a copy of the user's sampler if there is one.
+
+    Such a sampler goes through its sequence from block to block. In a study that is gone on with
+    it is asked for the earlier blocks first, so that it goes on where it was.
+    """
+
+    def __init__(
+        self, space: Space, seed: int, sampler: BaseSampler | None, pruner: BasePruner | None
+    ) -> None:
+        self._space, self._seed = space, seed
+        self._sampler, self._pruner = deepcopy((sampler, pruner))
+        self._notes: dict[str, Any] = {}
+        self._asked = 0
+
+    def ask(self, finished: Sequence[FrozenTrial]) -> list[Trial]:
+        """The block that follows the finished blocks."""
+        if self._sampler is not None:
+            for known in range(self._asked, len(finished), BLOCK_SIZE):
+                self._ask(finished[:known])
+        self._asked = len(finished) + BLOCK_SIZE
+        return self._ask(finished)
+
+    def _ask(self, finished: Sequence[FrozenTrial]) -> list[Trial]:
+        return ask_block(
+            finished,
+            self._space,
+            self._seed,
+            sampler=self._sampler,
+            pruner=self._pruner,
+            notes=self._notes,
+        )
+
+
+def keep_notes(asked: Sequence[Trial], trials: Sequence[FrozenTrial]) -> None:
+    """Keep what a sampler or pruner of the user's noted on the trials, for the blocks to come."""
+    known = asked[0].study.get_trials(deepcopy=False)
+    for trial, finished in zip(asked, trials, strict=True):
+        finished.system_attrs = {**known[trial.number].system_attrs, **finished.system_attrs}

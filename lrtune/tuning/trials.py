@@ -1,0 +1,82 @@
+"""From an outcome to the finished trial that Optuna, the record and every reader see."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from lrtune.tuning.outcomes import Outcome
+from lrtune.tuning.result import DIVERGED, EPOCHS, METRICS, SCORE, SECONDS
+from lrtune.tuning.space import Space
+
+__all__ = ["to_trial"]
+
+
+def to_trial(
+    params: Mapping[str, Any],
+    outcome: Outcome,
+    space: Space,
+    cap: float,
+    begun: datetime,
+    *,
+    metric: str | None = None,
+) -> FrozenTrial:
+    """A finished trial; one that diverged is PRUNED, infeasible, and ends in a finite capped loss.
+
+    Told so, the sampler learns where the cliff is: it ignores failed trials, ranks infeasible
+    ones last, the later in training they diverged the better. FAILED is a trial that trained to
+    the end, but that the metric has no number for.
+
+    Parameters
+    ----------
+    params : mapping
+        As they were drawn.
+    outcome : Outcome
+    space : Space
+    cap : float
+        Told in place of the loss at which it diverged.
+    begun : datetime
+        When its block was begun.
+    metric : str, optional
+        The metric that counts in place of the loss.
+    """
+    curve = outcome.validation_curves.mean(axis=0)
+    values = {epoch + 1: float(loss) for epoch, loss in enumerate(curve)}
+    attributes: dict[str, Any] = {
+        EPOCHS: outcome.epochs,
+        DIVERGED: None,
+        SECONDS: outcome.seconds,
+        "replicate_losses": outcome.validation_curves[:, -1].tolist() if len(curve) else [],
+    }
+    state, violation = TrialState.PRUNED, -1.0
+    if outcome.diverged is not None:
+        attributes[DIVERGED] = asdict(outcome.diverged)
+        values[len(values) + 1] = cap
+        violation = 1 / outcome.diverged.epoch
+    value = values[max(values)]
+    if outcome.scores is not None:
+        state = TrialState.COMPLETE
+        attributes[SCORE] = float(np.mean(outcome.scores))
+        attributes["replicate_scores"] = outcome.scores.tolist()
+        attributes[METRICS] = {name: told.tolist() for name, told in outcome.metrics.items()}
+        if metric is not None:
+            value = -float(np.mean(outcome.metrics[metric]))
+        if math.isnan(value):
+            state = TrialState.FAIL
+    trial = create_trial(
+        state=state,
+        value=None if state == TrialState.FAIL else value,
+        params=dict(params),
+        distributions=space.distributions(),
+        user_attrs=attributes,
+        intermediate_values=values,
+        constraints={DIVERGED: violation},
+    )
+    trial.datetime_start = begun
+    return trial
