@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.ma
 import numpy.typing as npt
 import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial, TrialState
-from scipy.stats import rankdata
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone, is_classifier
-from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import assert_all_finite, check_random_state, get_tags, indexable
@@ -36,18 +32,23 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from lrtune.exceptions import InvalidInputError
 from lrtune.fitting import TrainableMLP
 from lrtune.replicates import Replicate
+from lrtune.tuning.metrics import (
+    LOSS,
+    Objective,
+    describe_scoring,
+    make_objective,
+    require_no_metadata,
+)
 from lrtune.tuning.preparation import split_pipeline
-from lrtune.tuning.result import DIVERGED, METRICS, SECONDS, best_trial
-from lrtune.tuning.search import Objective, search, stable_repr
+from lrtune.tuning.result import best_trial
+from lrtune.tuning.search import search
 from lrtune.tuning.space import Space
 from lrtune.tuning.storage import Record, quiet_optuna
+from lrtune.tuning.tables import cv_results, metric_names
 
-__all__ = ["LOSS", "LearningRateSearchCV"]
+__all__ = ["LearningRateSearchCV"]
 
 Array = npt.NDArray[Any]
-
-LOSS = "score"
-"""Name of the default metric in `cv_results_`: minus the validation loss."""
 
 
 def _best_has(method: str) -> Callable[[Any], bool]:
@@ -231,13 +232,16 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         splitter_params, fit_params = self._route(params, cv)
         seed = self._seed()
         replicates = _replicates(cv.split(X, y, **splitter_params), seed)
-        objective, scorer = self._objective()
+        space = Space.of(self.space, network.optimizer, network.max_iter)
+        objective, scorer = make_objective(self.estimator, self.scoring, self.refit)
+        if objective is not None:
+            require_no_metadata(scorer, params)
         searched = search(
             self.estimator,
             X,
             y,
             replicates=replicates,
-            space=Space.of(self.space, network.optimizer, network.max_iter),
+            space=space,
             n_trials=self.n_trials,
             seed=seed,
             timeout=self.timeout,
@@ -247,14 +251,17 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
             pruner=self.pruner,
             n_jobs=self.n_jobs,
             open_record=self._record_opener(),
-            description={"scoring": _description(self.scoring)},
+            description={"scoring": describe_scoring(self.scoring)},
         )
         self.n_splits_ = len(replicates)
         self.scorer_ = scorer
-        self.multimetric_ = len(self._metrics(searched.trials, objective)) > 1
+        self.multimetric_ = len(metric_names(searched.trials)) > 1
         self.result_ = searched.result
         self.study_ = _study(searched.trials) if searched.record is None else searched.record.study
-        self.cv_results_ = self._cv_results(searched.trials, objective)
+        prefix = "" if network is self.estimator else f"{self.estimator.steps[-1][0]}__"
+        self.cv_results_ = cv_results(
+            searched.trials, space, n_splits=self.n_splits_, prefix=prefix
+        )
         self._choose(searched.trials, objective)
         if self.refit:
             self._refit(X, y, fit_params, seed)
@@ -292,22 +299,6 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         if self.study_name is None:
             return partial(Record.create, self.storage, "lrtune")
         return partial(Record.open, self.storage, self.study_name)
-
-    def _objective(self) -> tuple[Objective | None, Any]:
-        """What is optimised, and the scorer as scikit-learn's searches show it."""
-        if self.scoring is None:
-            return None, check_scoring(self.estimator)
-        if isinstance(self.scoring, str) or callable(self.scoring):
-            scorer = check_scoring(self.estimator, self.scoring)
-            own_name = isinstance(self.refit, str) and callable(self.scoring)
-            metric = str(self.refit) if own_name else LOSS
-            return Objective(_Scoring(scorer, metric, self.refit), metric), scorer
-        scorers = {
-            name: check_scoring(self.estimator, scoring)
-            for name, scoring in _named(self.scoring).items()
-        }
-        metric = _require_metric(self.refit, scorers)
-        return Objective(_Scoring(scorers, metric, self.refit), metric), scorers
 
     def _choose(self, trials: Any, objective: Objective | None) -> None:
         if callable(self.refit):
@@ -381,64 +372,6 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         weight = fit_params.get(name)
         return None if weight is None else _check_sample_weight(weight, X)
 
-    # --- results ------------------------------------------------------------------------------
-
-    def _cv_results(self, trials: Any, objective: Objective | None) -> dict[str, Any]:
-        """A row per trial, in the form of `GridSearchCV`'s."""
-        prefix = (
-            ""
-            if split_pipeline(self.estimator)[1] is self.estimator
-            else (f"{self.estimator.steps[-1][0]}__")
-        )
-        space = Space.of(self.space, *self._optimizer_and_epochs())
-        params = [
-            {prefix + name: value for name, value in space.setting(trial.params).params.items()}
-            for trial in trials
-        ]
-        seconds = np.array([trial.user_attrs[SECONDS] for trial in trials])
-        results: dict[str, Any] = {
-            "mean_fit_time": seconds / self.n_splits_,
-            "std_fit_time": np.zeros(len(trials)),
-            "mean_score_time": np.zeros(len(trials)),
-            "std_score_time": np.zeros(len(trials)),
-        }
-        for name in params[0]:
-            column = np.empty(len(trials), dtype=object)
-            column[:] = [row[name] for row in params]
-            results[f"param_{name}"] = numpy.ma.MaskedArray(column, mask=False)
-        results["params"] = params
-        results["status"] = np.array([_status(trial) for trial in trials])
-        for metric in self._metrics(trials, objective):
-            splits = np.array([self._split_scores(trial, metric, objective) for trial in trials])
-            for split, column in enumerate(splits.T):
-                results[f"split{split}_test_{metric}"] = column
-            mean = splits.mean(axis=1)
-            results[f"mean_test_{metric}"] = mean
-            results[f"std_test_{metric}"] = splits.std(axis=1)
-            worst_last = np.where(np.isnan(mean), -np.inf, mean)
-            results[f"rank_test_{metric}"] = rankdata(-worst_last, method="min").astype(np.int32)
-        return results
-
-    def _optimizer_and_epochs(self) -> tuple[str, int]:
-        _, network = split_pipeline(self.estimator)
-        return network.optimizer, network.max_iter
-
-    @staticmethod
-    def _metrics(trials: Any, objective: Objective | None) -> list[str]:
-        if objective is None:
-            return [LOSS]
-        return list(best_trial(trials).user_attrs[METRICS])
-
-    def _split_scores(
-        self, trial: FrozenTrial, metric: str, objective: Objective | None
-    ) -> list[float]:
-        if trial.state != TrialState.COMPLETE:
-            return [np.nan] * self.n_splits_
-        if objective is None:
-            return [-loss for loss in trial.user_attrs["replicate_losses"]]
-        scores: list[float] = trial.user_attrs[METRICS][metric]
-        return scores
-
     # --- what the best estimator can do -------------------------------------------------------
 
     def __sklearn_tags__(self) -> Any:
@@ -498,56 +431,6 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         return float(told[self.refit] if isinstance(told, Mapping) else told)
 
 
-class _Scoring:
-    """One scorer or several as a function that can be sent to another process."""
-
-    def __init__(self, scorers: Any, metric: str, refit: Any) -> None:
-        self.scorers = scorers
-        self.metric = metric
-        self.refit = refit
-
-    def __call__(self, fitted: Any, X: Any, y: Any) -> dict[str, float]:
-        if isinstance(self.scorers, dict):
-            return {name: float(scorer(fitted, X, y)) for name, scorer in self.scorers.items()}
-        told = self.scorers(fitted, X, y)
-        if not isinstance(told, Mapping):
-            return {self.metric: float(told)}
-        _require_metric(self.refit, told)
-        return {name: float(score) for name, score in told.items()}
-
-
-def _named(scoring: Any) -> dict[str, Any]:
-    """Several metrics by name."""
-    if isinstance(scoring, Mapping):
-        return dict(scoring)
-    if not all(isinstance(name, str) for name in scoring):
-        raise InvalidInputError(
-            f"a list of metrics must hold names, but got {scoring!r}: give functions by name, in "
-            "a dict"
-        )
-    return {name: name for name in scoring}
-
-
-def _require_metric(refit: Any, metrics: Iterable[str]) -> str:
-    if not (isinstance(refit, str) and refit in metrics):
-        raise InvalidInputError(
-            f"refit must name the metric that counts, one of {', '.join(metrics)}, when there are "
-            f"several, but got {refit!r}"
-        )
-    return refit
-
-
-def _description(scoring: Any) -> Any:
-    """Scoring as JSON values, the same in every process."""
-    if isinstance(scoring, Mapping):
-        return {name: _description(scorer) for name, scorer in scoring.items()}
-    if isinstance(scoring, list | tuple):
-        return [_description(scorer) for scorer in scoring]
-    if scoring is None or isinstance(scoring, str):
-        return scoring
-    return getattr(scoring, "__qualname__", None) or stable_repr(scoring)
-
-
 def _replicates(splits: Any, seed: int) -> tuple[Replicate, ...]:
     """Each split with a seed of its own for initial weights and shuffling."""
     pairs = list(splits)
@@ -561,14 +444,6 @@ def _replicates(splits: Any, seed: int) -> tuple[Replicate, ...]:
         Replicate(np.asarray(train), np.asarray(test), int(child.generate_state(1)[0]))
         for (train, test), child in zip(pairs, children, strict=True)
     )
-
-
-def _status(trial: FrozenTrial) -> str:
-    if trial.state == TrialState.COMPLETE:
-        return "complete"
-    if trial.state == TrialState.FAIL:
-        return "failed"
-    return "diverged" if trial.user_attrs[DIVERGED] else "pruned"
 
 
 def _study(trials: Any) -> optuna.Study:

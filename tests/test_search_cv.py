@@ -94,7 +94,7 @@ class Recorder(TransformerMixin, BaseEstimator):
 
     seen: list[Any] = []  # noqa: RUF012
 
-    def fit(self, X: Any, y: Any = None) -> "Recorder":
+    def fit(self, X: Any, y: Any = None) -> "Recorder":  # noqa: ARG002
         self.seen.append(X[:, -1].astype(int))
         self.n_features_in_ = X.shape[1]
         return self
@@ -264,7 +264,7 @@ def test_a_function_of_the_results_may_choose(baseline: LearningRateSearchCV) ->
     assert searched.best_score_ < baseline.best_score_
     assert searched.best_estimator_[-1].decay == searched.best_params_["mlpclassifier__decay"]
     with pytest.raises(IndexError, match="best_index_ index out of range"):
-        search(refit=lambda results: 16).fit(X, Y)
+        search(refit=lambda _: 16).fit(X, Y)
 
 
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "score", "classes_"])

@@ -11,9 +11,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from lrtune import LearningRateSearchCV, MLPClassifier, MLPRegressor
 
-# Some checks fit unscaled data, where the best setting may diverge on the refit's seed.
-pytestmark = pytest.mark.filterwarnings("ignore::lrtune.exceptions.DivergenceWarning")
-
 Search = partial(LearningRateSearchCV, n_trials=16, cv=2, random_state=0)
 Classifier, Regressor = partial(MLPClassifier, max_iter=8), partial(MLPRegressor, max_iter=8)
 

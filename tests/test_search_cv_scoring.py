@@ -128,7 +128,7 @@ def test_several_metrics_have_their_columns_and_refit_names_the_one_that_counts(
     assert searched.score(X, Y) == accuracy_score(Y, searched.predict(X))
 
 
-@pytest.mark.parametrize("refit", [True, False, "f1_macro", lambda results: 0])
+@pytest.mark.parametrize("refit", [True, False, "f1_macro", lambda _: 0])
 @pytest.mark.parametrize("scoring", [["accuracy"], several], ids=["list", "callable"])
 def test_several_metrics_need_the_name_of_the_one_that_counts(scoring: Any, refit: Any) -> None:
     with pytest.raises(InvalidInputError, match="refit must name the metric that counts, one of"):
@@ -145,6 +145,17 @@ def test_a_scorer_meets_the_whole_estimator_and_the_rows_as_they_were_given() ->
         ].mean())  # fmt: skip
 
     assert search(scoring=by_column).fit(table, Y).best_score_ > 4
+
+
+def test_a_scorer_meets_the_setting_that_it_judges() -> None:
+    def rate(estimator: Any, X: Any, y: Any) -> float:
+        return float(estimator[-1].learning_rate_init)
+
+    searched = search(scoring=rate, space={"batch_size": [16, 32]}).fit(X, Y)
+
+    assert searched.best_score_ == pytest.approx(
+        searched.best_params_["mlpclassifier__learning_rate_init"]
+    )
 
 
 def undefined(estimator: Any, X: Any, y: Any) -> float:

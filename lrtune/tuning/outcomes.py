@@ -204,13 +204,13 @@ class _Lockstep:
         if self.scorers is None:
             return {}
         found: dict[int, dict[str, Array]] = {}
-        for position, setting in enumerate(self.populations[0].settings.tolist()):
+        for position, index in enumerate(self.populations[0].settings.tolist()):
             told = []
             for replicate, population in zip(self.replicates, self.populations, strict=True):
                 parameters = population.parameters[position].copy()
-                fitted = replicate.fitted(population.network, parameters)
+                fitted = replicate.fitted(self.settings[index], population.network, parameters)
                 told.append(self.scorers(fitted, replicate.X_validation, replicate.y_validation))
-            found[setting] = {name: np.array([scores[name] for scores in told]) for name in told[0]}
+            found[index] = {name: np.array([scores[name] for scores in told]) for name in told[0]}
         return found
 
     def _advance(self, index: int, epoch: int) -> None:

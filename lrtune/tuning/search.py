@@ -6,7 +6,6 @@ same seed gives the same trials, and a resumed study goes on as an uninterrupted
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,22 +23,15 @@ from lrtune._version import __version__
 from lrtune.exceptions import InvalidInputError
 from lrtune.replicates import Replicate
 from lrtune.tuning.asking import BLOCK_SIZE, Asker, keep_notes
-from lrtune.tuning.outcomes import Scorers, judge
+from lrtune.tuning.metrics import Objective, stable_repr
+from lrtune.tuning.outcomes import judge
 from lrtune.tuning.preparation import Prepared, check_space, prepare
 from lrtune.tuning.result import EPOCHS, SCORE, SearchResult, Seconds, TrialCounts, best_trial
 from lrtune.tuning.space import Space
 from lrtune.tuning.storage import Record
 from lrtune.tuning.trials import to_trial
 
-__all__ = [
-    "NOT_CONFIRMED",
-    "Objective",
-    "Progress",
-    "Searched",
-    "configuration",
-    "search",
-    "stable_repr",
-]
+__all__ = ["NOT_CONFIRMED", "Progress", "Searched", "configuration", "search"]
 
 NOT_CONFIRMED = (
     "the loss was measured on the replicates that chose the setting, so expect a somewhat higher "
@@ -56,24 +48,6 @@ class Progress:
     total: int
     best: FrozenTrial | None
     trials: TrialCounts
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What a trial's value is: minus the mean of a metric over the replicates.
-
-    Without one, a trial's value is its mean validation loss at the last epoch.
-
-    Attributes
-    ----------
-    scorers : callable
-        Called with a fitted estimator, X and y; returns scores by name, higher is better.
-    metric : str
-        The score that counts.
-    """
-
-    scorers: Scorers
-    metric: str
 
 
 @dataclass(frozen=True)
@@ -264,11 +238,6 @@ def configuration(
         "splits": joblib.hash([(r.train, r.validation, r.seed) for r in replicates]),
         "block_size": BLOCK_SIZE,
     }
-
-
-def stable_repr(value: Any) -> str:
-    """A representation that is the same in every process."""
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 def _progress(study: str | None, finished: Sequence[FrozenTrial], total: int) -> Progress:

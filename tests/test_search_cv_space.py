@@ -1,0 +1,287 @@
+"""`LearningRateSearchCV`: own spaces, samplers and pruners, and arguments that do not fit."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from lrtune import LearningRateSearchCV, MLPClassifier
+from lrtune.exceptions import InvalidInputError
+from lrtune.tuning.space import ALPHA0_RANGES, DEFAULT_DECAYS
+
+X, Y = load_iris(return_X_y=True)
+Classifier = partial(MLPClassifier, max_iter=8)
+
+
+def scaled(network: Any) -> Any:
+    return make_pipeline(StandardScaler(), network)
+
+
+def search(estimator: Any = None, **options: Any) -> LearningRateSearchCV:
+    small = {"n_trials": 16, "cv": 2, "random_state": 0}
+    return LearningRateSearchCV(estimator or scaled(Classifier()), **(small | options))
+
+
+def tried(searched: LearningRateSearchCV, name: str) -> list[Any]:
+    return list(searched.cv_results_[f"param_mlpclassifier__{name}"])
+
+
+# --- the space --------------------------------------------------------------------------------
+
+
+def test_what_a_space_leaves_out_has_its_default_range() -> None:
+    searched = search(space={"decay": ["cosine", "linear"]}, n_trials=32).fit(X, Y)
+    rates, low, high = tried(searched, "learning_rate_init"), *ALPHA0_RANGES["sgd"]
+
+    assert set(tried(searched, "decay")) == {"cosine", "linear"}
+    assert low < min(rates) < 10 * low
+    assert high / 10 < max(rates) < high
+    assert 0.03 / 8 < min(tried(searched, "decay_rate")) < max(tried(searched, "decay_rate"))
+    assert set(tried(search(n_trials=48).fit(X, Y), "decay")) == set(DEFAULT_DECAYS)
+
+
+@pytest.mark.parametrize(
+    ("space", "allowed"),
+    [
+        ({"learning_rate_init": (0.01, 0.02)}, lambda value: 0.01 <= value <= 0.02),
+        ({"learning_rate_init": 0.05}, lambda value: value == 0.05),
+        (
+            {"learning_rate_init": FloatDistribution(0.01, 0.02, log=True)},
+            lambda value: 0.01 <= value <= 0.02,
+        ),
+        ({"decay": "cosine"}, lambda value: value == "cosine"),
+        ({"decay": CategoricalDistribution(["step"])}, lambda value: value == "step"),
+        ({"decay_rate": (0.1, 0.2)}, lambda value: 0.1 <= value <= 0.2),
+        ({"optimizer": ["adam", "sgd"]}, {"adam", "sgd"}.__contains__),
+        ({"optimizer": CategoricalDistribution(["adam"])}, {"adam"}.__contains__),
+        ({"alpha": (1e-6, 1e-2)}, lambda value: 1e-6 <= value <= 1e-2),
+        ({"alpha": FloatDistribution(0.0, 1.0)}, lambda value: 0.0 <= value <= 1.0),
+        ({"batch_size": [16, 32]}, {16, 32}.__contains__),
+        ({"batch_size": (8, 64)}, lambda value: isinstance(value, int) and 8 <= value <= 64),
+        ({"batch_size": (np.int64(8), np.int64(9))}, {8, 9}.__contains__),
+        ({"batch_size": IntDistribution(8, 64, step=8)}, lambda value: value % 8 == 0),
+        ({"hidden_layer_sizes": [(5, 3), (6, 2)]}, {(5, 3), (6, 2)}.__contains__),
+        ({"hidden_layer_sizes": [[5, 3], (6,), 7]}, {(5, 3), (6,), 7}.__contains__),
+        ({"cycle_epochs": [None, 4.0]}, {None, 4.0}.__contains__),
+        ({"activation": ["tanh"], "power": [1.0]}, lambda value: value == "tanh"),
+    ],
+    ids=str,
+)
+def test_a_space_may_name_lists_ranges_and_distributions(
+    space: dict[str, Any], allowed: Callable[[Any], bool]
+) -> None:
+    searched = search(space=space).fit(X, Y)
+    name = next(iter(space))
+
+    assert all(allowed(value) for value in tried(searched, name))
+    assert getattr(searched.best_estimator_[-1], name) == searched.best_params_[
+        f"mlpclassifier__{name}"
+    ]  # fmt: skip
+    assert set(searched.best_params_) == {
+        f"mlpclassifier__{name}"
+        for name in ("learning_rate_init", "decay", "decay_rate", *space)
+    }  # fmt: skip
+
+
+def test_with_several_optimizers_the_default_range_covers_them_all() -> None:
+    searched = search(space={"optimizer": ["sgd", "adam"]}, n_trials=64).fit(X, Y)
+    rates = tried(searched, "learning_rate_init")
+
+    assert min(rates) < ALPHA0_RANGES["sgd"][0]
+    assert max(rates) > ALPHA0_RANGES["adam"][1]
+    assert set(tried(searched, "optimizer")) == {"sgd", "adam"}
+
+
+# --- own samplers and pruners -----------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("RandomSampler", {}),
+        ("QMCSampler", {"warn_independent_sampling": False}),
+        ("TPESampler", {}),
+        ("NSGAIISampler", {"population_size": 16}),
+    ],
+)
+def test_an_own_sampler_goes_on_from_block_to_block(
+    kind: str, options: dict[str, Any], folder: Path
+) -> None:
+    sampler = getattr(optuna.samplers, kind)(seed=1, **options)
+    searched = search(sampler=sampler, n_trials=40).fit(X, Y)
+    rates = tried(searched, "learning_rate_init")
+    recorded = partial(search, sampler=sampler, storage="a.journal", study_name="study")
+    recorded(n_trials=16).fit(X, Y)
+    resumed = recorded(n_trials=40).fit(X, Y)
+
+    assert len(set(rates[:32])) == 32
+    assert rates != tried(search(n_trials=40).fit(X, Y), "learning_rate_init")
+    assert tried(resumed, "learning_rate_init") == rates
+
+
+GRID: dict[str, Any] = {
+    "learning_rate_init": [0.01, 0.1, 0.3, 1.0, 3.0],
+    "decay": ["constant", "cosine"],
+    "decay_rate": [0.01, 0.1],
+    "hidden_layer_sizes": ["(5,)", "(9, 3)"],  # as Optuna shows a choice that JSON has no form for
+}
+
+
+def test_a_grid_is_tried_point_by_point() -> None:
+    sampler = optuna.samplers.GridSampler(GRID, seed=0)
+    space = {"hidden_layer_sizes": [(5,), (9, 3)]}
+    searched = search(sampler=sampler, space=space, n_trials=40).fit(X, Y)
+    points = {tuple(params.values()) for params in searched.cv_results_["params"]}
+
+    assert len(points) == 40
+    assert set(tried(searched, "learning_rate_init")) == set(GRID["learning_rate_init"])
+    assert set(tried(searched, "hidden_layer_sizes")) == {(5,), (9, 3)}
+
+
+@pytest.mark.parametrize(
+    "pruner",
+    [
+        optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2),
+        optuna.pruners.HyperbandPruner(min_resource=2, reduction_factor=2),
+        optuna.pruners.SuccessiveHalvingPruner(min_resource=2),
+    ],
+    ids=lambda pruner: type(pruner).__name__,
+)
+def test_an_own_pruner_halts_settings_that_are_told_apart_from_diverged_ones(pruner: Any) -> None:
+    searched, again = (search(pruner=pruner, n_trials=48).fit(X, Y) for _ in range(2))
+    status = searched.cv_results_["status"]
+    pruned = [trial for trial, word in zip(searched.study_.trials, status, strict=True)
+              if word == "pruned"]  # fmt: skip
+
+    assert set(status) == {"complete", "diverged", "pruned"}
+    assert searched.result_.trials.pruned == len(pruned)
+    assert {trial.state for trial in pruned} == {TrialState.PRUNED}
+    assert all(max(trial.constraints.values()) <= 0 for trial in pruned)  # feasible
+    assert all(1 <= len(trial.intermediate_values) < 8 for trial in pruned)
+    assert np.isnan(searched.cv_results_["mean_test_score"][status == "pruned"]).all()
+    assert np.isfinite(searched.cv_results_["mean_test_score"][status == "complete"]).all()
+    assert searched.result_.epochs_saved > 0
+    assert status.tolist() == again.cv_results_["status"].tolist()
+
+
+def test_a_resumed_search_with_a_pruner_goes_on_as_an_uninterrupted_one(folder: Path) -> None:
+    pruner = optuna.pruners.HyperbandPruner(min_resource=2, reduction_factor=2)
+    recorded = partial(search, pruner=pruner, storage="a.journal", study_name="study")
+    recorded(n_trials=32).fit(X, Y)
+    resumed, whole = recorded(n_trials=48).fit(X, Y), search(pruner=pruner, n_trials=48).fit(X, Y)
+
+    assert resumed.cv_results_["params"] == whole.cv_results_["params"]
+    assert resumed.cv_results_["status"].tolist() == whole.cv_results_["status"].tolist()
+
+
+# --- arguments that do not fit ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({"momemtum": (0.1, 0.9)}, "a space may name .* but got 'momemtum'"),
+        ({"mlpclassifier__alpha": (0.1, 0.9)}, "but got 'mlpclassifier__alpha'"),
+        ({"max_iter": [5, 10]}, "but got 'max_iter'"),
+        ({"learning_rate_init": (1.0, 0.1)}, "learning_rate_init must be a range .* got 1.0:0.1"),
+        ({"learning_rate_init": (0.0, 0.1)}, "learning_rate_init must be a range of positive"),
+        ({"learning_rate_init": [0.1, 0.2]}, r"learning_rate_init must be a \(low, high\) tuple"),
+        ({"learning_rate_init": FloatDistribution(0.1, 1)}, r"or FloatDistribution\(.*log=True\)"),
+        ({"decay_rate": (0.1, np.inf)}, "decay_rate must be a range of positive, finite"),
+        ({"decay": ["magic"]}, "decay must be among constant, .* but got 'magic'"),
+        ({"decay": []}, "decay must name at least one"),
+        ({"decay": 3}, "decay must be a list of constant, .* but got 3"),
+        ({"alpha": (1.0, 0.1)}, r"alpha must be searched over .* but got \(1.0, 0.1\)"),
+        ({"alpha": (-1.0, 1.0)}, "'alpha' parameter of MLPClassifier .* Got -1.0"),
+        ({"alpha": "small"}, "alpha must be searched over a list of choices"),
+        ({"alpha": []}, "alpha must be searched over a list of choices"),
+        ({"batch_size": [16, 0]}, "'batch_size' parameter of MLPClassifier .* Got 0"),
+        ({"batch_size": (8.0, 64.0)}, "'batch_size' parameter of MLPClassifier .* Got 8.0"),
+        ({"activation": ["relu", "gelu"]}, "'activation' parameter .* Got 'gelu'"),
+        ({"hidden_layer_sizes": [(5,), (0,)]}, r"hidden_layer_sizes must .* but got \(0,\)"),
+        ({"optimizer": ["lion"]}, r"optimizer must be a list of sgd, .* but got \['lion'\]"),
+        ({"optimizer": "adam"}, "optimizer must be a list of sgd, .* but got 'adam'"),
+        ({"min_learning_rate": (0.1, 0.2)}, r"at most learning_rate_init \(0.001\), but got 0.1"),
+        ({"cycle_epochs": [4.0], "warmup_epochs": [1.0, 5.0]}, "longer than the warm-up"),
+        ({"cycle_epochs": [4.0], "decay": ["cosine", "plateau"]}, "left out with decay='plateau'"),
+    ],
+    ids=str,
+)
+def test_a_space_that_does_not_fit_is_refused_before_anything_is_recorded(
+    space: dict[str, Any], message: str, folder: Path
+) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        search(space=space, storage="a.journal").fit(X, Y)
+
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"estimator": LogisticRegression()}, "an MLPClassifier, an MLPRegressor or a Pipeline"),
+        ({"estimator": scaled(LogisticRegression())}, "estimator must be an MLPClassifier"),
+        ({"estimator": MLPClassifier}, "estimator must be an MLPClassifier"),
+        ({"estimator": Classifier(early_stopping=True)}, "early_stopping=True, tol=None: set them"),
+        ({"estimator": scaled(Classifier(tol=1e-3))}, "early_stopping=False, tol=0.001: set them"),
+        ({"estimator": Classifier(min_learning_rate=1.0)}, "min_learning_rate must be at most"),
+        ({"estimator": Classifier(hidden_layer_sizes=(0,))}, "hidden_layer_sizes must be whole"),
+        ({"estimator": Classifier(alpha=-1)}, "'alpha' parameter of MLPClassifier must"),
+        ({"cv": []}, "cv must give at least one split"),
+        ({"cv": 1}, "n_splits"),
+        ({"cv": "three"}, "'cv' parameter of LearningRateSearchCV must"),
+        ({"cv": 51}, "n_splits=51"),
+        ({"scoring": "accurcy"}, "'accurcy'"),
+        ({"scoring": ["accuracy"]}, "refit must name the metric that counts, one of accuracy"),
+        ({"scoring": [print]}, "a list of metrics must hold names"),
+        ({"scoring": 3}, "'scoring' parameter of LearningRateSearchCV must"),
+        ({"n_trials": 0}, "'n_trials' parameter of LearningRateSearchCV must"),
+        ({"timeout": 0}, "'timeout' parameter of LearningRateSearchCV must"),
+        ({"space": [1]}, "'space' parameter of LearningRateSearchCV must"),
+        ({"sampler": "random"}, "'sampler' parameter of LearningRateSearchCV must"),
+        ({"storage": None, "study_name": "mine"}, "study_name needs a storage"),
+        ({"storage": "no/such/folder/a.journal"}, "storage must be a file in an existing folder"),
+    ],
+    ids=str,
+)
+def test_arguments_that_do_not_fit_are_refused_before_anything_is_recorded(
+    options: dict[str, Any], message: str, folder: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        search(**({"storage": "a.journal"} | options)).fit(X, Y)
+
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("y", "params", "message"),
+    [
+        (None, {}, "the target y is None: a search needs a target"),
+        (np.where(Y == 1, np.nan, Y), {}, "Input y contains NaN"),
+        (Y + 0.5, {}, "Unknown label type"),
+        (np.eye(3)[Y], {}, "one label per row"),
+        (Y[1:], {}, "inconsistent numbers of samples"),
+        (Y, {"mlpclassifier__sample_weight": np.ones(3)}, "sample_weight.shape"),
+        (Y, {"mlpclassifier__sample_weight": -np.ones(150)}, "Negative values"),
+        (Y, {"sample_weight": np.ones(150)}, "mlpclassifier__sample_weight, which goes to the net"),
+        (Y, {"standardscaler__sample_weight": np.ones(150)}, "got standardscaler__sample_weight"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused_before_anything_is_recorded(
+    y: Any, params: dict[str, Any], message: str, folder: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        search(storage="a.journal").fit(X, y, **params)
+
+    assert list(folder.iterdir()) == []
