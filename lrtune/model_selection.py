@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -90,7 +91,7 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
     scoring : str, callable, list, tuple, dict or None, default=None
         What is maximised, as in `GridSearchCV`. None is minus the validation loss (log loss or
         squared error), which tells settings apart more finely than accuracy.
-    storage : str or None, default=None
+    storage : str, path or None, default=None
         A journal file or an Optuna storage URL to keep the finished trials in.
     study_name : str or None, default=None
         A study of this name in `storage` is gone on with. None starts a new study.
@@ -153,7 +154,7 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         "n_trials": [Interval(Integral, 1, None, closed="left")],
         "cv": ["cv_object"],
         "scoring": [str, callable, list, tuple, dict, None],
-        "storage": [str, None],
+        "storage": [str, os.PathLike, None],
         "study_name": [str, None],
         "refit": ["boolean", str, callable],
         "n_jobs": [Integral, None],
@@ -171,7 +172,7 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         n_trials: int = 64,
         cv: Any = 3,
         scoring: Any = None,
-        storage: str | None = None,
+        storage: str | os.PathLike[str] | None = None,
         study_name: str | None = None,
         refit: bool | str | Callable[[dict[str, Any]], int] = True,
         n_jobs: int | None = None,
@@ -297,8 +298,8 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
                 )
             return None
         if self.study_name is None:
-            return partial(Record.create, self.storage, "lrtune")
-        return partial(Record.open, self.storage, self.study_name)
+            return partial(Record.create, os.fspath(self.storage), "lrtune")
+        return partial(Record.open, os.fspath(self.storage), self.study_name)
 
     def _choose(self, trials: Any, objective: Objective | None) -> None:
         if callable(self.refit):

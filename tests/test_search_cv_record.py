@@ -181,3 +181,9 @@ def test_functions_are_known_again_by_their_names(folder: Path, trained: list[in
         recorded(estimator=estimator, n_trials=n_trials).fit(X, Y)
 
     assert trained == [16, 4]
+
+
+def test_a_storage_may_be_a_path(folder: Path) -> None:
+    recorded(storage=folder / "kept.journal").fit(X, Y)
+
+    assert (folder / "kept.journal").is_file()
