@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from lrtune.training.population import Epoch
+from lrtune.training.lockstep import Epoch
 
 try:
     from sklearn.callback import CallbackSupportMixin

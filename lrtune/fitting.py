@@ -18,8 +18,9 @@ from lrtune.base import BaseMLP, RandomStreams, one_blas_thread
 from lrtune.callbacks import CallbackSupportMixin, FitCallbacks
 from lrtune.exceptions import DivergenceWarning, InvalidInputError
 from lrtune.training.feedback import Feedback, Plateau
+from lrtune.training.lockstep import Epoch, train
 from lrtune.training.network import Network
-from lrtune.training.population import Batches, Epoch, Population, train
+from lrtune.training.population import Batches, Population
 from lrtune.training.schedules import DECAYS
 
 __all__ = ["CHECKED_ROWS", "TrainableMLP", "fitted_attributes", "trains_on_all_rows"]

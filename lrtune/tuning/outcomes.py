@@ -13,7 +13,8 @@ from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import clone
 
 from lrtune.base import RandomStreams, one_blas_thread
-from lrtune.training.population import Epoch, Population, population_size, train
+from lrtune.training.lockstep import Epoch, train
+from lrtune.training.population import Population, population_size
 from lrtune.training.schedules import DECAYS
 from lrtune.tuning.preparation import Prepared
 from lrtune.tuning.space import Setting

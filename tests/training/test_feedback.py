@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from lrtune.training.decays import DECAYS
 from lrtune.training.feedback import Plateau
+from lrtune.training.lockstep import Epoch, train
 from lrtune.training.network import Network
 from lrtune.training.optimizers import SGD
-from lrtune.training.population import Batches, Epoch, Population, train
+from lrtune.training.population import Batches, Population
 from lrtune.training.schedules import Schedule
 
 plateaus = st.builds(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lrtune.training.lockstep import Epoch, train
 from lrtune.training.network import LOSSES, Network
 from lrtune.training.optimizers import OPTIMIZERS, SGD, Adam
 from lrtune.training.population import (
@@ -13,10 +14,8 @@ from lrtune.training.population import (
     EVALUATION_ROWS,
     Batches,
     Divergence,
-    Epoch,
     Population,
     population_size,
-    train,
 )
 from lrtune.training.schedules import Schedule
 

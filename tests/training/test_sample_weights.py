@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lrtune.training.lockstep import Epoch, train
 from lrtune.training.network import Network
 from lrtune.training.optimizers import Adam
-from lrtune.training.population import Batches, Epoch, Population, train
+from lrtune.training.population import Batches, Population
 from lrtune.training.schedules import Schedule
 
 ROWS = 20
