@@ -261,6 +261,8 @@ class BaseMLP(BaseEstimator):
             y_numeric=self._loss == "squared_error",
         )
         rows, target = checked
+        if self._loss == "squared_error" and target.dtype.kind not in "fiub":
+            raise ValueError(f"y must be numeric in a regression, but got {target[:3].tolist()}")
         if target.ndim == 2 and target.shape[1] == 1:
             target = column_or_1d(target, warn=True)
         return rows, target

@@ -183,9 +183,13 @@ def _read_csv(path: Path) -> pd.DataFrame:
             # a line with more fields than the header would lose them
             warnings.simplefilter("error", pd.errors.ParserWarning)
             table = pd.read_csv(path, index_col=False, keep_default_na=False, na_values=MISSING)
+    except pd.errors.ParserWarning as error:
+        raise InvalidInputError(
+            f"every line must have as many fields as the header, but lines of {str(path)!r} have "
+            "more: name the further columns in the header, or take them out"
+        ) from error
     except (
         OSError,
-        pd.errors.ParserWarning,
         UnicodeDecodeError,
         pd.errors.EmptyDataError,
         pd.errors.ParserError,

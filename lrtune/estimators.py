@@ -264,6 +264,8 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
             factors = _balance(np.bincount(labels, weights=weight, minlength=len(self.classes_)))
         else:
             factors = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        if (factors < 0).any():
+            raise ValueError(f"class_weight must not be negative, but got {self.class_weight!r}")
         by_class = factors[labels].astype(self._training_dtype)
         return np.asarray(by_class if weight is None else weight * by_class)
 

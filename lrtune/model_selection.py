@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -44,7 +45,7 @@ from lrtune.tuning.preparation import split_pipeline
 from lrtune.tuning.result import best_trial
 from lrtune.tuning.search import search
 from lrtune.tuning.space import Space
-from lrtune.tuning.storage import Record, quiet_optuna
+from lrtune.tuning.storage import Record, quiet_optuna, recorded_seed
 from lrtune.tuning.tables import cv_results, metric_names
 
 __all__ = ["LearningRateSearchCV"]
@@ -94,7 +95,8 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
     storage : str, path or None, default=None
         A journal file or an Optuna storage URL to keep the finished trials in.
     study_name : str or None, default=None
-        A study of this name in `storage` is gone on with. None starts a new study.
+        A study of this name in `storage` is gone on with, if it searched the same (data, splits,
+        space, seed, …); without a `random_state` it lends its own seed. None starts a new study.
     refit : bool, str or callable, default=True
         Fit the best setting on all rows; with several metrics, the name of the one that counts,
         or a function of `cv_results_` that returns the best row's index.
@@ -118,12 +120,14 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
     best_index_ : int
         Its row in `cv_results_`.
     best_estimator_ : estimator
-        Fitted on all rows, for as many epochs as were searched; with `refit`.
+        Fitted on all rows, for as many epochs as were searched; with `refit`. (With
+        ``decay="plateau"`` a share of the rows, `validation_fraction`, is held out to be watched.)
     cv_results_ : dict of arrays
         A row per trial, whatever came of it: "status" is "complete", "diverged", "pruned" or
         "failed" (trained, but the metric gave NaN), and scores of the latter three are NaN, never
         an average of the splits that went well.
     study_ : optuna.Study
+        The trials, in memory, whether they are also kept in a storage or not.
     result_ : SearchResult
     scorer_ : callable or dict of callables
     n_splits_ : int
@@ -258,7 +262,7 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         self.scorer_ = scorer
         self.multimetric_ = len(metric_names(searched.trials)) > 1
         self.result_ = searched.result
-        self.study_ = _study(searched.trials) if searched.record is None else searched.record.study
+        self.study_ = _study(searched.trials, searched.result.study)
         prefix = "" if network is self.estimator else f"{self.estimator.steps[-1][0]}__"
         self.cv_results_ = cv_results(
             searched.trials, space, n_splits=self.n_splits_, prefix=prefix
@@ -273,8 +277,8 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         _, network = split_pipeline(self.estimator)
         if not isinstance(network, TrainableMLP):
             raise InvalidInputError(
-                "estimator must be an MLPClassifier, an MLPRegressor or a Pipeline that ends in "
-                f"one, but got {self.estimator!r}"
+                "estimator must be lrtune's MLPClassifier or MLPRegressor, or a Pipeline that ends "
+                f"in one, but got {type(network).__module__}.{type(network).__qualname__}"
             )
         if network.early_stopping or network.tol is not None:
             raise InvalidInputError(
@@ -285,6 +289,11 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         return network
 
     def _seed(self) -> int:
+        """The seed given, that of the study gone on with, or a fresh one."""
+        if self.random_state is None and self.storage is not None and self.study_name is not None:
+            known = recorded_seed(os.fspath(self.storage), self.study_name)
+            if known is not None:
+                return known
         if isinstance(self.random_state, Integral):
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
@@ -303,7 +312,7 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     def _choose(self, trials: Any, objective: Objective | None) -> None:
         if callable(self.refit):
-            self.best_index_ = int(self.refit(self.cv_results_))
+            self.best_index_ = operator.index(self.refit(self.cv_results_))
             if not 0 <= self.best_index_ < len(trials):
                 raise IndexError("best_index_ index out of range")
         else:
@@ -447,8 +456,9 @@ def _replicates(splits: Any, seed: int) -> tuple[Replicate, ...]:
     )
 
 
-def _study(trials: Any) -> optuna.Study:
+def _study(trials: Any, name: str | None) -> optuna.Study:
+    """The trials as a study in memory: pickled, it needs no file where it is loaded."""
     with quiet_optuna():
-        study = optuna.create_study(direction="minimize")
+        study = optuna.create_study(direction="minimize", study_name=name)
     study.add_trials(trials)
     return study

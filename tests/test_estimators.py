@@ -193,3 +193,13 @@ def test_a_heavy_tailed_target_is_no_divergence(tail: float) -> None:
     y = np.exp(tail * (X[:, 0] + 0.3 * rng.normal(size=2000)))
 
     assert MLPRegressor(learning_rate_init=0.01, random_state=0).fit(X, y).score(X, y) > 0.2
+
+
+def test_negative_class_weights_and_targets_that_are_text_are_refused(
+    iris: tuple[Any, Any],
+) -> None:
+    X, y = iris
+    with pytest.raises(ValueError, match="class_weight must not be negative"):
+        MLPClassifier(class_weight={0: -1.0, 1: 1.0, 2: 1.0}).fit(X, y)
+    with pytest.raises(ValueError, match="y must be numeric in a regression"):
+        MLPRegressor().fit(X, y.astype(str))

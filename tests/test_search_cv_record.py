@@ -1,5 +1,6 @@
 """`LearningRateSearchCV` with a storage: studies that are gone on with, and those that are not."""
 
+import pickle
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,11 @@ def by_count(estimator: Any, X: Any, y: Any) -> float:
         ({}, {"estimator": pipeline(max_iter=5)}, "max_iter=4, and now 5"),
         ({}, {"scoring": "accuracy"}, "scoring=None, and now 'accuracy'"),
         ({"scoring": "accuracy"}, {"scoring": "f1_macro"}, "scoring='accuracy', and now 'f1_m"),
-        ({"scoring": by_count}, {"scoring": "accuracy"}, "scoring='by_count', and now 'accuracy'"),
+        (
+            {"scoring": by_count},
+            {"scoring": "accuracy"},
+            r"scoring='by_count \w+', and now 'accuracy'",
+        ),
         (
             {"scoring": make_scorer(f1_score, average="micro")},
             {"scoring": make_scorer(f1_score, average="macro")},
@@ -187,3 +192,24 @@ def test_a_storage_may_be_a_path(folder: Path) -> None:
     recorded(storage=folder / "kept.journal").fit(X, Y)
 
     assert (folder / "kept.journal").is_file()
+
+
+def test_a_study_lends_its_seed_to_a_search_without_one(folder: Path) -> None:
+    first = recorded(random_state=None).fit(X, Y)
+    longer = recorded(random_state=None, n_trials=20).fit(X, Y)
+
+    assert longer.cv_results_["params"][:16] == first.cv_results_["params"]
+
+
+def test_another_function_of_the_same_name_is_another_metric(folder: Path) -> None:
+    recorded(scoring=lambda fitted, X, y: fitted.score(X, y)).fit(X, Y)
+    with pytest.raises(InvalidInputError, match="with scoring="):
+        recorded(scoring=lambda fitted, X, y: -fitted.score(X, y)).fit(X, Y)
+
+
+def test_a_pickled_search_needs_no_file_where_it_is_loaded(folder: Path) -> None:
+    searched = recorded().fit(X, Y)
+    kept = pickle.dumps(searched)
+    Path("record.journal").unlink()
+
+    assert np.array_equal(pickle.loads(kept).predict(X), searched.predict(X))  # noqa: S301

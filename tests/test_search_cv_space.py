@@ -230,9 +230,12 @@ def test_a_space_that_does_not_fit_is_refused_before_anything_is_recorded(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"estimator": LogisticRegression()}, "an MLPClassifier, an MLPRegressor or a Pipeline"),
-        ({"estimator": scaled(LogisticRegression())}, "estimator must be an MLPClassifier"),
-        ({"estimator": MLPClassifier}, "estimator must be an MLPClassifier"),
+        (
+            {"estimator": LogisticRegression()},
+            "got sklearn.linear_model._logistic.LogisticRegression",
+        ),
+        ({"estimator": scaled(LogisticRegression())}, "estimator must be lrtune's MLPClassifier"),
+        ({"estimator": MLPClassifier}, "estimator must be lrtune's MLPClassifier"),
         ({"estimator": Classifier(early_stopping=True)}, "early_stopping=True, tol=None: set them"),
         ({"estimator": scaled(Classifier(tol=1e-3))}, "early_stopping=False, tol=0.001: set them"),
         ({"estimator": Classifier(min_learning_rate=1.0)}, "min_learning_rate must be at most"),

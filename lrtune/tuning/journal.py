@@ -28,6 +28,19 @@ class BlockJournal(JournalFileBackend):
         self._path = Path(file_path)
         self._held: list[dict[str, Any]] | None = None
 
+    def require_journal(self) -> None:
+        """Refuse a file of another kind, which Optuna would append to.
+
+        Raises
+        ------
+        ValueError
+            If its beginning is not that of a journal.
+        """
+        with self._path.open("rb") as file:
+            beginning = file.read(len(LINE_START))
+        if not LINE_START.startswith(beginning):
+            raise ValueError("its first line is not a journal's")
+
     def mend(self) -> None:
         """Cut off a half-written last line, left by a crash.
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import joblib
 from sklearn import get_config
 from sklearn.metrics import check_scoring
 from sklearn.utils.metadata_routing import get_routing_for_object
@@ -67,6 +68,8 @@ def make_objective(estimator: Any, scoring: Any, refit: Any) -> tuple[Objective 
         metric = refit if isinstance(refit, str) and callable(scoring) else LOSS
         return Objective(_Scoring(scorer, metric, refit), metric), scorer
     scorers = {name: check_scoring(estimator, each) for name, each in _named(scoring).items()}
+    if not scorers:
+        raise InvalidInputError(f"scoring must name at least one metric, but got {scoring!r}")
     metric = _require_metric(refit, scorers)
     return Objective(_Scoring(scorers, metric, refit), metric), scorers
 
@@ -130,7 +133,11 @@ def describe_scoring(scoring: Any) -> Any:
         return [describe_scoring(scorer) for scorer in scoring]
     if scoring is None or isinstance(scoring, str):
         return scoring
-    return getattr(scoring, "__qualname__", None) or stable_repr(scoring)
+    code = getattr(scoring, "__code__", None)
+    if code is None:
+        return getattr(scoring, "__qualname__", None) or stable_repr(scoring)
+    body = joblib.hash((code.co_code, code.co_names, stable_repr(code.co_consts)))
+    return f"{scoring.__qualname__} {body}"  # two lambdas have one name
 
 
 def stable_repr(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from copy import copy
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -14,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import InvalidParameterError
 
-from lrtune.exceptions import InvalidInputError
+from lrtune.exceptions import InvalidInputError, LrtuneWarning
 from lrtune.replicates import Replicate
 from lrtune.training.network import LOSSES, Network
 from lrtune.training.population import Batches
@@ -118,6 +119,14 @@ def prepare(
         weight_train,
         classes=np.unique(np.asarray(y)) if is_classifier(model) else None,
     )
+    if is_classifier(model) and not rows.y.any(axis=0).all():
+        absent = model.classes_[~rows.y.any(axis=0)].tolist()
+        warnings.warn(
+            f"the training rows of a split hold no row of class {', '.join(map(str, absent))}: "
+            "use a splitter that is stratified or shuffles",
+            LrtuneWarning,
+            stacklevel=2,
+        )
     validation = model.encode(X_transformed, y_validation, weight_validation)
     return Prepared(model, rows, validation, X_validation, y_validation, replicate.seed, pipeline)
 

@@ -38,6 +38,7 @@ __all__ = [
     "open_storage",
     "public_name",
     "quiet_optuna",
+    "recorded_seed",
 ]
 
 DEFAULT_STORAGE = "lrtune.journal"
@@ -146,7 +147,8 @@ def open_storage(
         )
     try:
         journal = BlockJournal(storage)
-        opened = JournalStorage(journal)  # refuses a file of another kind before it is mended
+        journal.require_journal()
+        opened = JournalStorage(journal)
         journal.mend()
         return opened, journal
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -275,6 +277,18 @@ class Record:
         self.study.add_trials(trials[:1])  # the storage wants to read its own first trial back
         with self._journal.block():
             self.study.add_trials(trials[1:])
+
+
+def recorded_seed(storage: str, name: str) -> int | None:
+    """The seed of a study, or None if there is no such study yet."""
+    if "://" not in storage and not Path(storage).is_file():
+        return None
+    opened, _ = open_storage(storage)
+    if name not in optuna.get_all_study_names(opened):
+        return None
+    study = optuna.load_study(storage=opened, study_name=name)
+    seed: int | None = study.user_attrs.get(CONFIGURATION, {}).get("seed")
+    return seed
 
 
 def _require_writable(storage: str, journal: BlockJournal | None) -> None:
