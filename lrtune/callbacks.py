@@ -22,7 +22,6 @@ class FitCallbacks:
     """scikit-learn's callbacks around the epochs of a fit; nothing where it has none."""
 
     def __init__(self, estimator: Any, n_epochs: int, X: Any, y: Any, sample_weight: Any) -> None:
-        self._estimator = estimator
         self.n_epochs = n_epochs
         self._context: Any = None
         self._epoch: Any = None

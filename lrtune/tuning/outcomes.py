@@ -170,10 +170,12 @@ class _Lockstep:
         started = time.perf_counter()
         self.populations: list[Population] = []
         self.trainings: list[Iterator[Epoch]] = []
+        self.steps_per_epoch: list[int] = []
         for replicate in self.replicates:
-            population, training = _start(replicate, self.settings)
+            population, training, steps = _start(replicate, self.settings)
             self.populations.append(population)
             self.trainings.append(training)
+            self.steps_per_epoch.append(steps)
         for epoch in range(self.n_epochs):
             for index in range(len(self.replicates)):
                 if len(self.populations[index]):
@@ -227,8 +229,7 @@ class _Lockstep:
             at = population.diverged[setting]
             loss_there = at.loss if np.isfinite(at.loss) else None
             self.diverged[setting] = DivergedAt(index + 1, epoch + 1, at.step, loss_there)
-            steps = population.steps_per_epoch(len(replicate.rows))
-            self.epochs_done[index, setting] = at.step / steps
+            self.epochs_done[index, setting] = at.step / self.steps_per_epoch[index]
         self._drop(gone)
 
     def _compete(self, prune: Prune, epoch: int) -> None:
@@ -263,7 +264,10 @@ class _Lockstep:
         )
 
 
-def _start(replicate: Prepared, settings: Sequence[Setting]) -> tuple[Population, Iterator[Epoch]]:
+def _start(
+    replicate: Prepared, settings: Sequence[Setting]
+) -> tuple[Population, Iterator[Epoch], int]:
+    """A population, its training, and the steps of its epochs."""
     streams = RandomStreams(replicate.seed)
     model = replicate.model
     population: Population = model.make_population(replicate.rows, len(settings), streams.weights)
@@ -281,4 +285,4 @@ def _start(replicate: Prepared, settings: Sequence[Setting]) -> tuple[Population
         shuffle=model.shuffle,
         watched=watched,
     )
-    return population, training
+    return population, training, population.steps_per_epoch(len(rows))

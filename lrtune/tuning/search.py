@@ -34,8 +34,8 @@ from lrtune.tuning.trials import to_trial
 __all__ = ["NOT_CONFIRMED", "Progress", "Searched", "configuration", "search"]
 
 NOT_CONFIRMED = (
-    "the loss was measured on the replicates that chose the setting, so expect a somewhat higher "
-    "one on fresh seeds"
+    "the loss was measured on the replicates that chose the setting, so expect a higher one on "
+    "fresh seeds, the more so the smaller the table"
 )
 
 

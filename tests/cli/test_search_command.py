@@ -220,7 +220,7 @@ def test_the_result_reads_at_a_glance(lrtune: Callable[..., Any]) -> None:
     assert "make_pipeline(StandardScaler(), MLPClassifier(" in run.out
     assert run.err == (
         "Note: the loss was measured on the replicates that chose the setting, so expect a "
-        "somewhat higher one on fresh seeds.\n"
+        "higher one on fresh seeds, the more so the smaller the table.\n"
     )
 
 

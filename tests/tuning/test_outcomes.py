@@ -112,3 +112,17 @@ def test_an_estimator_without_a_pipeline_is_judged_too_and_left_unchanged() -> N
     assert outcome.validation_curves.shape == (1, 2)
     assert before == estimator.get_params()
     assert not hasattr(estimator, "coefs_")
+
+
+def test_plateau_counts_the_epochs_of_the_rows_that_it_trains_on() -> None:
+    X, y = load_iris(return_X_y=True)
+    X = np.vstack([X, X])
+    y = np.concatenate([y, y])
+    replicate = make_replicates(y, 1, task="classification")[0]
+    model = MLPClassifier(max_iter=3, batch_size=20, validation_fraction=0.5)
+    prepared = prepare(make_pipeline(StandardScaler(), model), X, y, replicate)
+    outcome = judge([prepared], [Setting(1e6, "plateau", 0.1)])[0]
+    steps = -(-(len(replicate.train) // 2) // 20)
+
+    assert outcome.diverged is not None
+    assert outcome.epochs == outcome.diverged.step / steps
