@@ -41,9 +41,11 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
     activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
         Activation of the hidden layers.
     optimizer : str, default="sgd"
-        One of "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw".
+        One of "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "dog". With
+        ``learning_rate_init=1`` "dog" (distance over gradients) finds its step size by itself, in
+        runs of several hundred steps.
     learning_rate_init : float, default=0.1
-        α₀, the learning rate at the start.
+        α₀, the learning rate at the start; of "dog" a factor on its step size.
     decay : str, default="constant"
         How the rate decays; a key of `lrtune.training.schedules.DECAYS`.
     decay_rate : float, default=0
@@ -61,7 +63,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
     beta_1, beta_2 : float, default=0.9, 0.999
         Of "adam" and "adamw".
     epsilon : float, default=1e-8
-        Of "adagrad", "rmsprop", "adam" and "adamw".
+        Of "adagrad", "rmsprop", "adam", "adamw" and "dog".
     weight_decay : float, default=0.01
         Decoupled weight decay of "adamw".
     weights_init : str, default="glorot_uniform"

@@ -20,8 +20,9 @@ pytestmark = pytest.mark.filterwarnings(
 CONFIGURATIONS: list[dict[str, Any]] = [
     {"optimizer": optimizer, "learning_rate_init": 0.01}
     for optimizer in OPTIMIZERS
-    if optimizer != "rmsprop"
+    if optimizer not in {"rmsprop", "dog"}
 ] + [
+    {"optimizer": "dog", "learning_rate_init": 1.0},
     # check_class_weight_classifiers trains for 1,000 epochs with class weights of 1e7 to 1. Once
     # the heavy class is learned its gradients vanish, and with ε = 1e-8 rmsprop scales those of
     # the light classes up to full steps.

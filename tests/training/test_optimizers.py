@@ -11,6 +11,8 @@ import pytest
 from lrtune.training.optimizers import OPTIMIZERS
 
 Update = Callable[[float, float, float, dict[str, float], int, Any], float]
+Weights = list[float]
+WholeUpdate = Callable[[Weights, Weights, float, dict[Any, Any], int, Any], Weights]
 RATES = np.array([[0.5], [0.01], [1e-4]])
 SHAPE = (3, 7)
 STEPS = 12
@@ -70,14 +72,41 @@ def adamw(w: float, g: float, rate: float, memory: dict[str, float], t: int, o: 
     return adam(w - rate * o.weight_decay * w, g, rate, memory, t, o)
 
 
-TEXTBOOK: dict[str, Update] = {
-    "sgd": sgd,
-    "momentum": momentum,
-    "nesterov": nesterov,
-    "adagrad": adagrad,
-    "rmsprop": rmsprop,
-    "adam": adam,
-    "adamw": adamw,
+# all weights of a setting
+
+
+def each(update: Update) -> WholeUpdate:
+    """One weight at a time."""
+
+    def whole(
+        ws: Weights, gs: Weights, rate: float, memory: dict[Any, Any], t: int, o: Any
+    ) -> Weights:
+        return [
+            update(w, g, rate, memory.setdefault(index, {}), t, o)
+            for index, (w, g) in enumerate(zip(ws, gs, strict=True))
+        ]
+
+    return whole
+
+
+def dog(ws: Weights, gs: Weights, rate: float, memory: dict[Any, Any], t: int, o: Any) -> Weights:
+    start = memory.setdefault("start", ws)
+    distances = memory.setdefault("distances", [1e-6 * (1 + math.hypot(*start))])
+    distances.append(math.dist(ws, start))
+    memory["s"] = memory.get("s", 0.0) + sum(g**2 for g in gs)
+    eta = max(distances) / math.sqrt(memory["s"] + o.epsilon)
+    return [w - rate * eta * g for w, g in zip(ws, gs, strict=True)]
+
+
+TEXTBOOK: dict[str, WholeUpdate] = {
+    "sgd": each(sgd),
+    "momentum": each(momentum),
+    "nesterov": each(nesterov),
+    "adagrad": each(adagrad),
+    "rmsprop": each(rmsprop),
+    "adam": each(adam),
+    "adamw": each(adamw),
+    "dog": dog,
 }
 
 
@@ -88,13 +117,14 @@ def start_and_gradients(seed: int = 0) -> tuple[Any, Any]:
     return rng.normal(size=SHAPE), gradients
 
 
-def by_hand(optimizer: Any, update: Update, start: Any, gradients: Any) -> Any:
+def by_hand(optimizer: Any, update: WholeUpdate, start: Any, gradients: Any) -> Any:
     params = start.copy()
-    for index in np.ndindex(*SHAPE):
-        w, memory = float(start[index]), {}
+    for setting, rate in enumerate(RATES[:, 0].tolist()):
+        ws: Weights = start[setting].tolist()
+        memory: dict[Any, Any] = {}
         for t, g in enumerate(gradients, start=1):
-            w = update(w, float(g[index]), float(RATES[index[0], 0]), memory, t, optimizer)
-        params[index] = w
+            ws = update(ws, g[setting].tolist(), rate, memory, t, optimizer)
+        params[setting] = ws
     return params
 
 
@@ -227,3 +257,75 @@ def test_optimizers_of_equal_options_are_equal_and_hold_no_state(name: str) -> N
     stacked(optimizer, *start_and_gradients())
 
     assert OPTIMIZERS[name]() == optimizer
+
+
+# --- distance over gradients ----------------------------------------------------------------------
+
+
+def descended(curvatures: Any, start: Any, steps: int, *, dtype: str = "float64") -> Any:
+    """DoG on ½ Σ cᵢ·xᵢ², every setting from the same start."""
+    params = np.repeat(np.array([start], dtype=dtype), len(curvatures), axis=0)
+    optimizer, rates = OPTIMIZERS["dog"](), np.ones((len(params), 1), dtype=dtype)
+    state = optimizer.init(params)
+    for _ in range(steps):
+        optimizer.update(params, (params * curvatures).astype(dtype), state, rates)
+    return params
+
+
+def test_three_steps_of_dog_on_a_parabola_by_hand() -> None:
+    # ½x² from x₀ = 3, so g = x; ε = 1e-8 beside Σg² ≥ 9 changes less than 1e-9 of a step
+    first = 4e-6  # 1e-6·(1 + 3), and g/√g² = 1
+    second = first * (3 - first) / math.sqrt(9 + (3 - first) ** 2)  # r̄ = 4e-6, come so far
+    third_x = 3 - first - second
+    third = (first + second) * third_x / math.sqrt(9 + (3 - first) ** 2 + third_x**2)
+    moved = [3 - float(descended([[1.0]], [3.0], steps)[0, 0]) for steps in (1, 2, 3)]
+
+    assert moved == pytest.approx([first, first + second, first + second + third], rel=1e-8)
+    assert moved == pytest.approx([4e-6, 6.8284e-6, 10.7708e-6], rel=1e-4)  # 1/√2, then 1/√3
+
+
+def test_dog_keeps_the_furthest_it_came_on_its_way_back() -> None:
+    params, rates, optimizer = np.zeros((1, 1)), np.ones((1, 1)), OPTIMIZERS["dog"]()
+    state = optimizer.init(params)
+    told = []
+    for x in (0.0, 5.0, 2.0):
+        params[:] = x
+        optimizer.update(params, np.zeros((1, 1)), state, rates)
+        told.append(float(state.buffers["distance"][0, 0]))
+
+    assert told == [1e-6, 5.0, 5.0]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("distance", [1e-2, 1.0, 1e2, 1e4])
+def test_dog_needs_no_rate_whatever_the_scale(distance: float, dtype: str) -> None:
+    shape, start = np.array([1.0, 0.5, 0.2]), np.full(3, distance)
+    curvatures = shape * 10.0 ** np.arange(-3, 4)[:, np.newaxis]  # seven settings, 1e6 apart
+
+    ends = descended(curvatures, start, 1000, dtype=dtype)
+
+    assert (np.abs(ends) < 0.01 * distance).all()
+
+
+@pytest.mark.parametrize("unit", [1e-2, 1e2, 1e6])
+def test_dog_takes_the_same_steps_in_any_unit_of_the_loss(unit: float) -> None:
+    shape = np.array([[1.0, 0.5, 0.2]])
+    expected = descended(shape, np.ones(3), 100)
+
+    assert expected == pytest.approx(descended(shape * unit, np.ones(3), 100), rel=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("width", [1, 7, 8, 129, 901, 8193, 20_011])
+def test_the_norms_of_dog_do_not_depend_on_the_settings_beside(width: int, dtype: str) -> None:
+    rng, optimizer = np.random.default_rng(width), OPTIMIZERS["dog"]()
+    start = rng.normal(size=(5, width)).astype(dtype)
+    gradients = rng.normal(size=(3, 5, width)).astype(dtype)
+    rates = np.geomspace(0.1, 1e5, 5)[:, np.newaxis]
+    together = stacked(optimizer, start, gradients, rates)
+
+    for k in range(5):
+        one = slice(k, k + 1)
+        alone = stacked(optimizer, start[one], gradients[:, one], rates[one])
+
+        assert np.array_equal(alone, together[one])

@@ -31,6 +31,32 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+class DistanceOverGradients:
+    """DoG, which torch lacks: the paper's equations on whole tensors."""
+
+    def __init__(self, parameters: Any, lr: float) -> None:
+        self.parameters, self.lr = list(parameters), lr
+        self.start = self._flat(p.detach() for p in self.parameters)
+        self.distances = [1e-6 * (1 + self.start.norm())]
+        self.gradients: list[Any] = []
+
+    @staticmethod
+    def _flat(tensors: Any) -> Any:
+        return torch.cat([tensor.reshape(-1) for tensor in tensors])
+
+    def zero_grad(self) -> None:
+        for p in self.parameters:
+            p.grad = None
+
+    def step(self) -> None:
+        with torch.no_grad():
+            self.distances.append((self._flat(self.parameters) - self.start).norm())
+            self.gradients.append(self._flat(p.grad for p in self.parameters).norm() ** 2)
+            eta = max(self.distances) / (sum(self.gradients) + 1e-8) ** 0.5
+            for p in self.parameters:
+                p -= self.lr * eta * p.grad
+
+
 TORCH_OPTIMIZERS: dict[str, Callable[..., Any]] = {
     "sgd": torch.optim.SGD,
     "momentum": lambda p, lr: torch.optim.SGD(p, lr, momentum=0.9),
@@ -39,6 +65,7 @@ TORCH_OPTIMIZERS: dict[str, Callable[..., Any]] = {
     "rmsprop": lambda p, lr: torch.optim.RMSprop(p, lr, alpha=0.9, eps=1e-8),
     "adam": torch.optim.Adam,
     "adamw": lambda p, lr: torch.optim.AdamW(p, lr, weight_decay=0.01),
+    "dog": DistanceOverGradients,
 }
 RATES = {
     "sgd": 0.1,
@@ -48,6 +75,7 @@ RATES = {
     "rmsprop": 0.002,
     "adam": 0.002,
     "adamw": 0.002,
+    "dog": 1.0,
 }
 
 
