@@ -115,19 +115,27 @@ class Loss(NamedTuple):
 
 
 def _log_loss(z: Array, y: Array) -> Array:
-    """Cross entropy of softmax(z); finite as long as z is, however small the probability."""
-    z -= z.max(axis=-1, keepdims=True)
-    target = (z * y).sum(axis=-1)
-    np.exp(z, out=z)
-    total = z.sum(axis=-1, keepdims=True)
-    z /= total
-    return np.asarray(np.log(total[..., 0]) - target)
+    """Cross entropy of softmax(z); finite as long as z is, however small the probability.
+
+    Classes come first while it is worked out: NumPy reduces a first axis several times faster
+    than a last one of few elements.
+    """
+    n_settings, n_rows, n_classes = z.shape
+    by_class = z.reshape(-1, n_classes).T.copy()
+    by_class -= by_class.max(axis=0)
+    by_row = by_class.reshape(n_classes, n_settings, n_rows)
+    target = (by_row * y.T[:, np.newaxis]).sum(axis=0)
+    np.exp(by_class, out=by_class)
+    total = by_class.sum(axis=0)
+    by_class /= total
+    z[...] = by_row.transpose(1, 2, 0)
+    return np.asarray(np.log(total).reshape(n_settings, n_rows) - target)
 
 
 def _squared_error(z: Array, y: Array) -> Array:
     """Squared error, mean over the outputs: torch ``MSELoss``, Keras ``mean_squared_error``."""
     difference = z - y
-    return np.asarray((difference * difference).mean(axis=-1))
+    return np.asarray(np.einsum("...o,...o->...", difference, difference) / z.shape[-1])
 
 
 def _variance(y: Array) -> float:
@@ -324,10 +332,11 @@ class Network:
             delta *= scale / len(X)
         else:
             delta *= (sample_weight * (scale / sample_weight.sum()))[:, np.newaxis]
+        ones = np.ones((1, len(X)), dtype=delta.dtype)  # a product sums faster than np.sum
         for index in range(len(layers) - 1, -1, -1):
             signal = outputs[index - 1] if index else X
             np.matmul(signal.swapaxes(-1, -2), delta, out=gradients[index].weights)
-            np.sum(delta, axis=1, keepdims=True, out=gradients[index].biases)
+            np.matmul(ones, delta, out=gradients[index].biases)
             if index:
                 delta = np.matmul(delta, layers[index].weights.swapaxes(-1, -2))
                 multiply_by_derivative(delta, signal)
