@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lrtune.model_selection import LearningRateSearchCV
     from lrtune.training.schedules import Schedule
     from lrtune.tuning.pruners import DivergencePruner
+    from lrtune.tuning.range_test import lr_range_test
 
 __all__ = [
     "DivergencePruner",
@@ -24,6 +25,7 @@ __all__ = [
     "MLPRegressor",
     "Schedule",
     "__version__",
+    "lr_range_test",
 ]
 
 _HOMES = {
@@ -32,6 +34,7 @@ _HOMES = {
     "MLPClassifier": "lrtune.estimators",
     "MLPRegressor": "lrtune.estimators",
     "Schedule": "lrtune.training.schedules",
+    "lr_range_test": "lrtune.tuning.range_test",
 }
 
 

@@ -24,6 +24,7 @@ from lrtune.exceptions import (
 __all__ = ["COMMANDS", "LazyGroup", "cli", "main"]
 
 COMMANDS: dict[str, str] = {
+    "range-test": "Test which learning rates are worth searching.",
     "schedule": "Print the learning rate of every epoch.",
     "search": "Search for the learning rate of a network on a table.",
     "studies": "List the studies in a record.",
@@ -42,7 +43,8 @@ class LazyGroup(click.Group):
         """Import the command's module."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"lrtune.cli.{cmd_name}").command
+        module = importlib.import_module(f"lrtune.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

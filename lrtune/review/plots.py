@@ -1,9 +1,10 @@
-"""Figures of schedules."""
+"""Figures of schedules and of range tests."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,7 +12,10 @@ from matplotlib.figure import Figure
 from lrtune.exceptions import InvalidInputError
 from lrtune.training.schedules import Schedule
 
-__all__ = ["COLOURS", "POINTS_PER_EPOCH", "plot_schedules", "save_figure"]
+if TYPE_CHECKING:
+    from lrtune.tuning.range_result import RangeTestResult
+
+__all__ = ["COLOURS", "POINTS_PER_EPOCH", "plot_range_test", "plot_schedules", "save_figure"]
 
 POINTS_PER_EPOCH = 50
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -49,6 +53,57 @@ def plot_schedules(schedules: Mapping[str, Schedule], epochs: int) -> Figure:
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend()
+    return figure
+
+
+def plot_range_test(result: RangeTestResult) -> Figure:
+    """Smoothed loss against the rising rate, with the edge and the suggestions.
+
+    Parameters
+    ----------
+    result : RangeTestResult
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Not attached to any window.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from lrtune import MLPClassifier, lr_range_test
+    >>> model = make_pipeline(StandardScaler(), MLPClassifier())
+    >>> figure = plot_range_test(lr_range_test(model, *load_wine(return_X_y=True)))
+    >>> figure.axes[0].get_xlabel()
+    'learning rate (no unit)'
+    """
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    axes = figure.subplots()
+    curves = np.where(np.isfinite(result.smoothed), result.smoothed, np.nan)
+    axes.plot(result.rates, curves.T, color="0.7", linewidth=0.8, label="a replicate")
+    running = 2 * np.isfinite(curves).sum(axis=0) > len(curves)
+    median = np.nanmedian(curves[:, running], axis=0)
+    axes.plot(result.rates[running], median, color=COLOURS[0], linewidth=2.5, label="median")
+    for index, name in enumerate(("edge", *result.suggestions)):
+        spread = result.spread(name)
+        if spread is None or spread.median is None or spread.lower is None:
+            continue
+        colour = COLOURS[1 + index % (len(COLOURS) - 1)]
+        label = f"{name} {spread.median:.2g}"
+        axes.axvline(spread.median, color=colour, linestyle="--" if index else "-", label=label)
+        upper = result.rates[-1] if spread.upper is None else spread.upper
+        axes.axvspan(spread.lower, upper, color=colour, alpha=0.15, linewidth=0)
+    low, high = result.learning_rate_range
+    axes.set(xlabel="learning rate (no unit)", ylabel="training loss of a batch, smoothed")
+    axes.set_xscale("log")
+    axes.set_ylim(0, 2 * float(median[0]) or 1.0)  # a diverging loss would hide the others
+    axes.set_title(f"range for a search: {low:g} to {high:g}", fontsize="medium")
+    axes.grid(alpha=0.3)
+    handles, labels = axes.get_legend_handles_labels()
+    first = dict(zip(reversed(labels), reversed(handles), strict=True))  # each label once
+    axes.legend(reversed(first.values()), reversed(first), fontsize="small")
     return figure
 
 

@@ -200,33 +200,69 @@ class Population:
             Mean training loss of the settings still in the stack.
         """
         total, weight_total = np.zeros(len(self)), 0.0
-        full_batch = min(self.batch_size, len(order))
-        self._make_buffers(full_batch)
+        self._make_buffers(min(self.batch_size, len(rows)))
         with np.errstate(all="ignore"):  # a diverging setting overflows; the predicate tells
             rates = rates.astype(self.parameters.dtype)
             for step, start in enumerate(range(0, len(order), self.batch_size)):
-                batch = rows.take(order[start : start + self.batch_size])
-                weight = _total_weight(batch)
-                if weight == 0:
-                    continue
-                outputs = self.network.forward(self._layers, batch.X, self._buffers)
-                loss = _mean(self.network.row_losses(outputs, batch.y), batch)
-                if self.threshold is None:
-                    self._guess = LOSSES[self.network.loss].guess(rows.y)
-                    self._centre = rows.y.mean(axis=0)
-                    self.threshold = divergence_threshold(self._guess, float(loss[0]))
-                # a batch that is not full counts by its share: one odd row is not a divergence
-                kept = self._sound(loss * (len(batch) / full_batch), batch)
-                if not kept.all():
-                    self._drop(kept, loss)
+                before = self.settings
+                picked = order[start : start + self.batch_size]
+                loss, weight = self._train_step(rows, picked, rates[step])
+                if self.settings is not before:
+                    kept = np.isin(before, self.settings)
                     loss, total, rates = loss[kept], total[kept], rates[:, kept]
-                    outputs = [output[kept] for output in outputs]
                     if not len(self):
                         break
                 total += weight * loss
                 weight_total += weight
-                self._update(batch, outputs, weight, rates[step][:, np.newaxis])
         return np.asarray(total / weight_total) if weight_total else total
+
+    def train_step(self, rows: Batches, picked: Array, rates: Array) -> tuple[Array, float]:
+        """Train on one batch.
+
+        Settings whose batch loss has diverged leave the stack, before the update.
+
+        Parameters
+        ----------
+        rows : Batches
+            All rows to train on.
+        picked : ndarray of int, shape (b,)
+            The batch's rows among them, at most `batch_size`.
+        rates : ndarray of shape (k,)
+            Learning rates of the settings now in the stack.
+
+        Returns
+        -------
+        loss : ndarray of shape (k,)
+            Mean loss on the batch before the update, also of the settings that left the stack.
+        weight : float
+            Total weight of the batch's rows; if it is 0 nothing was trained.
+        """
+        self._make_buffers(min(self.batch_size, len(rows)))
+        with np.errstate(all="ignore"):
+            return self._train_step(rows, picked, rates.astype(self.parameters.dtype))
+
+    def _train_step(self, rows: Batches, picked: Array, rates: Array) -> tuple[Array, float]:
+        batch = rows.take(picked)
+        weight = _total_weight(batch)
+        if weight == 0:
+            return np.zeros(len(self)), weight
+        outputs = self.network.forward(self._layers, batch.X, self._buffers)
+        loss = _mean(self.network.row_losses(outputs, batch.y), batch)
+        if self.threshold is None:
+            self._guess = LOSSES[self.network.loss].guess(rows.y)
+            self._centre = rows.y.mean(axis=0)
+            self.threshold = divergence_threshold(self._guess, float(loss[0]))
+        # a batch that is not full counts by its share: one odd row is not a divergence
+        share = len(batch) / min(self.batch_size, len(rows))
+        kept = self._sound(loss * share, batch)
+        if not kept.all():
+            self._drop(kept, loss)
+            if not len(self):
+                return loss, weight
+            rates = rates[kept]
+            outputs = [output[kept] for output in outputs]
+        self._update(batch, outputs, weight, rates[:, np.newaxis])
+        return loss, weight
 
     def _update(self, batch: Batches, outputs: list[Array], weight: float, rates: Array) -> None:
         self.network.backward(

@@ -1,0 +1,177 @@
+"""``lrtune range-test``: where training begins, falls fastest and diverges."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lrtune.cli.options import HiddenSizes, PositiveFloat
+from lrtune.exceptions import InvalidInputError
+from lrtune.training.optimizers import OPTIMIZERS
+
+__all__ = ["MEANINGS", "command"]
+
+MEANINGS = {
+    "edge": "the lowest rate that diverges",
+    "valley": "middle of the longest fall of the loss",
+    "steepest": "where the loss falls fastest",
+    "minimum": "a tenth of the rate where the loss is lowest",
+}
+"""What is printed, and what it is."""
+
+
+@click.command("range-test", short_help="Test which learning rates are worth searching.")
+@click.argument("data")
+@click.option("--target", metavar="COLUMN", help="Column to predict.  [default: the last]")
+@click.option(
+    "--task",
+    type=click.Choice(["auto", "classification", "regression"]),
+    default="auto",
+    show_default=True,
+    help="What kind of target it is.",
+)
+@click.option(
+    "--hidden",
+    type=HiddenSizes(),
+    default="50,12",
+    show_default=True,
+    help="Hidden units of each layer.",
+)
+@click.option(
+    "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Rows per step."
+)
+@click.option(
+    "--optimizer",
+    type=click.Choice(list(OPTIMIZERS)),
+    default="sgd",
+    show_default=True,
+    help="What the rate is for.",
+)
+@click.option(
+    "--replicates",
+    type=click.IntRange(1, 10_000),
+    default=5,
+    show_default=True,
+    help="Splits and seeds to test on.",
+)
+@click.option(
+    "--low", type=PositiveFloat(), default=1e-6, show_default=True, help="The lowest rate."
+)
+@click.option(
+    "--high", type=PositiveFloat(), default=1e3, show_default=True, help="The highest rate."
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(10, 1_000_000),
+    default=100,
+    show_default=True,
+    help="Steps over which the rate rises.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="The same seed gives the same replicates.",
+)
+@click.option(
+    "--plot", type=click.Path(dir_okay=False), help="Also draw it: a PNG, SVG or PDF file."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else.")
+def command(
+    data: str,
+    target: str | None,
+    task: Any,
+    hidden: tuple[int, ...],
+    batch_size: int,
+    optimizer: str,
+    replicates: int,
+    low: float,
+    high: float,
+    steps: int,
+    seed: int,
+    plot: str | None,
+    as_json: bool,
+) -> None:
+    """Test which learning rates are worth searching for a network on DATA.
+
+    DATA is iris, digits, wine, breast_cancer, diabetes, or a numeric CSV file with a header line.
+    The edge is the lowest rate at which training diverges within a few steps; the range to search
+    has it inside. The other rates are what rules of thumb make of the loss while the rate rises
+    from step to step.
+
+    \b
+    Examples:
+      lrtune range-test iris
+      lrtune range-test table.csv --target price --optimizer adam --plot range.png
+    """
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from lrtune.data import load_dataset
+    from lrtune.estimators import MLPClassifier, MLPRegressor
+    from lrtune.tuning.range_test import lr_range_test
+
+    if plot is not None and not Path(plot).parent.is_dir():
+        raise InvalidInputError(
+            f"--plot must be a file in an existing folder, but {str(Path(plot).parent)!r} is none"
+        )
+    dataset = load_dataset(data, target=target, task=task)
+    for note in dataset.notes:
+        click.echo(note, err=True)
+    network = MLPClassifier if dataset.task == "classification" else MLPRegressor
+    model = network(hidden, optimizer=optimizer, batch_size=batch_size, dtype="float32")
+    result = lr_range_test(
+        make_pipeline(StandardScaler(), model),
+        dataset.X,
+        dataset.y,
+        n_replicates=replicates,
+        low=low,
+        high=high,
+        n_steps=steps,
+        random_state=seed,
+    )
+    if plot is not None:
+        from lrtune.review.plots import plot_range_test, save_figure
+
+        save_figure(plot_range_test(result), Path(plot))
+        click.echo(f"drawn: {plot}", err=True)
+    if as_json:
+        facts = {"dataset": dataset.name, "task": dataset.task, "optimizer": optimizer}
+        click.echo(json.dumps(facts | result.to_dict(), allow_nan=False))
+        return
+    _print(result)
+    for warning in result.warnings:
+        click.echo(f"Note: {warning}.", err=True)
+
+
+def _print(result: Any) -> None:
+    """The edge, the range and the suggestions, with their quartiles over the replicates."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from lrtune.cli.console import make_console
+
+    console = make_console()
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("", style="dim", no_wrap=True)
+    table.add_column("median", justify="right", no_wrap=True)
+    table.add_column("half of the replicates", no_wrap=True)
+    table.add_column("", style="dim", overflow="fold")
+    for name, meaning in MEANINGS.items():
+        spread, beyond = result.spread(name), f"> {result.rates[-1]:.3g}"
+        if spread is None:
+            table.add_row(name, Text("none", style="bold"), "", Text(meaning))
+            continue
+        shown = [
+            beyond if rate is None else f"{rate:.3g}"
+            for rate in (spread.median, spread.lower, spread.upper)
+        ]
+        quartiles = f"{shown[1]} to {shown[2]}"
+        table.add_row(name, Text(shown[0], style="bold"), quartiles, Text(meaning))
+    console.print(table)
+    low, high = result.learning_rate_range
+    console.print(Text(f"\nSearch it:  --alpha0 {low:g}:{high:g}"), soft_wrap=True)
