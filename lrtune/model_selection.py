@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 import os
 import time
-from collections.abc import Callable, Mapping
-from copy import deepcopy
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy, deepcopy
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -42,7 +43,6 @@ from lrtune.tuning.metrics import (
     require_no_metadata,
 )
 from lrtune.tuning.preparation import split_pipeline
-from lrtune.tuning.result import best_trial
 from lrtune.tuning.search import search
 from lrtune.tuning.space import Space
 from lrtune.tuning.storage import Record, quiet_optuna, recorded_seed
@@ -107,6 +107,10 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         if the estimator has no seed of its own.
     timeout : float or None, default=None
         Seconds after which no further block of settings is begun.
+    confirm : bool, default=True
+        Train the best settings again before one is recommended, with fresh initial weights and
+        shuffling, and on fresh splits: shuffled ones where `cv` is a number, those of a splitter
+        that shuffles, or else the same splits again.
     sampler, pruner : optuna sampler and pruner or None, default=None
         Your own, in place of TPE and of no competitive pruning. With a sampler of your own,
         `random_state` does not seed it.
@@ -118,7 +122,7 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
     best_score_ : float
         Its mean score over the splits.
     best_index_ : int
-        Its row in `cv_results_`.
+        Its row in `cv_results_`; once confirmed, not always the row with the best score there.
     best_estimator_ : estimator
         Fitted on all rows, for as many epochs as were searched; with `refit`. (With
         ``decay="plateau"`` a share of the rows, `validation_fraction`, is held out to be watched.)
@@ -164,6 +168,7 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "timeout": [Interval(Real, 0, None, closed="neither"), None],
+        "confirm": ["boolean"],
         "sampler": [BaseSampler, None],
         "pruner": [BasePruner, None],
     }
@@ -182,6 +187,7 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         timeout: float | None = None,
+        confirm: bool = True,
         sampler: BaseSampler | None = None,
         pruner: BasePruner | None = None,
     ) -> None:
@@ -196,6 +202,7 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.timeout = timeout
+        self.confirm = confirm
         self.sampler = sampler
         self.pruner = pruner
 
@@ -237,7 +244,15 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         splitter_params, fit_params = self._route(params, cv)
         seed = self._seed()
         replicates = _replicates(cv.split(X, y, **splitter_params), seed)
-        space = Space.of(self.space, network.optimizer, network.max_iter)
+        fresh = (
+            Replicate(train, test, _seed_of(seed, len(replicates) + number))
+            for number, (train, test) in enumerate(
+                pair
+                for splitter in _fresh_splitters(cv, seed, shuffle=not hasattr(self.cv, "split"))
+                for pair in splitter.split(X, y, **splitter_params)
+            )
+        )
+        space = Space.of(self.space, network.max_iter)
         objective, scorer = make_objective(self.estimator, self.scoring, self.refit)
         if objective is not None:
             require_no_metadata(scorer, params)
@@ -252,6 +267,7 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
             timeout=self.timeout,
             sample_weight=self._network_weight(X, fit_params),
             objective=objective,
+            fresh=fresh if self.confirm else None,
             sampler=self.sampler,
             pruner=self.pruner,
             n_jobs=self.n_jobs,
@@ -265,7 +281,7 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         self.study_ = _study(searched.trials, searched.result.study)
         prefix = "" if network is self.estimator else f"{self.estimator.steps[-1][0]}__"
         self.cv_results_ = cv_results(
-            searched.trials, space, n_splits=self.n_splits_, prefix=prefix
+            searched.trials, searched.space, n_splits=self.n_splits_, prefix=prefix
         )
         self._choose(searched.trials, objective)
         if self.refit:
@@ -316,7 +332,7 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
             if not 0 <= self.best_index_ < len(trials):
                 raise IndexError("best_index_ index out of range")
         else:
-            self.best_index_ = best_trial(trials).number
+            self.best_index_ = self.result_.best_trial
         metric = LOSS if objective is None else objective.metric
         self.best_params_ = self.cv_results_["params"][self.best_index_]
         self.best_score_ = float(self.cv_results_[f"mean_test_{metric}"][self.best_index_])
@@ -449,11 +465,26 @@ def _replicates(splits: Any, seed: int) -> tuple[Replicate, ...]:
             "cv must give at least one split, but gave none: a generator can be used only once, "
             "give a list or a splitter"
         )
-    children = np.random.SeedSequence(seed).spawn(len(pairs))
     return tuple(
-        Replicate(np.asarray(train), np.asarray(test), int(child.generate_state(1)[0]))
-        for (train, test), child in zip(pairs, children, strict=True)
+        Replicate(np.asarray(train), np.asarray(test), _seed_of(seed, number))
+        for number, (train, test) in enumerate(pairs)
     )
+
+
+def _seed_of(seed: int, number: int) -> int:
+    """Seed of a replicate's initial weights and shuffling."""
+    return int(np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1)[0])
+
+
+def _fresh_splitters(cv: Any, seed: int, *, shuffle: bool) -> Iterator[Any]:
+    """A splitter again and again, each time with another seed if it draws at random."""
+    for number in itertools.count(1):
+        splitter = copy(cv)
+        if shuffle and hasattr(cv, "shuffle"):
+            splitter.shuffle = True
+        if getattr(splitter, "shuffle", hasattr(cv, "random_state")):
+            splitter.random_state = _seed_of(seed + 1, number)
+        yield splitter
 
 
 def _study(trials: Any, name: str | None) -> optuna.Study:

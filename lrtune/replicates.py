@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +14,7 @@ from sklearn.model_selection import train_test_split
 
 from lrtune.exceptions import InvalidInputError
 
-__all__ = ["Replicate", "VALIDATION_FRACTION", "make_replicates"]
+__all__ = ["Replicate", "VALIDATION_FRACTION", "draw_replicates", "make_replicates"]
 
 Array = npt.NDArray[Any]
 
@@ -75,22 +78,32 @@ def make_replicates(
     """
     if n_replicates < 1:
         raise InvalidInputError(f"replicates must be at least 1, but got {n_replicates}")
+    endless = draw_replicates(y, task=task, seed=seed, validation_fraction=validation_fraction)
+    return tuple(islice(endless, n_replicates))
+
+
+def draw_replicates(
+    y: Array,
+    *,
+    task: Literal["classification", "regression"],
+    seed: int = 0,
+    first: int = 0,
+    validation_fraction: float = VALIDATION_FRACTION,
+) -> Iterator[Replicate]:
+    """Draw replicates without end, from number `first` on; see `make_replicates`.
+
+    Examples
+    --------
+    >>> y = np.arange(8.0)
+    >>> third = next(draw_replicates(y, task="regression", first=2))
+    >>> third.seed == make_replicates(y, 3, task="regression")[2].seed
+    True
+    """
     if task == "classification":
-        classes, counts = np.unique(y, return_counts=True)
-        if len(classes) < 2:
-            raise InvalidInputError(
-                f"the target must have at least 2 classes, but got {len(classes)}: name another "
-                "--target, or --task regression"
-            )
-        if counts.min() < 2:
-            raise InvalidInputError(
-                f"every class must have at least 2 rows, but class "
-                f"{str(classes[counts.argmin()])!r} has {counts.min()}: drop it or merge it with "
-                "another"
-            )
+        _require_classes(y)
     stratify = y if task == "classification" else None
-    replicates = []
-    for child in np.random.SeedSequence(seed).spawn(n_replicates):
+    for number in itertools.count(first):
+        child = np.random.SeedSequence(seed, spawn_key=(number,))
         split_seed, model_seed = (int(word) for word in child.generate_state(2))
         try:
             train, validation = train_test_split(
@@ -104,5 +117,19 @@ def make_replicates(
                 f"the table must have enough rows to hold out {validation_fraction:.0%} of them, "
                 f"but with {len(y)} rows: {error}"
             ) from error
-        replicates.append(Replicate(train, validation, model_seed))
-    return tuple(replicates)
+        yield Replicate(train, validation, model_seed)
+
+
+def _require_classes(y: Array) -> None:
+    classes, counts = np.unique(y, return_counts=True)
+    if len(classes) < 2:
+        raise InvalidInputError(
+            f"the target must have at least 2 classes, but got {len(classes)}: name another "
+            "--target, or --task regression"
+        )
+    if counts.min() < 2:
+        raise InvalidInputError(
+            f"every class must have at least 2 rows, but class "
+            f"{str(classes[counts.argmin()])!r} has {counts.min()}: drop it or merge it with "
+            "another"
+        )

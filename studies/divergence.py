@@ -46,7 +46,7 @@ def measure(name: str, seed: int) -> dict[str, float]:
         dataset.X,
         dataset.y,
         replicates=replicates,
-        space=Space.default("sgd", EPOCHS),
+        space=Space.default(EPOCHS),
         n_trials=TRIALS,
         seed=seed,
     ).trials

@@ -14,7 +14,7 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-import lrtune.tuning.search
+import lrtune.tuning.exploration
 from lrtune import LearningRateSearchCV, MLPClassifier
 from lrtune.exceptions import InvalidInputError
 
@@ -44,13 +44,13 @@ def told(searched: LearningRateSearchCV) -> dict[str, Any]:
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many settings each block trained."""
     sizes: list[int] = []
-    judge = lrtune.tuning.search.judge
+    judge = lrtune.tuning.exploration.judge
 
     def counted(replicates: Any, settings: Any, **options: Any) -> Any:
         sizes.append(len(settings))
         return judge(replicates, settings, **options)
 
-    monkeypatch.setattr(lrtune.tuning.search, "judge", counted)
+    monkeypatch.setattr(lrtune.tuning.exploration, "judge", counted)
     return sizes
 
 
@@ -76,7 +76,7 @@ def test_a_study_is_gone_on_with_and_ends_as_an_uninterrupted_one_would(
 def test_a_search_that_was_interrupted_keeps_its_finished_blocks(
     folder: Path, trained: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge = lrtune.tuning.search.judge
+    judge = lrtune.tuning.exploration.judge
 
     def interrupted(*args: Any, **options: Any) -> Any:
         if trained:
@@ -84,7 +84,7 @@ def test_a_search_that_was_interrupted_keeps_its_finished_blocks(
         return judge(*args, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(lrtune.tuning.search, "judge", interrupted)
+        patch.setattr(lrtune.tuning.exploration, "judge", interrupted)
         with pytest.raises(KeyboardInterrupt):
             recorded(n_trials=32).fit(X, Y)
     searched = recorded(n_trials=32).fit(X, Y)

@@ -25,7 +25,7 @@ def scaled(network: Any) -> Any:
 
 
 def search(estimator: Any = None, **options: Any) -> LearningRateSearchCV:
-    small = {"n_trials": 16, "cv": 2, "random_state": 0}
+    small = {"n_trials": 16, "cv": 2, "confirm": False, "random_state": 0}
     return LearningRateSearchCV(estimator or scaled(Classifier()), **(small | options))
 
 

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from pathlib import Path
 from typing import Any
 
 import click
 
+from lrtune.training.optimizers import OPTIMIZERS
 from lrtune.training.schedules import DECAYS
 
 __all__ = [
     "DecayList",
+    "FIGURE_FORMATS",
+    "FigureFile",
     "HiddenSizes",
     "MOST_UNITS",
+    "PRUNERS",
     "PositiveFloat",
     "RangeType",
     "StudyName",
+    "network_options",
     "storage_option",
+    "table_options",
 ]
 
 
+FIGURE_FORMATS = ("png", "svg", "pdf")
 MOST_UNITS = 1_000_000
+PRUNERS = ("none", "median", "percentile", "successive-halving", "hyperband")
+"""Those of `lrtune.tuning.pruners`, named here so that help loads no Optuna."""
 
 
 def _number(text: str) -> float:
@@ -134,6 +145,77 @@ class StudyName(click.ParamType):
         if not text.strip() or not text.isprintable():
             self.fail(f"must be printable and not empty, but got {text!r}", param, ctx)
         return text
+
+
+class FigureFile(click.ParamType):
+    """A file to draw to, in an existing folder."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Check before anything is computed."""
+        path = Path(str(value))
+        if path.suffix.lstrip(".").lower() not in FIGURE_FORMATS:
+            self.fail(
+                f"must end in one of {', '.join(FIGURE_FORMATS)}, but got {path.name!r}", param, ctx
+            )
+        if path.is_dir() or not path.parent.is_dir():
+            self.fail(
+                f"must be a file in an existing folder, but {str(path.parent)!r} is none",
+                param,
+                ctx,
+            )
+        return path
+
+
+plot_option = click.option(
+    "--plot", type=FigureFile(), help="Also draw it: a PNG, SVG or PDF file."
+)
+"""``--plot``, the same in every command."""
+
+
+def table_options(function: Any) -> Any:
+    """DATA, ``--target`` and ``--task``."""
+    options = (
+        click.argument("data"),
+        click.option("--target", metavar="COLUMN", help="Column to predict.  [default: the last]"),
+        click.option(
+            "--task",
+            type=click.Choice(["auto", "classification", "regression"]),
+            default="auto",
+            show_default=True,
+            help="What kind of target it is.",
+        ),
+    )
+    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), function)
+
+
+def network_options(function: Any) -> Any:
+    """``--hidden``, ``--batch-size`` and ``--optimizer``."""
+    options = (
+        click.option(
+            "--hidden",
+            type=HiddenSizes(),
+            default="50,12",
+            show_default=True,
+            help="Hidden units of each layer.",
+        ),
+        click.option(
+            "--batch-size",
+            type=click.IntRange(1),
+            default=32,
+            show_default=True,
+            help="Rows per step.",
+        ),
+        click.option(
+            "--optimizer",
+            type=click.Choice(list(OPTIMIZERS)),
+            default="sgd",
+            show_default=True,
+            help="What the rate is for.",
+        ),
+    )
+    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), function)
 
 
 def storage_option(function: Any) -> Any:

@@ -8,9 +8,7 @@ from typing import Any
 
 import click
 
-from lrtune.cli.options import HiddenSizes, PositiveFloat
-from lrtune.exceptions import InvalidInputError
-from lrtune.training.optimizers import OPTIMIZERS
+from lrtune.cli.options import PositiveFloat, network_options, plot_option, table_options
 
 __all__ = ["MEANINGS", "command"]
 
@@ -24,32 +22,8 @@ MEANINGS = {
 
 
 @click.command("range-test", short_help="Test which learning rates are worth searching.")
-@click.argument("data")
-@click.option("--target", metavar="COLUMN", help="Column to predict.  [default: the last]")
-@click.option(
-    "--task",
-    type=click.Choice(["auto", "classification", "regression"]),
-    default="auto",
-    show_default=True,
-    help="What kind of target it is.",
-)
-@click.option(
-    "--hidden",
-    type=HiddenSizes(),
-    default="50,12",
-    show_default=True,
-    help="Hidden units of each layer.",
-)
-@click.option(
-    "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Rows per step."
-)
-@click.option(
-    "--optimizer",
-    type=click.Choice(list(OPTIMIZERS)),
-    default="sgd",
-    show_default=True,
-    help="What the rate is for.",
-)
+@table_options
+@network_options
 @click.option(
     "--replicates",
     type=click.IntRange(1, 10_000),
@@ -77,9 +51,7 @@ MEANINGS = {
     show_default=True,
     help="The same seed gives the same replicates.",
 )
-@click.option(
-    "--plot", type=click.Path(dir_okay=False), help="Also draw it: a PNG, SVG or PDF file."
-)
+@plot_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else.")
 def command(
     data: str,
@@ -93,7 +65,7 @@ def command(
     high: float,
     steps: int,
     seed: int,
-    plot: str | None,
+    plot: Path | None,
     as_json: bool,
 ) -> None:
     """Test which learning rates are worth searching for a network on DATA.
@@ -115,10 +87,6 @@ def command(
     from lrtune.estimators import MLPClassifier, MLPRegressor
     from lrtune.tuning.range_test import lr_range_test
 
-    if plot is not None and not Path(plot).parent.is_dir():
-        raise InvalidInputError(
-            f"--plot must be a file in an existing folder, but {str(Path(plot).parent)!r} is none"
-        )
     dataset = load_dataset(data, target=target, task=task)
     for note in dataset.notes:
         click.echo(note, err=True)
@@ -137,7 +105,7 @@ def command(
     if plot is not None:
         from lrtune.review.plots import plot_range_test, save_figure
 
-        save_figure(plot_range_test(result), Path(plot))
+        save_figure(plot_range_test(result), plot)
         click.echo(f"drawn: {plot}", err=True)
     if as_json:
         facts = {"dataset": dataset.name, "task": dataset.task, "optimizer": optimizer}

@@ -9,8 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
-from lrtune.cli.options import DecayList, PositiveFloat
-from lrtune.exceptions import InvalidInputError
+from lrtune.cli.options import DecayList, PositiveFloat, plot_option
 from lrtune.training.schedules import Schedule
 
 __all__ = ["command"]
@@ -79,15 +78,13 @@ __all__ = ["command"]
     show_default=True,
     help="Hold the rate within an epoch, or change it at every step (seen in the plot).",
 )
-@click.option(
-    "--plot", type=click.Path(dir_okay=False), help="Also draw it: a PNG, SVG or PDF file."
-)
+@plot_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     alpha0: float,
     decays: tuple[str, ...],
     epochs: int,
-    plot: str | None,
+    plot: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -108,7 +105,7 @@ def command(
     t = np.arange(epochs + 1)
     rates = {decay: schedule(t) for decay, schedule in schedules.items()}
     if plot is not None:
-        _plot(schedules, epochs, Path(plot))
+        _plot(schedules, epochs, plot)
     if as_json:
         table = {decay: column.tolist() for decay, column in rates.items()}
         click.echo(json.dumps({"t": t.tolist(), "learning_rate": table}))
@@ -121,9 +118,5 @@ def command(
 def _plot(schedules: dict[str, Schedule], epochs: int, path: Path) -> None:
     from lrtune.review.plots import plot_schedules, save_figure
 
-    if not path.parent.is_dir():
-        raise InvalidInputError(
-            f"--plot must be a file in an existing folder, but {str(path.parent)!r} is none"
-        )
     save_figure(plot_schedules(schedules, epochs), path)
     click.echo(f"drawn: {path}", err=True)

@@ -8,57 +8,37 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 
+from lrtune.cli.options import PRUNERS as PRUNER_NAMES
 from lrtune.cli.options import (
     DecayList,
-    HiddenSizes,
     PositiveFloat,
     RangeType,
     StudyName,
+    network_options,
+    plot_option,
     storage_option,
+    table_options,
 )
-from lrtune.training.optimizers import OPTIMIZERS
+from lrtune.exceptions import InvalidInputError
 from lrtune.training.schedules import DECAYS
 
 __all__ = ["command"]
 
 
 @click.command("search", short_help="Search for the learning rate of a network on a table.")
-@click.argument("data")
-@click.option("--target", metavar="COLUMN", help="Column to predict.  [default: the last]")
-@click.option(
-    "--task",
-    type=click.Choice(["auto", "classification", "regression"]),
-    default="auto",
-    show_default=True,
-    help="What kind of target it is.",
-)
-@click.option(
-    "--hidden",
-    type=HiddenSizes(),
-    default="50,12",
-    show_default=True,
-    help="Hidden units of each layer.",
-)
+@table_options
+@network_options
 @click.option(
     "--epochs",
     type=click.IntRange(1, 1_000_000),
     default=20,
     show_default=True,
     help="Epochs of a trial.",
-)
-@click.option(
-    "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Rows per step."
-)
-@click.option(
-    "--optimizer",
-    type=click.Choice(list(OPTIMIZERS)),
-    default="sgd",
-    show_default=True,
-    help="What the rate is for.",
 )
 @click.option(
     "--decay",
@@ -68,7 +48,9 @@ __all__ = ["command"]
     "[default: those without options of their own, compound and plateau left out]",
 )
 @click.option(
-    "--alpha0", type=RangeType(), help="Range of the initial rate.  [default: by the optimizer]"
+    "--alpha0",
+    type=RangeType(),
+    help="Range of the initial rate.  [default: around the divergence edge, from a range test]",
 )
 @click.option(
     "--decay-rate",
@@ -93,6 +75,31 @@ __all__ = ["command"]
     help="Splits and seeds that each setting is judged on.",
 )
 @click.option(
+    "--confirm/--no-confirm",
+    default=True,
+    help="Confirm the best settings on fresh replicates before one is recommended.  "
+    "[default: confirm]",
+)
+@click.option(
+    "--baseline",
+    is_flag=True,
+    help="Also measure DoG, an optimizer that needs no learning rate.",
+)
+@click.option(
+    "--pruner",
+    type=click.Choice(PRUNER_NAMES),
+    default="none",
+    show_default=True,
+    help="Halt trials that lag behind others; those that diverge are halted in any case.",
+)
+@click.option(
+    "--audit-pruning",
+    "audit_share",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="SHARE",
+    help="Finish this share of the pruned trials after all, and say how many good ones were lost.",
+)
+@click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
     default=0,
@@ -107,6 +114,7 @@ __all__ = ["command"]
     help="Name of the study.  [default: that of the data]",
 )
 @click.option("--resume", is_flag=True, help="Go on with the study of that name.")
+@plot_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else.")
 @click.option("--quiet", is_flag=True, help="No progress, no notes.")
 @click.pass_context
@@ -125,10 +133,15 @@ def command(
     trials: int,
     timeout: float | None,
     replicates: int,
+    confirm: bool,
+    baseline: bool,
+    pruner: str,
+    audit_share: float | None,
     seed: int,
     storage: str,
     name: str | None,
     resume: bool,
+    plot: Path | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -148,11 +161,20 @@ def command(
 
     from lrtune.data import load_dataset
     from lrtune.estimators import MLPClassifier, MLPRegressor
-    from lrtune.replicates import make_replicates
+    from lrtune.replicates import draw_replicates, make_replicates
+    from lrtune.tuning.pruners import PRUNERS
     from lrtune.tuning.search import search
-    from lrtune.tuning.space import Space
+    from lrtune.tuning.space import DEFAULT_RATES, LEARNING_RATE_FREE, Space
     from lrtune.tuning.storage import Record
 
+    if baseline and not confirm:
+        raise click.UsageError(
+            "--baseline is measured on the replicates of the confirmation: leave out --no-confirm"
+        )
+    if plot is not None and not confirm:
+        raise InvalidInputError(
+            "--plot draws what confirmation measures, but got --no-confirm: leave out one of them"
+        )
     dataset = load_dataset(data, target=target, task=task)
     if not quiet:
         for note in dataset.notes:
@@ -164,13 +186,13 @@ def command(
             hidden,
             optimizer=optimizer,
             batch_size=batch_size,
+            learning_rate_init=DEFAULT_RATES[optimizer],
             max_iter=epochs,
             dtype="float32",
         ),
     )
-    space = Space.default(
-        optimizer, epochs, learning_rate_init=alpha0, decay=decays, decay_rate=decay_rate
-    )
+    space = Space.default(epochs, learning_rate_init=alpha0, decay=decays, decay_rate=decay_rate)
+    fresh = draw_replicates(dataset.y, task=dataset.task, seed=seed, first=replicates)
     open_record = Record.resume if resume else Record.create
     with _resumable(ctx) as remember, _progress(trials, show=not quiet) as show:
 
@@ -187,6 +209,10 @@ def command(
             n_trials=trials,
             seed=seed,
             timeout=timeout,
+            fresh=fresh if confirm else None,
+            baseline=LEARNING_RATE_FREE if baseline else None,
+            pruner=PRUNERS[pruner](epochs),
+            audit_share=audit_share,
             open_record=partial(open_record, storage, name or dataset.name),
             description={
                 "dataset": dataset.name,
@@ -201,6 +227,11 @@ def command(
             },
             on_progress=on_progress,
         ).result
+    if plot is not None:
+        from lrtune.review.plots import plot_safe_range, save_figure
+
+        save_figure(plot_safe_range(result), plot)
+        click.echo(f"drawn: {plot}", err=True)
     if as_json:
         click.echo(json.dumps(result.to_dict()))
         return
@@ -241,6 +272,8 @@ def _progress(total: int, *, show: bool) -> Iterator[Callable[[Any], None]]:
         def show_progress(progress: Any) -> None:
             best = "" if progress.best is None else f"best loss {progress.best.value:.4g}, "
             description = f"{best}{progress.trials.diverged} diverged"
+            if progress.confirming:
+                description += ", confirming"
             bar.update(task, completed=progress.finished, description=description)
 
         yield show_progress

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lrtune.cli.console import make_console
+from lrtune.tuning.confirmation import Estimate
 from lrtune.tuning.result import SearchResult
 
 __all__ = ["SCORE_NAMES", "print_summary"]
@@ -24,38 +25,84 @@ def print_summary(result: SearchResult, network: Any, *, n_replicates: int) -> N
     network : MLPClassifier or MLPRegressor
         What was tuned.
     n_replicates : int
-        What each setting was judged on.
+        What each setting was judged on in the search.
     """
     console = make_console()
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     table.add_column(style="dim", overflow="fold")
-    for name, value, remark in _rows(result, network.max_iter, n_replicates):
+    best = result.best
+    table.add_row("learning_rate_init", Text(f"{best.learning_rate_init:.4g}", style="bold"), "")
+    table.add_row("decay", Text(best.decay, style="bold"), "")
+    if best.decay != "constant":
+        table.add_row("decay_rate", Text(f"{best.decay_rate:.4g}", style="bold"), "per epoch")
+    losses = _confirmed if result.confirmation else _searched
+    for name, value, remark in losses(result, network, n_replicates):
         table.add_row(name, Text(value, style="bold"), Text(remark))
+    table.add_row("trials", Text(_trials(result), style="bold"), f"{result.seconds.total:.1f} s")
+    audit = result.pruning_audit
+    if audit is not None:
+        value = f"{audit.lost} of the best {audit.best_tenth} lost"
+        remark = f"{audit.finished} of {audit.pruned} pruned trials finished after all"
+        table.add_row("pruning audit", Text(value, style="bold"), Text(remark))
+    table.add_row("study", Text(str(result.study), style="bold"), Text(f"in {result.storage}"))
     console.print(table)
     console.print(Text(f"\nUse it:  {_code(result, network)}"), soft_wrap=True)
 
 
-def _rows(result: SearchResult, epochs: int, n_replicates: int) -> list[tuple[str, str, str]]:
-    best, trials = result.best, result.trials
-    rows = [("learning_rate_init", f"{best.learning_rate_init:.4g}", ""), ("decay", best.decay, "")]
-    if best.decay != "constant":
-        rows.append(("decay_rate", f"{best.decay_rate:.4g}", "per epoch"))
-    unit = ", squared error in the target's unit" if result.task == "regression" else ""
+def _searched(result: SearchResult, network: Any, n_replicates: int) -> list[tuple[str, str, str]]:
+    what = f"mean of {n_replicates} replicates after {network.max_iter} epochs{_unit(result)}"
+    return [
+        ("validation loss", f"{result.search_loss:.4g}", what),
+        (SCORE_NAMES[result.task], f"{result.score:.3f}", ""),
+    ]
+
+
+def _confirmed(result: SearchResult, network: Any, n_replicates: int) -> list[tuple[str, str, str]]:
+    confirmation = result.confirmation
+    assert confirmation is not None  # noqa: S101
+    fresh = f"{confirmation.replicates} fresh replicates"
+    what = f"after {network.max_iter} epochs, on {fresh}{_unit(result)}"
+    rows = [
+        ("validation loss", result.describe_loss(), what),
+        ("  in the search", f"{result.search_loss:.4g}", f"on the {n_replicates} that chose it"),
+        ("  untuned", _estimate(confirmation.default), f"at {network.learning_rate_init:g}"),
+    ]
+    if confirmation.baseline is not None:
+        rows.append(("  DoG", _estimate(confirmation.baseline), "without a learning rate"))
+    rows.append((SCORE_NAMES[result.task], f"{result.score:.3f}", f"on {fresh}"))
+    if result.safe_range is not None:
+        low, high = result.safe_range
+        below, above = confirmation.profile.is_bounded
+        value = f"{'' if below else '≤ '}{low:.3g} to {'' if above else '≥ '}{high:.3g}"
+        what = "learning_rate_init that loses at most 10 %, without divergence"
+        rows.append(("safe range", value, what))
     rows.append(
         (
-            "validation loss",
-            f"{result.search_loss:.4g}",
-            f"mean of {n_replicates} replicates after {epochs} epochs{unit}",
+            "sensitivity",
+            f"{confirmation.profile.sensitivity:.3g}",
+            "mean excess loss from a tenth to tenfold learning_rate_init",
         )
     )
-    rows.append((SCORE_NAMES[result.task], f"{result.score:.3f}", ""))
+    return rows
+
+
+def _estimate(estimate: Estimate) -> str:
+    if estimate.loss is None:
+        return "diverged"
+    return f"{estimate.loss:.4g}" + ("" if estimate.se is None else f" ± {estimate.se:.2g}")
+
+
+def _unit(result: SearchResult) -> str:
+    return ", squared error in the target's unit" if result.task == "regression" else ""
+
+
+def _trials(result: SearchResult) -> str:
+    trials = result.trials
     outcomes = {"diverged": trials.diverged, "pruned": trials.pruned, "failed": trials.failed}
     rest = "".join(f", {count} {name}" for name, count in outcomes.items() if count)
-    rows.append(("trials", f"{trials.complete} complete{rest}", f"{result.seconds.total:.1f} s"))
-    rows.append(("study", str(result.study), f"in {result.storage}"))
-    return rows
+    return f"{trials.complete} complete{rest}"
 
 
 def _code(result: SearchResult, network: Any) -> str:

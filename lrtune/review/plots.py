@@ -1,4 +1,4 @@
-"""Figures of schedules and of range tests."""
+"""Figures of schedules, range tests and results."""
 
 from __future__ import annotations
 
@@ -14,8 +14,16 @@ from lrtune.training.schedules import Schedule
 
 if TYPE_CHECKING:
     from lrtune.tuning.range_result import RangeTestResult
+    from lrtune.tuning.result import SearchResult
 
-__all__ = ["COLOURS", "POINTS_PER_EPOCH", "plot_range_test", "plot_schedules", "save_figure"]
+__all__ = [
+    "COLOURS",
+    "POINTS_PER_EPOCH",
+    "plot_range_test",
+    "plot_safe_range",
+    "plot_schedules",
+    "save_figure",
+]
 
 POINTS_PER_EPOCH = 50
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -104,6 +112,66 @@ def plot_range_test(result: RangeTestResult) -> Figure:
     handles, labels = axes.get_legend_handles_labels()
     first = dict(zip(reversed(labels), reversed(handles), strict=True))  # each label once
     axes.legend(reversed(first.values()), reversed(first), fontsize="small")
+    return figure
+
+
+def plot_safe_range(result: SearchResult) -> Figure:
+    """Loss against α₀ around the recommended rate, with the safe range and the untuned default.
+
+    Parameters
+    ----------
+    result : SearchResult
+        Of a search with a confirmation.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Not attached to any window.
+
+    Raises
+    ------
+    InvalidInputError
+        If the result was not confirmed.
+    """
+    confirmation = result.confirmation
+    if confirmation is None:
+        raise InvalidInputError(
+            "a safe range needs a confirmed result, but this search was not confirmed: search "
+            "again without --no-confirm (confirm=True)"
+        )
+    profile = confirmation.profile
+    rates, mean, error = np.array(profile.rates), profile.mean, profile.error
+    sound = np.isfinite(mean)
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    axes = figure.subplots()
+    axes.errorbar(
+        rates[sound], mean[sound], error[sound], fmt="o-", color=COLOURS[0], capsize=2,
+        label=f"{result.best.decay}, mean ± standard error",
+    )  # fmt: skip
+    top = min(profile.initial_loss, 1.1 * float(mean[sound].max()))
+    if not sound.all():
+        axes.plot(
+            rates[~sound], np.full((~sound).sum(), top), "x", color=COLOURS[1], label="diverged"
+        )
+    if result.safe_range is not None:
+        low, high = result.safe_range
+        label = f"safe: {low:.3g} to {high:.3g}"
+        axes.axvspan(low, high, color=COLOURS[2], alpha=0.2, linewidth=0, label=label)
+    best = result.best.learning_rate_init
+    axes.axvline(best, color=COLOURS[2], label=f"recommended: {best:.3g}")
+    default = confirmation.default
+    if default.loss is not None:
+        axes.axhline(default.loss, color=COLOURS[6], linestyle="--", label="untuned default")
+    shown = [float(mean[sound].min()), top, *([default.loss] if default.loss is not None else [])]
+    margin = 0.08 * (max(shown) - min(shown)) or 1.0
+    axes.set(
+        xlabel="learning_rate_init (no unit)",
+        ylabel=f"validation loss on {confirmation.replicates} fresh replicates",
+        ylim=(min(shown) - margin, max(shown) + margin),
+    )
+    axes.set_xscale("log")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
     return figure
 
 

@@ -126,6 +126,25 @@ class Schedule:
                 f"and not time, but got {cycle_epochs}"
             )
 
+    def is_comparable(self, epoch: int) -> bool:
+        """Whether the loss after so many epochs says how good a schedule is, beside others'.
+
+        Not during a warm-up, nor in the first half of a cycle after a restart, when the rate is
+        high again and the loss with it.
+
+        Examples
+        --------
+        >>> schedule = Schedule(learning_rate_init=0.1, warmup_epochs=2, cycle_epochs=6)
+        >>> [epoch for epoch in range(1, 13) if schedule.is_comparable(epoch)]
+        [3, 4, 5, 6, 9, 10, 11, 12]
+        """
+        if self.cycle_epochs is None:
+            return epoch > self.warmup_epochs
+        cycles = math.ceil(epoch / self.cycle_epochs) - 1
+        within = epoch - cycles * self.cycle_epochs
+        settled = self.cycle_epochs / 2 if cycles else 0.0
+        return within > self.warmup_epochs and within >= settled
+
     def __call__(self, t: npt.ArrayLike) -> Any:
         """Rate at time `t`.
 

@@ -22,11 +22,17 @@ BLOCK_SIZE = 16
 
 
 def make_sampler(seed: int, n_finished: int) -> BaseSampler:
-    """The sampler of one block: TPE, after a first block drawn at random."""
-    block_seed = int(np.random.SeedSequence([n_finished, seed]).generate_state(1)[0])
+    """The sampler of every block but the first: TPE."""
     return TPESampler(
-        seed=block_seed, n_startup_trials=BLOCK_SIZE, multivariate=True, constant_liar=True
+        seed=_block_seed(seed, n_finished),
+        n_startup_trials=BLOCK_SIZE,
+        multivariate=True,
+        constant_liar=True,
     )
+
+
+def _block_seed(seed: int, n_finished: int) -> int:
+    return int(np.random.SeedSequence([n_finished, seed]).generate_state(1)[0])
 
 
 def ask_block(
@@ -61,7 +67,7 @@ def ask_block(
 
     Examples
     --------
-    >>> space = Space.default("sgd", epochs=20)
+    >>> space = Space.default(epochs=20, learning_rate_init=(0.01, 10.0))
     >>> first, again = ask_block([], space, seed=0), ask_block([], space, seed=0)
     >>> [trial.params for trial in first] == [trial.params for trial in again]
     True
@@ -77,6 +83,9 @@ def ask_block(
     for key, value in notes.items():
         study._storage.set_study_system_attr(study._study_id, key, value)
     study.add_trials(finished)
+    if sampler is None and not finished:
+        for params in space.spread(BLOCK_SIZE, _block_seed(seed, 0)):
+            study.enqueue_trial(params)
     distributions = space.distributions()
     block = [study.ask(fixed_distributions=distributions) for _ in range(BLOCK_SIZE)]
     notes.update(study._storage.get_study_system_attrs(study._study_id))

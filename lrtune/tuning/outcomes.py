@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from joblib import Parallel, delayed, effective_n_jobs
-from sklearn.base import clone
 
 from lrtune.base import RandomStreams, one_blas_thread
 from lrtune.training.lockstep import Epoch, train
 from lrtune.training.population import Population, population_size
-from lrtune.training.schedules import DECAYS
+from lrtune.training.schedules import DECAYS, Schedule
 from lrtune.tuning.preparation import Prepared
 from lrtune.tuning.space import Setting
 
-__all__ = ["DivergedAt", "Outcome", "judge"]
+__all__ = ["DivergedAt", "Outcome", "final_values", "judge"]
 
 Array = npt.NDArray[Any]
 
@@ -132,6 +131,17 @@ def judge(
     return [outcomes[index] for index in range(len(settings))]
 
 
+def final_values(outcome: Outcome, n_replicates: int, metric: str | None = None) -> Array:
+    """What counts of one setting, ``(R,)``: losses at the last epoch, or minus a metric.
+
+    Infinite where the setting diverged, or where the metric has no number.
+    """
+    if outcome.diverged is not None:
+        return np.full(n_replicates, np.inf)
+    values = outcome.validation_curves[:, -1] if metric is None else -outcome.metrics[metric]
+    return np.where(np.isnan(values), np.inf, values)
+
+
 def _population_size(prepared: Prepared) -> int:
     network = prepared.model.make_population(prepared.rows, 1, np.random.default_rng(0)).network
     batch_size = min(prepared.model.batch_size, len(prepared.rows))
@@ -171,8 +181,9 @@ class _Lockstep:
         self.populations: list[Population] = []
         self.trainings: list[Iterator[Epoch]] = []
         self.steps_per_epoch: list[int] = []
+        self.schedules = _schedules(self.replicates[0], self.settings)
         for replicate in self.replicates:
-            population, training, steps = _start(replicate, self.settings)
+            population, training, steps = _start(replicate, self.schedules)
             self.populations.append(population)
             self.trainings.append(training)
             self.steps_per_epoch.append(steps)
@@ -233,12 +244,13 @@ class _Lockstep:
         self._drop(gone)
 
     def _compete(self, prune: Prune, epoch: int) -> None:
-        """Drop the settings that the pruner wants halted."""
+        """Drop the settings that the pruner wants halted, where their schedules let it judge."""
         means = self.losses[:, :, epoch].mean(axis=0)
         gone = [
             setting
             for setting in self.populations[0].settings.tolist()
             if prune(self.indices[setting], epoch + 1, float(means[setting]))
+            and self.schedules[setting].is_comparable(epoch + 1)
         ]
         self.pruned.update(gone)
         self._drop(gone)
@@ -264,16 +276,20 @@ class _Lockstep:
         )
 
 
+def _schedules(replicate: Prepared, settings: Sequence[Setting]) -> list[Schedule]:
+    untuned = replicate.model.schedule()
+    return [replace(untuned, **setting.own_params) for setting in settings]
+
+
 def _start(
-    replicate: Prepared, settings: Sequence[Setting]
+    replicate: Prepared, schedules: Sequence[Schedule]
 ) -> tuple[Population, Iterator[Epoch], int]:
     """A population, its training, and the steps of its epochs."""
     streams = RandomStreams(replicate.seed)
     model = replicate.model
-    population: Population = model.make_population(replicate.rows, len(settings), streams.weights)
-    schedules = [clone(model).set_params(**setting.params).schedule() for setting in settings]
+    population: Population = model.make_population(replicate.rows, len(schedules), streams.weights)
     rows, watched = replicate.rows, None
-    if DECAYS[settings[0].decay].feedback:  # as in a fit, where the validation rows are unknown
+    if DECAYS[schedules[0].decay].feedback:  # as in a fit, where the validation rows are unknown
         rows, watched = model.hold_out(rows, streams.split_seed)
     training = train(
         population,

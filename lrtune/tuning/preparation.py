@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import warnings
 from copy import copy
 from dataclasses import dataclass, fields, replace
@@ -15,6 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import InvalidParameterError
 
+from lrtune.base import RandomStreams
 from lrtune.exceptions import InvalidInputError, LrtuneWarning
 from lrtune.replicates import Replicate
 from lrtune.training.network import LOSSES, Network
@@ -22,7 +24,7 @@ from lrtune.training.population import Batches
 from lrtune.training.schedules import Schedule
 from lrtune.tuning.space import Setting, Space
 
-__all__ = ["Prepared", "check_space", "prepare", "split_pipeline"]
+__all__ = ["Prepared", "check_space", "default_setting", "prepare", "split_pipeline"]
 
 Array = npt.NDArray[Any]
 
@@ -57,6 +59,13 @@ class Prepared:
         loss: str = self.model._loss
         return LOSSES[loss].guess(self.validation.y) * float(self.model.loss_unit)
 
+    @property
+    def initial_loss(self) -> float:
+        """Validation loss of the untrained network, in the target's own unit."""
+        weights = RandomStreams(self.seed).weights
+        population = self.model.make_population(self.rows, 1, weights)
+        return float(population.evaluate(self.validation)[0] * self.model.loss_unit)
+
     def configured(self, others: tuple[tuple[str, Any], ...]) -> Prepared:
         """The same rows, with further parameters of the model set."""
         return replace(self, model=copy(self.model).set_params(**dict(others)))
@@ -76,6 +85,12 @@ def split_pipeline(estimator: Any) -> tuple[Pipeline | None, Any]:
     if isinstance(estimator, Pipeline):
         return (estimator[:-1] if len(estimator) > 1 else None), estimator[-1]
     return None, estimator
+
+
+def default_setting(estimator: Any) -> Setting:
+    """The setting that an estimator has before it is tuned."""
+    _, model = split_pipeline(estimator)
+    return Setting(model.learning_rate_init, model.decay, model.decay_rate)
 
 
 def prepare(
@@ -152,8 +167,9 @@ def check_space(prepared: Prepared, space: Space) -> None:
         except InvalidParameterError as error:
             raise InvalidInputError(str(error)) from error
         configured.model.make_population(prepared.rows, 1, np.random.default_rng(0))
+    prepared.model.schedule()  # of the untuned default
     ends = {
-        "learning_rate_init": space.learning_rate_init,
+        "learning_rate_init": space.learning_rate_init or (sys.float_info.max,),
         "decay": space.decay,
         "decay_rate": space.decay_rate,
         **{name: dimension.ends for name, dimension in space.others if dimension.ends},

@@ -211,7 +211,8 @@ def edge_range(prepared: Sequence[Prepared], space: Space) -> tuple[float, float
             edges = [_edge(replicate.configured(others), rates) for replicate in prepared]
             ranges.append(range_around(_require_hope(edges, rates[0]), rates[-1]))
     lows, highs = zip(*ranges, strict=True)
-    return min(lows), max(highs)
+    floor = max(replicate.model.min_learning_rate for replicate in prepared)
+    return max(min(lows), floor), max(highs)
 
 
 def _grid(low: float, high: float) -> Array:

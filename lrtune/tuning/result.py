@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from typing import Any
 
-from optuna.trial import FrozenTrial, TrialState
-
-from lrtune.exceptions import NothingCompletedError
+from lrtune.tuning.audit import PruningAudit
+from lrtune.tuning.confirmation import Confirmation
 from lrtune.tuning.space import Setting
+from lrtune.tuning.trials import TrialCounts
 
-__all__ = ["SearchResult", "Seconds", "TrialCounts", "best_trial"]
-
-DIVERGED, EPOCHS, SCORE = "diverged", "epochs", "score"
-"""Trial attributes: where it diverged (if it did), epochs trained, mean score."""
-METRICS, SECONDS = "metrics", "seconds"
-"""Trial attributes: what the user's scorers said, by replicate; its share of the training time."""
-
-
-@dataclass(frozen=True)
-class TrialCounts:
-    """Trials by outcome; `pruned` were halted by competition, `diverged` by divergence."""
-
-    complete: int
-    pruned: int
-    diverged: int
-    failed: int
-
-    @classmethod
-    def of(cls, trials: Sequence[FrozenTrial]) -> TrialCounts:
-        """Count trials."""
-        states = [trial.state for trial in trials]
-        diverged = sum(bool(trial.user_attrs.get(DIVERGED)) for trial in trials)
-        return cls(
-            complete=states.count(TrialState.COMPLETE),
-            pruned=states.count(TrialState.PRUNED) - diverged,
-            diverged=diverged,
-            failed=states.count(TrialState.FAIL),
-        )
+__all__ = ["SearchResult", "Seconds"]
 
 
 @dataclass(frozen=True)
@@ -65,10 +37,8 @@ class SearchResult:
     search_loss : float
         Its mean validation loss over the replicates at the last epoch, as the search saw it (in
         a regression, the squared error in the target's own unit).
-    confirmed_loss, confirmed_se, default_loss, safe_range
-        What confirmation on fresh replicates adds; None where there was none.
     score : float
-        Its mean accuracy, or R², over the replicates.
+        Its mean accuracy, or R², on the replicates of the confirmation, or else of the search.
     trials : TrialCounts
     trial_epochs : float
         Epochs trained, over all trials and replicates.
@@ -76,6 +46,12 @@ class SearchResult:
         Epochs that diverged and pruned trials were spared.
     warnings : tuple of str
     seconds : Seconds
+    confirmation : Confirmation or None
+        What fresh replicates said; None if they were not asked.
+    best_trial : int
+        The recommended setting's trial.
+    pruning_audit : PruningAudit or None
+        What finishing some of the pruned trials showed; None if that was not asked for.
     """
 
     study: str | None
@@ -90,10 +66,29 @@ class SearchResult:
     epochs_saved: float
     seconds: Seconds
     warnings: tuple[str, ...] = ()
-    confirmed_loss: float | None = None
-    confirmed_se: float | None = None
-    default_loss: float | None = None
-    safe_range: tuple[float, float] | None = None
+    confirmation: Confirmation | None = None
+    best_trial: int = 0
+    pruning_audit: PruningAudit | None = None
+
+    @property
+    def confirmed_loss(self) -> float | None:
+        """Mean loss of the recommended setting on replicates that had no part in choosing it."""
+        return None if self.confirmation is None else self.confirmation.recommended.loss
+
+    @property
+    def confirmed_se(self) -> float | None:
+        """Its standard error."""
+        return None if self.confirmation is None else self.confirmation.recommended.se
+
+    @property
+    def default_loss(self) -> float | None:
+        """Mean loss of the untuned default there; None also if it diverged."""
+        return None if self.confirmation is None else self.confirmation.default.loss
+
+    @property
+    def safe_range(self) -> tuple[float, float] | None:
+        """Lowest and highest α₀ that lose at most 10 % and never diverged."""
+        return None if self.confirmation is None else self.confirmation.profile.safe_range
 
     @property
     def best_params(self) -> dict[str, Any]:
@@ -114,18 +109,28 @@ class SearchResult:
             "default_loss": self.default_loss,
             "score": self.score,
             "safe_range": None if self.safe_range is None else list(self.safe_range),
+            "confirmation": None if self.confirmation is None else self.confirmation.summary(),
             "trials": asdict(self.trials),
+            "pruning_audit": None if self.pruning_audit is None else asdict(self.pruning_audit),
             "trial_epochs": self.trial_epochs,
             "epochs_saved": self.epochs_saved,
             "warnings": list(self.warnings),
             "seconds": {key: round(value, 3) for key, value in asdict(self.seconds).items()},
         }
 
+    def describe_loss(self) -> str:
+        """The loss in words: confirmed if it is, with its standard error."""
+        if self.confirmed_loss is None:
+            return f"{self.search_loss:.4g}"
+        if self.confirmed_se is None:
+            return f"{self.confirmed_loss:.4g}"
+        return f"{self.confirmed_loss:.4g} ± {self.confirmed_se:.2g}"
+
     def _repr_html_(self) -> str:
         """A small table for notebooks."""
         rows: dict[str, Any] = {
             **self.best_params,
-            "validation loss": f"{self.search_loss:.4g}",
+            "validation loss": self.describe_loss(),
             "score": f"{self.score:.4g}",
             "trials": ", ".join(f"{n} {name}" for name, n in asdict(self.trials).items() if n),
             "study": self.study,
@@ -137,24 +142,3 @@ class SearchResult:
             if value not in (None, "")
         )
         return f"<table>{cells}</table>"
-
-
-def best_trial(trials: Sequence[FrozenTrial]) -> FrozenTrial:
-    """The completed trial with the lowest value, the first of equals.
-
-    Raises
-    ------
-    NothingCompletedError
-        If no trial completed.
-    """
-    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    if not complete:
-        counts = TrialCounts.of(trials)
-        cure = "standardise the columns, or search lower rates (--alpha0 LOW:HIGH, "
-        cure += "learning_rate_init of the space)"
-        if counts.failed:
-            cure = f"{counts.failed} got no number from the scorer, see to that"
-        raise NothingCompletedError(
-            f"none of {len(trials)} trials completed, {counts.diverged} diverged: {cure}"
-        )
-    return min(complete, key=lambda trial: (trial.value, trial.number))

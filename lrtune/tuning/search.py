@@ -1,15 +1,15 @@
-"""The search: ask a block of settings → train it → record it, until the budget is spent.
+"""The search, from an estimator and a table to a recommended setting.
 
-A block is a pure function of the seed and of the trials finished before it (`ask_block`), so the
-same seed gives the same trials, and a resumed study goes on as an uninterrupted one would.
+Replicates are made ready, α₀'s range is found, settings are explored, and the best of them are
+confirmed on fresh replicates.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import joblib
@@ -17,44 +17,48 @@ import numpy as np
 import numpy.typing as npt
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial, Trial
+from optuna.trial import FrozenTrial
 
 from lrtune._version import __version__
 from lrtune.exceptions import InvalidInputError
 from lrtune.replicates import Replicate
-from lrtune.tuning.asking import BLOCK_SIZE, Asker, keep_notes
+from lrtune.tuning.advice import NOT_CONFIRMED, advise
+from lrtune.tuning.asking import BLOCK_SIZE
+from lrtune.tuning.audit import audit_pruning, require_share
+from lrtune.tuning.confirmation import Budget, Confirmation, confirm, share_of_search
+from lrtune.tuning.exploration import Exploration, explore
 from lrtune.tuning.metrics import Objective, stable_repr
-from lrtune.tuning.outcomes import judge
-from lrtune.tuning.preparation import Prepared, check_space, prepare
-from lrtune.tuning.result import EPOCHS, SCORE, SearchResult, Seconds, TrialCounts, best_trial
-from lrtune.tuning.space import Space
+from lrtune.tuning.preparation import Prepared, check_space, default_setting, prepare
+from lrtune.tuning.range_test import edge_range
+from lrtune.tuning.result import SearchResult, Seconds
+from lrtune.tuning.space import Setting, Space
 from lrtune.tuning.storage import Record
-from lrtune.tuning.trials import to_trial
+from lrtune.tuning.trials import EPOCHS, SCORE, TrialCounts, best_trial
 
-__all__ = ["NOT_CONFIRMED", "Progress", "Searched", "configuration", "search"]
+__all__ = ["CONFIRMATION", "Progress", "Searched", "configuration", "search"]
 
-NOT_CONFIRMED = (
-    "the loss was measured on the replicates that chose the setting, so expect a higher one on "
-    "fresh seeds, the more so the smaller the table"
-)
+CONFIRMATION = "confirmation"
+"""The study attribute that says what fresh replicates said."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a search is: at its start, and after each block."""
+    """How far a search is: at its start, after each block, and when confirmation begins."""
 
     study: str | None
     finished: int
     total: int
     best: FrozenTrial | None
     trials: TrialCounts
+    confirming: bool = False
 
 
 @dataclass(frozen=True)
 class Searched:
-    """What a search leaves: its finished trials, the record that keeps them, and the result."""
+    """What a search leaves: trials, the space they are from, their record, and the result."""
 
     trials: Sequence[FrozenTrial]
+    space: Space
     record: Record | None
     result: SearchResult
 
@@ -71,8 +75,11 @@ def search(
     timeout: float | None = None,
     sample_weight: npt.NDArray[Any] | None = None,
     objective: Objective | None = None,
+    fresh: Iterable[Replicate] | None = None,
+    baseline: Setting | None = None,
     sampler: BaseSampler | None = None,
     pruner: BasePruner | None = None,
+    audit_share: float | None = None,
     n_jobs: int | None = None,
     open_record: Callable[[Mapping[str, Any]], Record] | None = None,
     description: Mapping[str, Any] | None = None,
@@ -89,7 +96,7 @@ def search(
     replicates : sequence of Replicate
         What each setting is judged on.
     space : Space
-        What is searched.
+        What is searched; without a range of α₀, around the edge that a range test finds.
     n_trials : int, default=64
         Trials in the study, counting those that a resumed study already has.
     seed : int, default=0
@@ -100,8 +107,15 @@ def search(
         Weights of the rows, in training and in the validation loss.
     objective : Objective, optional
         What is optimised, by default the validation loss.
+    fresh : iterable of Replicate, optional
+        Replicates that the search does not see, as many as are asked for: the best settings are
+        confirmed on them. By default the recommended setting is not confirmed.
+    baseline : Setting, optional
+        Measured beside the recommended setting.
     sampler, pruner : optional
         The user's own, in place of TPE and of no competitive pruning.
+    audit_share : float, optional
+        Share of the pruned trials to finish after all, to see whether good ones were lost.
     n_jobs : int, optional
         Processes that train; the result does not depend on it.
     open_record : callable, optional
@@ -121,84 +135,79 @@ def search(
     InvalidInputError
         If an argument breaks a rule; nothing is recorded then.
     NothingCompletedError
-        If no trial completed.
+        If no trial completed, or none of them on fresh replicates.
     """
     started = time.monotonic()
-    if n_trials < 1:
-        raise InvalidInputError(f"trials must be at least 1, but got {n_trials}")
-    if timeout is not None and not timeout > 0:
-        raise InvalidInputError(f"timeout must be positive, but got {timeout}")
+    _check(n_trials, timeout, audit_share)
     description = description or {}
     prepared = [prepare(estimator, X, y, replicate, sample_weight) for replicate in replicates]
     check_space(prepared[0], space)
+    if space.learning_rate_init is None:
+        space = replace(space, learning_rate_init=edge_range(prepared, space))
+        check_space(prepared[0], space)
     record = None
     if open_record is not None:  # from here on nothing is to be wrong with the arguments
         facts = configuration(
             estimator, X, y, replicates, space, seed, objective, description, sample_weight
         )
-        record = open_record(facts)
+        record = open_record({**facts, "pruner": None if pruner is None else _kind(pruner)})
     study = None if record is None else record.name
     finished = [] if record is None else record.pull()
     report = on_progress or (lambda _: None)
     total = max(n_trials, len(finished))
     report(_progress(study, finished, total))
-    cap = _cap(prepared)
-    asker = Asker(space, seed, sampler, pruner)
-    while len(finished) < n_trials:
-        if timeout is not None and time.monotonic() - started > timeout and finished:
-            break
-        # the block that the next trial belongs to is asked whole; what is already done is skipped
-        first = len(finished) // BLOCK_SIZE * BLOCK_SIZE
-        block = asker.ask(finished[:first])
-        asked = block[len(finished) - first : n_trials - first]
-        trials = _train(prepared, asked, space, objective, cap, pruner, n_jobs)
-        if sampler is not None or pruner is not None:
-            keep_notes(asked, trials)
-        if record is not None:
-            record.push(trials, n_before=len(finished))
-        for trial in trials:
-            trial.number = len(finished)
-            finished.append(trial)
-        report(_progress(study, finished, total))
-    epochs = prepared[0].model.max_iter * len(prepared)
-    seconds = time.monotonic() - started
-    result = _result(finished, record, space, description, epochs, n_trials, seconds)
-    return Searched(finished, record, result)
-
-
-def _train(
-    prepared: Sequence[Prepared],
-    asked: Sequence[Trial],
-    space: Space,
-    objective: Objective | None,
-    cap: float,
-    pruner: BasePruner | None,
-    n_jobs: int | None,
-) -> list[FrozenTrial]:
-    """Train the trials that were asked, and make finished trials of them."""
-
-    def prune(index: int, epoch: int, loss: float) -> bool:
-        asked[index].report(loss, epoch)
-        return asked[index].should_prune()
-
-    begun = datetime.now()
-    outcomes = judge(
-        prepared,
-        [space.setting(trial.params) for trial in asked],
-        scorers=None if objective is None else objective.scorers,
-        prune=None if pruner is None else prune,
-        n_jobs=n_jobs,
+    means = Exploration(prepared, space, seed, objective, sampler, pruner, n_jobs, record)
+    explore(
+        means,
+        finished,
+        n_trials=n_trials,
+        deadline=math.inf if timeout is None else started + timeout,
+        on_block=lambda: report(_progress(study, finished, total)),
     )
-    metric = None if objective is None else objective.metric
-    return [
-        to_trial(trial.params, outcome, space, cap, begun, metric=metric)
-        for trial, outcome in zip(asked, outcomes, strict=True)
-    ]
+    best_trial(finished)  # from here on one is known to have completed
+    searched = time.monotonic()
+    confirmation = None
+    if fresh is not None:
+        report(_progress(study, finished, total, confirming=True))
+        confirmation = confirm(
+            finished,
+            space,
+            (prepare(estimator, X, y, replicate, sample_weight) for replicate in fresh),
+            budget=_budget(finished, prepared),
+            default=default_setting(estimator),
+            baseline=baseline,
+            objective=objective,
+            n_jobs=n_jobs,
+        )
+        if record is not None:
+            record.study.set_user_attr(CONFIRMATION, confirmation.to_dict())
+    done = time.monotonic()
+    seconds = Seconds(searched - started, done - searched, done - started)
+    result = _result(
+        finished, record, space, description, prepared, n_trials, confirmation, seconds
+    )
+    if audit_share is not None:
+        audit = audit_pruning(means, finished, share=audit_share)
+        result = replace(result, pruning_audit=audit)
+    return Searched(finished, space, record, result)
 
 
-def _cap(prepared: Sequence[Prepared]) -> float:
-    """What a diverged trial's loss is told as: twice that of a guess."""
-    return 2 * float(np.mean([replicate.guess_loss for replicate in prepared]))
+def _check(n_trials: int, timeout: float | None, audit_share: float | None) -> None:
+    if audit_share is not None:
+        require_share(audit_share)
+    if n_trials < 1:
+        raise InvalidInputError(f"trials must be at least 1, but got {n_trials}")
+    if timeout is not None and not timeout > 0:
+        raise InvalidInputError(f"timeout must be positive, but got {timeout}")
+
+
+def _kind(pruner: BasePruner) -> str:
+    return type(pruner).__name__
+
+
+def _budget(trials: Sequence[FrozenTrial], prepared: Sequence[Prepared]) -> Budget:
+    share = share_of_search(len(prepared[0].validation))
+    return Budget(share * len(trials) * len(prepared))
 
 
 def configuration(
@@ -221,7 +230,7 @@ def configuration(
     }
     data = (np.asarray(X), np.asarray(y))
     spanned = {
-        "learning_rate_init": list(space.learning_rate_init),
+        "learning_rate_init": list(space.rates),
         "decay": list(space.decay),
         "decay_rate": list(space.decay_rate),
         **{name: repr(dimension.distribution) for name, dimension in space.others},
@@ -232,18 +241,20 @@ def configuration(
         "seed": seed,
         "replicates": len(replicates),
         "estimator": parameters,
-        "space": spanned,
         "metric": "loss" if objective is None else objective.metric,
         "data": joblib.hash(data if sample_weight is None else (*data, sample_weight)),
         "splits": joblib.hash([(r.train, r.validation, r.seed) for r in replicates]),
+        "space": spanned,
         "block_size": BLOCK_SIZE,
     }
 
 
-def _progress(study: str | None, finished: Sequence[FrozenTrial], total: int) -> Progress:
+def _progress(
+    study: str | None, finished: Sequence[FrozenTrial], total: int, *, confirming: bool = False
+) -> Progress:
     counts = TrialCounts.of(finished)
     best = best_trial(finished) if counts.complete else None
-    return Progress(study, len(finished), total, best, counts)
+    return Progress(study, len(finished), total, best, counts, confirming)
 
 
 def _result(
@@ -251,15 +262,20 @@ def _result(
     record: Record | None,
     space: Space,
     description: Mapping[str, Any],
-    epochs: int,
+    prepared: Sequence[Prepared],
     n_trials: int,
-    seconds: float,
+    confirmation: Confirmation | None,
+    seconds: Seconds,
 ) -> SearchResult:
-    best = best_trial(trials)
-    trained = sum(trial.user_attrs[EPOCHS] for trial in trials)
-    warnings = [NOT_CONFIRMED]
+    if confirmation is None:
+        best, warnings = best_trial(trials), [NOT_CONFIRMED]
+    else:
+        best = trials[confirmation.contenders[0].trial]
+        warnings = advise(confirmation, space, len(prepared[0].validation))
     if len(trials) < n_trials:
         warnings.append(f"stopped by the time limit after {len(trials)} of {n_trials} trials")
+    trained = sum(trial.user_attrs[EPOCHS] for trial in trials)
+    in_full = prepared[0].model.max_iter * len(prepared) * len(trials)
     return SearchResult(
         study=None if record is None else record.name,
         storage=None if record is None else record.storage,
@@ -267,10 +283,12 @@ def _result(
         task=description.get("task", ""),
         best=space.setting(best.params),
         search_loss=float(np.mean(best.user_attrs["replicate_losses"])),
-        score=best.user_attrs[SCORE],
+        score=best.user_attrs[SCORE] if confirmation is None else confirmation.score,
         trials=TrialCounts.of(trials),
         trial_epochs=round(trained, 2),
-        epochs_saved=round(epochs * len(trials) - trained, 2),
+        epochs_saved=round(in_full - trained, 2),
         warnings=tuple(warnings),
-        seconds=Seconds(search=seconds, confirm=0.0, total=seconds),
+        seconds=seconds,
+        confirmation=confirmation,
+        best_trial=best.number,
     )

@@ -8,38 +8,40 @@ from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, Self
 
+import numpy as np
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
 )
+from scipy.stats.qmc import Sobol
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.training.optimizers import OPTIMIZERS
 from lrtune.training.schedules import DECAYS
 
 __all__ = [
-    "ALPHA0_RANGES",
     "DEFAULT_DECAYS",
+    "DEFAULT_RATES",
     "Dimension",
+    "LEARNING_RATE_FREE",
     "Setting",
     "Space",
     "TUNABLE",
 ]
 
-ALPHA0_RANGES: dict[str, tuple[float, float]] = {
-    "sgd": (1e-3, 30.0),
-    "momentum": (1e-4, 1.0),
-    "nesterov": (1e-4, 1.0),
-    "adagrad": (1e-3, 10.0),
-    "rmsprop": (1e-5, 1.0),
-    "adam": (1e-5, 1.0),
-    "adamw": (1e-5, 1.0),
-    "dog": (0.1, 10.0),
+DEFAULT_RATES: dict[str, float] = {
+    "sgd": 0.1,
+    "momentum": 0.01,
+    "nesterov": 0.01,
+    "adagrad": 0.01,
+    "rmsprop": 0.001,
+    "adam": 0.001,
+    "adamw": 0.001,
+    "dog": 1.0,
 }
-"""Where α₀ is looked for with each optimizer unless a range is given; reaches past the rate at
-which networks of ordinary size on standardised data diverge."""
+"""What people use with each optimizer when they do not tune: its authors' or its libraries'
+default; for SGD that of lrtune's estimators, the tutorials' first choice."""
 
 TUNABLE = (
     "hidden_layer_sizes",
@@ -100,14 +102,22 @@ class Setting:
         return cls(own[0], own[1], own[2], tuple(others.items()))
 
     @property
-    def params(self) -> dict[str, Any]:
-        """All parameters by name, for ``set_params``."""
+    def own_params(self) -> dict[str, Any]:
+        """The three parameters that are always searched, by name."""
         return {
             "learning_rate_init": self.learning_rate_init,
             "decay": self.decay,
             "decay_rate": self.decay_rate,
-            **dict(self.others),
         }
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """All parameters by name, for ``set_params``."""
+        return {**self.own_params, **dict(self.others)}
+
+
+LEARNING_RATE_FREE = Setting(DEFAULT_RATES["dog"], "constant", 0.0, (("optimizer", "dog"),))
+"""A baseline that needs no learning rate."""
 
 
 @dataclass(frozen=True)
@@ -175,8 +185,8 @@ class Space:
 
     Parameters
     ----------
-    learning_rate_init : tuple of float
-        Lowest and highest α₀.
+    learning_rate_init : tuple of float or None
+        Lowest and highest α₀; None leaves it to a range test.
     decay : tuple of str
         Decay types, keys of `DECAYS`.
     decay_rate : tuple of float
@@ -191,14 +201,14 @@ class Space:
 
     Examples
     --------
-    >>> Space.default("sgd", epochs=20)
-    Space(learning_rate_init=(0.001, 30.0),
+    >>> Space.default(epochs=20)
+    Space(learning_rate_init=None,
           decay=('constant', 'inverse_time', 'exponential', 'inverse_sqrt', 'linear', 'cosine'),
           decay_rate=(0.0015, 1.5),
           others=())
     """
 
-    learning_rate_init: tuple[float, float]
+    learning_rate_init: tuple[float, float] | None
     decay: tuple[str, ...]
     decay_rate: tuple[float, float]
     others: tuple[tuple[str, Dimension], ...] = ()
@@ -206,6 +216,8 @@ class Space:
     def __post_init__(self) -> None:
         for name in ("learning_rate_init", "decay_rate"):
             bounds = getattr(self, name)
+            if bounds is None and name == "learning_rate_init":
+                continue
             low, high = bounds
             if not (0 < low <= high and math.isfinite(high)):
                 raise InvalidInputError(
@@ -231,36 +243,29 @@ class Space:
     @classmethod
     def default(
         cls,
-        optimizer: str,
         epochs: int,
         *,
         learning_rate_init: tuple[float, float] | None = None,
         decay: Sequence[str] | None = None,
         decay_rate: tuple[float, float] | None = None,
     ) -> Self:
-        """The space for an optimizer and a number of epochs T; k in [0.03/T, 30/T].
+        """The space for a number of epochs T; k in [0.03/T, 30/T].
 
         Parameters
         ----------
-        optimizer : str
-            A key of `OPTIMIZERS`; decides the range of α₀.
         epochs : int
             T, epochs of a trial.
         learning_rate_init, decay, decay_rate : optional
             Given in place of the default.
         """
-        if optimizer not in OPTIMIZERS:
-            raise InvalidInputError(
-                f"optimizer must be one of {', '.join(OPTIMIZERS)}, but got {optimizer!r}"
-            )
         return cls(
-            learning_rate_init or ALPHA0_RANGES[optimizer],
+            learning_rate_init,
             tuple(decay) if decay is not None else DEFAULT_DECAYS,
             decay_rate or (0.03 / epochs, 30 / epochs),
         )
 
     @classmethod
-    def of(cls, spec: Mapping[str, Any] | None, optimizer: str, epochs: int) -> Self:
+    def of(cls, spec: Mapping[str, Any] | None, epochs: int) -> Self:
         """The space that a user's mapping describes; what it leaves out is as in `default`.
 
         Parameters
@@ -269,14 +274,12 @@ class Space:
             "learning_rate_init" and "decay_rate" to a (low, high) tuple, a number or a logarithmic
             FloatDistribution; "decay" to a list, a name or a CategoricalDistribution; further
             parameters to what `Dimension.of` takes.
-        optimizer : str
-            The estimator's; the default range of α₀ covers all optimizers to choose from.
         epochs : int
             T, epochs of a trial.
 
         Examples
         --------
-        >>> space = Space.of({"decay": ["cosine"], "batch_size": [16, 32]}, "sgd", epochs=20)
+        >>> space = Space.of({"decay": ["cosine"], "batch_size": [16, 32]}, epochs=20)
         >>> space.decay, space.others[0][0]
         (('cosine',), 'batch_size')
         """
@@ -289,16 +292,7 @@ class Space:
         initial, rate = (
             _bounds(name, spec.pop(name, None)) for name in ("learning_rate_init", "decay_rate")
         )
-        optimizers = _choices(spec.get("optimizer", [optimizer]))
-        if initial is None:
-            if not (isinstance(optimizers, list) and set(optimizers) <= set(OPTIMIZERS)):
-                raise InvalidInputError(
-                    f"optimizer must be a list of {', '.join(OPTIMIZERS)}, but got {optimizers!r}"
-                )
-            lows, highs = zip(*(ALPHA0_RANGES[name] for name in optimizers), strict=True)
-            initial = (min(lows), max(highs))
         space = cls.default(
-            optimizer,
             epochs,
             learning_rate_init=initial,
             decay=(decay,) if isinstance(decay, str) else decay,
@@ -307,19 +301,76 @@ class Space:
         others = tuple((name, Dimension.of(name, value)) for name, value in spec.items())
         return replace(space, others=others)
 
+    @property
+    def rates(self) -> tuple[float, float]:
+        """The range of α₀, once it is known.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is not yet.
+        """
+        if self.learning_rate_init is None:
+            raise InvalidInputError(
+                "learning_rate_init must have a range before settings are drawn, but got None: "
+                "give one, or take it from a range test"
+            )
+        return self.learning_rate_init
+
     def distributions(self) -> dict[str, BaseDistribution]:
         """Optuna's distributions of all parameters."""
         return {
-            "learning_rate_init": FloatDistribution(*self.learning_rate_init, log=True),
+            "learning_rate_init": FloatDistribution(*self.rates, log=True),
             "decay": CategoricalDistribution(self.decay),
             "decay_rate": FloatDistribution(*self.decay_rate, log=True),
             **{name: dimension.distribution for name, dimension in self.others},
         }
 
+    def spread(self, n: int, seed: int) -> list[dict[str, Any]]:
+        """Parameters of n trials that fill the space evenly: a scrambled Sobol' sequence.
+
+        After Owen (1995), "Randomly permuted (t,m,s)-nets and (t,s)-sequences".
+
+        Parameters
+        ----------
+        n : int
+            A power of 2, for the sequence's balance.
+        seed : int
+            Of the scrambling.
+        """
+        distributions = self.distributions()
+        points = Sobol(len(distributions), seed=np.random.default_rng(seed)).random(n)
+        return [
+            {
+                name: _at(distribution, share)
+                for (name, distribution), share in zip(distributions.items(), point, strict=True)
+            }
+            for point in points.tolist()
+        ]
+
     def setting(self, params: Mapping[str, Any]) -> Setting:
         """The setting that a trial's parameters describe."""
         others = tuple((name, dimension.value(params[name])) for name, dimension in self.others)
         return Setting(params["learning_rate_init"], params["decay"], params["decay_rate"], others)
+
+
+def _at(distribution: BaseDistribution, share: float) -> Any:
+    """The value that lies at a share, in [0, 1), of a distribution's extent."""
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices[int(share * len(distribution.choices))]
+    assert isinstance(distribution, FloatDistribution | IntDistribution)  # noqa: S101
+    low, high = float(distribution.low), float(distribution.high)
+    if isinstance(distribution, IntDistribution):
+        low, high = low - 0.5, high + 0.5
+    if distribution.log:
+        value = math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
+    else:
+        value = low + share * (high - low)
+    if distribution.step is not None and not distribution.log:
+        steps = round((value - distribution.low) / distribution.step)
+        value = distribution.low + steps * distribution.step
+    value = min(max(value, distribution.low), distribution.high)
+    return round(value) if isinstance(distribution, IntDistribution) else value
 
 
 def _choices(spec: Any) -> Any:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import optuna
 
-from lrtune.tuning.result import TrialCounts, best_trial
 from lrtune.tuning.space import Setting
 from lrtune.tuning.storage import CONFIGURATION, open_storage
+from lrtune.tuning.trials import TrialCounts, best_trial
 
 __all__ = ["StudySummary", "summarise_studies"]
 

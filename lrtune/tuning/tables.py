@@ -11,8 +11,8 @@ from optuna.trial import FrozenTrial, TrialState
 from scipy.stats import rankdata
 
 from lrtune.tuning.metrics import LOSS
-from lrtune.tuning.result import DIVERGED, METRICS, SECONDS, best_trial
 from lrtune.tuning.space import Space
+from lrtune.tuning.trials import DIVERGED, METRICS, SECONDS, best_trial
 
 __all__ = ["cv_results", "metric_names"]
 

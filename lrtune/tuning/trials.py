@@ -1,21 +1,26 @@
-"""From an outcome to the finished trial that Optuna, the record and every reader see."""
+"""Finished trials, as Optuna, the record and every reader see them: made, counted, compared."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from lrtune.exceptions import NothingCompletedError
 from lrtune.tuning.outcomes import Outcome
-from lrtune.tuning.result import DIVERGED, EPOCHS, METRICS, SCORE, SECONDS
 from lrtune.tuning.space import Space
 
-__all__ = ["to_trial"]
+__all__ = ["TrialCounts", "best_trial", "complete_trials", "to_trial"]
+
+DIVERGED, EPOCHS, SCORE = "diverged", "epochs", "score"
+"""Trial attributes: where it diverged (if it did), epochs trained, mean score."""
+METRICS, SECONDS = "metrics", "seconds"
+"""Trial attributes: what the user's scorers said, by replicate; its share of the training time."""
 
 
 def to_trial(
@@ -80,3 +85,51 @@ def to_trial(
     )
     trial.datetime_start = begun
     return trial
+
+
+@dataclass(frozen=True)
+class TrialCounts:
+    """Trials by outcome; `pruned` were halted by competition, `diverged` by divergence."""
+
+    complete: int
+    pruned: int
+    diverged: int
+    failed: int
+
+    @classmethod
+    def of(cls, trials: Sequence[FrozenTrial]) -> TrialCounts:
+        """Count trials."""
+        states = [trial.state for trial in trials]
+        diverged = sum(bool(trial.user_attrs.get(DIVERGED)) for trial in trials)
+        return cls(
+            complete=states.count(TrialState.COMPLETE),
+            pruned=states.count(TrialState.PRUNED) - diverged,
+            diverged=diverged,
+            failed=states.count(TrialState.FAIL),
+        )
+
+
+def complete_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """The trials that trained to the end and have a value."""
+    return [trial for trial in trials if trial.state == TrialState.COMPLETE]
+
+
+def best_trial(trials: Sequence[FrozenTrial]) -> FrozenTrial:
+    """The completed trial with the lowest value, the first of equals.
+
+    Raises
+    ------
+    NothingCompletedError
+        If no trial completed.
+    """
+    complete = complete_trials(trials)
+    if not complete:
+        counts = TrialCounts.of(trials)
+        cure = "standardise the columns, or search lower rates (--alpha0 LOW:HIGH, "
+        cure += "learning_rate_init of the space)"
+        if counts.failed:
+            cure = f"{counts.failed} got no number from the scorer, see to that"
+        raise NothingCompletedError(
+            f"none of {len(trials)} trials completed, {counts.diverged} diverged: {cure}"
+        )
+    return min(complete, key=lambda trial: (trial.value, trial.number))

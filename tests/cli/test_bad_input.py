@@ -84,6 +84,7 @@ CASES = {
     ("search", "iris", "--storage", "one_line.txt"): "Optuna journal",
     ("search", "iris", "--storage", "whole_line.txt"): "Optuna journal",
     ("search", "iris", "--storage", "oracle9://x:secret@y/z"): "can be reached",
+    ("search", "iris", "--baseline", "--no-confirm"): "leave out --no-confirm",
     ("search", "iris", "--resume"): "no file 'lrtune.journal'",
     ("search", "iris", "--colour"): "No such option",
     ("studies",): "no file 'lrtune.journal'",

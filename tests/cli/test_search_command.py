@@ -15,10 +15,18 @@ from lrtune.training.optimizers import OPTIMIZERS
 
 KEYS = [
     "study", "storage", "dataset", "task", "best", "search_loss", "confirmed_loss", "confirmed_se",
-    "default_loss", "score", "safe_range", "trials", "trial_epochs", "epochs_saved", "warnings",
-    "seconds",
+    "default_loss", "score", "safe_range", "confirmation", "trials", "pruning_audit",
+    "trial_epochs", "epochs_saved", "warnings", "seconds",
+]  # fmt: skip
+CONFIRMATION_KEYS = [
+    "replicates", "contenders", "epochs", "share", "default_se", "gain", "gain_se",
+    "baseline_loss", "sensitivity", "tied_decays",
 ]  # fmt: skip
 QUICK = ("--trials", "20", "--epochs", "4")
+GLANCE = [
+    "learning_rate_init", "decay", "decay_rate", "validation loss", "in the search", "untuned",
+    "accuracy", "safe range", "sensitivity", "trials", "study",
+]  # fmt: skip
 
 
 def without_times(result: dict[str, Any]) -> dict[str, Any]:
@@ -46,6 +54,7 @@ def test_json_is_the_documented_object_and_all_that_is_printed(lrtune: Callable[
     assert list(run.json["best"]) == ["learning_rate_init", "decay", "decay_rate"]
     assert list(run.json["trials"]) == ["complete", "pruned", "diverged", "failed"]
     assert list(run.json["seconds"]) == ["search", "confirm", "total"]
+    assert list(run.json["confirmation"]) == CONFIRMATION_KEYS
     assert sum(run.json["trials"].values()) == 20
     assert run.json["trial_epochs"] + run.json["epochs_saved"] == pytest.approx(20 * 3 * 4)
     assert run.out.count("\n") == 1
@@ -168,7 +177,7 @@ def test_diverged_trials_are_an_outcome_of_their_own_and_cheap(
     assert 0 < len(diverged) == result["trials"]["diverged"]
     assert {t.state for t in diverged} == {TrialState.PRUNED}
     assert all(t.constraints["diverged"] > 0 for t in diverged)
-    assert epochs < 0.1 * 3 * 20 * len(diverged)
+    assert epochs < 0.25 * 3 * 20 * len(diverged)
     assert "NaN" not in (folder / "lrtune.journal").read_text()
     assert "Infinity" not in (folder / "lrtune.journal").read_text()
 
@@ -214,14 +223,104 @@ def test_the_space_is_the_users(lrtune: Callable[..., Any], folder: Path) -> Non
 
 def test_the_result_reads_at_a_glance(lrtune: Callable[..., Any]) -> None:
     run = lrtune("search", "iris", *QUICK)
+    result = lrtune("search", "iris", *QUICK, "--json").json
+    lines = {line[:19].strip(): line[19:] for line in run.out.splitlines()}
 
-    for word in ("learning_rate_init", "decay", "validation loss", "accuracy"):
-        assert word in run.out
+    assert list(lines)[: len(GLANCE)] == GLANCE
+    assert f"{result['best']['learning_rate_init']:.4g}" in lines["learning_rate_init"]
+    assert (
+        f"{result['confirmed_loss']:.4g} ± {result['confirmed_se']:.2g}"
+        in (lines["validation loss"])
+    )
+    assert f"on {result['confirmation']['replicates']} fresh replicates" in lines["validation loss"]
+    assert f"{result['search_loss']:.4g}" in lines["in the search"]
+    assert f"{result['default_loss']:.4g}" in lines["untuned"]
+    assert "at 0.1" in lines["untuned"]
+    assert "{:.3g} to {:.3g}".format(*result["safe_range"]) in lines["safe range"]
+    assert f"{result['confirmation']['sensitivity']:.3g}" in lines["sensitivity"]
     assert "make_pipeline(StandardScaler(), MLPClassifier(" in run.out
+
+
+def test_warnings_are_notes_on_standard_error(lrtune: Callable[..., Any]) -> None:
+    words = ("search", "iris", *QUICK, "--alpha0", "0.001:0.01", "--decay", "constant,cosine")
+    run = lrtune(*words)
+    warnings = lrtune(*words, "--json").json["warnings"]
+
+    assert any("outside the range searched" in each and "--alpha0" in each for each in warnings)
+    assert run.err == "".join(f"Note: {warning}.\n" for warning in warnings)
+    assert "Note" not in run.out
+
+
+def test_the_advised_range_can_be_pasted(lrtune: Callable[..., Any]) -> None:
+    words = ("search", "iris", *QUICK, "--decay", "constant", "--json")
+    first = lrtune(*words, "--alpha0", "0.001:0.01").json
+    (advice,) = (each for each in first["warnings"] if "--alpha0" in each)
+    again = lrtune(*words, *advice.split()[-2:]).json
+
+    assert again["confirmed_loss"] < first["confirmed_loss"]
+
+
+def test_without_confirmation_nothing_is_claimed_of_fresh_seeds(lrtune: Callable[..., Any]) -> None:
+    run = lrtune("search", "iris", *QUICK, "--no-confirm")
+    result = lrtune("search", "iris", *QUICK, "--no-confirm", "--json").json
+    unknown = ["confirmed_loss", "confirmed_se", "default_loss", "safe_range", "confirmation"]
+
+    assert [key for key in KEYS if result[key] is None] == [*unknown, "pruning_audit"]
+    assert result["seconds"]["confirm"] < 0.01  # nothing trains
+    assert f"{result['search_loss']:.4g}" in run.out
+    assert "fresh" not in run.out
     assert run.err == (
         "Note: the loss was measured on the replicates that chose the setting, so expect a "
         "higher one on fresh seeds, the more so the smaller the table.\n"
     )
+
+
+def test_confirmation_may_recommend_another_trial_than_the_searchs_best(
+    lrtune: Callable[..., Any], folder: Path
+) -> None:
+    confirmed, plain = (
+        lrtune("search", "iris", *QUICK, "--json", *words).json for words in ([], ["--no-confirm"])
+    )
+    trials = load(folder / "lrtune.journal", "iris").trials
+    (recommended,) = (t for t in trials if t.params == confirmed["best"])
+
+    assert confirmed["search_loss"] == pytest.approx(recommended.value, rel=1e-6)
+    assert plain["search_loss"] == pytest.approx(
+        min(t.value for t in trials if t.value is not None and not t.user_attrs["diverged"]),
+        rel=1e-6,
+    )
+    assert plain["search_loss"] <= confirmed["search_loss"]
+
+
+def test_a_baseline_without_a_learning_rate_is_measured_too(lrtune: Callable[..., Any]) -> None:
+    words = ("search", "iris", *QUICK, "--baseline")
+    result, run = lrtune(*words, "--json").json, lrtune(*words)
+
+    assert result["confirmation"]["baseline_loss"] > 0
+    assert f"  DoG               {result['confirmation']['baseline_loss']:.4g}" in run.out
+    assert "DoG" not in lrtune("search", "iris", *QUICK).out
+
+
+def test_a_resumed_search_confirms_the_same(lrtune: Callable[..., Any], folder: Path) -> None:
+    words = ("search", "iris", *QUICK, "--json")
+    first = lrtune(*words).json
+    stored = load(folder / "lrtune.journal", "iris").user_attrs["confirmation"]
+    again = lrtune(*words, "--resume").json
+
+    assert first["confirmation"] == again["confirmation"]
+    assert stored == load(folder / "lrtune.journal", "iris").user_attrs["confirmation"]
+    assert stored["contenders"][0]["setting"] == first["best"]
+    assert stored["recommended"]["loss"] == first["confirmed_loss"]
+
+
+def test_confirmation_does_not_depend_on_the_number_of_trials_left(
+    lrtune: Callable[..., Any],
+) -> None:
+    """A search with a time limit is confirmed within what its trials cost."""
+    result = lrtune("search", "iris", "--timeout", "0.000001", "--json").json
+
+    assert result["confirmation"]["share"] < 8
+    assert result["confirmed_loss"] is not None
 
 
 def test_quiet_says_nothing_but_the_result(lrtune: Callable[..., Any]) -> None:
@@ -285,3 +384,50 @@ def test_nothing_completed_is_exit_code_1(lrtune: Callable[..., Any]) -> None:
 
     assert run.code == 1
     assert "none of 20 trials completed, 20 diverged: standardise the columns" in run.err
+
+
+def test_a_pruner_halts_trials_and_the_audit_finishes_some(lrtune: Callable[..., Any]) -> None:
+    words = ("search", "iris", *QUICK, "--no-confirm", "--pruner", "hyperband")
+    run = lrtune(*words, "--audit-pruning", "0.5", "--json").json
+    audit = run["pruning_audit"]
+
+    assert run["trials"]["pruned"] == audit["pruned"] > 0
+    assert audit["finished"] == -(-audit["pruned"] // 2)
+    shown = lrtune(*words, "--audit-pruning", "0.5").out
+    assert f"{audit['lost']} of the best {audit['best_tenth']} lost" in shown
+    assert f"{audit['finished']} of {audit['pruned']} pruned trials finished after all" in shown
+
+
+def test_another_pruner_is_another_search(lrtune: Callable[..., Any]) -> None:
+    lrtune("search", "iris", *QUICK, "--no-confirm")
+    run = lrtune("search", "iris", *QUICK, "--no-confirm", "--pruner", "median", "--resume")
+
+    assert run.code == 2
+    assert "pruner=None, and now 'MedianPruner' is given" in run.err
+
+
+def test_the_safe_range_can_be_drawn(lrtune: Callable[..., Any], folder: Path) -> None:
+    run = lrtune("search", "iris", *QUICK, "--plot", "safe.png")
+
+    assert (run.code, run.err.splitlines()[0]) == (0, "drawn: safe.png")
+    assert (folder / "safe.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--plot", "safe.txt"), "must end in one of png, svg, pdf, but got 'safe.txt'"),
+        (("--plot", "nowhere/safe.png"), "existing folder, but 'nowhere' is none"),
+        (("--plot", "safe.png", "--no-confirm"), "--plot draws what confirmation measures"),
+        (("--audit-pruning", "0"), "0<x<=1"),
+        (("--pruner", "magic"), "'magic' is not one of"),
+    ],
+)
+def test_what_cannot_be_drawn_or_audited_is_refused_at_the_door(
+    lrtune: Callable[..., Any], folder: Path, words: tuple[str, ...], message: str
+) -> None:
+    run = lrtune("search", "iris", *words)
+
+    assert run.code == 2
+    assert message in " ".join(run.err.split())
+    assert list(folder.iterdir()) == []

@@ -293,3 +293,27 @@ def test_a_schedule_that_follows_losses_enters_the_table_without_its_feedback() 
     plateau = Schedule(learning_rate_init=0.4, decay="plateau", decay_rate=0.5, warmup_epochs=1)
 
     assert rate_table([plateau], 2, 2)[:, 0].tolist() == [0.0, 0.2, 0.4, 0.4]
+
+
+# --- where a pruner may judge -----------------------------------------------------------------
+
+
+def test_every_epoch_of_a_plain_schedule_is_comparable() -> None:
+    assert all(Schedule(learning_rate_init=0.1).is_comparable(epoch) for epoch in range(1, 50))
+
+
+@pytest.mark.parametrize("warmup", [1, 2.5, 7])
+def test_no_epoch_of_a_warm_up_is_comparable(warmup: float) -> None:
+    schedule = Schedule(learning_rate_init=0.1, warmup_epochs=warmup)
+
+    assert [e for e in range(1, 12) if schedule.is_comparable(e)] == [
+        e for e in range(1, 12) if e > warmup
+    ]
+
+
+def test_after_a_restart_the_second_half_of_a_cycle_is_comparable() -> None:
+    schedule = Schedule(learning_rate_init=0.1, decay="cosine", decay_rate=0.2, cycle_epochs=5)
+
+    assert [e for e in range(1, 16) if schedule.is_comparable(e)] == [
+        *range(1, 6), *range(8, 11), *range(13, 16),
+    ]  # fmt: skip

@@ -302,7 +302,7 @@ def test_the_range_is_rounded_so_that_a_last_bit_does_not_change_it() -> None:
     edge = 0.5623413251903491
     low, high = result_of([edge]).learning_rate_range
 
-    assert (low, high) == (0.0019, 1.7)
+    assert (low, high) == (0.0011, 1.1)
     assert (low, high) == result_of([np.nextafter(edge, 1)]).learning_rate_range
 
 

@@ -19,7 +19,7 @@ from lrtune.tuning.search import Progress, search
 from lrtune.tuning.space import Setting, Space
 from lrtune.tuning.trials import to_trial
 
-SPACE = Space.default("sgd", epochs=20)
+SPACE = Space.default(20, learning_rate_init=(1e-3, 30.0))
 EDGE = 0.3
 
 
@@ -136,7 +136,7 @@ def test_the_best_params_are_the_estimators(iris: dict[str, Any]) -> None:
 
 
 def test_nothing_completed_says_what_to_do(iris: dict[str, Any]) -> None:
-    too_high = Space.default("sgd", 20, learning_rate_init=(1e6, 1e7))
+    too_high = Space.default(20, learning_rate_init=(1e6, 1e7))
 
     with pytest.raises(NothingCompletedError, match="none of 4 trials completed, 4 diverged"):
         search(**iris | {"space": too_high}, n_trials=4)
