@@ -9,7 +9,7 @@ entropy, identity with squared error), so the gradient at the last layer is the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -254,89 +254,3 @@ class Network:
             )
             weight, bias = weight + n * m, bias + m
         return layers
-
-    def activation_buffers(self, n_settings: int, n_rows: int, dtype: np.dtype[Any]) -> list[Array]:
-        """Room for every layer's output, ``(K, B, units)`` each."""
-        return [np.empty((n_settings, n_rows, m), dtype=dtype) for m in self.layer_sizes[1:]]
-
-    def forward(self, layers: Sequence[Layer], X: Array, buffers: Sequence[Array]) -> list[Array]:
-        """Propagate one batch through K networks.
-
-        Parameters
-        ----------
-        layers : sequence of Layer
-            Of K settings.
-        X : ndarray of shape (B, n_features)
-            The batch, shared by all settings.
-        buffers : sequence of ndarray
-            From `activation_buffers`, for at least K settings and B rows; overwritten.
-
-        Returns
-        -------
-        list of ndarray
-            The hidden layers' activations and the last layer's z, ``(K, B, units)`` each, as
-            views of the buffers.
-        """
-        apply = ACTIVATIONS[self.activation].apply
-        outputs: list[Array] = []
-        signal = X
-        for layer, buffer in zip(layers, buffers, strict=True):
-            z = buffer[: len(layer.weights), : len(X)]
-            np.matmul(signal, layer.weights, out=z)
-            z += layer.biases
-            if len(outputs) < len(layers) - 1:
-                apply(z)
-            outputs.append(z)
-            signal = z
-        return outputs
-
-    def row_losses(self, outputs: Sequence[Array], y: Array) -> Array:
-        """Loss of every row, shape (K, B); the last of `outputs` turns from z to the output.
-
-        Parameters
-        ----------
-        outputs : sequence of ndarray
-            What `forward` returned.
-        y : ndarray of shape (B, n_outputs)
-            Target, classes one-hot.
-        """
-        return LOSSES[self.loss].rows(outputs[-1], y)
-
-    def backward(
-        self,
-        layers: Sequence[Layer],
-        X: Array,
-        y: Array,
-        outputs: list[Array],
-        gradients: Sequence[Layer],
-        sample_weight: Array | None = None,
-    ) -> None:
-        """Gradient of the (weighted) mean loss of a batch, after `row_losses`.
-
-        Parameters
-        ----------
-        layers, gradients : sequence of Layer
-            Parameters, and where their gradients are written.
-        X : ndarray of shape (B, n_features)
-        y : ndarray of shape (B, n_outputs)
-        outputs : list of ndarray
-            From `forward`, after `row_losses`; consumed.
-        sample_weight : ndarray of shape (B,), optional
-            Weights of the rows; the mean is taken over their sum.
-        """
-        multiply_by_derivative = ACTIVATIONS[self.activation].multiply_by_derivative
-        delta = outputs[-1]
-        delta -= y
-        scale = LOSSES[self.loss].gradient_scale(y.shape[1])
-        if sample_weight is None:
-            delta *= scale / len(X)
-        else:
-            delta *= (sample_weight * (scale / sample_weight.sum()))[:, np.newaxis]
-        ones = np.ones((1, len(X)), dtype=delta.dtype)  # a product sums faster than np.sum
-        for index in range(len(layers) - 1, -1, -1):
-            signal = outputs[index - 1] if index else X
-            np.matmul(signal.swapaxes(-1, -2), delta, out=gradients[index].weights)
-            np.matmul(ones, delta, out=gradients[index].biases)
-            if index:
-                delta = np.matmul(delta, layers[index].weights.swapaxes(-1, -2))
-                multiply_by_derivative(delta, signal)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from lrtune.training.divergence import divergence_threshold, has_diverged
 from lrtune.training.network import LOSSES, Network
 from lrtune.training.optimizers import Optimizer
+from lrtune.training.passes import Passes, Room
 
 __all__ = [
     "Batches",
@@ -58,8 +59,9 @@ class Batches:
 
     def take(self, rows: Array | slice) -> Batches:
         """The rows named by index or slice."""
-        weight = None if self.sample_weight is None else self.sample_weight[rows]
-        return Batches(self.X[rows], self.y[rows], weight)
+        if self.sample_weight is None:
+            return Batches(self.X[rows], self.y[rows])
+        return Batches(self.X[rows], self.y[rows], self.sample_weight[rows])
 
 
 @dataclass(frozen=True)
@@ -142,28 +144,46 @@ class Population:
         self._make_room()
 
     def _make_room(self) -> None:
-        """Work space; that for activations waits until the number of rows is known."""
+        """Work space; that for passes waits until the number of rows is known."""
+        self._training_room: Room | None = None
+        self._evaluation_room: Room | None = None
         self._bind(np.empty_like(self.parameters))
-        self._buffers: list[Array] = []
-        self._evaluation_buffers: list[Array] | None = None
-
-    def _make_buffers(self, n_rows: int) -> None:
-        if not self._buffers or self._buffers[0].shape[1] < n_rows:
-            self._buffers = self.network.activation_buffers(
-                len(self), n_rows, self.parameters.dtype
-            )
 
     def _bind(self, gradients: Array) -> None:
         self._gradients = gradients
         self._layers = self.network.layers(self.parameters)
         self._gradient_layers = self.network.layers(gradients)
+        self._training: dict[int, Passes] = {}
+        self._evaluation: dict[int, Passes] = {}
+
+    def _training_passes(self, n_rows: int) -> Passes:
+        if n_rows not in self._training:
+            room = self._training_room
+            if room is None or room.n_rows < n_rows:
+                dtype = self.parameters.dtype
+                room = self._training_room = Room(self.network, len(self), n_rows, dtype)
+                self._training.clear()
+            self._training[n_rows] = Passes(room, n_rows, self._layers, self._gradient_layers)
+        return self._training[n_rows]
+
+    def _evaluation_passes(self, n_rows: int) -> Passes:
+        if n_rows not in self._evaluation:
+            if self._evaluation_room is None:
+                self._evaluation_room = Room(
+                    self.network, len(self), EVALUATION_ROWS, self.parameters.dtype, backward=False
+                )
+            self._evaluation[n_rows] = Passes(self._evaluation_room, n_rows, self._layers)
+        return self._evaluation[n_rows]
 
     def __len__(self) -> int:
         return len(self.settings)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the views and the work space, which are made anew."""
-        made_anew = ("_gradients", "_layers", "_gradient_layers", "_buffers", "_evaluation_buffers")
+        made_anew = (
+            "_gradients", "_layers", "_gradient_layers",
+            "_training_room", "_evaluation_room", "_training", "_evaluation",
+        )  # fmt: skip
         return {name: value for name, value in vars(self).items() if name not in made_anew}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -200,7 +220,6 @@ class Population:
             Mean training loss of the settings still in the stack.
         """
         total, weight_total = np.zeros(len(self)), 0.0
-        self._make_buffers(min(self.batch_size, len(rows)))
         with np.errstate(all="ignore"):  # a diverging setting overflows; the predicate tells
             rates = rates.astype(self.parameters.dtype)
             for step, start in enumerate(range(0, len(order), self.batch_size)):
@@ -237,7 +256,6 @@ class Population:
         weight : float
             Total weight of the batch's rows; if it is 0 nothing was trained.
         """
-        self._make_buffers(min(self.batch_size, len(rows)))
         with np.errstate(all="ignore"):
             return self._train_step(rows, picked, rates.astype(self.parameters.dtype))
 
@@ -246,28 +264,31 @@ class Population:
         weight = _total_weight(batch)
         if weight == 0:
             return np.zeros(len(self)), weight
-        outputs = self.network.forward(self._layers, batch.X, self._buffers)
-        loss = _mean(self.network.row_losses(outputs, batch.y), batch)
+        passes = self._training_passes(len(batch))
+        passes.forward(batch.X)
+        loss = _mean(passes.losses(batch.y), batch)
         if self.threshold is None:
             self._guess = LOSSES[self.network.loss].guess(rows.y)
             self._centre = rows.y.mean(axis=0)
             self.threshold = divergence_threshold(self._guess, float(loss[0]))
         # a batch that is not full counts by its share: one odd row is not a divergence
-        share = len(batch) / min(self.batch_size, len(rows))
-        kept = self._sound(loss * share, batch)
-        if not kept.all():
+        full = min(self.batch_size, len(rows))
+        lost = self._lost(loss if len(batch) == full else loss * (len(batch) / full), batch)
+        if lost is not None:
+            kept = ~lost
             self._drop(kept, loss)
             if not len(self):
                 return loss, weight
             rates = rates[kept]
-            outputs = [output[kept] for output in outputs]
-        self._update(batch, outputs, weight, rates[:, np.newaxis])
+            outputs = [output[kept] for output in passes.outputs]
+            passes = self._training_passes(len(batch))
+            for output, known in zip(passes.outputs, outputs, strict=True):
+                output[...] = known
+        passes.backward(batch.X, batch.y, batch.sample_weight)
+        self._update(weight, rates[:, np.newaxis])
         return loss, weight
 
-    def _update(self, batch: Batches, outputs: list[Array], weight: float, rates: Array) -> None:
-        self.network.backward(
-            self._layers, batch.X, batch.y, outputs, self._gradient_layers, batch.sample_weight
-        )
+    def _update(self, weight: float, rates: Array) -> None:
         if self.alpha:
             n_weights = self.network.n_weights
             penalty = self.parameters[:, :n_weights] * (self.alpha / weight)
@@ -282,28 +303,29 @@ class Population:
             self.diverged[setting] = Divergence(setting, self.steps, float(loss[index]))
         self.keep(kept)
 
-    def _sound(self, loss: Array, rows: Batches) -> Array:
-        """Mask of the settings whose ``(k,)`` loss on some rows has not diverged.
+    def _lost(self, loss: Array, rows: Batches) -> Array | None:
+        """Mask of the settings whose ``(k,)`` loss on some rows has diverged; None if none has.
 
         Rows with outliers among their targets may lose more, by as much as a mere guess does.
         """
         assert self.threshold is not None  # noqa: S101
-        kept = ~has_diverged(loss, self.threshold)
-        if not kept.all():
-            guess = LOSSES[self.network.loss].guess_rows(rows.y, self._centre)
-            hard = max(1.0, float(_mean(guess[np.newaxis], rows)[0]) / self._guess)
-            threshold = float(min(self.threshold * hard, np.finfo(np.float64).max))
-            kept = ~has_diverged(loss, threshold)
-        return np.asarray(kept)
+        if not has_diverged(loss, self.threshold).any():
+            return None
+        guess = LOSSES[self.network.loss].guess_rows(rows.y, self._centre)
+        hard = max(1.0, float(_mean(guess[np.newaxis], rows)[0]) / self._guess)
+        threshold = float(min(self.threshold * hard, np.finfo(np.float64).max))
+        lost = np.asarray(has_diverged(loss, threshold))
+        return lost if lost.any() else None
 
     def drop_diverged(self, loss: Array, rows: Batches) -> Array:
         """Drop the settings whose ``(k,)`` loss on `rows` has diverged; return those kept."""
         if self.threshold is None:  # no row had weight, so nothing was trained
             return np.ones(len(self), dtype=bool)
-        kept = self._sound(loss, rows)
-        if not kept.all():
-            self._drop(kept, loss)
-        return kept
+        lost = self._lost(loss, rows)
+        if lost is None:
+            return np.ones(len(self), dtype=bool)
+        self._drop(~lost, loss)
+        return ~lost
 
     def outputs(self, X: Array) -> Array:
         """Network outputs (probabilities, or predicted targets), shape (k, n, n_outputs)."""
@@ -313,9 +335,10 @@ class Population:
         with np.errstate(all="ignore"):
             for start in range(0, len(X), EVALUATION_ROWS):
                 piece = X[start : start + EVALUATION_ROWS]
-                outputs = self._evaluate(piece)
-                self.network.row_losses(outputs, blank[: len(piece)])
-                result[:, start : start + len(piece)] = outputs[-1]
+                passes = self._evaluation_passes(len(piece))
+                passes.forward(piece)
+                passes.losses(blank[: len(piece)])
+                result[:, start : start + len(piece)] = passes.outputs[-1]
         return result
 
     def evaluate(self, rows: Batches) -> Array:
@@ -327,17 +350,11 @@ class Population:
                 weight = _total_weight(piece)
                 if weight == 0:
                     continue
-                losses = self.network.row_losses(self._evaluate(piece.X), piece.y)
-                total += weight * _mean(losses, piece)
+                passes = self._evaluation_passes(len(piece))
+                passes.forward(piece.X)
+                total += weight * _mean(passes.losses(piece.y), piece)
                 weight_total += weight
         return np.asarray(total / weight_total) if weight_total else total
-
-    def _evaluate(self, X: Array) -> list[Array]:
-        if self._evaluation_buffers is None:
-            self._evaluation_buffers = self.network.activation_buffers(
-                len(self), EVALUATION_ROWS, self.parameters.dtype
-            )
-        return self.network.forward(self._layers, X, self._evaluation_buffers)
 
 
 def _total_weight(batch: Batches) -> float:
@@ -346,7 +363,7 @@ def _total_weight(batch: Batches) -> float:
 
 def _mean(losses: Array, batch: Batches) -> Array:
     """Mean over the rows of ``(K, B)`` losses, in float64."""
-    losses = losses.astype(np.float64)
     if batch.sample_weight is None:
-        return np.asarray(losses.mean(axis=1))
-    return np.asarray((losses * batch.sample_weight).sum(axis=1) / _total_weight(batch))
+        return np.asarray(np.add.reduce(losses, axis=1, dtype=np.float64) / len(batch))
+    weighed = losses.astype(np.float64) * batch.sample_weight
+    return np.asarray(weighed.sum(axis=1) / _total_weight(batch))
