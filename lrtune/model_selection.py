@@ -109,8 +109,8 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         Seconds after which no further block of settings is begun.
     confirm : bool, default=True
         Train the best settings again before one is recommended, with fresh initial weights and
-        shuffling, and on fresh splits: shuffled ones where `cv` is a number, those of a splitter
-        that shuffles, or else the same splits again.
+        shuffling, and on fresh splits if `cv` draws them at random, such as
+        ``KFold(shuffle=True)``; else on the same splits again.
     sampler, pruner : optuna sampler and pruner or None, default=None
         Your own, in place of TPE and of no competitive pruning. With a sampler of your own,
         `random_state` does not seed it.
@@ -248,7 +248,7 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
             Replicate(train, test, _seed_of(seed, len(replicates) + number))
             for number, (train, test) in enumerate(
                 pair
-                for splitter in _fresh_splitters(cv, seed, shuffle=not hasattr(self.cv, "split"))
+                for splitter in _fresh_splitters(cv, seed)
                 for pair in splitter.split(X, y, **splitter_params)
             )
         )
@@ -476,12 +476,10 @@ def _seed_of(seed: int, number: int) -> int:
     return int(np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1)[0])
 
 
-def _fresh_splitters(cv: Any, seed: int, *, shuffle: bool) -> Iterator[Any]:
+def _fresh_splitters(cv: Any, seed: int) -> Iterator[Any]:
     """A splitter again and again, each time with another seed if it draws at random."""
     for number in itertools.count(1):
         splitter = copy(cv)
-        if shuffle and hasattr(cv, "shuffle"):
-            splitter.shuffle = True
         if getattr(splitter, "shuffle", hasattr(cv, "random_state")):
             splitter.random_state = _seed_of(seed + 1, number)
         yield splitter

@@ -141,6 +141,13 @@ def train(problem: Problem, split: Split, setting: Setting, seed: int) -> Iterat
             return
 
 
+def final_loss(problem: Problem, setting: Setting, seed: int) -> float:
+    """Validation loss of a setting at the last epoch, on the split of a seed."""
+    with calm():
+        *_, loss = train(problem, split_rows(problem, seed), setting, seed)
+    return loss
+
+
 @contextmanager
 def calm() -> Iterator[None]:
     """No warnings of diverging settings; one BLAS thread.
@@ -155,7 +162,14 @@ def calm() -> Iterator[None]:
 # --- the methods --------------------------------------------------------------------------------
 
 
-def optuna_tpe(problem: Problem, n_trials: int, seed: int) -> Setting:
+def optuna_tpe(
+    problem: Problem,
+    n_trials: int,
+    seed: int,
+    *,
+    storage: str | None = None,
+    trainer: Callable[..., Iterator[float]] = train,
+) -> Setting:
     """Optuna as its tutorials have it: one split, TPE, and the median pruner on every epoch."""
     split = split_rows(problem, seed)
 
@@ -166,7 +180,7 @@ def optuna_tpe(problem: Problem, n_trials: int, seed: int) -> Setting:
             trial.suggest_float("decay_rate", *problem.decay_rate, log=True),
         )
         loss = float("inf")
-        for epoch, loss in enumerate(train(problem, split, setting, seed)):
+        for epoch, loss in enumerate(trainer(problem, split, setting, seed)):
             if not np.isfinite(loss):
                 raise optuna.TrialPruned  # kinder than a failure, which would teach TPE nothing
             trial.report(loss, epoch)
@@ -176,7 +190,9 @@ def optuna_tpe(problem: Problem, n_trials: int, seed: int) -> Setting:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
-        sampler=optuna.samplers.TPESampler(seed=seed), pruner=optuna.pruners.MedianPruner()
+        storage=storage,
+        sampler=optuna.samplers.TPESampler(seed=seed),
+        pruner=optuna.pruners.MedianPruner(),
     )
     with calm():
         study.optimize(objective, n_trials=n_trials)

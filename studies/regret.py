@@ -55,16 +55,21 @@ RESULTS = Path(__file__).parent / "results"
 # --- lrtune, as it is and with parts exchanged --------------------------------------------------
 
 
-def lrtune_with(*, confirm: bool = True, sampler: Callable[[int], Any] | None = None) -> Method:
+def lrtune_with(
+    *,
+    confirm: bool = True,
+    n_replicates: int = REPLICATES,
+    sampler: Callable[[int], Any] | None = None,
+) -> Method:
     """The search of ``lrtune search`` with its defaults, but for what is given."""
 
     def method(problem: Problem, n_trials: int, seed: int) -> Setting:
-        fresh = draw_replicates(problem.y, task=problem.task, seed=seed, first=REPLICATES)
+        fresh = draw_replicates(problem.y, task=problem.task, seed=seed, first=n_replicates)
         return search(
             own_network(problem, seed).set_params(**{own_dtype(problem): "float32"}),
             problem.X,
             problem.y,
-            replicates=make_replicates(problem.y, REPLICATES, task=problem.task, seed=seed),
+            replicates=make_replicates(problem.y, n_replicates, task=problem.task, seed=seed),
             space=Space.default(problem.epochs),
             n_trials=n_trials,
             seed=seed,

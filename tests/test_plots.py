@@ -70,7 +70,7 @@ def result_with(means: list[float]) -> SearchResult:
     profile = Profile.of([0.1 * factor for factor in FACTORS], losses, initial_loss=2.0)
     confirmation = Confirmation(
         (Contender(0, setting, 1.0, 1.0, 8, "recommended"),),
-        Estimate(0.5, 0.01), Estimate(0.9, 0.01), Estimate(0.4, 0.01), 0.9, profile, 2,
+        Estimate(0.5, 0.01), Estimate(0.9, 0.01), Estimate(0.4, 0.01), 0.9, profile, 1.1, 2,
         ("cosine",), 10.0, 0.5,
     )  # fmt: skip
     return SearchResult(
@@ -80,7 +80,7 @@ def result_with(means: list[float]) -> SearchResult:
 
 
 def test_the_safe_range_is_shown_with_what_diverged_and_the_default() -> None:
-    means = [1.5, 1.2, 1.0, 0.8, 0.6, 0.52, 0.5, 0.5, 0.53, 1.0, 1.5, np.inf, np.inf]
+    means = [1.5, 1.0, 0.6, 0.52, 0.5, 0.53, 1.0, np.inf, np.inf]
     figure = plot_safe_range(result_with(means))
     axes = figure.axes[0]
     diverged = next(line for line in axes.lines if line.get_label() == "diverged")
@@ -96,7 +96,7 @@ def test_the_safe_range_is_shown_with_what_diverged_and_the_default() -> None:
 
 
 def test_a_result_that_was_not_confirmed_has_no_safe_range_to_show() -> None:
-    plain = replace(result_with([1.0] * 13), confirmation=None)
+    plain = replace(result_with([1.0] * len(FACTORS)), confirmation=None)
 
     with pytest.raises(InvalidInputError, match="a safe range needs a confirmed result"):
         plot_safe_range(plain)

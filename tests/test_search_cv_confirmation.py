@@ -13,6 +13,7 @@ from sklearn.model_selection import (
     GroupKFold,
     LeaveOneGroupOut,
     PredefinedSplit,
+    RepeatedStratifiedKFold,
     ShuffleSplit,
     StratifiedKFold,
     TimeSeriesSplit,
@@ -76,30 +77,18 @@ def by_hand(
 # --- the fresh splits -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cv", [3, None])
-def test_a_number_of_folds_is_shuffled_afresh_each_time(met: Met, cv: Any) -> None:
-    n_splits = 5 if cv is None else cv
-    search(cv=cv).fit(X, Y)
-    folds = [met[start : start + n_splits] for start in range(0, len(met), n_splits)]
-
-    assert len(set(met.splits)) == len(set(met.seeds)) == len(met)
-    for fold in folds[:-1]:  # the last may have been begun only
-        rows = np.concatenate([replicate.validation for replicate in fold])
-        assert sorted(rows) == list(range(150))
-    for replicate in met:
-        assert np.bincount(Y[replicate.validation]).max() <= 150 / n_splits / 3 + 1  # stratified
-
-
 @pytest.mark.parametrize(
     "cv",
     [
+        3,
+        None,
         StratifiedKFold(2),
         TimeSeriesSplit(3),
         PredefinedSplit(np.arange(150) % 3),
         list(StratifiedKFold(2).split(X, Y)),
         (pair for pair in list(StratifiedKFold(2).split(X, Y))),
     ],
-    ids=["unshuffled", "time", "predefined", "list", "generator"],
+    ids=["number", "none", "unshuffled", "time", "predefined", "list", "generator"],
 )
 @pytest.mark.filterwarnings("ignore:the training rows of a split hold no row of class")
 def test_splits_without_randomness_are_kept_with_fresh_seeds(met: Met, cv: Any) -> None:
@@ -114,8 +103,8 @@ def test_splits_without_randomness_are_kept_with_fresh_seeds(met: Met, cv: Any) 
 @pytest.mark.parametrize(
     "cv",
     [StratifiedKFold(2, shuffle=True), StratifiedKFold(2, shuffle=True, random_state=3),
-     ShuffleSplit(2, random_state=3)],
-    ids=["shuffled", "seeded", "drawn"],
+     ShuffleSplit(2, random_state=3), RepeatedStratifiedKFold(n_splits=2, n_repeats=2)],
+    ids=["shuffled", "seeded", "drawn", "repeated"],
 )  # fmt: skip
 def test_a_splitter_that_shuffles_shuffles_afresh_and_is_left_as_it_was(met: Met, cv: Any) -> None:
     before = repr(cv)
@@ -165,6 +154,16 @@ def test_without_confirmation_only_the_searchs_splits_are_met(met: Met) -> None:
     assert any("expect a higher one on fresh seeds" in each for each in searched.result_.warnings)
 
 
+def test_a_number_of_folds_is_that_of_a_splitter_that_does_not_shuffle(met: Met) -> None:
+    numbered = search(cv=3).fit(X, Y)
+    splits = met.splits.copy()
+    met.clear()
+    named = search(cv=StratifiedKFold(3)).fit(X, Y)
+
+    assert splits == met.splits
+    assert numbered.result_.confirmation == named.result_.confirmation
+
+
 # --- what is chosen and told --------------------------------------------------------------------
 
 
@@ -180,6 +179,17 @@ def test_the_recommended_setting_is_what_is_refitted_and_told() -> None:
     }
     assert searched.best_estimator_[-1].decay == result.best.decay
     assert searched.cv_results_["params"] == plain.cv_results_["params"]
+
+
+def test_the_first_setting_tried_and_one_of_those_confirmed_is_the_estimator_as_it_was() -> None:
+    searched = search().fit(X, Y)
+    first = searched.cv_results_["params"][0]
+    untuned = searched.estimator.get_params()
+    raced = [each.trial for each in searched.result_.confirmation.contenders]
+
+    assert first["mlpclassifier__learning_rate_init"] == 0.1
+    assert first["mlpclassifier__decay"] == untuned["mlpclassifier__decay"] == "constant"
+    assert 0 in raced
 
 
 def test_a_function_of_the_results_still_has_the_last_word() -> None:

@@ -126,6 +126,8 @@ class DecayList(click.ParamType):
         if isinstance(value, tuple):
             return value
         names = tuple(part.strip() for part in str(value).split(","))
+        if names == ("all",):
+            return tuple(DECAYS)
         for name in names:
             if name not in DECAYS:
                 self.fail(f"must be among {', '.join(DECAYS)}, but got {name!r}", param, ctx)
@@ -159,7 +161,9 @@ class FigureFile(click.ParamType):
             self.fail(
                 f"must end in one of {', '.join(FIGURE_FORMATS)}, but got {path.name!r}", param, ctx
             )
-        if path.is_dir() or not path.parent.is_dir():
+        if path.is_dir():
+            self.fail(f"must be a file, but {str(path)!r} is a folder", param, ctx)
+        if not path.parent.is_dir():
             self.fail(
                 f"must be a file in an existing folder, but {str(path.parent)!r} is none",
                 param,

@@ -44,7 +44,7 @@ __all__ = ["command"]
     "--decay",
     "decays",
     type=DecayList(),
-    help=f"Decay types to search, separated by commas, among {', '.join(DECAYS)}.  "
+    help=f"Decay types to search, separated by commas, or all; among {', '.join(DECAYS)}.  "
     "[default: those without options of their own, compound and plateau left out]",
 )
 @click.option(
@@ -65,7 +65,10 @@ __all__ = ["command"]
     help="Settings to try.",
 )
 @click.option(
-    "--timeout", type=PositiveFloat(), metavar="SECONDS", help="Begin no further trials after this."
+    "--timeout",
+    type=PositiveFloat(),
+    metavar="SECONDS",
+    help="Begin no further block of trials after this.",
 )
 @click.option(
     "--replicates",
@@ -106,6 +109,14 @@ __all__ = ["command"]
     show_default=True,
     help="The same seed gives the same trials.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 1024),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Processes that train; the result does not depend on it.",
+)
 @storage_option
 @click.option(
     "--name",
@@ -138,6 +149,7 @@ def command(
     pruner: str,
     audit_share: float | None,
     seed: int,
+    jobs: int,
     storage: str,
     name: str | None,
     resume: bool,
@@ -156,6 +168,8 @@ def command(
       lrtune search table.csv --target price --hidden 64,32 --epochs 50
       lrtune search digits --decay constant,cosine --alpha0 0.01:1 --trials 128 --json
     """
+    _check_options(confirm=confirm, plot=plot, baseline=baseline, pruner=pruner, audit=audit_share)
+
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
@@ -167,14 +181,6 @@ def command(
     from lrtune.tuning.space import DEFAULT_RATES, LEARNING_RATE_FREE, Space
     from lrtune.tuning.storage import Record
 
-    if baseline and not confirm:
-        raise click.UsageError(
-            "--baseline is measured on the replicates of the confirmation: leave out --no-confirm"
-        )
-    if plot is not None and not confirm:
-        raise InvalidInputError(
-            "--plot draws what confirmation measures, but got --no-confirm: leave out one of them"
-        )
     dataset = load_dataset(data, target=target, task=task)
     if not quiet:
         for note in dataset.notes:
@@ -213,6 +219,7 @@ def command(
             baseline=LEARNING_RATE_FREE if baseline else None,
             pruner=PRUNERS[pruner](epochs),
             audit_share=audit_share,
+            n_jobs=jobs,
             open_record=partial(open_record, storage, name or dataset.name),
             description={
                 "dataset": dataset.name,
@@ -227,20 +234,40 @@ def command(
             },
             on_progress=on_progress,
         ).result
+    if as_json:
+        click.echo(json.dumps(result.to_dict()))
+    else:
+        from lrtune.cli.summary import print_summary
+
+        print_summary(result, estimator[-1], n_replicates=replicates)
+        if not quiet:
+            for warning in result.warnings:
+                click.echo(f"Note: {warning}.", err=True)
     if plot is not None:
         from lrtune.review.plots import plot_safe_range, save_figure
 
         save_figure(plot_safe_range(result), plot)
         click.echo(f"drawn: {plot}", err=True)
-    if as_json:
-        click.echo(json.dumps(result.to_dict()))
-        return
-    from lrtune.cli.summary import print_summary
 
-    print_summary(result, estimator[-1], n_replicates=replicates)
-    if not quiet:
-        for warning in result.warnings:
-            click.echo(f"Note: {warning}.", err=True)
+
+def _check_options(
+    *, confirm: bool, plot: Path | None, baseline: bool, pruner: str, audit: float | None
+) -> None:
+    """Options that need others, met before anything is loaded."""
+    if baseline and not confirm:
+        raise InvalidInputError(
+            "--baseline is measured on the replicates of the confirmation, but got --no-confirm: "
+            "leave out one of them"
+        )
+    if plot is not None and not confirm:
+        raise InvalidInputError(
+            "--plot draws what confirmation measures, but got --no-confirm: leave out one of them"
+        )
+    if audit is not None and pruner == "none":
+        raise InvalidInputError(
+            f"--audit-pruning finishes trials that a pruner halted, but got --pruner none: name "
+            f"one of {', '.join(PRUNER_NAMES[1:])}"
+        )
 
 
 @contextmanager

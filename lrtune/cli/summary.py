@@ -75,14 +75,14 @@ def _confirmed(result: SearchResult, network: Any, n_replicates: int) -> list[tu
     if result.safe_range is not None:
         low, high = result.safe_range
         below, above = confirmation.profile.is_bounded
-        value = f"{'' if below else '≤ '}{low:.3g} to {'' if above else '≥ '}{high:.3g}"
+        value = f"{'' if below else '≤ '}{low:.4g} to {'' if above else '≥ '}{high:.4g}"
         what = "learning_rate_init that loses at most 10 %, without divergence"
         rows.append(("safe range", value, what))
     rows.append(
         (
             "sensitivity",
             f"{confirmation.profile.sensitivity:.3g}",
-            "mean excess loss from a tenth to tenfold learning_rate_init",
+            "mean excess loss from a tenth to tenfold learning_rate_init, diverged as untrained",
         )
     )
     return rows

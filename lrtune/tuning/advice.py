@@ -8,6 +8,7 @@ import numpy as np
 
 from lrtune.tuning.confirmation import Confirmation
 from lrtune.tuning.profile import SAFE_MARGIN
+from lrtune.tuning.racing import EQUIVALENT
 from lrtune.tuning.space import Setting, Space
 
 __all__ = [
@@ -46,10 +47,22 @@ def advise(confirmation: Confirmation, space: Space, n_validation: int) -> list[
     """
     best = confirmation.contenders[0].setting
     return [
+        *_learned(confirmation),
         *_measurable(confirmation, n_validation),
         *(_better_beyond(confirmation, space) or _at_the_edge(best, space)),
         *_narrow(confirmation),
         *_tied(confirmation),
+    ]
+
+
+def _learned(confirmation: Confirmation) -> list[str]:
+    """Whether the network beats a prediction that ignores the columns."""
+    loss, naive = confirmation.recommended.loss, confirmation.naive_loss
+    if loss is None or loss < naive:
+        return []
+    return [
+        f"the network predicts no better ({loss:.3g}) than the mean or the class shares alone "
+        f"({naive:.3g}): more epochs, another network, or nothing to learn from these columns"
     ]
 
 
@@ -67,10 +80,10 @@ def _measurable(confirmation: Confirmation, n_validation: int) -> list[str]:
             "the untuned default diverged on at least one of "
             f"{confirmation.replicates} fresh replicates"
         )
-    elif gain.loss is not None and gain.se is not None and gain.loss < -2 * gain.se:
+    elif gain.loss is not None and gain.se is not None and gain.loss < -_reach(confirmation, 2):
         said.append(
-            "on fresh replicates the recommended setting is worse than the default, by "
-            f"{-gain.loss:.2g} ± {gain.se:.2g}: search wider ranges, or keep the default"
+            "on fresh replicates the untuned default does better, by "
+            f"{-gain.loss:.2g} ± {gain.se:.2g}: keep it, or search ranges around it"
         )
     elif gain.loss is not None and gain.se is not None and gain.loss < 2 * gain.se:
         better = "better" if gain.loss >= 0 else "worse"
@@ -97,6 +110,12 @@ def _better_beyond(confirmation: Confirmation, space: Space) -> list[str]:
     ]
 
 
+def _reach(confirmation: Confirmation, n_errors: float) -> float:
+    """A difference to the default that counts: several standard errors, and not negligible."""
+    loss, error = confirmation.recommended.loss or 0.0, confirmation.gain.se or 0.0
+    return max(n_errors * error, EQUIVALENT * abs(loss))
+
+
 def _at_the_edge(best: Setting, space: Space) -> list[str]:
     ranges = {"learning_rate_init": ("--alpha0", space.rates)}
     if best.decay != "constant":
@@ -119,8 +138,17 @@ def _at_the_edge(best: Setting, space: Space) -> list[str]:
 
 
 def _narrow(confirmation: Confirmation) -> list[str]:
-    safe = confirmation.profile.safe_range
-    if safe is None or safe[1] / safe[0] >= NARROW:
+    profile = confirmation.profile
+    safe = profile.safe_range
+    if safe is None:
+        return []
+    rate, above = profile.rates[len(profile.rates) // 2], profile.rates[len(profile.rates) // 2 + 1]
+    if profile.losses[profile.rates.index(above)][0] is None:
+        return [
+            f"there is no margin above the recommended learning_rate_init, {rate:.3g}: the next "
+            f"rate tested, {above:.3g}, diverged; a lower one, from {safe[0]:.3g} on, is safer"
+        ]
+    if safe[1] / safe[0] >= NARROW:
         return []
     return [
         f"the safe range of learning_rate_init is narrow, {safe[0]:.3g} to {safe[1]:.3g}: tune "

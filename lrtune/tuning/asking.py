@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -10,15 +10,24 @@ import numpy as np
 import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler, TPESampler
-from optuna.trial import FrozenTrial, Trial
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lrtune.tuning.space import Space
 from lrtune.tuning.storage import quiet_optuna
 
-__all__ = ["Asker", "BLOCK_SIZE", "ask_block", "keep_notes", "make_sampler"]
+__all__ = [
+    "Asker",
+    "BLOCK_SIZE",
+    "ask_block",
+    "keep_notes",
+    "make_sampler",
+    "telling",
+]
 
 BLOCK_SIZE = 16
 """Settings asked for at once."""
+TOLD, TOLD_BEST = 256, 64
+"""Finished trials that TPE is told of at most, and how many of them are the best ones."""
 
 
 def make_sampler(seed: int, n_finished: int) -> BaseSampler:
@@ -35,11 +44,43 @@ def _block_seed(seed: int, n_finished: int) -> int:
     return int(np.random.SeedSequence([n_finished, seed]).generate_state(1)[0])
 
 
+def telling(finished: Sequence[FrozenTrial], seed: int) -> list[FrozenTrial]:
+    """Of many finished trials, so many as TPE needs: the best, and a sample of the others.
+
+    The time that TPE takes grows with the number of trials: 1.4 ms for one to ask after 64, 40 ms
+    after 4,080. It models the best (at most 25) beside all others, and of these a sample will do.
+
+    Parameters
+    ----------
+    finished : sequence of FrozenTrial
+    seed : int
+        Draws the sample.
+
+    Returns
+    -------
+    list of FrozenTrial
+        In the order in which they were; all of them, if they are no more than `TOLD`.
+    """
+    if len(finished) <= TOLD:
+        return list(finished)
+
+    def merit(place: int) -> tuple[float, int]:
+        trial = finished[place]
+        complete = trial.state == TrialState.COMPLETE and trial.value is not None
+        return (float(trial.value) if complete else np.inf, place)  # type: ignore[arg-type]
+
+    ranked = sorted(range(len(finished)), key=merit)
+    rng = np.random.default_rng(seed)
+    sample = rng.choice(ranked[TOLD_BEST:], TOLD - TOLD_BEST, replace=False).tolist()
+    return [finished[place] for place in sorted([*ranked[:TOLD_BEST], *sample])]
+
+
 def ask_block(
     finished: Sequence[FrozenTrial],
     space: Space,
     seed: int,
     *,
+    default: Mapping[str, Any] | None = None,
     sampler: BaseSampler | None = None,
     pruner: BasePruner | None = None,
     notes: dict[str, Any] | None = None,
@@ -53,6 +94,8 @@ def ask_block(
     space : Space
     seed : int
         The search's seed.
+    default : mapping, optional
+        Parameters that the first trial of all tries.
     sampler, pruner : optional
         The user's own; a sampler that keeps a state of its own makes this function less than
         pure (`Asker` makes up for that).
@@ -82,9 +125,11 @@ def ask_block(
     notes = {} if notes is None else notes
     for key, value in notes.items():
         study._storage.set_study_system_attr(study._study_id, key, value)
-    study.add_trials(finished)
+    plain = sampler is None and pruner is None
+    study.add_trials(telling(finished, _block_seed(seed, len(finished))) if plain else finished)
     if sampler is None and not finished:
-        for params in space.spread(BLOCK_SIZE, _block_seed(seed, 0)):
+        first, *others = space.spread(BLOCK_SIZE, _block_seed(seed, 0))
+        for params in ({**first, **(default or {})}, *others):
             study.enqueue_trial(params)
     distributions = space.distributions()
     block = [study.ask(fixed_distributions=distributions) for _ in range(BLOCK_SIZE)]
@@ -95,14 +140,21 @@ def ask_block(
 class Asker:
     """Asks block after block, of a copy of the user's sampler if there is one.
 
+    Without one, the very first trial is the untuned default, if the space holds it.
+
     Such a sampler goes through its sequence from block to block. In a study that is gone on with
     it is asked for the earlier blocks first, so that it goes on where it was.
     """
 
     def __init__(
-        self, space: Space, seed: int, sampler: BaseSampler | None, pruner: BasePruner | None
+        self,
+        space: Space,
+        seed: int,
+        default: Mapping[str, Any] | None,
+        sampler: BaseSampler | None,
+        pruner: BasePruner | None,
     ) -> None:
-        self._space, self._seed = space, seed
+        self._space, self._seed, self._default = space, seed, default
         self._sampler, self._pruner = deepcopy((sampler, pruner))
         self._notes: dict[str, Any] = {}
         self._asked = 0
@@ -120,6 +172,7 @@ class Asker:
             finished,
             self._space,
             self._seed,
+            default=self._default,
             sampler=self._sampler,
             pruner=self._pruner,
             notes=self._notes,

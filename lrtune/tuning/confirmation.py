@@ -45,7 +45,7 @@ FIELD = (8, 32)
 """Fewest and most settings that the race begins with."""
 ROUND = 4
 """Fresh replicates between two decisions of the race."""
-PROFILE_REPLICATES = (4, 16)
+PROFILE_REPLICATES = (6, 20)
 """Fewest and most replicates that the recommended setting is measured on."""
 
 
@@ -62,9 +62,9 @@ def share_of_search(n_validation: int) -> float:
     Examples
     --------
     >>> [round(share_of_search(n), 2) for n in (38, 143, 500)]
-    [3.95, 1.05, 0.33]
+    [3.95, 1.05, 0.5]
     """
-    return float(np.clip(150 / n_validation, 0.33, 4.0))
+    return float(np.clip(150 / n_validation, 0.5, 4.0))
 
 
 @dataclass(frozen=True)
@@ -155,6 +155,9 @@ class Confirmation:
         Mean accuracy or R² there.
     profile : Profile
         The loss at rates around the recommended one.
+    naive_loss : float
+        Loss there of a prediction that ignores the input: the training rows' class shares, or
+        their mean target.
     replicates : int
         How many these replicates are.
     tied_decays : tuple of str
@@ -171,6 +174,7 @@ class Confirmation:
     gain: Estimate
     score: float
     profile: Profile
+    naive_loss: float
     replicates: int
     tied_decays: tuple[str, ...]
     epochs: float
@@ -188,7 +192,9 @@ class Confirmation:
             "gain": self.gain.loss,
             "gain_se": self.gain.se,
             "baseline_loss": None if self.baseline is None else self.baseline.loss,
+            "naive_loss": self.naive_loss,
             "sensitivity": self.profile.sensitivity,
+            "safe_range_is_bounded": list(self.profile.is_bounded),
             "tied_decays": list(self.tied_decays),
         }
 
@@ -257,13 +263,13 @@ def confirm(
         If whatever is tried diverges on a fresh replicate.
     """
     trainer = _Trainer(objective, n_jobs)
-    lined_up = _race(trials, space, fresh, budget, trainer)
+    lined_up = _race(trials, space, default, fresh, budget, trainer)
     measured = None
     while measured is None:
         if not lined_up.ranking:  # whoever could be recommended diverged as it was measured
             met = {racer.trial for racer in lined_up.racers}
             rest = [trial for trial in trials if trial.number not in met]
-            lined_up = lined_up.followed_by(_race(rest, space, fresh, budget, trainer))
+            lined_up = lined_up.followed_by(_race(rest, space, default, fresh, budget, trainer))
         if not lined_up.ranking:
             raise NothingCompletedError(
                 "every setting that completed in the search diverged on fresh replicates: search "
@@ -350,15 +356,23 @@ class _Ranking:
 def _race(
     trials: Sequence[FrozenTrial],
     space: Space,
+    default: Setting,
     fresh: Iterator[Prepared],
     budget: Budget,
     trainer: _Trainer,
 ) -> _Ranking:
-    """Train settings on fresh replicates, fewer and fewer of them, and rank them."""
+    """Train settings on fresh replicates, fewer and fewer of them, and rank them.
+
+    The untuned default races too, if it was among the trials.
+    """
     best_first = sorted(complete_trials(trials), key=lambda trial: (trial.value, trial.number))
     racers: list[_Racer] = []
     running: list[_Racer] = []
     n_field = min(budget.field, max(FIELD[0], len(best_first) // 2))
+    for place, trial in enumerate(best_first[n_field:], start=n_field):
+        if space.setting(trial.params).is_like(default):
+            best_first.insert(n_field - 1, best_first.pop(place))
+            break
     spent = 0
     while not running and best_first:  # more than once only if a whole field diverges
         entering, best_first = best_first[:n_field], best_first[n_field:]
@@ -432,5 +446,6 @@ def _measure(
         "gain": Estimate.of(losses[n_rates] - losses[middle]),
         "score": float(np.mean(scores)),
         "profile": Profile.of(rates, losses[:n_rates], initial),
+        "naive_loss": float(np.mean([replicate.naive_loss for replicate in replicates])),
         "baseline": None if baseline is None else Estimate.of(losses[-1]),
     }

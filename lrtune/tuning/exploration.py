@@ -20,7 +20,7 @@ from lrtune.tuning.asking import BLOCK_SIZE, Asker, keep_notes
 from lrtune.tuning.metrics import Objective
 from lrtune.tuning.outcomes import judge
 from lrtune.tuning.preparation import Prepared
-from lrtune.tuning.space import Space
+from lrtune.tuning.space import Setting, Space
 from lrtune.tuning.storage import Record
 from lrtune.tuning.trials import to_trial
 
@@ -36,6 +36,8 @@ class Exploration:
     prepared : sequence of Prepared
         What each setting is judged on.
     space : Space
+    default : Setting
+        The untuned one, tried first if the space holds it.
     seed : int
         Of the sampler.
     objective : Objective or None
@@ -49,6 +51,7 @@ class Exploration:
 
     prepared: Sequence[Prepared]
     space: Space
+    default: Setting
     seed: int
     objective: Objective | None
     sampler: BaseSampler | None
@@ -78,7 +81,13 @@ def explore(
     on_block : callable
         Called after each block.
     """
-    asker = Asker(exploration.space, exploration.seed, exploration.sampler, exploration.pruner)
+    asker = Asker(
+        exploration.space,
+        exploration.seed,
+        exploration.space.drawn(exploration.default),
+        exploration.sampler,
+        exploration.pruner,
+    )
     notes = exploration.sampler is not None or exploration.pruner is not None
     while len(finished) < n_trials and not (finished and time.monotonic() > deadline):
         # the block that the next trial belongs to is asked whole; what is already done is skipped

@@ -60,6 +60,19 @@ class Prepared:
         return LOSSES[loss].guess(self.validation.y) * float(self.model.loss_unit)
 
     @property
+    def naive_loss(self) -> float:
+        """Validation loss of the training rows' mean target (or class shares), in its own unit."""
+        rows, validation = self.rows, self.validation
+        mean = np.average(rows.y, axis=0, weights=rows.sample_weight)
+        if self.model._loss == "log_loss":
+            losses = -(validation.y @ np.log(np.maximum(mean, np.finfo(mean.dtype).tiny)))
+        else:
+            losses = ((validation.y - mean) ** 2).mean(axis=1)
+        return float(
+            np.average(losses, weights=validation.sample_weight) * float(self.model.loss_unit)
+        )
+
+    @property
     def initial_loss(self) -> float:
         """Validation loss of the untrained network, in the target's own unit."""
         weights = RandomStreams(self.seed).weights
@@ -87,10 +100,17 @@ def split_pipeline(estimator: Any) -> tuple[Pipeline | None, Any]:
     return None, estimator
 
 
-def default_setting(estimator: Any) -> Setting:
+def default_setting(estimator: Any, space: Space) -> Setting:
     """The setting that an estimator has before it is tuned."""
     _, model = split_pipeline(estimator)
-    return Setting(model.learning_rate_init, model.decay, model.decay_rate)
+    others = tuple((name, _as_drawn(getattr(model, name))) for name, _ in space.others)
+    return Setting(model.learning_rate_init, model.decay, model.decay_rate, others)
+
+
+def _as_drawn(value: Any) -> Any:
+    """Layer sizes as a space has them, a tuple, if they were given as a list or an array."""
+    is_array = isinstance(value, list | np.ndarray)
+    return tuple(np.atleast_1d(value).tolist()) if is_array else value
 
 
 def prepare(

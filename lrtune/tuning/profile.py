@@ -15,7 +15,7 @@ __all__ = ["FACTORS", "Profile", "SAFE_MARGIN", "around"]
 
 Array = npt.NDArray[Any]
 
-FACTORS = tuple(float(factor) for factor in np.logspace(-1, 1, 13))
+FACTORS = tuple(float(factor) for factor in np.logspace(-1, 1, 9))
 """Of α₀, a tenth to tenfold; the one in the middle is 1."""
 SAFE_MARGIN = 0.1
 """A rate is safe if its mean loss is at most this share above that of the recommended one."""

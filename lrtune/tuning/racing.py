@@ -34,7 +34,7 @@ POOLED_WEIGHT = 4
 replicates at first."""
 EQUIVALENT = 0.03
 """Contenders whose loss is surely within this share of the best are not told apart further."""
-TIED_MARGIN = 0.05
+TIED_MARGIN = 0.03
 """Settings that lose more than this share beside the best are not tied with it."""
 
 

@@ -135,6 +135,7 @@ class SearchResult:
             "trials": ", ".join(f"{n} {name}" for name, n in asdict(self.trials).items() if n),
             "study": self.study,
             "storage": self.storage,
+            "note": "; ".join(self.warnings),
         }
         cells = "".join(
             f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(str(value))}</td></tr>"

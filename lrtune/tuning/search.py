@@ -32,13 +32,10 @@ from lrtune.tuning.preparation import Prepared, check_space, default_setting, pr
 from lrtune.tuning.range_test import edge_range
 from lrtune.tuning.result import SearchResult, Seconds
 from lrtune.tuning.space import Setting, Space
-from lrtune.tuning.storage import Record
+from lrtune.tuning.storage import CONFIRMATION, Record
 from lrtune.tuning.trials import EPOCHS, SCORE, TrialCounts, best_trial
 
-__all__ = ["CONFIRMATION", "Progress", "Searched", "configuration", "search"]
-
-CONFIRMATION = "confirmation"
-"""The study attribute that says what fresh replicates said."""
+__all__ = ["Progress", "Searched", "configuration", "search"]
 
 
 @dataclass(frozen=True)
@@ -156,7 +153,8 @@ def search(
     report = on_progress or (lambda _: None)
     total = max(n_trials, len(finished))
     report(_progress(study, finished, total))
-    means = Exploration(prepared, space, seed, objective, sampler, pruner, n_jobs, record)
+    default = default_setting(estimator, space)
+    means = Exploration(prepared, space, default, seed, objective, sampler, pruner, n_jobs, record)
     explore(
         means,
         finished,
@@ -174,7 +172,7 @@ def search(
             space,
             (prepare(estimator, X, y, replicate, sample_weight) for replicate in fresh),
             budget=_budget(finished, prepared),
-            default=default_setting(estimator),
+            default=default,
             baseline=baseline,
             objective=objective,
             n_jobs=n_jobs,

@@ -101,6 +101,12 @@ class Setting:
         own = [others.pop(name) for name in ("learning_rate_init", "decay", "decay_rate")]
         return cls(own[0], own[1], own[2], tuple(others.items()))
 
+    def is_like(self, other: Setting) -> bool:
+        """Whether two settings train alike; a constant rate's decay rate has no effect."""
+        if self.decay == other.decay == "constant":
+            return replace(self, decay_rate=other.decay_rate) == other
+        return self == other
+
     @property
     def own_params(self) -> dict[str, Any]:
         """The three parameters that are always searched, by name."""
@@ -161,6 +167,10 @@ class Dimension:
             f"{name} must be searched over a list of choices, a (low, high) tuple or an Optuna "
             f"distribution, but got {spec!r}"
         )
+
+    def label(self, value: Any) -> Any:
+        """What is drawn for a value."""
+        return next((label for label, each in self.labels if each == value), value)
 
     def value(self, drawn: Any) -> Any:
         """The parameter's value for what was drawn."""
@@ -326,6 +336,35 @@ class Space:
             **{name: dimension.distribution for name, dimension in self.others},
         }
 
+    def drawn(self, setting: Setting) -> dict[str, Any] | None:
+        """The parameters that stand for a setting; None if the space does not hold it.
+
+        A constant rate is held whatever its decay rate, which has no effect and is left out.
+
+        Examples
+        --------
+        >>> space = Space.default(20, learning_rate_init=(0.01, 1.0))
+        >>> space.drawn(Setting(0.1, "constant", 0.0))
+        {'learning_rate_init': 0.1, 'decay': 'constant'}
+        >>> space.drawn(Setting(2.0, "constant", 0.0)) is None
+        True
+        """
+        values = {**setting.own_params, **dict(setting.others)}
+        if setting.decay == "constant":
+            del values["decay_rate"]
+        dimensions = dict(self.others)
+        params = {}
+        for name, distribution in self.distributions().items():
+            if name not in values:
+                continue
+            value = values[name]
+            if name in dimensions:
+                value = dimensions[name].label(value)
+            if not _holds(distribution, value):
+                return None
+            params[name] = value
+        return params
+
     def spread(self, n: int, seed: int) -> list[dict[str, Any]]:
         """Parameters of n trials that fill the space evenly: a scrambled Sobol' sequence.
 
@@ -352,6 +391,14 @@ class Space:
         """The setting that a trial's parameters describe."""
         others = tuple((name, dimension.value(params[name])) for name, dimension in self.others)
         return Setting(params["learning_rate_init"], params["decay"], params["decay_rate"], others)
+
+
+def _holds(distribution: BaseDistribution, value: Any) -> bool:
+    if isinstance(distribution, CategoricalDistribution):
+        return value in distribution.choices
+    assert isinstance(distribution, FloatDistribution | IntDistribution)  # noqa: S101
+    kind = Real if isinstance(distribution, FloatDistribution) else Integral
+    return isinstance(value, kind) and bool(distribution._contains(float(value)))
 
 
 def _at(distribution: BaseDistribution, share: float) -> Any:

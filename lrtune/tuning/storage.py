@@ -32,6 +32,7 @@ from lrtune.tuning.journal import BlockJournal
 
 __all__ = [
     "CONFIGURATION",
+    "CONFIRMATION",
     "CONNECT_ATTEMPTS",
     "DEFAULT_STORAGE",
     "Record",
@@ -44,6 +45,8 @@ __all__ = [
 DEFAULT_STORAGE = "lrtune.journal"
 CONFIGURATION = "lrtune"
 """The study attribute that says what was searched, and how."""
+CONFIRMATION = "confirmation"
+"""The study attribute that says what fresh replicates said."""
 CONNECT_ATTEMPTS = 5
 
 

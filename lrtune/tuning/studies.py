@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import optuna
 
+from lrtune.tuning.confirmation import Confirmation
 from lrtune.tuning.space import Setting
-from lrtune.tuning.storage import CONFIGURATION, open_storage
+from lrtune.tuning.storage import CONFIGURATION, CONFIRMATION, open_storage
 from lrtune.tuning.trials import TrialCounts, best_trial
 
 __all__ = ["StudySummary", "summarise_studies"]
@@ -15,7 +16,10 @@ __all__ = ["StudySummary", "summarise_studies"]
 
 @dataclass(frozen=True)
 class StudySummary:
-    """What a study holds; `best` and `best_loss` are None if no trial completed."""
+    """What a study holds: the recommended setting and its confirmed loss, if it was confirmed.
+
+    Else the best of the search; None if no trial completed.
+    """
 
     study: str
     dataset: str
@@ -47,13 +51,18 @@ def summarise_studies(storage: str) -> list[StudySummary]:
         trials = study.get_trials(deepcopy=False)
         counts = TrialCounts.of(trials)
         best = best_trial(trials) if counts.complete else None
+        loss = None if best is None else best.value
+        confirmed = study.user_attrs.get(CONFIRMATION)
+        if confirmed is not None:
+            known = Confirmation.from_dict(confirmed)
+            best, loss = trials[known.contenders[0].trial], known.recommended.loss
         summaries.append(
             StudySummary(
                 name,
                 configuration.get("dataset", ""),
                 counts,
                 None if best is None else Setting.of(best.params),
-                None if best is None else best.value,
+                loss,
             )
         )
     return summaries

@@ -125,8 +125,10 @@ def best_trial(trials: Sequence[FrozenTrial]) -> FrozenTrial:
     complete = complete_trials(trials)
     if not complete:
         counts = TrialCounts.of(trials)
-        cure = "standardise the columns, or search lower rates (--alpha0 LOW:HIGH, "
-        cure += "learning_rate_init of the space)"
+        cure = (
+            "standardise the columns, look for outliers in them, or search lower rates (--alpha0 "
+        )
+        cure += "LOW:HIGH, learning_rate_init of the space)"
         if counts.failed:
             cure = f"{counts.failed} got no number from the scorer, see to that"
         raise NothingCompletedError(

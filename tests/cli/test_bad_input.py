@@ -84,7 +84,16 @@ CASES = {
     ("search", "iris", "--storage", "one_line.txt"): "Optuna journal",
     ("search", "iris", "--storage", "whole_line.txt"): "Optuna journal",
     ("search", "iris", "--storage", "oracle9://x:secret@y/z"): "can be reached",
-    ("search", "iris", "--baseline", "--no-confirm"): "leave out --no-confirm",
+    ("search", "iris", "--baseline", "--no-confirm"): "--baseline is measured on the replicates of "
+    "the confirmation, but got --no-confirm: leave out one of them",
+    ("search", "iris", "--plot", "x.png", "--no-confirm"): "--plot draws what confirmation "
+    "measures, but got --no-confirm: leave out one of them",
+    ("search", "iris", "--audit-pruning", "0.5"): "--audit-pruning finishes trials that a pruner "
+    "halted, but got --pruner none: name one of median",
+    ("search", "nowhere.csv", "--baseline", "--no-confirm"): "leave out one of them",  # at once
+    ("search", "nowhere.csv", "--plot", "x.png", "--no-confirm"): "leave out one of them",
+    ("search", "nowhere.csv", "--audit-pruning", "0.5"): "but got --pruner none",
+    ("search", "iris", "--decay", "all,cosine"): "among constant, inverse_time",
     ("search", "iris", "--resume"): "no file 'lrtune.journal'",
     ("search", "iris", "--colour"): "No such option",
     ("studies",): "no file 'lrtune.journal'",
@@ -119,6 +128,18 @@ def test_bad_input_is_one_clear_line(
     assert "Traceback" not in run.err
     assert "secret" not in run.err
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("words", [("search", "iris"), ("schedule",)], ids=" ".join)
+def test_a_figure_is_not_drawn_in_place_of_a_folder(
+    lrtune: Callable[..., Any], folder: Path, words: tuple[str, ...]
+) -> None:
+    (folder / "figures.png").mkdir()
+    run = lrtune(*words, "--plot", "figures.png")
+
+    assert (run.code, run.out) == (2, "")
+    assert "must be a file, but 'figures.png' is a folder" in run.err
+    assert [path.name for path in folder.iterdir()] == ["figures.png"]
 
 
 def test_a_resumed_search_must_keep_its_options(lrtune: Callable[..., Any], folder: Path) -> None:

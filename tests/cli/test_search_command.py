@@ -1,17 +1,20 @@
 """``lrtune search``, as a user runs it."""
 
 import json
+import math
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
 
 from lrtune.training.optimizers import OPTIMIZERS
+from lrtune.training.schedules import DECAYS
 
 KEYS = [
     "study", "storage", "dataset", "task", "best", "search_loss", "confirmed_loss", "confirmed_se",
@@ -20,7 +23,7 @@ KEYS = [
 ]  # fmt: skip
 CONFIRMATION_KEYS = [
     "replicates", "contenders", "epochs", "share", "default_se", "gain", "gain_se",
-    "baseline_loss", "sensitivity", "tied_decays",
+    "baseline_loss", "naive_loss", "sensitivity", "safe_range_is_bounded", "tied_decays",
 ]  # fmt: skip
 QUICK = ("--trials", "20", "--epochs", "4")
 GLANCE = [
@@ -55,6 +58,8 @@ def test_json_is_the_documented_object_and_all_that_is_printed(lrtune: Callable[
     assert list(run.json["trials"]) == ["complete", "pruned", "diverged", "failed"]
     assert list(run.json["seconds"]) == ["search", "confirm", "total"]
     assert list(run.json["confirmation"]) == CONFIRMATION_KEYS
+    assert run.json["confirmation"]["naive_loss"] == pytest.approx(math.log(3), rel=1e-3)
+    assert all(side in (True, False) for side in run.json["confirmation"]["safe_range_is_bounded"])
     assert sum(run.json["trials"].values()) == 20
     assert run.json["trial_epochs"] + run.json["epochs_saved"] == pytest.approx(20 * 3 * 4)
     assert run.out.count("\n") == 1
@@ -155,6 +160,7 @@ def test_ctrl_c_keeps_the_finished_trials_and_says_how_to_resume(
     while not journal.exists() or journal.read_bytes().count(b"\n") < 20:
         assert process.poll() is None
         time.sleep(0.01)
+    time.sleep(0.1)  # a block is recorded a moment before it is counted
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()
     kept = len(load(journal, "digits").trials)
@@ -221,6 +227,38 @@ def test_the_space_is_the_users(lrtune: Callable[..., Any], folder: Path) -> Non
     assert all(0.1 <= t.params["decay_rate"] <= 0.2 for t in trials)
 
 
+def test_all_decays_can_be_searched_by_one_word(lrtune: Callable[..., Any], folder: Path) -> None:
+    lrtune("search", "iris", *QUICK, "--decay", "all")
+    lrtune("search", "iris", *QUICK, "--decay", ",".join(DECAYS))
+    named, spelled = (load(folder / "lrtune.journal", name) for name in ("iris", "iris-2"))
+
+    assert named.trials[0].distributions["decay"].choices == tuple(DECAYS)
+    assert [trial.params for trial in named.trials] == [trial.params for trial in spelled.trials]
+
+
+def test_the_first_trial_is_what_was_measured_untuned(
+    lrtune: Callable[..., Any], folder: Path
+) -> None:
+    lrtune("search", "iris", *QUICK)
+    lrtune("search", "iris", *QUICK, "--alpha0", "0.2:1", "--name", "without")
+    first, without = (
+        load(folder / "lrtune.journal", name).trials[0].params for name in ("iris", "without")
+    )
+
+    assert (first["learning_rate_init"], first["decay"]) == (0.1, "constant")
+    assert without["learning_rate_init"] >= 0.2
+
+
+def test_nothing_to_learn_is_told(lrtune: Callable[..., Any], folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = "".join(f"{rng.normal()},{'ab'[rng.integers(2)]}\n" for _ in range(80))
+    (folder / "noise.csv").write_text("x,y\n" + rows)
+    run = lrtune("search", "noise.csv", *QUICK, "--alpha0", "5:10")
+
+    assert "Note: the network predicts no better" in run.err
+    assert "than the mean or the class shares alone" in run.err
+
+
 def test_the_result_reads_at_a_glance(lrtune: Callable[..., Any]) -> None:
     run = lrtune("search", "iris", *QUICK)
     result = lrtune("search", "iris", *QUICK, "--json").json
@@ -236,8 +274,12 @@ def test_the_result_reads_at_a_glance(lrtune: Callable[..., Any]) -> None:
     assert f"{result['search_loss']:.4g}" in lines["in the search"]
     assert f"{result['default_loss']:.4g}" in lines["untuned"]
     assert "at 0.1" in lines["untuned"]
-    assert "{:.3g} to {:.3g}".format(*result["safe_range"]) in lines["safe range"]
+    below, above = result["confirmation"]["safe_range_is_bounded"]
+    low, high = result["safe_range"]
+    ends = f"{'' if below else '≤ '}{low:.4g} to {'' if above else '≥ '}{high:.4g}"
+    assert lines["safe range"].strip().startswith(f"{ends} ")
     assert f"{result['confirmation']['sensitivity']:.3g}" in lines["sensitivity"]
+    assert "diverged as untrained" in lines["sensitivity"]
     assert "make_pipeline(StandardScaler(), MLPClassifier(" in run.out
 
 
@@ -409,8 +451,40 @@ def test_another_pruner_is_another_search(lrtune: Callable[..., Any]) -> None:
 def test_the_safe_range_can_be_drawn(lrtune: Callable[..., Any], folder: Path) -> None:
     run = lrtune("search", "iris", *QUICK, "--plot", "safe.png")
 
-    assert (run.code, run.err.splitlines()[0]) == (0, "drawn: safe.png")
+    assert (run.code, run.err.splitlines()[-1]) == (0, "drawn: safe.png")
     assert (folder / "safe.png").read_bytes().startswith(b"\x89PNG")
+    assert "Use it:" in run.out
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "dangling.png",
+        pytest.param(
+            "/proc/safe.png",
+            marks=pytest.mark.skipif(not Path("/proc").is_dir(), reason="there is none"),
+        ),
+    ],
+)
+def test_a_figure_that_cannot_be_written_costs_no_result(
+    lrtune: Callable[..., Any], folder: Path, path: str
+) -> None:
+    (folder / "dangling.png").symlink_to(folder / "nowhere" / "safe.png")
+    words = ("search", "iris", *QUICK)
+    as_json, shown = (
+        lrtune(*words, "--plot", path, *more) for more in (["--json"], ["--name", "again"])
+    )
+
+    assert (as_json.code, shown.code) == (2, 2)
+    assert without_times(as_json.json) == without_times(
+        lrtune(*words, "--json", "--name", "whole").json
+    ) | {"study": "iris"}
+    assert "Use it:" in shown.out
+    for run in (as_json, shown):
+        assert run.err.splitlines()[-1].startswith(
+            f"lrtune: a figure's file must be writable, but {path!r} gave: "
+        )
+        assert "drawn" not in run.err
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,18 @@ import pytest
 from lrtune.tuning.advice import EDGE_SHARE, FEW_ROWS, NARROW, advise
 from lrtune.tuning.confirmation import Confirmation, Contender, Estimate
 from lrtune.tuning.profile import FACTORS, Profile
+from lrtune.tuning.racing import EQUIVALENT
 from lrtune.tuning.space import Setting, Space
 
 SPACE = Space.default(20, learning_rate_init=(0.001, 1.0), decay_rate=(0.01, 1.0))
 BEST = Setting(0.03, "cosine", 0.1)
+N = len(FACTORS)
 
 
-def profile(setting: Setting, n_safe: int = 13) -> Profile:
-    """One whose middle `n_safe` rates are safe; beyond them everything diverged."""
-    beyond = (13 - n_safe) // 2
-    means = np.array([1.0 if beyond <= index < 13 - beyond else np.inf for index in range(13)])
+def profile(setting: Setting, n_safe: int = N, *, above: float = 9.0) -> Profile:
+    """One whose middle `n_safe` rates are safe; the loss of those below is 9, and `above`."""
+    beyond = (N - n_safe) // 2
+    means = np.array([9.0] * beyond + [1.0] * n_safe + [above] * beyond)
     rates = [setting.learning_rate_init * factor for factor in FACTORS]
     return Profile.of(rates, np.tile(means[:, None], 4), 2.0)
 
@@ -32,6 +34,7 @@ def confirmed(setting: Setting = BEST, **changes: Any) -> Confirmation:
         "gain": Estimate(0.5, 0.02),
         "score": 0.9,
         "profile": profile(setting),
+        "naive_loss": 1.1,
         "replicates": 4,
         "tied_decays": (setting.decay,),
         "epochs": 100.0,
@@ -105,7 +108,7 @@ def test_a_constant_rate_has_no_decay_rate_to_be_at_an_edge() -> None:
 # --- the safe range ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("n_safe", "narrow"), [(1, True), (3, False), (13, False)])
+@pytest.mark.parametrize(("n_safe", "narrow"), [(1, True), (3, False), (N, False)])
 def test_a_narrow_safe_range_is_told(n_safe: int, narrow: bool) -> None:
     found = profile(BEST, n_safe)
     low, high = found.safe_range or (0, 0)
@@ -116,6 +119,22 @@ def test_a_narrow_safe_range_is_told(n_safe: int, narrow: bool) -> None:
         f"the safe range of learning_rate_init is narrow, {low:.3g} to {high:.3g}: tune again "
         "after any change of the data or the network"
     ] * narrow  # fmt: skip
+
+
+def test_a_rate_just_below_those_that_diverge_has_no_margin() -> None:
+    found = profile(BEST, 1, above=np.inf)
+    low, high = found.safe_range or (0, 0)
+    (warning,) = said(confirmed(profile=found))
+
+    assert low < high == BEST.learning_rate_init
+    assert warning == (
+        f"there is no margin above the recommended learning_rate_init, 0.03: the next rate tested, "
+        f"{0.03 * 100 ** (1 / (N - 1)):.3g}, diverged; a lower one, from {low:.3g} on, is safer"
+    )
+
+
+def test_divergence_further_above_leaves_a_margin() -> None:
+    assert said(confirmed(profile=profile(BEST, 3, above=np.inf))) == []
 
 
 # --- whether it means anything ------------------------------------------------------------------
@@ -134,13 +153,34 @@ def test_few_validation_rows_are_told() -> None:
     [
         (Estimate(0.1, 0.06), "not measurably better than the default: 0.1 ± 0.06 better"),
         (Estimate(-0.1, 0.06), "not measurably better than the default: 0.1 ± 0.06 worse"),
-        (Estimate(-0.1, 0.04), "is worse than the default, by 0.1 ± 0.04: search wider ranges"),
+        (
+            Estimate(-0.1, 0.04),
+            "the untuned default does better, by 0.1 ± 0.04: keep it, or search ranges around it",
+        ),
     ],
 )
 def test_no_measurable_gain_over_the_default_is_told(gain: Estimate, words: str) -> None:
     (warning,) = said(confirmed(gain=gain))
 
     assert words in warning
+
+
+@pytest.mark.parametrize("loss", [1.0, 20.0])
+def test_the_default_does_better_by_two_errors_and_not_negligibly(loss: float) -> None:
+    def words(behind: float, error: float) -> str:
+        (warning,) = said(
+            confirmed(
+                recommended=Estimate(loss, 0.01), gain=Estimate(-behind, error), naive_loss=loss + 1
+            )
+        )
+        return warning
+
+    negligible = EQUIVALENT * loss
+
+    assert "default does better" in words(1.01 * negligible, 0.1 * negligible)
+    assert "not measurably better" in words(0.99 * negligible, 0.1 * negligible)
+    assert "default does better" in words(2.01 * negligible, negligible)
+    assert "not measurably better" in words(1.99 * negligible, negligible)
 
 
 @pytest.mark.parametrize("gain", [Estimate(0.1, 0.05), Estimate(0.1, 0.0), Estimate(0.1, None)])
@@ -153,6 +193,20 @@ def test_a_default_that_diverged_is_told_and_not_compared() -> None:
     (warning,) = said(confirmed(default=lost, gain=lost))
 
     assert warning == "the untuned default diverged on at least one of 4 fresh replicates"
+
+
+@pytest.mark.parametrize("loss", [1.1, 1.3])
+def test_a_network_that_predicts_no_better_than_the_mean_is_told(loss: float) -> None:
+    (warning,) = said(confirmed(recommended=Estimate(loss, 0.01), naive_loss=1.1))
+
+    assert warning == (
+        f"the network predicts no better ({loss:.3g}) than the mean or the class shares alone "
+        "(1.1): more epochs, another network, or nothing to learn from these columns"
+    )
+
+
+def test_one_that_predicts_better_is_not() -> None:
+    assert said(confirmed(recommended=Estimate(1.09, 0.01), naive_loss=1.1)) == []
 
 
 # --- ties ---------------------------------------------------------------------------------------
@@ -179,12 +233,13 @@ def test_the_gravest_comes_first() -> None:
         confirmed(
             setting,
             gain=Estimate(0.0, 0.1),
+            naive_loss=0.9,
             profile=profile(setting, 1),
             tied_decays=("constant", "cosine"),
         ),
         n_validation=3,
     )
-    words = ["3 rows only", "not measurably", "high end", "narrow", "tied"]
+    words = ["predicts no better", "3 rows only", "not measurably", "high end", "narrow", "tied"]
 
     assert len(warnings) == len(words)
     assert all(word in warning for word, warning in zip(words, warnings, strict=True))
@@ -193,10 +248,10 @@ def test_the_gravest_comes_first() -> None:
 def test_a_clearly_better_rate_beyond_the_range_is_named() -> None:
     setting = Setting(0.8, "cosine", 0.1)  # 0.8 to 1 lies within the range, the rest above it
     rates = [setting.learning_rate_init * factor for factor in FACTORS]
-    falling = np.tile(np.linspace(2.0, 0.4, 13)[:, None], 4)
+    falling = np.tile(np.linspace(2.0, 0.4, N)[:, None], 4)
     profiled = Profile.of(rates, falling, 2.0)
-    recommended = Estimate(float(falling[6, 0]), 0.01)
-    words = said(confirmed(setting, profile=profiled, recommended=recommended))
+    recommended = Estimate(float(falling[N // 2, 0]), 0.01)
+    words = said(confirmed(setting, profile=profiled, recommended=recommended, naive_loss=2.0))
 
     assert words == [
         "a learning_rate_init of 8, outside the range searched, does better (0.4): look further, "

@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from lrtune.tuning.confirmation import (
     Confirmation,
     Estimate,
     _race,
+    _Ranking,
     share_of_search,
 )
 from lrtune.tuning.outcomes import Outcome, judge
@@ -200,6 +202,50 @@ def test_contenders_are_the_searchs_best_the_recommended_one_first(found: Drawn)
     )
     assert all(each.replicates % ROUND == 0 for each in contenders)
     assert contenders[0].replicates == max(each.replicates for each in contenders)
+
+
+def test_the_naive_loss_is_that_of_class_shares_or_the_mean_on_the_last_replicates(
+    found: Drawn,
+) -> None:
+    losses = []
+    for replicate in found.measuring:
+        train, held_out = found.y[replicate.train], found.y[replicate.validation]
+        if isinstance(found.estimator[-1], MLPClassifier):
+            shares = np.bincount(train) / len(train)
+            losses.append(log_loss(held_out, np.tile(shares, (len(held_out), 1))))
+        else:
+            losses.append(((held_out - train.mean()) ** 2).mean())
+
+    assert found.confirmation.naive_loss == pytest.approx(np.mean(losses), rel=1e-9)
+    assert found.confirmation.summary()["naive_loss"] == found.confirmation.naive_loss
+
+
+def test_the_summary_says_on_which_sides_the_safe_range_is_bounded(found: Drawn) -> None:
+    bounded = found.confirmation.summary()["safe_range_is_bounded"]
+
+    assert bounded == list(found.confirmation.profile.is_bounded)
+    assert [type(side) for side in bounded] == [bool, bool]
+
+
+@pytest.mark.parametrize("rate", [0.0101, 0.99])
+def test_the_untuned_default_is_among_the_contenders(rate: float) -> None:
+    drawn = Drawn(options={"learning_rate_init": rate}, n_trials=48)
+    ((trial, met),) = (
+        (each.trial, each.replicates)
+        for each in drawn.confirmation.contenders
+        if each.setting.is_like(Setting(rate, "constant", 0.0))
+    )
+
+    assert trial == 0
+    assert met >= ROUND
+
+
+def test_if_the_default_alone_was_searched_it_is_recommended_and_gains_nothing() -> None:
+    drawn = Drawn(n_trials=1)
+
+    assert drawn.result.best.is_like(Setting(0.1, "constant", 0.0))
+    assert drawn.confirmation.gain == Estimate(0.0, 0.0)
+    assert drawn.result.confirmed_loss == drawn.result.default_loss
 
 
 def test_those_that_left_as_worse_are_worse(found: Drawn) -> None:
@@ -394,13 +440,48 @@ class Noisy:
         difficulty = self.rng.normal(0, 0.3, len(replicates))
         return truths + difficulty + self.rng.normal(0, 0.3, (len(settings), len(replicates)))
 
-    def trial(self, number: int) -> FrozenTrial:
-        setting = Setting(float(10 ** self.rng.uniform(-3, 1)), "cosine", 0.1)
+    def trial(self, number: int, setting: Setting | None = None) -> FrozenTrial:
+        setting = setting or Setting(float(10 ** self.rng.uniform(-3, 1)), "cosine", 0.1)
         curves = np.tile(self.values(range(3), [setting]).T, EPOCHS)
         outcome = Outcome(setting, curves, np.ones(3), 3 * EPOCHS)
         trial = to_trial(setting.params, outcome, SPACE, 5.0, datetime.now())
         trial.number = number
         return trial
+
+
+UNTUNED = Setting(0.0011, "constant", 0.0)
+"""Of the truth that `Noisy` knows, nearly the worst."""
+
+
+def raced_toy(toy: Noisy, trials: list[FrozenTrial], trainings: float = 4 * 64 * 3) -> _Ranking:
+    return _race(trials, SPACE, UNTUNED, itertools.count(), Budget(trainings), toy)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("decay_rate", [0.1, 0.9])
+@pytest.mark.parametrize("trainings", [0, 4 * 64 * 3])
+def test_the_default_races_however_late_in_the_search_it_came(
+    trainings: float, decay_rate: float
+) -> None:
+    toy = Noisy(0)
+    trials = [toy.trial(number) for number in range(64)]
+    without = raced_toy(Noisy(1), trials, trainings).racers
+    untuned = replace(UNTUNED, decay_rate=decay_rate)  # which has no effect
+    late = raced_toy(Noisy(1), [*trials, toy.trial(64, untuned)], trainings).racers
+
+    assert [racer.trial for racer in late] == [*(r.trial for r in without[:-1]), 64]
+    assert len(late) == Budget(trainings).field
+
+
+def test_a_default_that_is_in_the_field_anyway_races_once() -> None:
+    toy = Noisy(0)
+    trials = [
+        *(toy.trial(number) for number in range(5)),
+        toy.trial(5, replace(UNTUNED, decay_rate=0.1)),
+    ]
+    racers = [racer.trial for racer in raced_toy(toy, trials).racers]
+
+    assert sorted(racers) == list(range(6))
+    assert racers == [trial.number for trial in sorted(trials, key=lambda trial: trial.value)]
 
 
 def test_on_noisy_losses_a_race_chooses_better_than_the_search_and_less_at_random() -> None:
@@ -409,7 +490,7 @@ def test_on_noisy_losses_a_race_chooses_better_than_the_search_and_less_at_rando
         toy = Noisy(seed)
         trials = [toy.trial(number) for number in range(64)]
         best = min(trials, key=lambda trial: trial.value)
-        lined_up = _race(trials, SPACE, itertools.count(), Budget(4 * 64 * 3), toy)  # type: ignore[arg-type]
+        lined_up = raced_toy(toy, trials)
         searched.append(toy.truth(SPACE.setting(best.params)) - 1)
         raced.append(toy.truth(lined_up.ranking[0].setting) - 1)
 

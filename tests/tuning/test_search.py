@@ -1,10 +1,13 @@
 """The search: blocks are pure, the budget holds, the sampler learns where the cliff is."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
+from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
@@ -15,8 +18,8 @@ from lrtune.exceptions import InvalidInputError, NothingCompletedError
 from lrtune.replicates import make_replicates
 from lrtune.tuning.asking import BLOCK_SIZE, ask_block
 from lrtune.tuning.outcomes import DivergedAt, Outcome
-from lrtune.tuning.search import Progress, search
-from lrtune.tuning.space import Setting, Space
+from lrtune.tuning.search import Progress, Searched, search
+from lrtune.tuning.space import Dimension, Setting, Space
 from lrtune.tuning.trials import to_trial
 
 SPACE = Space.default(20, learning_rate_init=(1e-3, 30.0))
@@ -78,6 +81,16 @@ def test_settings_of_a_block_differ() -> None:
     assert len({str(params) for params in settings(trials, 0)}) == BLOCK_SIZE
 
 
+def test_the_first_trial_of_all_may_be_given_and_changes_no_other() -> None:
+    given = {"learning_rate_init": 0.1, "decay": "constant"}
+    plain, asked = ask_block([], SPACE, 3), ask_block([], SPACE, 3, default=given)
+    trials = toy_trials(seed=3, n_blocks=1)
+
+    assert asked[0].params == plain[0].params | given
+    assert [trial.params for trial in asked[1:]] == [trial.params for trial in plain[1:]]
+    assert settings(trials, 3) == [t.params for t in ask_block(trials, SPACE, 3, default=given)]
+
+
 def test_a_completed_trial_ends_in_its_value() -> None:
     trial = toy_trial(Setting(0.1, "cosine", 0.1))
 
@@ -102,6 +115,89 @@ def iris() -> dict[str, Any]:
     estimator = make_pipeline(StandardScaler(), MLPClassifier(max_iter=3))
     replicates = make_replicates(y, 2, task="classification")
     return {"estimator": estimator, "X": X, "y": y, "replicates": replicates, "space": SPACE}
+
+
+# --- the untuned default ------------------------------------------------------------------------
+
+
+def searched(iris: dict[str, Any], space: Space, **options: Any) -> Searched:
+    network = MLPClassifier(**({"max_iter": 3} | options))
+    estimator = make_pipeline(StandardScaler(), network)
+    return search(**iris | {"estimator": estimator, "space": space}, n_trials=16)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"learning_rate_init": 0.02},
+        {"learning_rate_init": 0.3, "decay": "cosine", "decay_rate": 0.4},
+    ],
+)
+def test_the_first_trial_is_the_untuned_default(
+    iris: dict[str, Any], options: dict[str, Any]
+) -> None:
+    found = searched(iris, SPACE, **options)
+    first = SPACE.setting(found.trials[0].params)
+    untuned = MLPClassifier(**options)
+    own = Setting(untuned.learning_rate_init, untuned.decay, untuned.decay_rate)
+
+    assert first.is_like(own)
+    assert [first.is_like(SPACE.setting(trial.params)) for trial in found.trials].count(True) == 1
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        Space.default(20, learning_rate_init=(0.2, 30.0)),
+        Space.default(20, learning_rate_init=(1e-3, 0.09)),
+        Space.default(20, learning_rate_init=(1e-3, 30.0), decay=["cosine", "linear"]),
+    ],
+    ids=["above", "below", "no constant rate"],
+)
+def test_a_default_that_the_space_leaves_out_is_not_tried(
+    iris: dict[str, Any], space: Space
+) -> None:
+    trials = searched(iris, space).trials
+    plain = ask_block([], space, seed=0)
+
+    assert [trial.params for trial in trials] == [trial.params for trial in plain]
+    assert all(
+        (trial.params["learning_rate_init"], trial.params["decay"]) != (0.1, "constant")
+        for trial in trials
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "options", "held"),
+    [
+        ([(50, 12), (9,)], {"hidden_layer_sizes": [50, 12]}, True),
+        ([(50, 12), (9,)], {"hidden_layer_sizes": np.array([9])}, True),
+        ([(50, 12), (9,)], {"hidden_layer_sizes": (7,)}, False),
+        (FloatDistribution(0.1, 0.9, step=0.2), {"alpha": 0.3}, True),
+        (FloatDistribution(0.1, 0.9, step=0.2), {"alpha": 0.35}, False),
+        (IntDistribution(8, 24, step=8), {"batch_size": 10}, False),
+    ],
+)
+def test_a_default_with_further_parameters_is_tried_if_the_space_holds_them_all(
+    iris: dict[str, Any], spec: Any, options: dict[str, Any], held: bool
+) -> None:
+    ((name, value),) = options.items()
+    space = replace(SPACE, others=((name, Dimension.of(name, spec)),))
+    first = space.setting(searched(iris, space, **options).trials[0].params)
+    own = tuple(value) if name == "hidden_layer_sizes" else value
+
+    assert first.is_like(Setting(0.1, "constant", 0.0, ((name, own),))) == held
+
+
+def test_a_sampler_of_the_users_own_is_not_given_the_default(iris: dict[str, Any]) -> None:
+    sampler = optuna.samplers.RandomSampler(seed=0)
+    first = search(**iris, n_trials=1, sampler=sampler).trials[0]
+
+    assert first.params["learning_rate_init"] != 0.1
+
+
+# --- a whole search -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n_trials", [1, 15, 16, 17, 40])

@@ -66,6 +66,107 @@ def test_bad_spaces_are_refused(change: dict[str, object], message: str) -> None
         Space.default(20, **change)
 
 
+# --- from a setting back to parameters ---------------------------------------------------------
+
+WIDE = Space.default(20, learning_rate_init=(0.01, 1.0))
+FURTHER = {
+    "hidden_layer_sizes": [(50, 12), (100,)],
+    "activation": ["relu", "tanh"],
+    "alpha": (1e-6, 1e-2),
+    "batch_size": (8, 64),
+    "beta_1": FloatDistribution(0.1, 0.9, step=0.2),
+    "warmup_epochs": IntDistribution(0, 6, step=3),
+}
+OTHERS: dict[str, Any] = {
+    "hidden_layer_sizes": (100,), "activation": "relu", "alpha": 1e-4, "batch_size": 32,
+    "beta_1": 0.3, "warmup_epochs": 3,
+}  # fmt: skip
+
+
+def wide(**others: Any) -> tuple[Space, Setting]:
+    """A space with further dimensions, and a setting that it holds but for `others`."""
+    dimensions = tuple((name, Dimension.of(name, spec)) for name, spec in FURTHER.items())
+    setting = Setting(0.1, "cosine", 0.1, tuple((OTHERS | others).items()))
+    return replace(WIDE, others=dimensions), setting
+
+
+def test_what_is_drawn_for_a_setting_is_that_setting() -> None:
+    space, setting = wide()
+    params = space.drawn(setting)
+
+    assert params is not None
+    assert list(params) == list(space.distributions())
+    assert params["hidden_layer_sizes"] == "(100,)"  # Optuna draws its label
+    assert space.setting(params) == setting
+
+
+@given(st.integers(0, 1000))
+def test_a_space_holds_whatever_it_spreads(seed: int) -> None:
+    space, _ = wide()
+    for params in space.spread(4, seed):
+        setting = replace(space.setting(params), decay="cosine")
+
+        assert space.drawn(setting) == params | {"decay": "cosine"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hidden_layer_sizes": (100, 100)}, {"activation": "logistic"}, {"alpha": 0.1},
+        {"alpha": 1e-7}, {"batch_size": 7}, {"batch_size": 8.5}, {"batch_size": "auto"},
+        {"alpha": None}, {"alpha": float("nan")}, {"beta_1": 0.35}, {"warmup_epochs": 2},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_setting_with_one_value_outside_is_not_held(changes: dict[str, Any]) -> None:
+    space, setting = wide(**changes)
+
+    assert space.drawn(setting) is None
+
+
+@pytest.mark.parametrize(
+    ("setting", "held"),
+    [
+        (Setting(0.01, "cosine", 1.5), True),
+        (Setting(1.0, "cosine", 0.0015), True),
+        (Setting(1, "cosine", 1), True),
+        (Setting(0.009, "cosine", 0.1), False),
+        (Setting(1.1, "constant", 0.1), False),
+        (Setting(0.1, "cosine", 0.0), False),
+        (Setting(0.1, "step", 0.1), False),
+        (Setting(0.1, "constant", 0.0), True),
+        (Setting(0.1, "constant", 99.0), True),
+    ],
+)
+def test_the_ends_of_a_range_are_held_and_a_constant_rate_whatever_its_decay_rate(
+    setting: Setting, held: bool
+) -> None:
+    assert (WIDE.drawn(setting) is not None) == held
+
+
+def test_a_label_stands_for_its_value_and_any_other_value_for_itself() -> None:
+    sizes = Dimension.of("hidden_layer_sizes", [(50, 12), (100,)])
+
+    assert sizes.label((50, 12)) == "(50, 12)"
+    assert sizes.label((3,)) == (3,)
+    assert Dimension.of("alpha", (0.1, 0.2)).label(0.15) == 0.15
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        (Setting(0.1, "constant", 0.0), Setting(0.1, "constant", 0.7), True),
+        (Setting(0.1, "constant", 0.0), Setting(0.2, "constant", 0.0), False),
+        (Setting(0.1, "cosine", 0.1), Setting(0.1, "cosine", 0.1), True),
+        (Setting(0.1, "cosine", 0.1), Setting(0.1, "cosine", 0.7), False),
+        (Setting(0.1, "constant", 0.1), Setting(0.1, "cosine", 0.1), False),
+        (Setting(0.1, "constant", 0.1, (("alpha", 1),)), Setting(0.1, "constant", 0.1), False),
+    ],
+)
+def test_settings_are_alike_if_they_train_alike(one: Setting, other: Setting, alike: bool) -> None:
+    assert one.is_like(other) == other.is_like(one) == alike
+
+
 # --- the quasi-random start -------------------------------------------------------------------
 
 

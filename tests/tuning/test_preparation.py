@@ -1,0 +1,124 @@
+"""Preparation: the loss of a prediction that ignores the columns, and the untuned default."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from lrtune import MLPClassifier, MLPRegressor
+from lrtune.replicates import Replicate
+from lrtune.tuning.preparation import Prepared, default_setting, prepare
+from lrtune.tuning.space import Dimension, Setting, Space
+
+WEIGHTS = [None, np.random.default_rng(0).uniform(0, 3, 442)]
+TABLES = {
+    MLPClassifier: load_iris(return_X_y=True),
+    MLPRegressor: load_diabetes(return_X_y=True),
+}
+
+
+def split(network: Any, weight: Any = None, *, y: Any = None, **options: Any) -> Prepared:
+    """A table split in two, whatever its order, in a random one."""
+    X, target = TABLES[network]
+    order = np.random.default_rng(1).permutation(len(X))
+    replicate = Replicate(order[:100], order[100:], seed=0)
+    given = None if weight is None else weight[: len(X)]
+    return prepare(network(**options), X, target if y is None else y, replicate, given)
+
+
+def parts(values: Any) -> tuple[Any, Any]:
+    """What `split` trains with, and what it validates with."""
+    order = np.random.default_rng(1).permutation(len(values))
+    return values[order[:100]], values[order[100:]]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("weight", WEIGHTS, ids=["even", "weighted"])
+def test_the_naive_loss_of_classes_is_that_of_the_training_rows_shares(
+    weight: Any, dtype: str
+) -> None:
+    y = TABLES[MLPClassifier][1]
+    train, held_out = parts(y)
+    w_train, w_held_out = parts(np.ones(150) if weight is None else weight[:150])
+    shares = np.array([w_train[train == label].sum() for label in range(3)]) / w_train.sum()
+    expected = (w_held_out * -np.log(shares[held_out])).sum() / w_held_out.sum()
+
+    assert split(MLPClassifier, weight, dtype=dtype).naive_loss == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("weight", WEIGHTS, ids=["even", "weighted"])
+def test_the_naive_loss_of_a_target_is_that_of_the_training_rows_mean_in_its_own_unit(
+    weight: Any, dtype: str
+) -> None:
+    y = TABLES[MLPRegressor][1]
+    train, held_out = parts(y)
+    w_train, w_held_out = parts(np.ones(442) if weight is None else weight)
+    mean = (w_train * train).sum() / w_train.sum()
+    expected = (w_held_out * (held_out - mean) ** 2).sum() / w_held_out.sum()
+    found = split(MLPRegressor, weight, dtype=dtype).naive_loss
+    in_thousands = split(MLPRegressor, weight, dtype=dtype, y=y / 1000).naive_loss
+
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert in_thousands == pytest.approx(expected / 1e6, rel=1e-5)
+
+
+def test_several_targets_which_share_no_unit_count_alike() -> None:
+    y = TABLES[MLPRegressor][1]
+    both = np.column_stack([y, 7 - 100 * np.roll(y, 5)])
+    train, held_out = parts(both)
+    expected = ((held_out - train.mean(axis=0)) ** 2 / train.var(axis=0)).mean()
+
+    assert split(MLPRegressor, y=both).naive_loss == pytest.approx(expected, rel=1e-9)
+
+
+def test_two_classes_have_the_shares_of_both() -> None:
+    y = TABLES[MLPClassifier][1] == 0
+    train, held_out = parts(y)
+    share = train.mean()
+    expected = -np.where(held_out, math.log(share), math.log(1 - share)).mean()
+
+    assert split(MLPClassifier, y=y).naive_loss == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:the training rows of a split hold no row of class 2")
+def test_a_class_that_no_training_row_has_leaves_the_naive_loss_finite() -> None:
+    X, y = TABLES[MLPClassifier]
+    prepared = prepare(MLPClassifier(), X, y, Replicate(np.arange(100), np.arange(100, 150), 0))
+
+    assert math.isfinite(prepared.naive_loss)
+    assert prepared.naive_loss > 100
+
+
+# --- the untuned default ------------------------------------------------------------------------
+
+
+def test_the_default_is_the_estimators_own_with_whatever_else_the_space_names() -> None:
+    others = tuple(
+        (name, Dimension.of(name, spec))
+        for name, spec in {"alpha": (1e-5, 1.0), "hidden_layer_sizes": [(9,), (50, 12)]}.items()
+    )
+    space = Space((0.01, 1.0), ("cosine",), (0.1, 1.0), others)
+    network = MLPClassifier(
+        learning_rate_init=0.3, decay="cosine", decay_rate=0.2, alpha=0.05, batch_size=7
+    )
+    expected = Setting(0.3, "cosine", 0.2, (("alpha", 0.05), ("hidden_layer_sizes", (50, 12))))
+
+    assert default_setting(network, space) == expected
+    assert default_setting(make_pipeline(StandardScaler(), network), space) == expected
+
+
+@pytest.mark.parametrize("sizes", [[50, 12], np.array([50, 12]), (50, 12)], ids=repr)
+def test_layer_sizes_may_be_given_as_a_list_or_an_array(sizes: Any) -> None:
+    others = (("hidden_layer_sizes", Dimension.of("hidden_layer_sizes", [(9,), (50, 12)])),)
+    space = Space((0.01, 1.0), ("constant",), (0.1, 1.0), others)
+    setting = default_setting(MLPClassifier(sizes), space)
+    drawn = space.drawn(setting)
+
+    assert hash(setting) == hash(default_setting(MLPClassifier((50, 12)), space))
+    assert drawn is not None
+    assert drawn["hidden_layer_sizes"] == "(50, 12)"
