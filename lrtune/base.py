@@ -18,9 +18,10 @@ from sklearn.utils.validation import _check_sample_weight, column_or_1d, validat
 from threadpoolctl import ThreadpoolController
 
 from lrtune.exceptions import InvalidInputError
+from lrtune.training.batches import Batches
 from lrtune.training.network import ACTIVATIONS, INITIALIZERS, Network
 from lrtune.training.optimizers import OPTIMIZERS, Optimizer
-from lrtune.training.population import Batches, Population
+from lrtune.training.population import Population
 from lrtune.training.schedules import DECAYS, Schedule
 
 __all__ = ["BaseMLP", "RandomStreams", "one_blas_thread"]

@@ -17,10 +17,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from lrtune.base import BaseMLP, RandomStreams, one_blas_thread
 from lrtune.callbacks import CallbackSupportMixin, FitCallbacks
 from lrtune.exceptions import DivergenceWarning, InvalidInputError
+from lrtune.training.batches import Batches
 from lrtune.training.feedback import Feedback, Plateau
 from lrtune.training.lockstep import Epoch, train
 from lrtune.training.network import Network
-from lrtune.training.population import Batches, Population
+from lrtune.training.population import Population
 from lrtune.training.schedules import DECAYS
 
 __all__ = ["CHECKED_ROWS", "TrainableMLP", "fitted_attributes", "trains_on_all_rows"]

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -168,9 +169,13 @@ def optuna_tpe(
     seed: int,
     *,
     storage: str | None = None,
+    pruner: optuna.pruners.BasePruner | None = None,
     trainer: Callable[..., Iterator[float]] = train,
 ) -> Setting:
-    """Optuna as its tutorials have it: one split, TPE, and the median pruner on every epoch."""
+    """Optuna as its tutorials have it: one split, TPE, and the median pruner on every epoch.
+
+    `pruner` and `storage` take the place of the median pruner and of the memory.
+    """
     split = split_rows(problem, seed)
 
     def objective(trial: optuna.Trial) -> float:
@@ -192,7 +197,7 @@ def optuna_tpe(
     study = optuna.create_study(
         storage=storage,
         sampler=optuna.samplers.TPESampler(seed=seed),
-        pruner=optuna.pruners.MedianPruner(),
+        pruner=pruner or optuna.pruners.MedianPruner(),
     )
     with calm():
         study.optimize(objective, n_trials=n_trials)
@@ -296,6 +301,9 @@ def constant(rate: float) -> Method:
 
 METHODS: dict[str, Method] = {
     "Optuna TPE + MedianPruner, partial_fit": optuna_tpe,
+    "Optuna TPE, partial_fit, nothing pruned": partial(
+        optuna_tpe, pruner=optuna.pruners.NopPruner()
+    ),
     "random search, one split": random_search,
     "HalvingRandomSearchCV": halving,
     "fastai valley, constant rate": fastai_valley,

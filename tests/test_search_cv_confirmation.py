@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 import lrtune.tuning.search
 from lrtune import LearningRateSearchCV, MLPClassifier
 from lrtune.replicates import Replicate
-from lrtune.tuning.confirmation import ROUND
+from lrtune.tuning.contest import ROUND
 
 X, Y = load_iris(return_X_y=True)
 GROUPS = np.arange(150) % 7

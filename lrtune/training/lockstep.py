@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lrtune.training.batches import Batches
 from lrtune.training.feedback import Feedback, Plateau
-from lrtune.training.population import Batches, Population
+from lrtune.training.population import Population
 from lrtune.training.schedules import Schedule, epoch_rates
 
 __all__ = ["Epoch", "train"]

@@ -15,19 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lrtune.training.batches import Batches, mean_loss, total_weight
 from lrtune.training.divergence import divergence_threshold, has_diverged
 from lrtune.training.network import LOSSES, Network
 from lrtune.training.optimizers import Optimizer
 from lrtune.training.passes import Passes, Room
 
-__all__ = [
-    "Batches",
-    "CACHE_BYTES",
-    "Divergence",
-    "EVALUATION_ROWS",
-    "Population",
-    "population_size",
-]
+__all__ = ["CACHE_BYTES", "Divergence", "EVALUATION_ROWS", "Population", "population_size"]
 
 Array = npt.NDArray[Any]
 
@@ -36,32 +30,6 @@ CACHE_BYTES = 4 << 20
 (about 3 MB of weights, gradients and activations) and lost 40 % at K = 128."""
 EVALUATION_ROWS = 256
 """Rows evaluated at once."""
-
-
-@dataclass(frozen=True)
-class Batches:
-    """Rows to train on or to validate with.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, n_features)
-    y : ndarray of shape (n, n_outputs)
-        Target, classes one-hot.
-    sample_weight : ndarray of shape (n,), optional
-    """
-
-    X: Array
-    y: Array
-    sample_weight: Array | None = None
-
-    def __len__(self) -> int:
-        return len(self.X)
-
-    def take(self, rows: Array | slice) -> Batches:
-        """The rows named by index or slice."""
-        if self.sample_weight is None:
-            return Batches(self.X[rows], self.y[rows])
-        return Batches(self.X[rows], self.y[rows], self.sample_weight[rows])
 
 
 @dataclass(frozen=True)
@@ -261,12 +229,12 @@ class Population:
 
     def _train_step(self, rows: Batches, picked: Array, rates: Array) -> tuple[Array, float]:
         batch = rows.take(picked)
-        weight = _total_weight(batch)
+        weight = total_weight(batch)
         if weight == 0:
             return np.zeros(len(self)), weight
         passes = self._training_passes(len(batch))
         passes.forward(batch.X)
-        loss = _mean(passes.losses(batch.y), batch)
+        loss = mean_loss(passes.losses(batch.y), batch)
         if self.threshold is None:
             self._guess = LOSSES[self.network.loss].guess(rows.y)
             self._centre = rows.y.mean(axis=0)
@@ -312,7 +280,7 @@ class Population:
         if not has_diverged(loss, self.threshold).any():
             return None
         guess = LOSSES[self.network.loss].guess_rows(rows.y, self._centre)
-        hard = max(1.0, float(_mean(guess[np.newaxis], rows)[0]) / self._guess)
+        hard = max(1.0, float(mean_loss(guess[np.newaxis], rows)[0]) / self._guess)
         threshold = float(min(self.threshold * hard, np.finfo(np.float64).max))
         lost = np.asarray(has_diverged(loss, threshold))
         return lost if lost.any() else None
@@ -347,23 +315,11 @@ class Population:
         with np.errstate(all="ignore"):
             for start in range(0, len(rows), EVALUATION_ROWS):
                 piece = rows.take(slice(start, start + EVALUATION_ROWS))
-                weight = _total_weight(piece)
+                weight = total_weight(piece)
                 if weight == 0:
                     continue
                 passes = self._evaluation_passes(len(piece))
                 passes.forward(piece.X)
-                total += weight * _mean(passes.losses(piece.y), piece)
+                total += weight * mean_loss(passes.losses(piece.y), piece)
                 weight_total += weight
         return np.asarray(total / weight_total) if weight_total else total
-
-
-def _total_weight(batch: Batches) -> float:
-    return float(len(batch) if batch.sample_weight is None else batch.sample_weight.sum())
-
-
-def _mean(losses: Array, batch: Batches) -> Array:
-    """Mean over the rows of ``(K, B)`` losses, in float64."""
-    if batch.sample_weight is None:
-        return np.asarray(np.add.reduce(losses, axis=1, dtype=np.float64) / len(batch))
-    weighed = losses.astype(np.float64) * batch.sample_weight
-    return np.asarray(weighed.sum(axis=1) / _total_weight(batch))

@@ -19,8 +19,8 @@ from sklearn.utils._param_validation import InvalidParameterError
 from lrtune.base import RandomStreams
 from lrtune.exceptions import InvalidInputError, LrtuneWarning
 from lrtune.replicates import Replicate
+from lrtune.training.batches import Batches
 from lrtune.training.network import LOSSES, Network
-from lrtune.training.population import Batches
 from lrtune.training.schedules import Schedule
 from lrtune.tuning.space import Setting, Space
 

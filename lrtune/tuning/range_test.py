@@ -30,7 +30,8 @@ from lrtune.base import RandomStreams, one_blas_thread
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
 from lrtune.fitting import TrainableMLP
 from lrtune.replicates import make_replicates
-from lrtune.training.population import Batches, Population, population_size
+from lrtune.training.batches import Batches
+from lrtune.training.population import Population, population_size
 from lrtune.tuning.preparation import Prepared, prepare, split_pipeline
 from lrtune.tuning.range_result import RangeTestResult, range_around
 from lrtune.tuning.space import Space

@@ -25,7 +25,8 @@ from lrtune.replicates import Replicate
 from lrtune.tuning.advice import NOT_CONFIRMED, advise
 from lrtune.tuning.asking import BLOCK_SIZE
 from lrtune.tuning.audit import audit_pruning, require_share
-from lrtune.tuning.confirmation import Budget, Confirmation, confirm, share_of_search
+from lrtune.tuning.confirmation import Confirmation
+from lrtune.tuning.contest import Budget, confirm, share_of_search
 from lrtune.tuning.exploration import Exploration, explore
 from lrtune.tuning.metrics import Objective, stable_repr
 from lrtune.tuning.preparation import Prepared, check_space, default_setting, prepare

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -13,17 +13,16 @@ from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
     FloatDistribution,
-    IntDistribution,
 )
 from scipy.stats.qmc import Sobol
 
 from lrtune.exceptions import InvalidInputError
 from lrtune.training.schedules import DECAYS
+from lrtune.tuning.dimensions import Dimension, at_share, holds
 
 __all__ = [
     "DEFAULT_DECAYS",
     "DEFAULT_RATES",
-    "Dimension",
     "LEARNING_RATE_FREE",
     "Setting",
     "Space",
@@ -124,66 +123,6 @@ class Setting:
 
 LEARNING_RATE_FREE = Setting(DEFAULT_RATES["dog"], "constant", 0.0, (("optimizer", "dog"),))
 """A baseline that needs no learning rate."""
-
-
-@dataclass(frozen=True)
-class Dimension:
-    """A further parameter's range: what Optuna draws, and the value that stands for.
-
-    Examples
-    --------
-    >>> Dimension.of("alpha", (1e-6, 1e-2)).distribution
-    FloatDistribution(high=0.01, log=True, low=1e-06, step=None)
-    >>> sizes = Dimension.of("hidden_layer_sizes", [(50, 12), (100,)])
-    >>> sizes.value("(100,)")
-    (100,)
-    """
-
-    distribution: BaseDistribution
-    labels: tuple[tuple[str, Any], ...] = ()
-
-    @classmethod
-    def of(cls, name: str, spec: Any) -> Self:
-        """From a list of choices, a (low, high) tuple, or an Optuna distribution.
-
-        A range of positive numbers is searched on a logarithmic scale, two integers give
-        integers.
-        """
-        if isinstance(spec, BaseDistribution):
-            return cls(spec)
-        if isinstance(spec, list) and spec:
-            if all(isinstance(value, bool | int | float | str | None) for value in spec):
-                return cls(CategoricalDistribution(spec))
-            values = (tuple(value) if isinstance(value, list) else value for value in spec)
-            labels = tuple((repr(value), value) for value in values)
-            return cls(CategoricalDistribution([label for label, _ in labels]), labels)
-        if isinstance(spec, tuple) and len(spec) == 2 and all(isinstance(v, Real) for v in spec):
-            low, high = spec
-            if low <= high and math.isfinite(low) and math.isfinite(high):
-                if all(isinstance(v, Integral) for v in spec):
-                    return cls(IntDistribution(int(low), int(high), log=low > 0))
-                return cls(FloatDistribution(float(low), float(high), log=low > 0))
-        raise InvalidInputError(
-            f"{name} must be searched over a list of choices, a (low, high) tuple or an Optuna "
-            f"distribution, but got {spec!r}"
-        )
-
-    def label(self, value: Any) -> Any:
-        """What is drawn for a value."""
-        return next((label for label, each in self.labels if each == value), value)
-
-    def value(self, drawn: Any) -> Any:
-        """The parameter's value for what was drawn."""
-        return dict(self.labels).get(drawn, drawn) if self.labels else drawn
-
-    @property
-    def ends(self) -> tuple[Any, ...]:
-        """The lowest and highest value of a range, or all the choices."""
-        if isinstance(self.distribution, CategoricalDistribution):
-            return tuple(self.value(choice) for choice in self.distribution.choices)
-        if isinstance(self.distribution, FloatDistribution | IntDistribution):
-            return (self.distribution.low, self.distribution.high)
-        return ()
 
 
 @dataclass(frozen=True)
@@ -360,7 +299,7 @@ class Space:
             value = values[name]
             if name in dimensions:
                 value = dimensions[name].label(value)
-            if not _holds(distribution, value):
+            if not holds(distribution, value):
                 return None
             params[name] = value
         return params
@@ -381,7 +320,7 @@ class Space:
         points = Sobol(len(distributions), seed=np.random.default_rng(seed)).random(n)
         return [
             {
-                name: _at(distribution, share)
+                name: at_share(distribution, share)
                 for (name, distribution), share in zip(distributions.items(), point, strict=True)
             }
             for point in points.tolist()
@@ -391,33 +330,6 @@ class Space:
         """The setting that a trial's parameters describe."""
         others = tuple((name, dimension.value(params[name])) for name, dimension in self.others)
         return Setting(params["learning_rate_init"], params["decay"], params["decay_rate"], others)
-
-
-def _holds(distribution: BaseDistribution, value: Any) -> bool:
-    if isinstance(distribution, CategoricalDistribution):
-        return value in distribution.choices
-    assert isinstance(distribution, FloatDistribution | IntDistribution)  # noqa: S101
-    kind = Real if isinstance(distribution, FloatDistribution) else Integral
-    return isinstance(value, kind) and bool(distribution._contains(float(value)))
-
-
-def _at(distribution: BaseDistribution, share: float) -> Any:
-    """The value that lies at a share, in [0, 1), of a distribution's extent."""
-    if isinstance(distribution, CategoricalDistribution):
-        return distribution.choices[int(share * len(distribution.choices))]
-    assert isinstance(distribution, FloatDistribution | IntDistribution)  # noqa: S101
-    low, high = float(distribution.low), float(distribution.high)
-    if isinstance(distribution, IntDistribution):
-        low, high = low - 0.5, high + 0.5
-    if distribution.log:
-        value = math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
-    else:
-        value = low + share * (high - low)
-    if distribution.step is not None and not distribution.log:
-        steps = round((value - distribution.low) / distribution.step)
-        value = distribution.low + steps * distribution.step
-    value = min(max(value, distribution.low), distribution.high)
-    return round(value) if isinstance(distribution, IntDistribution) else value
 
 
 def _choices(spec: Any) -> Any:

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lrtune.training.batches import Batches
 from lrtune.training.decays import DECAYS
 from lrtune.training.feedback import Plateau
 from lrtune.training.lockstep import Epoch, train
 from lrtune.training.network import Network
 from lrtune.training.optimizers import SGD
-from lrtune.training.population import Batches, Population
+from lrtune.training.population import Population
 from lrtune.training.schedules import Schedule
 
 plateaus = st.builds(

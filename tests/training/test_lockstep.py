@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
+from lrtune.training.batches import Batches
 from lrtune.training.lockstep import train
 from lrtune.training.network import LOSSES, Network
 from lrtune.training.optimizers import OPTIMIZERS
-from lrtune.training.population import EVALUATION_ROWS, Batches, Population
+from lrtune.training.population import EVALUATION_ROWS, Population
 from lrtune.training.schedules import Schedule
 
 HUGE = {"float32": 1e30, "float64": 1e200}

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from lrtune.exceptions import InvalidInputError
+from lrtune.training.batches import Batches
 from lrtune.training.network import ACTIVATIONS, INITIALIZERS, LOSSES, Network
 from lrtune.training.optimizers import SGD
-from lrtune.training.population import EVALUATION_ROWS, Batches, Population
+from lrtune.training.population import EVALUATION_ROWS, Population
 
 ROWS, FEATURES = 11, 4
 BY_HAND: dict[str, Callable[[Any], Any]] = {

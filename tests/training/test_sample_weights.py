@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lrtune.training.batches import Batches
 from lrtune.training.lockstep import Epoch, train
 from lrtune.training.network import Network
 from lrtune.training.optimizers import Adam
-from lrtune.training.population import Batches, Population
+from lrtune.training.population import Population
 from lrtune.training.schedules import Schedule
 
 ROWS = 20

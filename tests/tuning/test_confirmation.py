@@ -23,22 +23,22 @@ from sklearn.preprocessing import StandardScaler
 from lrtune import MLPClassifier, MLPRegressor
 from lrtune.exceptions import NothingCompletedError
 from lrtune.replicates import Replicate, draw_replicates, make_replicates
-from lrtune.tuning.confirmation import (
+from lrtune.tuning.confirmation import Confirmation, Estimate
+from lrtune.tuning.contest import (
     FIELD,
     PROFILE_REPLICATES,
     ROUND,
     Budget,
-    Confirmation,
-    Estimate,
     _race,
     _Ranking,
     share_of_search,
 )
+from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.outcomes import Outcome, judge
 from lrtune.tuning.preparation import prepare
 from lrtune.tuning.profile import FACTORS
 from lrtune.tuning.search import Searched, search
-from lrtune.tuning.space import LEARNING_RATE_FREE, Dimension, Setting, Space
+from lrtune.tuning.space import LEARNING_RATE_FREE, Setting, Space
 from lrtune.tuning.storage import Record
 from lrtune.tuning.trials import to_trial
 

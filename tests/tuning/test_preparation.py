@@ -11,8 +11,9 @@ from sklearn.preprocessing import StandardScaler
 
 from lrtune import MLPClassifier, MLPRegressor
 from lrtune.replicates import Replicate
+from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.preparation import Prepared, default_setting, prepare
-from lrtune.tuning.space import Dimension, Setting, Space
+from lrtune.tuning.space import Setting, Space
 
 WEIGHTS = [None, np.random.default_rng(0).uniform(0, 3, 442)]
 TABLES = {

@@ -20,10 +20,11 @@ from lrtune.base import RandomStreams
 from lrtune.data import BUNDLED, load_dataset
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
 from lrtune.replicates import make_replicates
+from lrtune.training.batches import Batches
 from lrtune.training.lockstep import train
 from lrtune.training.network import Network
 from lrtune.training.optimizers import OPTIMIZERS, SGD
-from lrtune.training.population import Batches, Population
+from lrtune.training.population import Population
 from lrtune.training.schedules import Schedule
 from lrtune.tuning import range_test as module
 from lrtune.tuning.preparation import Prepared, prepare

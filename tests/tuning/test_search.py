@@ -17,9 +17,10 @@ from lrtune import MLPClassifier
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
 from lrtune.replicates import make_replicates
 from lrtune.tuning.asking import BLOCK_SIZE, ask_block
+from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.outcomes import DivergedAt, Outcome
 from lrtune.tuning.search import Progress, Searched, search
-from lrtune.tuning.space import Dimension, Setting, Space
+from lrtune.tuning.space import Setting, Space
 from lrtune.tuning.trials import to_trial
 
 SPACE = Space.default(20, learning_rate_init=(1e-3, 30.0))

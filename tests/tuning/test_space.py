@@ -13,7 +13,8 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from lrtune.exceptions import InvalidInputError
 from lrtune.training.optimizers import OPTIMIZERS
 from lrtune.training.schedules import DECAYS, Schedule
-from lrtune.tuning.space import DEFAULT_DECAYS, DEFAULT_RATES, Dimension, Setting, Space
+from lrtune.tuning.dimensions import Dimension
+from lrtune.tuning.space import DEFAULT_DECAYS, DEFAULT_RATES, Setting, Space
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
