@@ -1,0 +1,147 @@
+"""How long a search takes, beside the same search as people write it today.
+
+The same data, network, epochs and number of trials, on one replicate (one split) and without
+confirmation, one process, one BLAS thread; then lrtune with its defaults (three replicates, and
+confirmation). Every repetition runs each of them once, in turn; ratios are taken within it.
+
+    python studies/benchmark_search.py [--repetitions 5]
+"""
+
+import argparse
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import sklearn
+from careless import Problem, Split, final_loss, halving, optuna_tpe
+from regret import lrtune_with, problem_of
+from threadpoolctl import threadpool_limits
+
+import lrtune
+from lrtune.training.schedules import Schedule
+from lrtune.tuning.space import Setting
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+TRIALS = 64
+RESULTS = Path(__file__).parent / "results" / "benchmark_search.md"
+
+
+def train_torch(problem: Problem, split: Split, setting: Setting, seed: int) -> Iterator[float]:
+    """Validation loss after each epoch, of the usual torch loop."""
+    torch.manual_seed(seed)
+    X, X_validation = (
+        torch.from_numpy(rows.astype(np.float32)) for rows in (split.X, split.X_validation)
+    )
+    y, y_validation = (torch.from_numpy(rows) for rows in (split.y, split.y_validation))
+    sizes = (X.shape[1], *problem.hidden, len(np.unique(split.y)))
+    layers: list[Any] = []
+    for n, m in pairwise(sizes):
+        layers += [torch.nn.Linear(n, m), torch.nn.ReLU()]
+    model = torch.nn.Sequential(*layers[:-1])
+    schedule = Schedule(
+        learning_rate_init=setting.learning_rate_init,
+        decay=setting.decay,
+        decay_rate=setting.decay_rate,
+    )
+    optimizer = torch.optim.SGD(model.parameters(), lr=setting.learning_rate_init)
+    for rate in schedule(np.arange(problem.epochs)):
+        optimizer.param_groups[0]["lr"] = float(rate)
+        for batch in torch.randperm(len(X)).split(problem.batch_size):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(X[batch]), y[batch]).backward()
+            optimizer.step()
+        with torch.no_grad():
+            loss = torch.nn.functional.cross_entropy(model(X_validation), y_validation)
+        yield float(loss)
+
+
+def on_sqlite(problem: Problem, n_trials: int, seed: int) -> Setting:
+    """Optuna with its trials in a database file."""
+    with tempfile.TemporaryDirectory() as folder:
+        return optuna_tpe(problem, n_trials, seed, storage=f"sqlite:///{folder}/studies.db")
+
+
+Method = Callable[[Problem, int, int], Setting]
+PEERS: dict[str, Method] = {
+    "Optuna + partial_fit + MedianPruner, SQLite": on_sqlite,
+    "the same in memory": optuna_tpe,
+    "HalvingRandomSearchCV": halving,
+}
+if torch is not None:
+    torch.set_num_threads(1)
+    PEERS["Optuna + torch + MedianPruner, in memory"] = partial(optuna_tpe, trainer=train_torch)
+OWN: dict[str, Method] = {
+    "lrtune, one replicate": lrtune_with(confirm=False, n_replicates=1),
+    "lrtune": lrtune_with(),
+}
+
+
+def measure(problem: Problem, repetitions: int) -> dict[str, np.ndarray]:
+    """Seconds and loss ``(repetitions, 2)`` of each; one run more comes first and is left out."""
+    told: dict[str, list[tuple[float, float]]] = {name: [] for name in OWN | PEERS}
+    for seed in range(repetitions + 1):
+        for name, method in (OWN | PEERS).items():
+            begun = time.perf_counter()
+            setting = method(problem, TRIALS, seed)
+            seconds = time.perf_counter() - begun
+            if seed:
+                told[name].append((seconds, final_loss(problem, setting, seed)))
+    return {name: np.array(rows) for name, rows in told.items()}
+
+
+def main() -> None:
+    """Print the tables and write them down."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repetitions", type=int, default=5)
+    repetitions = parser.parse_args().repetitions
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    versions = f"numpy {np.__version__}, scikit-learn {sklearn.__version__}"
+    versions += "" if torch is None else f", torch {torch.__version__}"
+    lines = [
+        "# How long a search takes",
+        "",
+        f"`python studies/benchmark_search.py --repetitions {repetitions}`: {TRIALS} trials, 20 "
+        f"epochs, medians; lrtune {lrtune.__version__}, optuna {optuna.__version__}, {versions}, "
+        f"Python {platform.python_version()}, {os.cpu_count()} cores, one process, one thread.",
+        "",
+        "Ratio: seconds of the peer to those of lrtune on one replicate without confirmation, and "
+        "to those of lrtune with its defaults. Loss: of the recommended setting, trained by "
+        "scikit-learn on the peers' split.",
+    ]
+    with threadpool_limits(1, user_api="blas"):
+        for name in ("iris", "digits"):
+            problem = problem_of(name)
+            told = measure(problem, repetitions)
+            one, full = (told[own][:, 0] for own in OWN)
+            lines += [
+                "",
+                f"## {name}, {'-'.join(map(str, problem.hidden))}",
+                "",
+                "| search | seconds | to one replicate | to the defaults | loss |",
+                "|---|---|---|---|---|",
+            ]
+            for method, rows in told.items():
+                seconds, loss = np.median(rows, axis=0)
+                lines.append(
+                    f"| {method} | {seconds:.2f} | {np.median(rows[:, 0] / one):.1f}× "
+                    f"| {np.median(rows[:, 0] / full):.1f}× | {loss:.3f} |"
+                )
+    print("\n".join(lines))
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
