@@ -309,7 +309,7 @@ def main() -> None:
     arguments = parser.parse_args()
     quick = arguments.quick
     datasets = [name for name in arguments.datasets.split(",") if not (quick and name == "digits")]
-    seeds = range(arguments.seeds or (3 if quick else 20))
+    seeds = range(arguments.seeds or (2 if quick else 20))
     methods = RIVALS | (VARIANTS if arguments.variants else {})
     stem = "regret_quick" if quick else "regret"
     kept = Kept(RESULTS / f"{stem}.csv")
