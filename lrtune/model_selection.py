@@ -33,7 +33,6 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.fitting import TrainableMLP
 from lrtune.replicates import Replicate
 from lrtune.tuning.metrics import (
     LOSS,
@@ -42,7 +41,7 @@ from lrtune.tuning.metrics import (
     make_objective,
     require_no_metadata,
 )
-from lrtune.tuning.preparation import split_pipeline
+from lrtune.tuning.preparation import require_network, split_pipeline
 from lrtune.tuning.search import search
 from lrtune.tuning.space import Space
 from lrtune.tuning.storage import Record, quiet_optuna, recorded_seed
@@ -290,12 +289,7 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     def _network(self) -> Any:
         """The network to tune, checked."""
-        _, network = split_pipeline(self.estimator)
-        if not isinstance(network, TrainableMLP):
-            raise InvalidInputError(
-                "estimator must be lrtune's MLPClassifier or MLPRegressor, or a Pipeline that ends "
-                f"in one, but got {type(network).__module__}.{type(network).__qualname__}"
-            )
+        network = require_network(self.estimator)
         if network.early_stopping or network.tol is not None:
             raise InvalidInputError(
                 "estimator must train for max_iter epochs, as schedules are judged at their last "

@@ -338,6 +338,7 @@ def main() -> None:
     if arguments.variants:
         lines += ["", "## lrtune with parts exchanged", ""]
         lines += [f"({name}: the first {n} seeds.)" for name, n in SLOW.items()] + [""]
+        lines += ["A sampler of one's own is not given the untuned default as its first trial.", ""]
         lines += table(rows, ["lrtune", *VARIANTS])
     print("\n".join(lines))
     (RESULTS / f"{stem}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")

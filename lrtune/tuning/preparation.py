@@ -18,13 +18,21 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from lrtune.base import RandomStreams
 from lrtune.exceptions import InvalidInputError, LrtuneWarning
+from lrtune.fitting import TrainableMLP
 from lrtune.replicates import Replicate
 from lrtune.training.batches import Batches
 from lrtune.training.network import LOSSES, Network
 from lrtune.training.schedules import Schedule
 from lrtune.tuning.space import Setting, Space
 
-__all__ = ["Prepared", "check_space", "default_setting", "prepare", "split_pipeline"]
+__all__ = [
+    "Prepared",
+    "check_space",
+    "default_setting",
+    "prepare",
+    "require_network",
+    "split_pipeline",
+]
 
 Array = npt.NDArray[Any]
 
@@ -98,6 +106,23 @@ def split_pipeline(estimator: Any) -> tuple[Pipeline | None, Any]:
     if isinstance(estimator, Pipeline):
         return (estimator[:-1] if len(estimator) > 1 else None), estimator[-1]
     return None, estimator
+
+
+def require_network(estimator: Any) -> TrainableMLP:
+    """The network of an estimator, alone or at the end of a pipeline.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not one of lrtune's.
+    """
+    _, network = split_pipeline(estimator)
+    if not isinstance(network, TrainableMLP):
+        raise InvalidInputError(
+            "estimator must be lrtune's MLPClassifier or MLPRegressor, or a Pipeline that ends in "
+            f"one, but got {type(network).__module__}.{type(network).__qualname__}"
+        )
+    return network
 
 
 def default_setting(estimator: Any, space: Space) -> Setting:

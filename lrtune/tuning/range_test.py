@@ -28,11 +28,10 @@ from sklearn.utils.validation import _check_sample_weight
 
 from lrtune.base import RandomStreams, one_blas_thread
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
-from lrtune.fitting import TrainableMLP
 from lrtune.replicates import make_replicates
 from lrtune.training.batches import Batches
 from lrtune.training.population import Population, population_size
-from lrtune.tuning.preparation import Prepared, prepare, split_pipeline
+from lrtune.tuning.preparation import Prepared, prepare, require_network
 from lrtune.tuning.range_result import RangeTestResult, range_around
 from lrtune.tuning.space import Space
 
@@ -119,12 +118,7 @@ def lr_range_test(
     >>> low < result.edge < high
     True
     """
-    _, network = split_pipeline(estimator)
-    if not isinstance(network, TrainableMLP):
-        raise InvalidInputError(
-            "estimator must be lrtune's MLPClassifier or MLPRegressor, or a Pipeline that ends in "
-            f"one, but got {type(network).__module__}.{type(network).__qualname__}"
-        )
+    network = require_network(estimator)
     if not isinstance(n_replicates, Integral) or n_replicates < 1:
         raise InvalidInputError(
             f"n_replicates must be a whole number of at least 1, but got {n_replicates!r}"
