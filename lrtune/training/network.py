@@ -1,9 +1,9 @@
-"""A multilayer perceptron over K settings at once: every array has a leading K axis.
+"""A multilayer perceptron over K settings at once.
 
-Parameters are one flat ``(K, P)`` array (all weights, then all biases); `Network.layers` gives
-views of it per layer. Both losses are paired with their canonical output (softmax with cross
-entropy, identity with squared error), so the gradient at the last layer is the same expression,
-``scale * (output - target)``.
+Parameters are one flat ``(K, P)`` array, layer after layer; a layer's block holds its weights, and
+its biases as one more row, the weights of an input that is always 1. Both losses are paired with
+their canonical output (softmax with cross entropy, identity with squared error), so the gradient
+at the last layer is the same expression, ``scale * (output - target)``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ __all__ = [
     "Layer",
     "Loss",
     "Network",
+    "Scratch",
 ]
 
 Array = npt.NDArray[Any]
@@ -42,24 +43,36 @@ class Layer(NamedTuple):
 # --- activations, in place --------------------------------------------------------------------
 
 
+class Scratch(NamedTuple):
+    """Arrays of a layer's shape, made once, for an activation to work in."""
+
+    zeros: Array
+    """Zeros, not to be written to: NumPy compares two arrays faster than an array and a number."""
+    spare: Array
+    """Of the layer's dtype."""
+    mask: npt.NDArray[np.bool_]
+
+
 class Activation(NamedTuple):
     """An activation and its derivative, which is given through the activation's own output."""
 
-    apply: Callable[[Array], None]
+    apply: Callable[[Array, Scratch], None]
     """Replaces z by a(z)."""
-    multiply_by_derivative: Callable[[Array, Array], None]
-    """Given ``(delta, a)``, multiplies delta by a'(z)."""
+    multiply_by_derivative: Callable[[Array, Array, Scratch], None]
+    """Given delta and a, multiplies delta by a'(z)."""
+    keeps_one: bool
+    """Whether a(1) is 1."""
 
 
-def _identity(z: Array) -> None:
+def _identity(z: Array, scratch: Scratch) -> None:
     pass
 
 
-def _identity_derivative(delta: Array, a: Array) -> None:
+def _identity_derivative(delta: Array, a: Array, scratch: Scratch) -> None:
     pass
 
 
-def _logistic(z: Array) -> None:
+def _logistic(z: Array, scratch: Scratch) -> None:  # noqa: ARG001
     """1 / (1 + e^-z) as ½(1 + tanh(z/2)), which cannot overflow."""
     z *= 0.5
     np.tanh(z, out=z)
@@ -67,32 +80,36 @@ def _logistic(z: Array) -> None:
     z *= 0.5
 
 
-def _logistic_derivative(delta: Array, a: Array) -> None:
+def _logistic_derivative(delta: Array, a: Array, scratch: Scratch) -> None:
     delta *= a
-    delta *= 1 - a
+    np.subtract(1, a, out=scratch.spare)
+    delta *= scratch.spare
 
 
-def _tanh(z: Array) -> None:
+def _tanh(z: Array, scratch: Scratch) -> None:  # noqa: ARG001
     np.tanh(z, out=z)
 
 
-def _tanh_derivative(delta: Array, a: Array) -> None:
-    delta *= 1 - a * a
+def _tanh_derivative(delta: Array, a: Array, scratch: Scratch) -> None:
+    np.multiply(a, a, out=scratch.spare)
+    np.subtract(1, scratch.spare, out=scratch.spare)
+    delta *= scratch.spare
 
 
-def _relu(z: Array) -> None:
-    np.maximum(z, 0, out=z)
+def _relu(z: Array, scratch: Scratch) -> None:
+    np.maximum(z, scratch.zeros, out=z)
 
 
-def _relu_derivative(delta: Array, a: Array) -> None:
-    delta *= a > 0
+def _relu_derivative(delta: Array, a: Array, scratch: Scratch) -> None:
+    np.greater(a, 0, out=scratch.mask)
+    np.multiply(delta, scratch.mask, out=delta)
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "identity": Activation(_identity, _identity_derivative),
-    "logistic": Activation(_logistic, _logistic_derivative),
-    "relu": Activation(_relu, _relu_derivative),
-    "tanh": Activation(_tanh, _tanh_derivative),
+    "identity": Activation(_identity, _identity_derivative, keeps_one=True),
+    "logistic": Activation(_logistic, _logistic_derivative, keeps_one=False),
+    "relu": Activation(_relu, _relu_derivative, keeps_one=True),
+    "tanh": Activation(_tanh, _tanh_derivative, keeps_one=False),
 }
 
 
@@ -100,42 +117,53 @@ ACTIVATIONS: dict[str, Activation] = {
 
 
 class Loss(NamedTuple):
-    """A loss with its canonical output.
+    """A loss with its canonical output, over arrays whose outputs come before settings and rows.
 
-    ``rows(z, y)`` gives the loss of every row, ``(K, B)``, and replaces the last layer's z by the
-    network's output; ``gradient_scale(m)`` times (output - y) is its gradient in z for m outputs;
-    ``guess(y)`` is the loss of a prediction that ignores the input; ``guess_rows(y, centre)``,
-    ``(B,)``, is that of rows for which the mean target of all rows is predicted.
+    Outputs come first because NumPy reduces a first axis several times faster than a last one of
+    few elements.
     """
 
-    rows: Callable[[Array, Array], Array]
+    output: Callable[[Array, Array, Array], None]
+    """``output(z, total, out)`` writes the output of the last layer's z ``(m, K, b)`` to `out`;
+    z and `total` ``(K, b)`` are changed to what `rows` wants of them."""
+    rows: Callable[[Array, Array, Array], Array]
+    """``rows(z, total, y)``: the loss of every row, ``(..., K, b)``, with y ``(..., m, 1, b)``,
+    after `output`."""
     gradient_scale: Callable[[int], float]
+    """For m outputs, what (output - y) is multiplied by to be the gradient in z."""
     guess: Callable[[Array], float]
+    """The loss of a prediction that ignores the input, given y ``(n, m)``."""
     guess_rows: Callable[[Array, Array], Array]
+    """The loss ``(n,)`` of y ``(n, m)`` if the mean target ``(m,)`` of all rows is predicted."""
 
 
-def _log_loss(z: Array, y: Array) -> Array:
-    """Cross entropy of softmax(z); finite as long as z is, however small the probability.
-
-    Classes come first while it is worked out: NumPy reduces a first axis several times faster
-    than a last one of few elements.
-    """
-    n_settings, n_rows, n_classes = z.shape
-    by_class = z.reshape(-1, n_classes).T.copy()
-    by_class -= by_class.max(axis=0)
-    by_row = by_class.reshape(n_classes, n_settings, n_rows)
-    target = (by_row * y.T[:, np.newaxis]).sum(axis=0)
-    np.exp(by_class, out=by_class)
-    total = by_class.sum(axis=0)
-    by_class /= total
-    z[...] = by_row.transpose(1, 2, 0)
-    return np.asarray(np.log(total).reshape(n_settings, n_rows) - target)
+def _softmax(z: Array, total: Array, out: Array) -> None:
+    """Leaves z less its maximum, and the sum of its exponentials."""
+    np.maximum.reduce(z, axis=0, out=total)
+    np.subtract(z, total, out=z)
+    np.exp(z, out=out)
+    np.add.reduce(out, axis=0, out=total)
+    np.divide(out, total, out=out)
 
 
-def _squared_error(z: Array, y: Array) -> Array:
+def _log_loss(z: Array, total: Array, y: Array) -> Array:
+    """Cross entropy of softmax(z); finite as long as z is, however small the probability."""
+    return np.asarray(np.log(total) - (z * y).sum(axis=-3))
+
+
+def _as_it_is(z: Array, total: Array, out: Array) -> None:  # noqa: ARG001
+    np.copyto(out, z)
+
+
+def _squared_error(z: Array, total: Array, y: Array) -> Array:  # noqa: ARG001
     """Squared error, mean over the outputs: torch ``MSELoss``, Keras ``mean_squared_error``."""
     difference = z - y
-    return np.asarray(np.einsum("...o,...o->...", difference, difference) / z.shape[-1])
+    difference *= difference
+    return np.asarray(difference.sum(axis=-3) / z.shape[-3])
+
+
+def _squared_distance(y: Array, centre: Array) -> Array:
+    return np.asarray(((y - centre) ** 2).mean(axis=1))
 
 
 def _variance(y: Array) -> float:
@@ -149,10 +177,18 @@ def _uniform_guess(y: Array) -> float:
 
 LOSSES: dict[str, Loss] = {
     "log_loss": Loss(
-        _log_loss, lambda _: 1.0, _uniform_guess, lambda y, _: np.full(len(y), _uniform_guess(y))
+        _softmax,
+        _log_loss,
+        lambda _: 1.0,
+        _uniform_guess,
+        lambda y, _: np.full(len(y), _uniform_guess(y)),
     ),
     "squared_error": Loss(
-        _squared_error, lambda n_outputs: 2.0 / n_outputs, _variance, _squared_error
+        _as_it_is,
+        _squared_error,
+        lambda n_outputs: 2.0 / n_outputs,
+        _variance,
+        _squared_distance,
     ),
 }
 
@@ -224,33 +260,38 @@ class Network:
                 )
 
     @property
-    def n_weights(self) -> int:
-        """Number of weights, biases left out."""
-        return sum(n * m for n, m in pairwise(self.layer_sizes))
-
-    @property
     def n_parameters(self) -> int:
         """Number of weights and biases, P."""
-        return self.n_weights + sum(self.layer_sizes[1:])
+        return sum((n + 1) * m for n, m in pairwise(self.layer_sizes))
+
+    @property
+    def is_weight(self) -> npt.NDArray[np.bool_]:
+        """Which of the flat parameters ``(P,)`` are weights, and which biases."""
+        flat = np.ones((1, self.n_parameters), dtype=bool)
+        for layer in self.layers(flat):
+            layer.biases[...] = False
+        return np.asarray(flat[0], dtype=bool)
 
     def initial_parameters(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
         """Draw initial parameters, shape (P,); drawn in float64 whatever the dtype."""
         draw = INITIALIZERS[self.weights_init]
-        weights = [draw(rng, n, m).ravel() for n, m in pairwise(self.layer_sizes)]
-        biases = np.zeros(sum(self.layer_sizes[1:]))
-        return np.concatenate([*weights, biases]).astype(dtype)
+        blocks = [
+            np.vstack([draw(rng, n, m), np.zeros((1, m))]) for n, m in pairwise(self.layer_sizes)
+        ]
+        return np.concatenate([block.ravel() for block in blocks]).astype(dtype)
+
+    def blocks(self, parameters: Array) -> list[Array]:
+        """Views ``(K, fan_in + 1, fan_out)`` of flat parameters (or gradients) ``(K, P)``.
+
+        The last row of a block holds the biases.
+        """
+        start, blocks = 0, []
+        for n, m in pairwise(self.layer_sizes):
+            stop = start + (n + 1) * m
+            blocks.append(parameters[:, start:stop].reshape(len(parameters), n + 1, m))
+            start = stop
+        return blocks
 
     def layers(self, parameters: Array) -> list[Layer]:
-        """Views of flat parameters (or gradients) ``(K, P)``, layer by layer."""
-        n_settings = len(parameters)
-        weight, bias = 0, self.n_weights
-        layers = []
-        for n, m in pairwise(self.layer_sizes):
-            layers.append(
-                Layer(
-                    parameters[:, weight : weight + n * m].reshape(n_settings, n, m),
-                    parameters[:, bias : bias + m].reshape(n_settings, 1, m),
-                )
-            )
-            weight, bias = weight + n * m, bias + m
-        return layers
+        """The same views, weights and biases apart."""
+        return [Layer(block[:, :-1], block[:, -1:]) for block in self.blocks(parameters)]

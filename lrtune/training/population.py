@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lrtune.training.batches import Batches, mean_loss, total_weight
+from lrtune.training.batches import Batches
 from lrtune.training.divergence import divergence_threshold, has_diverged
 from lrtune.training.network import LOSSES, Network
 from lrtune.training.optimizers import Optimizer
@@ -56,6 +56,18 @@ def population_size(network: Network, batch_size: int, dtype: np.dtype[Any]) -> 
     """
     numbers = 3 * network.n_parameters + 2 * batch_size * sum(network.layer_sizes[1:])
     return max(1, CACHE_BYTES // (numbers * dtype.itemsize))
+
+
+def _weighed(loss: Array, weights: Array) -> Array:
+    """Losses ``(n, k)`` times weights ``(n,)``; 0 where there is no weight, and so no loss."""
+    product = loss * weights[:, np.newaxis]
+    return product if weights.all() else np.where(weights[:, np.newaxis] > 0, product, 0.0)
+
+
+def _mean(weighed: list[Array], weight: float) -> Array:
+    """Mean ``(k,)`` of weighed losses ``(n, k)``, added in order: `sum` goes pairwise if k is 1."""
+    total = np.add.accumulate(np.concatenate(weighed), axis=0)[-1]
+    return np.asarray(total / weight) if weight else total
 
 
 class Population:
@@ -109,6 +121,7 @@ class Population:
         self.steps = 0
         self.parameters = np.repeat(parameters[np.newaxis], n_settings, axis=0)
         self._state = optimizer.init(self.parameters)
+        self._is_weight = network.is_weight.astype(self.parameters.dtype)
         self._make_room()
 
     def _make_room(self) -> None:
@@ -119,28 +132,31 @@ class Population:
 
     def _bind(self, gradients: Array) -> None:
         self._gradients = gradients
-        self._layers = self.network.layers(self.parameters)
-        self._gradient_layers = self.network.layers(gradients)
+        self._penalty = np.empty_like(gradients)
+        self._blocks = self.network.blocks(self.parameters)
+        self._gradient_blocks = self.network.blocks(gradients)
         self._training: dict[int, Passes] = {}
         self._evaluation: dict[int, Passes] = {}
 
-    def _training_passes(self, n_rows: int) -> Passes:
+    def _room(self, n_rows: int, n_batches: int, *, backward: bool) -> Room:
+        dtype = self.parameters.dtype
+        return Room(self.network, len(self), n_rows, n_batches, dtype, backward=backward)
+
+    def _training_passes(self, n_rows: int, n_batches: int) -> tuple[Passes, int]:
+        """Passes over batches of so many rows, and how many of them can be read at once."""
+        room = self._training_room
+        if room is None or room.n_rows < n_rows or room.n_wanted < n_batches:
+            self._training.clear()
+            room = self._training_room = self._room(n_rows, n_batches, backward=True)
         if n_rows not in self._training:
-            room = self._training_room
-            if room is None or room.n_rows < n_rows:
-                dtype = self.parameters.dtype
-                room = self._training_room = Room(self.network, len(self), n_rows, dtype)
-                self._training.clear()
-            self._training[n_rows] = Passes(room, n_rows, self._layers, self._gradient_layers)
-        return self._training[n_rows]
+            self._training[n_rows] = Passes(room, n_rows, self._blocks, self._gradient_blocks)
+        return self._training[n_rows], room.n_batches
 
     def _evaluation_passes(self, n_rows: int) -> Passes:
+        if self._evaluation_room is None:
+            self._evaluation_room = self._room(EVALUATION_ROWS, 1, backward=False)
         if n_rows not in self._evaluation:
-            if self._evaluation_room is None:
-                self._evaluation_room = Room(
-                    self.network, len(self), EVALUATION_ROWS, self.parameters.dtype, backward=False
-                )
-            self._evaluation[n_rows] = Passes(self._evaluation_room, n_rows, self._layers)
+            self._evaluation[n_rows] = Passes(self._evaluation_room, n_rows, self._blocks)
         return self._evaluation[n_rows]
 
     def __len__(self) -> int:
@@ -149,7 +165,7 @@ class Population:
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the views and the work space, which are made anew."""
         made_anew = (
-            "_gradients", "_layers", "_gradient_layers",
+            "_gradients", "_penalty", "_blocks", "_gradient_blocks",
             "_training_room", "_evaluation_room", "_training", "_evaluation",
         )  # fmt: skip
         return {name: value for name, value in vars(self).items() if name not in made_anew}
@@ -172,7 +188,8 @@ class Population:
     def train_epoch(self, rows: Batches, rates: Array, order: Array) -> Array:
         """Train on every row once.
 
-        Settings whose batch loss has diverged leave the stack at once, before the update.
+        Settings whose loss on a batch has diverged leave the stack. The losses of several batches
+        are looked at together, so what a setting did after it diverged is thrown away.
 
         Parameters
         ----------
@@ -187,26 +204,34 @@ class Population:
         ndarray of shape (k',)
             Mean training loss of the settings still in the stack.
         """
-        total, weight_total = np.zeros(len(self)), 0.0
+        losses: list[Array] = []
+        weight_total = 0.0
+        n_full = len(order) // self.batch_size
+        start = 0
         with np.errstate(all="ignore"):  # a diverging setting overflows; the predicate tells
-            rates = rates.astype(self.parameters.dtype)
-            for step, start in enumerate(range(0, len(order), self.batch_size)):
+            rates = rates.astype(self.parameters.dtype)[..., np.newaxis]
+            while start < len(order) and len(self):
+                step = start // self.batch_size
+                n_rows = min(self.batch_size, len(order) - start)
+                passes, at_once = self._training_passes(n_rows, max(1, n_full))
+                n_batches = min(at_once, n_full - step) if step < n_full else 1
+                stop = start + n_batches * n_rows
+                piece = rates[step : step + n_batches]
                 before = self.settings
-                picked = order[start : start + self.batch_size]
-                loss, weight = self._train_step(rows, picked, rates[step])
+                loss, weights = self._train(passes, rows, order[start:stop], piece)
                 if self.settings is not before:
                     kept = np.isin(before, self.settings)
-                    loss, total, rates = loss[kept], total[kept], rates[:, kept]
-                    if not len(self):
-                        break
-                total += weight * loss
-                weight_total += weight
-        return np.asarray(total / weight_total) if weight_total else total
+                    loss, rates = loss[:, kept], rates[:, kept]
+                    losses = [one[:, kept] for one in losses]
+                losses.append(_weighed(loss, weights))
+                weight_total += float(weights.sum())
+                start = stop
+        return _mean(losses, weight_total)
 
     def train_step(self, rows: Batches, picked: Array, rates: Array) -> tuple[Array, float]:
         """Train on one batch.
 
-        Settings whose batch loss has diverged leave the stack, before the update.
+        Settings whose loss on the batch has diverged leave the stack.
 
         Parameters
         ----------
@@ -225,101 +250,112 @@ class Population:
             Total weight of the batch's rows; if it is 0 nothing was trained.
         """
         with np.errstate(all="ignore"):
-            return self._train_step(rows, picked, rates.astype(self.parameters.dtype))
+            passes, _ = self._training_passes(len(picked), 1)
+            rates = rates.astype(self.parameters.dtype)[np.newaxis, :, np.newaxis]
+            loss, weights = self._train(passes, rows, picked, rates)
+        return (loss[0] if weights[0] else np.zeros(loss.shape[1])), float(weights[0])
 
-    def _train_step(self, rows: Batches, picked: Array, rates: Array) -> tuple[Array, float]:
-        batch = rows.take(picked)
-        weight = total_weight(batch)
-        if weight == 0:
-            return np.zeros(len(self)), weight
-        passes = self._training_passes(len(batch))
-        passes.forward(batch.X)
-        loss = mean_loss(passes.losses(batch.y), batch)
-        if self.threshold is None:
-            self._guess = LOSSES[self.network.loss].guess(rows.y)
-            self._centre = rows.y.mean(axis=0)
-            self.threshold = divergence_threshold(self._guess, float(loss[0]))
-        # a batch that is not full counts by its share: one odd row is not a divergence
-        full = min(self.batch_size, len(rows))
-        lost = self._lost(loss if len(batch) == full else loss * (len(batch) / full), batch)
-        if lost is not None:
-            kept = ~lost
-            self._drop(kept, loss)
-            if not len(self):
-                return loss, weight
-            rates = rates[kept]
-            outputs = [output[kept] for output in passes.outputs]
-            passes = self._training_passes(len(batch))
-            for output, known in zip(passes.outputs, outputs, strict=True):
-                output[...] = known
-        passes.backward(batch.X, batch.y, batch.sample_weight)
-        self._update(weight, rates[:, np.newaxis])
-        return loss, weight
+    def _train(
+        self, passes: Passes, rows: Batches, picked: Array, rates: Array
+    ) -> tuple[Array, Array]:
+        """Train on some batches; drop what diverged on them.
+
+        Returns their losses ``(n_batches, k)`` before each update, also of the settings that left
+        the stack, and their weights ``(n_batches,)``.
+        """
+        weights = passes.read(rows, picked)
+        for batch, weight in enumerate(weights.tolist()):
+            passes.forward(batch)
+            if weight:
+                passes.backward(batch)
+                self._update(weight, rates[batch])
+        loss = passes.losses(len(weights))
+        self._weed(loss, weights, rows, picked)
+        self.steps += int(np.count_nonzero(weights))
+        return loss, weights
 
     def _update(self, weight: float, rates: Array) -> None:
         if self.alpha:
-            n_weights = self.network.n_weights
-            penalty = self.parameters[:, :n_weights] * (self.alpha / weight)
-            self._gradients[:, :n_weights] += penalty
+            np.multiply(self.parameters, self._is_weight, out=self._penalty)
+            self._penalty *= self.alpha / weight
+            self._gradients += self._penalty
         self.optimizer.update(self.parameters, self._gradients, self._state, rates)
-        self.steps += 1
 
-    def _drop(self, kept: Array, loss: Array) -> None:
-        """Note the settings that are not kept as diverged, and drop them."""
-        for index in np.flatnonzero(~kept):
+    def _weed(self, loss: Array, weights: Array, rows: Batches, picked: Array) -> None:
+        """Drop the settings whose loss ``(n_batches, k)`` on some batch has diverged."""
+        n_rows = len(picked) // len(weights)
+        # a batch that is not full counts by its share: one odd row is not a divergence
+        share = n_rows / min(self.batch_size, len(rows))
+        if self.threshold is not None and not has_diverged(loss * share, self.threshold).any():
+            return
+        trained = np.flatnonzero(weights)
+        if not len(trained):
+            return
+        if self.threshold is None:
+            self._guess = LOSSES[self.network.loss].guess(rows.y)
+            self._centre = rows.y.mean(axis=0)
+            self.threshold = divergence_threshold(self._guess, float(loss[trained[0], 0]))
+        gone = np.zeros(len(self), dtype=bool)
+        for step, batch in enumerate(trained):
+            batch_rows = picked[batch * n_rows : (batch + 1) * n_rows]
+            lost = self._lost(loss[batch] * share, rows, batch_rows) & ~gone
+            self._note(lost, loss[batch], self.steps + step)
+            gone |= lost
+        if gone.any():
+            self.keep(~gone)
+
+    def _note(self, lost: Array, loss: Array, step: int) -> None:
+        for index in np.flatnonzero(lost):
             setting = int(self.settings[index])
-            self.diverged[setting] = Divergence(setting, self.steps, float(loss[index]))
-        self.keep(kept)
+            self.diverged[setting] = Divergence(setting, step, float(loss[index]))
 
-    def _lost(self, loss: Array, rows: Batches) -> Array | None:
-        """Mask of the settings whose ``(k,)`` loss on some rows has diverged; None if none has.
+    def _lost(self, loss: Array, rows: Batches, picked: Array | slice) -> Array:
+        """Mask of the settings whose ``(k,)`` loss on the rows picked has diverged.
 
         Rows with outliers among their targets may lose more, by as much as a mere guess does.
         """
         assert self.threshold is not None  # noqa: S101
-        if not has_diverged(loss, self.threshold).any():
-            return None
-        guess = LOSSES[self.network.loss].guess_rows(rows.y, self._centre)
-        hard = max(1.0, float(mean_loss(guess[np.newaxis], rows)[0]) / self._guess)
+        lost = np.asarray(has_diverged(loss, self.threshold))
+        if not lost.any():
+            return lost
+        guess = LOSSES[self.network.loss].guess_rows(rows.y[picked], self._centre)
+        weight = None if rows.sample_weight is None else rows.sample_weight[picked]
+        hard = max(1.0, float(np.average(guess, weights=weight)) / self._guess)
         threshold = float(min(self.threshold * hard, np.finfo(np.float64).max))
-        lost = np.asarray(has_diverged(loss, threshold))
-        return lost if lost.any() else None
+        return np.asarray(has_diverged(loss, threshold))
 
     def drop_diverged(self, loss: Array, rows: Batches) -> Array:
         """Drop the settings whose ``(k,)`` loss on `rows` has diverged; return those kept."""
         if self.threshold is None:  # no row had weight, so nothing was trained
             return np.ones(len(self), dtype=bool)
-        lost = self._lost(loss, rows)
-        if lost is None:
-            return np.ones(len(self), dtype=bool)
-        self._drop(~lost, loss)
+        lost = self._lost(loss, rows, slice(None))
+        if lost.any():
+            self._note(lost, loss, self.steps)
+            self.keep(~lost)
         return ~lost
 
     def outputs(self, X: Array) -> Array:
         """Network outputs (probabilities, or predicted targets), shape (k, n, n_outputs)."""
         n_outputs = self.network.layer_sizes[-1]
         result = np.empty((len(self), len(X), n_outputs), dtype=self.parameters.dtype)
-        blank = np.zeros((EVALUATION_ROWS, n_outputs), dtype=self.parameters.dtype)
         with np.errstate(all="ignore"):
             for start in range(0, len(X), EVALUATION_ROWS):
                 piece = X[start : start + EVALUATION_ROWS]
                 passes = self._evaluation_passes(len(piece))
-                passes.forward(piece)
-                passes.losses(blank[: len(piece)])
-                result[:, start : start + len(piece)] = passes.outputs[-1]
+                passes.read_inputs(piece)
+                passes.forward(0)
+                result[:, start : start + len(piece)] = passes.output.transpose(1, 2, 0)
         return result
 
     def evaluate(self, rows: Batches) -> Array:
         """Mean loss over all rows, without the L2 term, shape (k,)."""
-        total, weight_total = np.zeros(len(self)), 0.0
+        losses, weight_total = [], 0.0
         with np.errstate(all="ignore"):
             for start in range(0, len(rows), EVALUATION_ROWS):
-                piece = rows.take(slice(start, start + EVALUATION_ROWS))
-                weight = total_weight(piece)
-                if weight == 0:
-                    continue
-                passes = self._evaluation_passes(len(piece))
-                passes.forward(piece.X)
-                total += weight * mean_loss(passes.losses(piece.y), piece)
-                weight_total += weight
-        return np.asarray(total / weight_total) if weight_total else total
+                piece = slice(start, start + EVALUATION_ROWS)
+                passes = self._evaluation_passes(min(EVALUATION_ROWS, len(rows) - start))
+                weights = passes.read(rows, piece)
+                passes.forward(0)
+                losses.append(_weighed(passes.losses(1), weights))
+                weight_total += float(weights[0])
+        return _mean(losses, weight_total)

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from lrtune.exceptions import InvalidInputError
 from lrtune.training.decays import DECAYS
+from lrtune.training.portable import Portable
 
 __all__ = ["DECAYS", "Schedule", "TABLE_ELEMENTS", "epoch_rates", "rate_table"]
 
@@ -30,7 +31,7 @@ TABLE_ELEMENTS = 1 << 18
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
+class Schedule(Portable):
     """The learning rate as a pure function of time in epochs.
 
     Parameters

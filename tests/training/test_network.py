@@ -10,7 +10,7 @@ import pytest
 
 from lrtune.exceptions import InvalidInputError
 from lrtune.training.batches import Batches
-from lrtune.training.network import ACTIVATIONS, INITIALIZERS, LOSSES, Network
+from lrtune.training.network import ACTIVATIONS, INITIALIZERS, LOSSES, Network, Scratch
 from lrtune.training.optimizers import SGD
 from lrtune.training.population import EVALUATION_ROWS, Population
 
@@ -37,15 +37,15 @@ def drawn_parameters(network: Network) -> Any:
 
 
 def output_by_hand(network: Network, parameters: Any, X: Any) -> Any:
-    """The last layer's z, from the flat layout: all weights, then all biases."""
-    sizes, weight, bias = network.layer_sizes, 0, network.n_weights
-    signal = X
+    """The last layer's z, from the flat layout: by layer, weights and then biases."""
+    sizes, start, signal = network.layer_sizes, 0, X
     for layer, (n, m) in enumerate(pairwise(sizes)):
-        W = parameters[weight : weight + n * m].reshape(n, m)
-        signal = signal @ W + parameters[bias : bias + m]
+        W = parameters[start : start + n * m].reshape(n, m)
+        start += n * m
+        signal = signal @ W + parameters[start : start + m]
+        start += m
         if layer < len(sizes) - 2:
             signal = BY_HAND[network.activation](signal)
-        weight, bias = weight + n * m, bias + m
     return signal
 
 
@@ -60,7 +60,7 @@ def loss_by_hand(network: Network, parameters: Any, rows: Batches) -> float:
 
 def objective(network: Network, parameters: Any, rows: Batches, alpha: float) -> float:
     weight = ROWS if rows.sample_weight is None else rows.sample_weight.sum()
-    penalty = alpha / (2 * weight) * (parameters[: network.n_weights] ** 2).sum()
+    penalty = alpha / (2 * weight) * (parameters[network.is_weight] ** 2).sum()
     return loss_by_hand(network, parameters, rows) + float(penalty)
 
 
@@ -131,7 +131,7 @@ def test_the_penalty_spares_the_biases() -> None:
     difference = gradient_taken(network, start, rows, alpha) - gradient_taken(
         network, start, rows, 0.0
     )
-    biases_spared = np.where(np.arange(start.size) < network.n_weights, start, 0.0)
+    biases_spared = np.where(network.is_weight, start, 0.0)
 
     assert alpha / ROWS * biases_spared == pytest.approx(difference, rel=1e-9, abs=1e-12)
 
@@ -149,10 +149,22 @@ def test_the_loss_told_is_that_of_the_definition(loss: str, weighted: bool) -> N
 # --- activations and losses -----------------------------------------------------------------------
 
 
+def scratch(z: Any) -> Scratch:
+    return Scratch(np.zeros_like(z), np.empty_like(z), np.empty(z.shape, dtype=bool))
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_what_keeps_one_is_said(activation: str) -> None:
+    z = np.ones(1)
+    ACTIVATIONS[activation].apply(z, scratch(z))
+
+    assert ACTIVATIONS[activation].keeps_one == (z == 1)
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_an_activation_holds_up_far_from_zero(activation: str) -> None:
     z = np.array([-1e4, 1e4])
-    ACTIVATIONS[activation].apply(z)
+    ACTIVATIONS[activation].apply(z, scratch(z))
     limits = {"identity": [-1e4, 1e4], "logistic": [0, 1], "relu": [0, 1e4], "tanh": [-1, 1]}
 
     assert limits[activation] == z.tolist()
@@ -163,7 +175,11 @@ def test_log_loss_is_finite_and_exact_for_extreme_logits(dtype: str) -> None:
     z = np.array([[[1e4, -1e4, 0.0], [-1e4, 1e4, 0.0], [1e4, 1e4, 1e4]]], dtype=dtype)
     y = np.eye(3, dtype=dtype)[[0, 0, 2]]
 
-    losses = LOSSES["log_loss"].rows(z, y)
+    by_output, targets = z.transpose(2, 0, 1).copy(), y.T[:, np.newaxis]
+    total, output = np.empty((1, 3), dtype), np.empty((3, 1, 3), dtype)
+
+    LOSSES["log_loss"].output(by_output, total, output)
+    losses = LOSSES["log_loss"].rows(by_output, total, targets)
 
     assert losses[0].tolist() == pytest.approx([0.0, 2e4, math.log(3)], rel=1e-6)
 
@@ -254,9 +270,10 @@ def test_layers_are_views_of_the_flat_parameters() -> None:
     first, last = network.layers(flat)
 
     assert first.weights[0].tolist() == [[0, 1, 2], [3, 4, 5]]
-    assert last.weights[0].tolist() == [[6], [7], [8]]
-    assert first.biases[0].tolist() == [[9, 10, 11]]
+    assert first.biases[0].tolist() == [[6, 7, 8]]
+    assert last.weights[0].tolist() == [[9], [10], [11]]
     assert last.biases[1].tolist() == [[25]]
+    assert network.is_weight.tolist() == [True] * 6 + [False] * 3 + [True] * 3 + [False]
     assert all(np.shares_memory(part, flat) for layer in (first, last) for part in layer)
 
 

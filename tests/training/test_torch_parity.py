@@ -106,8 +106,8 @@ def network_in_torch(network: Network, parameters: Any) -> Any:
 
 def parameters_of(model: Any) -> Any:
     linear = [layer for layer in model if isinstance(layer, torch.nn.Linear)]
-    weights = [layer.weight.detach().numpy().T.ravel() for layer in linear]
-    return np.concatenate([*weights, *(layer.bias.detach().numpy() for layer in linear)])
+    parts = [(layer.weight.detach().T.ravel(), layer.bias.detach()) for layer in linear]
+    return np.concatenate([part.numpy() for layer in parts for part in layer])
 
 
 def weights_by_torch(network: Network, initial: Any, rows: Batches, optimizer: str) -> Any:
