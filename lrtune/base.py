@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
 
@@ -14,11 +14,16 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    _check_y,
+    column_or_1d,
+    validate_data,
+)
 from threadpoolctl import ThreadpoolController
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.training.batches import Batches
+from lrtune.training.batches import Batches, TableRows
 from lrtune.training.network import ACTIVATIONS, INITIALIZERS, Network
 from lrtune.training.optimizers import OPTIMIZERS, Optimizer
 from lrtune.training.population import Population
@@ -217,7 +222,7 @@ class BaseMLP(BaseEstimator):
 
     def learn_encoding(
         self,
-        X: npt.ArrayLike,
+        X: npt.ArrayLike | TableRows,
         y: npt.ArrayLike,
         sample_weight: npt.ArrayLike | None = None,
         *,
@@ -227,7 +232,7 @@ class BaseMLP(BaseEstimator):
 
         Parameters
         ----------
-        X : array_like of shape (n, n_features)
+        X : array_like or TableRows of shape (n, n_features)
         y : array_like of shape (n,) or (n, n_outputs)
         sample_weight : array_like of shape (n,), optional
         classes : array_like of shape (n_classes,), optional
@@ -236,7 +241,8 @@ class BaseMLP(BaseEstimator):
         Returns
         -------
         Batches
-            Arrays in the training dtype; classes one-hot, a regression target standardised.
+            Columns in the training dtype; classes one-hot, as booleans, a regression target
+            standardised.
         """
         X, y = self._check(X, y, reset=True)
         self._training_dtype = X.dtype if self.dtype == "auto" else np.dtype(self.dtype)
@@ -245,30 +251,37 @@ class BaseMLP(BaseEstimator):
         return self._batches(X, y, weight)
 
     def encode(
-        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+        self,
+        X: npt.ArrayLike | TableRows,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
     ) -> Batches:
         """Encode further rows as `learn_encoding` encoded the first."""
         X, y = self._check(X, y, reset=False)
         return self._batches(X, y, self._check_weight(X, sample_weight))
 
-    def _check(self, X: npt.ArrayLike, y: npt.ArrayLike, *, reset: bool) -> tuple[Array, Array]:
-        checked: tuple[Array, Array] = validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            dtype=(np.float64, np.float32),
-            multi_output=True,
-            y_numeric=self._loss == "squared_error",
-        )
-        rows, target = checked
+    def _check(
+        self, X: npt.ArrayLike | TableRows, y: npt.ArrayLike, *, reset: bool
+    ) -> tuple[Array | TableRows, Array]:
+        numeric, types = self._loss == "squared_error", (np.float64, np.float32)
+        rows: Array | TableRows
+        if isinstance(X, TableRows):  # the whole table is checked; it is as cheap as these rows
+            validate_data(self, X.table, reset=reset, dtype=types)
+            target = _check_y(y, multi_output=True, y_numeric=numeric, estimator=self)
+            rows = replace(X, dtype=X.table.dtype)
+        else:
+            rows, target = validate_data(
+                self, X, y, reset=reset, dtype=types, multi_output=True, y_numeric=numeric
+            )
         if self._loss == "squared_error" and target.dtype.kind not in "fiub":
             raise ValueError(f"y must be numeric in a regression, but got {target[:3].tolist()}")
         if target.ndim == 2 and target.shape[1] == 1:
             target = column_or_1d(target, warn=True)
         return rows, target
 
-    def _check_weight(self, X: Array, sample_weight: npt.ArrayLike | None) -> Array | None:
+    def _check_weight(
+        self, X: Array | TableRows, sample_weight: npt.ArrayLike | None
+    ) -> Array | None:
         if sample_weight is None:
             return None
         weight: Array = _check_sample_weight(
@@ -276,11 +289,13 @@ class BaseMLP(BaseEstimator):
         )
         return weight
 
-    def _batches(self, X: Array, y: Array, weight: Array | None) -> Batches:
+    def _batches(self, X: Array | TableRows, y: Array, weight: Array | None) -> Batches:
         dtype = self._training_dtype
         return Batches(
-            np.ascontiguousarray(X, dtype=dtype),
-            np.ascontiguousarray(self._encode_target(y), dtype=dtype),
+            replace(X, dtype=dtype)
+            if isinstance(X, TableRows)
+            else np.ascontiguousarray(X, dtype=dtype),
+            self._encode_target(y),
             self._weigh(y, weight),
         )
 

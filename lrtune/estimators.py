@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from lrtune.base import BaseMLP
 from lrtune.fitting import TrainableMLP, trains_on_all_rows
+from lrtune.training.batches import TableRows
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
 
@@ -248,7 +249,9 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
     ) -> None:
         self.classes_ = np.unique(y if classes is None else classes)
 
-    def _check(self, X: npt.ArrayLike, y: npt.ArrayLike, *, reset: bool) -> tuple[Array, Array]:
+    def _check(
+        self, X: npt.ArrayLike | TableRows, y: npt.ArrayLike, *, reset: bool
+    ) -> tuple[Array | TableRows, Array]:
         X, y = super()._check(X, y, reset=reset)
         check_classification_targets(y)
         if y.ndim == 2:
@@ -277,9 +280,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
             raise ValueError(
                 f"y must hold classes seen in training, but got {np.unique(y[~known])[:5].tolist()}"
             )
-        return np.eye(len(self.classes_), dtype=self._training_dtype)[
-            np.searchsorted(self.classes_, y)
-        ]
+        return np.eye(len(self.classes_), dtype=bool)[np.searchsorted(self.classes_, y)]
 
     def score_outputs(self, outputs: Array, y: Array) -> Array:
         """Accuracy of K settings' probabilities ``(K, n, n_classes)``, shape (K,)."""
@@ -395,7 +396,9 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
                 f"y must have as many columns as at first, {len(self.target_mean_)}, "
                 f"but got {columns.shape[1]}"
             )
-        return np.asarray((columns - self.target_mean_) / self.target_scale_)
+        return np.asarray(
+            (columns - self.target_mean_) / self.target_scale_, dtype=self._training_dtype
+        )
 
     @property
     def loss_unit(self) -> float:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lrtune.training.batches import Batches
+from lrtune.training.batches import Batches, TableRows
 from lrtune.training.network import ACTIVATIONS, LOSSES, Network, Scratch
 
 __all__ = ["FEWEST_COLUMNS", "Passes", "ROOM_BYTES", "Room"]
@@ -81,10 +81,11 @@ class Room:
         ]
 
 
-def _pick(rows: Array, picked: Array | slice) -> Array:
-    """`rows[picked]`; on rows `take` is twice as fast."""
-    found: Array = rows[picked] if isinstance(picked, slice) else rows.take(picked, axis=0)
-    return found
+def _pick(rows: Array | TableRows, picked: Array | slice) -> Array:
+    """`rows[picked]`, read; of an array `take` is twice as fast with an index."""
+    if isinstance(picked, slice):
+        return np.asarray(rows[picked])
+    return np.asarray(rows.take(picked, axis=0))
 
 
 class _Hidden(NamedTuple):

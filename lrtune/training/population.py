@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lrtune.training.batches import Batches
+from lrtune.training.batches import Batches, TableRows
 from lrtune.training.divergence import divergence_threshold, has_diverged
 from lrtune.training.network import LOSSES, Network
 from lrtune.training.optimizers import Optimizer
@@ -334,13 +334,13 @@ class Population:
             self.keep(~lost)
         return ~lost
 
-    def outputs(self, X: Array) -> Array:
+    def outputs(self, X: Array | TableRows) -> Array:
         """Network outputs (probabilities, or predicted targets), shape (k, n, n_outputs)."""
         n_outputs = self.network.layer_sizes[-1]
         result = np.empty((len(self), len(X), n_outputs), dtype=self.parameters.dtype)
         with np.errstate(all="ignore"):
             for start in range(0, len(X), EVALUATION_ROWS):
-                piece = X[start : start + EVALUATION_ROWS]
+                piece = np.asarray(X[start : start + EVALUATION_ROWS])
                 passes = self._evaluation_passes(len(piece))
                 passes.read_inputs(piece)
                 passes.forward(0)

@@ -223,7 +223,7 @@ class _Lockstep:
             for replicate, population in zip(self.replicates, self.populations, strict=True):
                 parameters = population.parameters[position].copy()
                 fitted = replicate.fitted(self.settings[index], population.network, parameters)
-                told.append(self.scorers(fitted, replicate.X_validation, replicate.y_validation))
+                told.append(self.scorers(fitted, *replicate.held_out_rows()))
             found[index] = {name: np.array([scores[name] for scores in told]) for name in told[0]}
         return found
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone, is_classifier
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import InvalidParameterError
 
@@ -20,13 +21,14 @@ from lrtune.base import RandomStreams
 from lrtune.exceptions import InvalidInputError, LrtuneWarning
 from lrtune.fitting import TrainableMLP
 from lrtune.replicates import Replicate
-from lrtune.training.batches import Batches
+from lrtune.training.batches import Batches, TableRows
 from lrtune.training.network import LOSSES, Network
 from lrtune.training.schedules import Schedule
 from lrtune.tuning.space import Setting, Space
 
 __all__ = [
     "Prepared",
+    "SCALED_AT_ONCE",
     "check_space",
     "default_setting",
     "prepare",
@@ -35,6 +37,9 @@ __all__ = [
 ]
 
 Array = npt.NDArray[Any]
+
+SCALED_AT_ONCE = 1 << 14
+"""Rows copied at once to learn means and scales from; bounds the memory that this takes."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,10 @@ class Prepared:
     model : MLPClassifier or MLPRegressor
         Not trained, but with the encoding learned.
     rows, validation : Batches
-    X_validation, y_validation : array_like
-        Validation rows as they were given.
+    X, y : array_like
+        The whole table and its target, as they were given.
+    held_out : ndarray of int
+        Which of its rows are the validation rows.
     seed : int
     pipeline : Pipeline or None
         The transformers, fitted, and the network in its place behind them.
@@ -56,10 +63,15 @@ class Prepared:
     model: Any
     rows: Batches
     validation: Batches
-    X_validation: Any
-    y_validation: Any
+    X: Any
+    y: Any
+    held_out: Array
     seed: int
     pipeline: Pipeline | None = None
+
+    def held_out_rows(self) -> tuple[Any, Any]:
+        """The validation rows and their target as they were given."""
+        return _safe_indexing(self.X, self.held_out), _safe_indexing(self.y, self.held_out)
 
     @property
     def guess_loss(self) -> float:
@@ -143,6 +155,9 @@ def prepare(
 ) -> Prepared:
     """Preprocess and encode a replicate; whatever is learned is learned on its training rows.
 
+    An array of floats is not copied if nothing but a StandardScaler stands before the network: its
+    rows are then standardised as they are read.
+
     Parameters
     ----------
     estimator : MLPClassifier, MLPRegressor or a Pipeline that ends in one
@@ -155,17 +170,14 @@ def prepare(
     """
     transformers, model = split_pipeline(estimator)
     pipeline = copy(estimator) if isinstance(estimator, Pipeline) else None
-    X_train, X_validation = (
-        _safe_indexing(X, rows) for rows in (replicate.train, replicate.validation)
-    )
     y_train, y_validation = (
         _safe_indexing(y, rows) for rows in (replicate.train, replicate.validation)
     )
-    X_transformed = X_validation
+    if _is_read_in_place(X, transformers):
+        transformers, X_train, X_validation = _in_place(X, transformers, replicate)
+    else:
+        transformers, X_train, X_validation = _copied(X, y_train, transformers, replicate)
     if pipeline is not None and transformers is not None:
-        transformers = clone(transformers)
-        X_train = transformers.fit_transform(X_train, y_train)
-        X_transformed = transformers.transform(X_validation)
         pipeline.steps = [*transformers.steps, pipeline.steps[-1]]
     model = clone(model).set_params(random_state=replicate.seed)
     model._validate_params()
@@ -187,8 +199,52 @@ def prepare(
             LrtuneWarning,
             stacklevel=2,
         )
-    validation = model.encode(X_transformed, y_validation, weight_validation)
-    return Prepared(model, rows, validation, X_validation, y_validation, replicate.seed, pipeline)
+    validation = model.encode(X_validation, y_validation, weight_validation)
+    held_out, seed = replicate.validation, replicate.seed
+    return Prepared(model, rows, validation, X, y, held_out, seed, pipeline)
+
+
+def _is_read_in_place(X: Any, transformers: Pipeline | None) -> bool:
+    kinds = [] if transformers is None else [type(step) for _, step in transformers.steps]
+    return (
+        type(X) in (np.ndarray, np.memmap)
+        and X.ndim == 2
+        and X.dtype in (np.float64, np.float32)
+        and X.flags.c_contiguous
+        and kinds in ([], [StandardScaler])
+    )
+
+
+def _in_place(
+    X: Array, transformers: Pipeline | None, replicate: Replicate
+) -> tuple[Pipeline | None, TableRows, TableRows]:
+    """The fitted transformers; training and validation rows as they leave them, uncopied."""
+    mean = scale = None
+    if transformers is not None:
+        transformers = clone(transformers)
+        scaler = transformers[-1]
+        for start in range(0, len(replicate.train), SCALED_AT_ONCE):
+            scaler.partial_fit(X.take(replicate.train[start : start + SCALED_AT_ONCE], axis=0))
+        mean = scaler.mean_.astype(X.dtype) if scaler.with_mean else None
+        scale = scaler.scale_.astype(X.dtype) if scaler.with_std else None
+    train, validation = (
+        TableRows(X, rows, mean, scale) for rows in (replicate.train, replicate.validation)
+    )
+    return transformers, train, validation
+
+
+def _copied(
+    X: Any, y_train: Any, transformers: Pipeline | None, replicate: Replicate
+) -> tuple[Pipeline | None, Any, Any]:
+    """The same for tables and transformers of any kind, which takes copies."""
+    train, validation = (
+        _safe_indexing(X, rows) for rows in (replicate.train, replicate.validation)
+    )
+    if transformers is not None:
+        transformers = clone(transformers)
+        train = transformers.fit_transform(train, y_train)
+        validation = transformers.transform(validation)
+    return transformers, train, validation
 
 
 def check_space(prepared: Prepared, space: Space) -> None:

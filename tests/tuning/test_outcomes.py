@@ -98,8 +98,8 @@ def test_preprocessing_is_fitted_on_the_training_rows_alone() -> None:
     X[replicate.validation] += 1000
     prepared = prepare(make_pipeline(StandardScaler(), MLPClassifier()), X, y, replicate)
 
-    assert np.abs(prepared.rows.X.mean(axis=0)).max() < 1e-5
-    assert prepared.validation.X.min() > 100
+    assert np.abs(np.asarray(prepared.rows.X).mean(axis=0)).max() < 1e-5
+    assert np.asarray(prepared.validation.X).min() > 100
 
 
 def test_an_estimator_without_a_pipeline_is_judged_too_and_left_unchanged() -> None:

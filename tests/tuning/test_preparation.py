@@ -1,6 +1,7 @@
 """Preparation: the loss of a prediction that ignores the columns, and the untuned default."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from sklearn.preprocessing import StandardScaler
 
 from lrtune import MLPClassifier, MLPRegressor
 from lrtune.replicates import Replicate
+from lrtune.training.batches import TableRows
 from lrtune.tuning.dimensions import Dimension
-from lrtune.tuning.preparation import Prepared, default_setting, prepare
+from lrtune.tuning.outcomes import judge
+from lrtune.tuning.preparation import SCALED_AT_ONCE, Prepared, default_setting, prepare
 from lrtune.tuning.space import Setting, Space
 
 WEIGHTS = [None, np.random.default_rng(0).uniform(0, 3, 442)]
@@ -123,3 +126,94 @@ def test_layer_sizes_may_be_given_as_a_list_or_an_array(sizes: Any) -> None:
     assert hash(setting) == hash(default_setting(MLPClassifier((50, 12)), space))
     assert drawn is not None
     assert drawn["hidden_layer_sizes"] == "(50, 12)"
+
+
+# --- rows read in place ---------------------------------------------------------------------------
+
+
+def replicate_of(n_rows: int) -> Replicate:
+    order = np.random.default_rng(0).permutation(n_rows)
+    return Replicate(order[: n_rows // 2], order[n_rows // 2 :], seed=3)
+
+
+def table(dtype: str = "float64") -> tuple[Any, Any]:
+    X, y = load_iris(return_X_y=True)
+    X[:, 1] += 1e4
+    return np.ascontiguousarray(X, dtype=dtype), y
+
+
+def pipeline(**options: Any) -> Any:
+    return make_pipeline(StandardScaler(), MLPClassifier(max_iter=4, **options))
+
+
+@pytest.mark.parametrize("trained_in", ["auto", "float32", "float64"])
+@pytest.mark.parametrize("given_in", ["float32", "float64"])
+@pytest.mark.parametrize("estimator", [pipeline, MLPClassifier], ids=["scaled", "as it is"])
+def test_rows_read_in_place_are_those_of_the_pipeline_bit_for_bit(
+    estimator: Any, given_in: str, trained_in: str
+) -> None:
+    X, y = table(given_in)
+    replicate, model = replicate_of(len(y)), estimator(dtype=trained_in)
+    in_place, copied = (prepare(model, each, y, replicate) for each in (X, np.asfortranarray(X)))
+
+    assert isinstance(in_place.rows.X, TableRows)
+    assert isinstance(copied.rows.X, np.ndarray)
+    assert in_place.rows.X.dtype == copied.rows.X.dtype
+    for one, other in ((in_place.rows, copied.rows), (in_place.validation, copied.validation)):
+        assert np.array_equal(np.asarray(one.X), other.X)
+    judged = [judge([each], [Setting(0.1, "cosine", 0.1)])[0] for each in (in_place, copied)]
+    assert np.array_equal(judged[0].validation_curves, judged[1].validation_curves)
+
+
+def test_replicates_share_the_table_and_hold_row_numbers() -> None:
+    X, y = table()
+    replicate = replicate_of(len(y))
+    prepared = prepare(pipeline(), X, y, replicate)
+
+    assert prepared.rows.X.table is prepared.validation.X.table is X
+    assert prepared.rows.X.index is replicate.train
+
+
+def test_means_and_scales_learned_in_pieces_are_those_of_the_whole() -> None:
+    n_rows = 3 * SCALED_AT_ONCE
+    rng = np.random.default_rng(0)
+    X = rng.normal([[1e3, 0.0]], [[1.0, 1e-3]], size=(n_rows, 2))
+    prepared = prepare(pipeline(), X, rng.integers(0, 2, n_rows), replicate_of(n_rows))
+    whole = StandardScaler().fit(X[replicate_of(n_rows).train])
+
+    assert prepared.rows.X.mean == pytest.approx(whole.mean_, rel=1e-12, abs=1e-12)
+    assert prepared.rows.X.scale == pytest.approx(whole.scale_, rel=1e-12)
+
+
+def test_a_value_that_is_not_finite_is_refused_wherever_it_is() -> None:
+    X, y = table()
+    X[replicate_of(len(y)).validation[0], 2] = np.nan
+
+    with pytest.raises(ValueError, match="NaN"):
+        prepare(pipeline(), X, y, replicate_of(len(y)))
+
+
+@pytest.mark.parametrize(
+    "options", [{"with_mean": False}, {"with_std": False}], ids=["no mean", "no scale"]
+)
+def test_a_scaler_does_as_much_in_place_as_it_is_asked_to(options: dict[str, bool]) -> None:
+    X, y = table()
+    model = make_pipeline(StandardScaler(**options), MLPClassifier(dtype="float64"))
+    prepared = prepare(model, X, y, replicate_of(len(y)))
+
+    assert np.array_equal(
+        np.asarray(prepared.rows.X), prepared.pipeline[:-1].transform(X[replicate_of(len(y)).train])
+    )
+
+
+def test_the_search_fits_the_same_model_from_memory_and_from_a_memory_map(tmp_path: Path) -> None:
+    X, y = table()
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    setting = Setting(0.1, "constant", 0.1)
+    one, other = (
+        judge([prepare(pipeline(), each, y, replicate_of(len(y)))], [setting])[0]
+        for each in (X, mapped)
+    )
+
+    assert np.array_equal(one.validation_curves, other.validation_curves)

@@ -227,7 +227,7 @@ def test_the_edge_of_a_quadratic_is_two_over_its_curvature(x: float, expected: f
     """Gradient descent on mean (w·x + b - y)² diverges beyond 2 / max(2·mean(x²), 2)."""
     inputs = np.tile([-x, x], 20)[:, np.newaxis]
     rows = Batches(inputs, 2 * inputs / x + 1)
-    prepared = Prepared(Line(), rows, rows, None, None, seed=0)
+    prepared = Prepared(Line(), rows, rows, inputs, rows.y, np.arange(40), seed=0)
     textbook = 1 / max(x * x, 1)
     result = range_test([prepared], low=1e-3, high=100)
 

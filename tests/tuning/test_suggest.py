@@ -1,0 +1,156 @@
+"""`suggest_schedule` and `DivergencePruner` in studies of other people's own making."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import TrialState
+
+from lrtune import DivergencePruner, Schedule, suggest_schedule
+from lrtune.exceptions import InvalidInputError
+from lrtune.tuning.space import DEFAULT_DECAYS
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def suggested(**options: Any) -> tuple[Schedule, optuna.Trial]:
+    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1)).ask()
+    options = {"epochs": 20, "learning_rate_init": (0.01, 1.0)} | options
+    return suggest_schedule(trial, **options), trial
+
+
+def test_always_the_same_three_parameters_are_suggested_log_scaled() -> None:
+    _, trial = suggested()
+
+    assert trial.distributions == {
+        "learning_rate_init": FloatDistribution(0.01, 1.0, log=True),
+        "decay": CategoricalDistribution(DEFAULT_DECAYS),
+        "decay_rate": FloatDistribution(0.03 / 20, 30 / 20, log=True),
+    }
+
+
+def test_the_schedule_is_what_was_drawn() -> None:
+    schedule, trial = suggested()
+
+    assert schedule == Schedule(**trial.params)
+
+
+def test_ranges_and_decay_types_can_be_given() -> None:
+    _, trial = suggested(decay=["linear"], decay_rate=(0.1, 0.2))
+
+    assert trial.distributions["decay"] == CategoricalDistribution(("linear",))
+    assert trial.distributions["decay_rate"] == FloatDistribution(0.1, 0.2, log=True)
+
+
+def test_further_options_of_the_schedule_are_the_same_in_every_trial() -> None:
+    schedule, trial = suggested(warmup_epochs=2, update="batch", decay=["step"], step_size=4)
+
+    assert schedule == Schedule(**trial.params, warmup_epochs=2, update="batch", step_size=4)
+    assert len(trial.params) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs must be positive"),
+        ({"learning_rate_init": (1.0, 0.1)}, "LOW <= HIGH"),
+        ({"learning_rate_init": None}, "must have a range"),
+        ({"decay": ["magic"]}, "must be among"),
+        ({"decay": ["cosine", "plateau"]}, "'plateau', which follows losses"),
+        ({"decay": []}, "at least one"),
+        ({"decay_rate": (0.0, 1.0)}, "positive"),
+        ({"warmup_epochs": -1}, "warmup_epochs must be at least 0"),
+        ({"min_learning_rate": 0.1}, "at most learning_rate_init (0.01)"),
+    ],
+)
+def test_a_broken_rule_is_told_before_anything_is_drawn(
+    options: dict[str, Any], message: str
+) -> None:
+    trial = optuna.create_study().ask()
+    options = {"epochs": 20, "learning_rate_init": (0.01, 1.0)} | options
+
+    with pytest.raises(InvalidInputError) as told:
+        suggest_schedule(trial, **options)
+    assert message in str(told.value)
+    assert trial.params == {}
+
+
+def objective(trial: optuna.Trial) -> float:
+    """Descent on a parabola, which a rate above 1 makes diverge."""
+    schedule = suggest_schedule(trial, epochs=20, learning_rate_init=(1e-3, 1e2))
+    weight = 1.0
+    for epoch in range(20):
+        weight -= schedule(epoch) * 2 * weight
+        trial.report(weight**2, epoch)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+    return weight**2
+
+
+SAMPLERS: dict[str, Callable[[], optuna.samplers.BaseSampler]] = {
+    "random": lambda: optuna.samplers.RandomSampler(seed=0),
+    "tpe": lambda: optuna.samplers.TPESampler(seed=0),
+    "multivariate": lambda: optuna.samplers.TPESampler(seed=0, multivariate=True),
+    "quasi-random": lambda: optuna.samplers.QMCSampler(seed=0),
+}
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_study_finds_a_rate_that_works_and_stops_those_that_diverge(sampler: str) -> None:
+    study = optuna.create_study(sampler=SAMPLERS[sampler](), pruner=DivergencePruner())
+    study.optimize(objective, n_trials=30)
+    pruned = [trial for trial in study.trials if trial.state == TrialState.PRUNED]
+
+    assert study.best_value < 1e-3
+    assert min(trial.params["learning_rate_init"] for trial in pruned) > 1
+    assert max(len(trial.intermediate_values) for trial in pruned) < 20
+    assert all(math.isfinite(trial.value) for trial in study.trials if trial not in pruned)
+
+
+@pytest.mark.parametrize("storage", ["sqlite", "journal"])
+def test_a_study_in_a_storage_can_be_gone_on_with(tmp_path: Path, storage: str) -> None:
+    backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "s.journal"))
+    stored: Any = {
+        "sqlite": f"sqlite:///{tmp_path}/s.db",
+        "journal": optuna.storages.JournalStorage(backend),
+    }[storage]
+    options = {"storage": stored, "study_name": "own", "load_if_exists": True}
+    for _ in range(2):
+        study = optuna.create_study(pruner=DivergencePruner(), **options)
+        study.optimize(objective, n_trials=4)
+
+    assert len(study.trials) == 8
+    assert Schedule(**study.best_params)(0) == study.best_params["learning_rate_init"]
+
+
+WRAPPED: dict[str, Callable[[], optuna.pruners.BasePruner]] = {
+    "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=1),
+    "hyperband": optuna.pruners.HyperbandPruner,
+    "patient": lambda: optuna.pruners.PatientPruner(None, patience=3),
+    "threshold": lambda: optuna.pruners.ThresholdPruner(upper=1e300),
+}
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("wrapped", WRAPPED)
+def test_any_pruner_can_be_wrapped(wrapped: str) -> None:
+    study = optuna.create_study(pruner=DivergencePruner(WRAPPED[wrapped]()))
+    for rate in (0.1, 10.0):
+        study.enqueue_trial({"learning_rate_init": rate, "decay": "constant", "decay_rate": 0.1})
+    study.optimize(objective, n_trials=2)
+
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE, TrialState.PRUNED]
+
+
+def test_a_fixed_trial_tries_out_one_setting() -> None:
+    params = {"learning_rate_init": 0.5, "decay": "cosine", "decay_rate": 0.05}
+    schedule = suggest_schedule(
+        optuna.trial.FixedTrial(params), epochs=20, learning_rate_init=(0.01, 1.0)
+    )
+
+    assert schedule == Schedule(**params)
