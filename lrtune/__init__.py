@@ -14,9 +14,11 @@ from lrtune._version import __version__
 if TYPE_CHECKING:
     from lrtune.estimators import MLPClassifier, MLPRegressor
     from lrtune.model_selection import LearningRateSearchCV
+    from lrtune.review.export import export_schedule
     from lrtune.training.schedules import Schedule
     from lrtune.tuning.pruners import DivergencePruner
     from lrtune.tuning.range_test import lr_range_test
+    from lrtune.tuning.suggest import suggest_schedule
 
 __all__ = [
     "DivergencePruner",
@@ -25,7 +27,9 @@ __all__ = [
     "MLPRegressor",
     "Schedule",
     "__version__",
+    "export_schedule",
     "lr_range_test",
+    "suggest_schedule",
 ]
 
 _HOMES = {
@@ -34,7 +38,9 @@ _HOMES = {
     "MLPClassifier": "lrtune.estimators",
     "MLPRegressor": "lrtune.estimators",
     "Schedule": "lrtune.training.schedules",
+    "export_schedule": "lrtune.review.export",
     "lr_range_test": "lrtune.tuning.range_test",
+    "suggest_schedule": "lrtune.tuning.suggest",
 }
 
 

@@ -168,7 +168,7 @@ def loaded_after(code: str) -> set[str]:
 def test_help_loads_neither_scikit_learn_nor_optuna_nor_pandas_nor_matplotlib() -> None:
     code = """
 import contextlib, io, lrtune.cli
-for command in ([], ["range-test"], ["schedule"], ["search"], ["studies"]):
+for command in ([], ["export"], ["range-test"], ["schedule"], ["search"], ["studies"]):
     with contextlib.redirect_stdout(io.StringIO()):
         lrtune.cli.main([*command, "--help"])
 """

@@ -24,6 +24,7 @@ from lrtune.exceptions import (
 __all__ = ["COMMANDS", "LazyGroup", "cli", "main"]
 
 COMMANDS: dict[str, str] = {
+    "export": "Write a study's learning rate for another library.",
     "range-test": "Test which learning rates are worth searching.",
     "schedule": "Print the learning rate of every epoch.",
     "search": "Search for the learning rate of a network on a table.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ __all__ = [
     "FigureFile",
     "HiddenSizes",
     "MOST_UNITS",
+    "NewFile",
     "PRUNERS",
     "PositiveFloat",
     "RangeType",
@@ -168,6 +170,26 @@ class FigureFile(click.ParamType):
                 f"must be a file in an existing folder, but {str(path.parent)!r} is none",
                 param,
                 ctx,
+            )
+        return path
+
+
+class NewFile(click.ParamType):
+    """A file to write, which is not there yet, in an existing folder."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Check before anything is computed."""
+        path = Path(str(value))
+        if path.exists():
+            self.fail(f"must be a new file, but {str(path)!r} exists: name another", param, ctx)
+        folder = str(path.parent)
+        if not path.parent.is_dir():
+            self.fail(f"must be a file in an existing folder, but {folder!r} is none", param, ctx)
+        if not os.access(folder, os.W_OK):
+            self.fail(
+                f"must be in a folder that may be written, but {folder!r} may not", param, ctx
             )
         return path
 

@@ -1,0 +1,56 @@
+"""``lrtune export``: a study's learning rate as source code for another library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lrtune.cli.options import NewFile, storage_option
+from lrtune.review.export import EXPORTERS, export_schedule
+
+__all__ = ["command"]
+
+
+@click.command("export", short_help="Write a study's learning rate for another library.")
+@click.argument("study")
+@click.option(
+    "--to",
+    type=click.Choice(list(EXPORTERS)),
+    default="json",
+    show_default=True,
+    help="The library that the source is for.",
+)
+@click.option(
+    "--steps-per-epoch",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Batches per epoch of your script: count steps, not epochs.  [optax needs it]",
+)
+@storage_option
+@click.option("--output", type=NewFile(), help="Write there.  [default: standard output]")
+def command(
+    study: str, to: str, steps_per_epoch: int | None, storage: str, output: Path | None
+) -> None:
+    """Write the learning rate that a study recommends as source code to paste into a script.
+
+    The code needs the library alone, and gives the rate that lrtune trained with at every step;
+    what a library cannot express is refused. JSON is read back by Schedule.from_json.
+
+    \b
+    Examples:
+      lrtune export iris --to torch
+      lrtune export iris --to optax --steps-per-epoch 100 --output schedule.py
+    """
+    from lrtune.review.recommendation import read_recommendation
+
+    found = read_recommendation(study, storage)
+    text = export_schedule(found.schedule, to, steps_per_epoch=steps_per_epoch, origin=found)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        with output.open("x", encoding="utf-8") as file:
+            file.write(text)
+    click.echo(f"trial {found.trial} of study {study!r}: {found.describe()}", err=True)
+    if output is not None:
+        click.echo(f"written: {output}", err=True)

@@ -1,0 +1,152 @@
+"""What a study recommends, and how sure it is: read from the record, for those who export it."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, fields
+from typing import Any
+
+import optuna
+
+from lrtune.exceptions import InvalidInputError
+from lrtune.training.schedules import Schedule
+from lrtune.tuning.confirmation import Confirmation
+from lrtune.tuning.space import Setting
+from lrtune.tuning.storage import (
+    CONFIGURATION,
+    CONFIRMATION,
+    DEFAULT_STORAGE,
+    open_storage,
+    public_name,
+)
+from lrtune.tuning.trials import best_trial
+
+__all__ = ["NETWORK", "Recommendation", "read_recommendation"]
+
+NETWORK = ("hidden_layer_sizes", "optimizer", "batch_size", "max_iter")
+"""Parameters that a learning rate was tuned for, and that a reader of it should know."""
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A study's recommended setting.
+
+    Attributes
+    ----------
+    study : str
+    task : str
+        Empty if it was not recorded.
+    schedule : Schedule
+    parameters : tuple of (str, value)
+        What it was tuned for (`NETWORK`), and further parameters that were searched.
+    trial : int
+        Its number in the study.
+    loss, se : float or None
+        Confirmed mean loss and its standard error; of a search without confirmation, the loss
+        that it saw. None if it diverged on a fresh replicate.
+    replicates : int or None
+        Fresh replicates that confirmed it; None if it was not confirmed.
+    """
+
+    study: str
+    task: str
+    schedule: Schedule
+    parameters: tuple[tuple[str, Any], ...]
+    trial: int
+    loss: float | None
+    se: float | None
+    replicates: int | None
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer that the rate was tuned for."""
+        return dict(self.parameters).get("optimizer")
+
+    def describe(self) -> str:
+        """How sure it is, in words."""
+        if self.replicates is None:
+            return f"not confirmed: loss {self.loss:.4g} of the best trial, {self.trial}"
+        fresh = f"on {self.replicates} fresh replicates"
+        if self.loss is None:
+            return f"NOT SAFE: diverged {fresh}"
+        error = "" if self.se is None else f" ± {self.se:.2g}"
+        return f"confirmed loss {self.loss:.4g}{error} {fresh}"
+
+
+def read_recommendation(study: str, storage: str = DEFAULT_STORAGE) -> Recommendation:
+    """What a study recommends: the confirmed setting, or else the search's best trial.
+
+    Parameters
+    ----------
+    study : str
+        Its name.
+    storage : str, default="lrtune.journal"
+        A journal file or a database URL.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such study, or it was made by another program.
+    NothingCompletedError
+        If none of its trials completed.
+    """
+    loaded = _load(study, storage)
+    configuration = loaded.user_attrs[CONFIGURATION]
+    trials = loaded.get_trials(deepcopy=False)
+    confirmed = loaded.user_attrs.get(CONFIRMATION)
+    loss: float | None
+    if confirmed is None:
+        best = best_trial(trials)
+        setting, trial, replicates = Setting.of(best.params), best.number, None
+        replicate_losses = best.user_attrs["replicate_losses"]
+        loss, se = sum(replicate_losses) / len(replicate_losses), None
+    else:
+        known = Confirmation.from_dict(confirmed)
+        setting, trial = known.contenders[0].setting, known.contenders[0].trial
+        loss, se, replicates = known.recommended.loss, known.recommended.se, known.replicates
+    parameters = {**_estimator_parameters(configuration["estimator"]), **setting.params}
+    schedule = {field.name: parameters[field.name] for field in fields(Schedule)}
+    searched = [name for name, _ in setting.others if name not in schedule and name not in NETWORK]
+    return Recommendation(
+        study=study,
+        task=configuration.get("task", ""),
+        schedule=Schedule(**schedule),
+        parameters=tuple((name, _plain(parameters[name])) for name in (*NETWORK, *searched)),
+        trial=trial,
+        loss=loss,
+        se=se,
+        replicates=replicates,
+    )
+
+
+def _load(name: str, storage: str) -> optuna.Study:
+    opened, _ = open_storage(storage, must_exist=True)
+    names = optuna.get_all_study_names(opened)
+    if name not in names:
+        raise InvalidInputError(
+            f"a study to export must exist, but {public_name(storage)} has none named {name!r}; "
+            f"it has {', '.join(names) or 'none at all'}"
+        )
+    study = optuna.load_study(storage=opened, study_name=name)
+    if CONFIGURATION not in study.user_attrs:
+        raise InvalidInputError(
+            f"a study to export must be lrtune's own, but {name!r} in {public_name(storage)} was "
+            "made by another program: make a Schedule of its best_params and call export_schedule"
+        )
+    return study
+
+
+def _estimator_parameters(recorded: dict[str, Any]) -> dict[str, Any]:
+    """Those of the network, which may be a step of a pipeline: ``mlpclassifier__decay_rate``."""
+    prefix = next(name for name in recorded if name.endswith("decay_rate"))[: -len("decay_rate")]
+    own = (name for name in recorded if name.startswith(prefix))
+    return {name.removeprefix(prefix): recorded[name] for name in own}
+
+
+def _plain(value: Any) -> Any:
+    """A value that was recorded by its repr, or as a JSON list, such as the layer sizes."""
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, str) and value[:1] in "([":
+        return _plain(ast.literal_eval(value))
+    return value
