@@ -9,6 +9,7 @@ __all__ = [
     "LrtuneWarning",
     "NothingCompletedError",
     "RecordConflictError",
+    "RecordLostError",
     "RecordWarning",
 ]
 
@@ -35,6 +36,10 @@ class LrtuneWarning(UserWarning):
 
 class DivergenceWarning(LrtuneWarning):
     """A training diverged; the message names the rate, the epoch and the cure."""
+
+
+class RecordLostError(LrtuneError, RuntimeError):
+    """The record can no longer be read or written: deleted, replaced, full, out of reach."""
 
 
 class RecordWarning(LrtuneWarning):

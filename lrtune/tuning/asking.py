@@ -39,18 +39,19 @@ TOLD, TOLD_BEST = 256, 64
 """Finished trials that TPE is told of at most, and how many of them are the best ones."""
 
 
-def make_sampler(seed: int, n_finished: int) -> BaseSampler:
+def make_sampler(seed: int, n_finished: int, worker: int = 0) -> BaseSampler:
     """The sampler of every block but the first: TPE."""
     return TPESampler(
-        seed=_block_seed(seed, n_finished),
+        seed=_block_seed(seed, n_finished, worker),
         n_startup_trials=BLOCK_SIZE,
         multivariate=True,
         constant_liar=True,
     )
 
 
-def _block_seed(seed: int, n_finished: int) -> int:
-    return int(np.random.SeedSequence([n_finished, seed]).generate_state(1)[0])
+def _block_seed(seed: int, n_finished: int, worker: int = 0) -> int:
+    own = [worker] if worker else []
+    return int(np.random.SeedSequence([n_finished, seed, *own]).generate_state(1)[0])
 
 
 def telling(finished: Sequence[FrozenTrial], seed: int) -> list[FrozenTrial]:
@@ -93,6 +94,7 @@ def ask_block(
     sampler: BaseSampler | None = None,
     pruner: BasePruner | None = None,
     notes: dict[str, Any] | None = None,
+    worker: int = 0,
 ) -> list[Trial]:
     """The next block of trials, a pure function of its arguments.
 
@@ -110,6 +112,8 @@ def ask_block(
         pure (`Asker` makes up for that).
     notes : dict, optional
         What such a sampler noted on the study of the block before; brought up to date.
+    worker : int, default=0
+        Who asks, if several do at once: each gets a block of its own.
 
     Returns
     -------
@@ -128,17 +132,20 @@ def ask_block(
         study = optuna.create_study(
             study_name="lrtune",  # HyperbandPruner draws its brackets by the name
             direction="minimize",
-            sampler=sampler or make_sampler(seed, len(finished)),
+            sampler=sampler or make_sampler(seed, len(finished), worker),
             pruner=pruner or optuna.pruners.NopPruner(),
         )
     notes = {} if notes is None else notes
     for key, value in notes.items():
         study._storage.set_study_system_attr(study._study_id, key, value)
     plain = sampler is None and pruner is None
-    study.add_trials(telling(finished, _block_seed(seed, len(finished))) if plain else finished)
+    study.add_trials(
+        telling(finished, _block_seed(seed, len(finished), worker)) if plain else finished
+    )
     if sampler is None and not finished:
-        first, *others = space.spread(BLOCK_SIZE, _block_seed(seed, 0))
-        for params in ({**first, **(default or {})}, *others):
+        first, *others = space.spread(BLOCK_SIZE, _block_seed(seed, 0, worker))
+        known = {} if worker or default is None else default
+        for params in ({**first, **known}, *others):
             study.enqueue_trial(params)
     distributions = space.distributions()
     block = [study.ask(fixed_distributions=distributions) for _ in range(BLOCK_SIZE)]
@@ -162,8 +169,10 @@ class Asker:
         default: Mapping[str, Any] | None,
         sampler: BaseSampler | None,
         pruner: BasePruner | None,
+        worker: int = 0,
     ) -> None:
         self._space, self._seed, self._default = space, seed, default
+        self._worker = worker
         self._sampler, self._pruner = deepcopy((sampler, pruner))
         self._notes: dict[str, Any] = {}
         self._asked = 0
@@ -185,6 +194,7 @@ class Asker:
             sampler=self._sampler,
             pruner=self._pruner,
             notes=self._notes,
+            worker=self._worker,
         )
 
 

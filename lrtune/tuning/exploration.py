@@ -16,6 +16,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial
 
+from lrtune.exceptions import RecordLostError
 from lrtune.tuning.asking import BLOCK_SIZE, Asker, keep_notes
 from lrtune.tuning.metrics import Objective
 from lrtune.tuning.outcomes import judge
@@ -47,6 +48,8 @@ class Exploration:
     n_jobs : int or None
     record : Record or None
         Where finished trials are pushed.
+    worker : int
+        Who explores: 0 for the search itself, another number for each that helps it.
     """
 
     prepared: Sequence[Prepared]
@@ -58,6 +61,7 @@ class Exploration:
     pruner: BasePruner | None
     n_jobs: int | None
     record: Record | None
+    worker: int = 0
 
 
 def explore(
@@ -67,8 +71,11 @@ def explore(
     n_trials: int,
     deadline: float,
     on_block: Callable[[], None],
-) -> None:
+) -> RecordLostError | None:
     """Add trials to those finished, until there are so many.
+
+    Trials that workers record meanwhile are taken in before each block. If the record is lost, the
+    search itself goes on without it; a worker ends.
 
     Parameters
     ----------
@@ -80,6 +87,16 @@ def explore(
         By ``time.monotonic()``; no further block is begun after it.
     on_block : callable
         Called after each block.
+
+    Returns
+    -------
+    RecordLostError or None
+        Why trials are missing from the record, if some are.
+
+    Raises
+    ------
+    RecordLostError
+        If a worker loses the record.
     """
     asker = Asker(
         exploration.space,
@@ -87,8 +104,10 @@ def explore(
         exploration.space.drawn(exploration.default),
         exploration.sampler,
         exploration.pruner,
+        exploration.worker,
     )
     notes = exploration.sampler is not None or exploration.pruner is not None
+    lost = None
     while len(finished) < n_trials and not (finished and time.monotonic() > deadline):
         # the block that the next trial belongs to is asked whole; what is already done is skipped
         first = len(finished) // BLOCK_SIZE * BLOCK_SIZE
@@ -97,12 +116,28 @@ def explore(
         trials = _train(exploration, asked)
         if notes:
             keep_notes(asked, trials)
-        if exploration.record is not None:
-            exploration.record.push(trials, n_before=len(finished))
+        try:
+            _keep(trials, finished, None if lost else exploration.record, exploration.worker)
+        except RecordLostError as error:
+            if exploration.worker:
+                raise
+            lost = error
+            _keep(trials, finished, None, 0)
+        on_block()
+    return lost
+
+
+def _keep(
+    trials: list[FrozenTrial], finished: list[FrozenTrial], record: Record | None, worker: int
+) -> None:
+    """Add trials to those finished, by way of the record if there is one."""
+    if record is None:
         for trial in trials:
             trial.number = len(finished)
             finished.append(trial)
-        on_block()
+        return
+    record.push(trials, known=finished, worker=worker)
+    finished[:] = record.pull()
 
 
 def _train(exploration: Exploration, asked: Sequence[Trial]) -> list[FrozenTrial]:

@@ -8,26 +8,34 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import optuna
-from optuna.exceptions import DuplicatedStudyError
+from optuna.exceptions import DuplicatedStudyError, StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.trial import FrozenTrial
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
     IntegrityError,
+    InterfaceError,
+    InternalError,
     OperationalError,
     ProgrammingError,
     SQLAlchemyError,
 )
 
-from lrtune.exceptions import InvalidInputError, RecordConflictError
+from lrtune.exceptions import (
+    InvalidInputError,
+    RecordConflictError,
+    RecordLostError,
+    RecordWarning,
+)
 from lrtune.tuning.journal import BlockJournal
 
 __all__ = [
@@ -35,7 +43,12 @@ __all__ = [
     "CONFIRMATION",
     "CONNECT_ATTEMPTS",
     "DEFAULT_STORAGE",
+    "LOST_CONNECTION",
+    "RETRY_SECONDS",
     "Record",
+    "SHARED",
+    "T",
+    "WORKER",
     "open_storage",
     "public_name",
     "quiet_optuna",
@@ -47,7 +60,15 @@ CONFIGURATION = "lrtune"
 """The study attribute that says what was searched, and how."""
 CONFIRMATION = "confirmation"
 """The study attribute that says what fresh replicates said."""
+SHARED = "shared"
+"""The study attribute that says that workers have joined."""
+WORKER = "worker"
+"""The trial attribute that says who finished it, if not the search itself."""
 CONNECT_ATTEMPTS = 5
+RETRY_SECONDS = (0.5, 1, 2, 4, 8, 15, 30)
+"""Waits between attempts to reach a database that was lost: a minute, in which it may restart."""
+LOST_CONNECTION = (StorageInternalError, OperationalError, InterfaceError, InternalError)
+T = TypeVar("T")
 
 
 @contextmanager
@@ -241,6 +262,31 @@ class Record:
         return cls(study, public_name(storage), journal)
 
     @classmethod
+    def join(cls, storage: str, name: str, configuration: Mapping[str, Any]) -> Self:
+        """Help with a study that a search has started.
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no such study, or if the data, the options or lrtune's version differ.
+        """
+        record = cls.resume(storage, name, configuration)
+        theirs, ours = (facts.get("version") for facts in (record.facts, configuration))
+        if theirs != ours:
+            raise InvalidInputError(
+                f"a worker must run the search's version of lrtune, {theirs}, but this is {ours}: "
+                "install that one here"
+            )
+        record.note(SHARED, value=True)
+        return record
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What is searched, and how."""
+        known: Mapping[str, Any] = self.study.user_attrs.get(CONFIGURATION, {})
+        return known
+
+    @classmethod
     def open(cls, storage: str, name: str, configuration: Mapping[str, Any]) -> Self:
         """Go on with the study of that name if there is one, else start it."""
         opened, _ = open_storage(storage)
@@ -248,38 +294,135 @@ class Record:
         return (cls.resume if known else cls.create)(storage, name, configuration)
 
     def pull(self) -> list[FrozenTrial]:
-        """The finished trials, in the order in which they were pushed."""
-        return [
-            trial for trial in self.study.get_trials(deepcopy=False) if trial.state.is_finished()
-        ]
+        """The finished trials, in the order in which they were pushed.
 
-    def push(self, trials: Sequence[FrozenTrial], *, n_before: int) -> None:
+        Raises
+        ------
+        RecordLostError
+            If the record cannot be read any more.
+        """
+        return self._reaching(self._finished)
+
+    def _finished(self) -> list[FrozenTrial]:
+        trials = self.study.get_trials(deepcopy=False)
+        return [trial for trial in trials if trial.state.is_finished()]
+
+    def push(
+        self, trials: Sequence[FrozenTrial], *, known: Sequence[FrozenTrial], worker: int = 0
+    ) -> None:
         """Add finished trials; in a journal, all but the first in one write.
 
         Parameters
         ----------
         trials : sequence of FrozenTrial
-        n_before : int
-            Finished trials that the study is to hold before.
+        known : sequence of FrozenTrial
+            What is known of the study so far; workers may have added to it since.
+        worker : int, default=0
+            Who finished them, if not the search itself.
 
         Raises
         ------
         RecordConflictError
-            If it holds others: another search writes to the study.
+            If another search than this one and its workers writes to the study.
+        RecordLostError
+            If the record cannot be written any more.
         """
-        n_held = len(self.pull())
-        if n_held != n_before:
+        held = self.pull()
+        n_own, n_known = (_count(some, worker) for some in (held, known))
+        if n_own != n_known:
             raise RecordConflictError(
                 f"study {self.name!r} in {self.storage} was written to by another search "
-                f"meanwhile ({n_held} trials, not {n_before}): let one of them finish, then "
-                "go on with --resume"
+                f"meanwhile ({n_own} trials, not {n_known}): let one of them finish, then "
+                "go on with --resume, or help it with lrtune worker"
             )
+        for trial in trials if worker else ():
+            trial.user_attrs = {**trial.user_attrs, WORKER: worker}
+
+        def add() -> None:
+            n_added = _count(self._finished(), worker) - n_own  # before the connection was lost
+            self._add(trials[n_added:])
+
+        self._reaching(add)
+
+    def _add(self, trials: Sequence[FrozenTrial]) -> None:
         if self._journal is None:
             self.study.add_trials(trials)
             return
         self.study.add_trials(trials[:1])  # the storage wants to read its own first trial back
         with self._journal.block():
             self.study.add_trials(trials[1:])
+
+    def note(self, key: str, value: Any) -> None:
+        """Set an attribute of the study.
+
+        Raises
+        ------
+        RecordLostError
+            If the record cannot be written any more.
+        """
+        self._reaching(lambda: self.study.set_user_attr(key, value))
+
+    def noted(self, key: str) -> Any:
+        """An attribute of the study, or None."""
+        return self._reaching(lambda: self.study.user_attrs.get(key))
+
+    def claim(self, name: str) -> bool:
+        """Whether this process is the first to claim a name, by making a study that has it."""
+        storage = self.study._storage
+
+        def make() -> bool:
+            try:
+                with quiet_optuna():
+                    optuna.create_study(storage=storage, study_name=name)
+            except DuplicatedStudyError:
+                return False
+            return True
+
+        return self._reaching(make)
+
+    def release(self, name: str) -> None:
+        """Take a claim back, if it is there."""
+
+        def delete() -> None:
+            with suppress(KeyError):
+                optuna.delete_study(storage=self.study._storage, study_name=name)
+
+        self._reaching(delete)
+
+    def _reaching(self, action: Callable[[], T]) -> T:
+        """What an action on the record gives; a database out of reach is tried again for a while.
+
+        Actions that write are written so that they may be repeated.
+        """
+        waits = iter(RETRY_SECONDS)
+        while True:
+            try:
+                return action()
+            except LOST_CONNECTION as error:
+                wait = next(waits, None)
+                if wait is None:
+                    raise self._lost(error) from None  # it may quote the password
+                warnings.warn(
+                    f"{self.storage} is out of reach ({type(error).__name__}): trying again in "
+                    f"{wait:g} s",
+                    RecordWarning,
+                    stacklevel=3,
+                )
+                time.sleep(wait)
+            except (OSError, KeyError, ValueError) as error:
+                raise self._lost(error) from error
+
+    def _lost(self, error: Exception) -> RecordLostError:
+        told = "" if self._journal is None else f": {error}"
+        return RecordLostError(
+            f"the record {self.storage} can no longer be used ({type(error).__name__}{told}); the "
+            "trials recorded before are not touched"
+        )
+
+
+def _count(trials: Sequence[FrozenTrial], worker: int) -> int:
+    """How many of the trials some worker finished."""
+    return sum(trial.user_attrs.get(WORKER, 0) == worker for trial in trials)
 
 
 def recorded_seed(storage: str, name: str) -> int | None:

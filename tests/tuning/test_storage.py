@@ -24,8 +24,8 @@ def trials(n: int) -> list[optuna.trial.FrozenTrial]:
 @pytest.mark.parametrize("storage", STORAGES)
 def test_what_is_pushed_is_pulled_in_order(folder: Path, storage: str) -> None:
     record = Record.create(storage, "study", FACTS)
-    record.push(trials(3), n_before=0)
-    record.push(trials(2), n_before=3)
+    record.push(trials(3), known=[])
+    record.push(trials(2), known=record.pull())
     pulled = Record.resume(storage, "study", FACTS).pull()
 
     assert [trial.value for trial in pulled] == [0.0, 1.0, 2.0, 0.0, 1.0]
@@ -42,13 +42,11 @@ def test_a_taken_name_gets_a_number(folder: Path, storage: str) -> None:
 def test_a_block_is_written_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record = Record.create("record.journal", "study", FACTS)
     sizes = []
-    append = optuna.storages.journal.JournalFileBackend.append_logs
+    append = BlockJournal._append
     monkeypatch.setattr(
-        optuna.storages.journal.JournalFileBackend,
-        "append_logs",
-        lambda self, logs: (sizes.append(len(logs)), append(self, logs)),
+        BlockJournal, "_append", lambda self, logs: (sizes.append(len(logs)), append(self, logs))
     )
-    record.push(trials(16), n_before=0)
+    record.push(trials(16), known=[])
 
     assert sizes == [1, 15]
 
@@ -72,9 +70,9 @@ def test_a_block_that_fails_writes_nothing(folder: Path) -> None:
 def test_two_studies_in_one_file_keep_apart(folder: Path) -> None:
     first = Record.create("record.journal", "study", FACTS)
     second = Record.create("record.journal", "study", FACTS)
-    for round_ in range(3):
-        first.push(trials(5), n_before=5 * round_)
-        second.push(trials(4), n_before=4 * round_)
+    for _ in range(3):
+        first.push(trials(5), known=first.pull())
+        second.push(trials(4), known=second.pull())
 
     assert (len(first.pull()), len(second.pull())) == (15, 12)
 
@@ -82,15 +80,15 @@ def test_two_studies_in_one_file_keep_apart(folder: Path) -> None:
 def test_two_writers_of_one_study_are_told(folder: Path) -> None:
     first = Record.create("record.journal", "study", FACTS)
     second = Record.resume("record.journal", "study", FACTS)
-    first.push(trials(5), n_before=0)
+    first.push(trials(5), known=[])
     with pytest.raises(RecordConflictError, match="another search meanwhile"):
-        second.push(trials(4), n_before=0)
+        second.push(trials(4), known=[])
 
     assert len(second.pull()) == 5
 
 
 def test_a_torn_line_is_cut_off_and_said(folder: Path) -> None:
-    Record.create("record.journal", "study", FACTS).push(trials(2), n_before=0)
+    Record.create("record.journal", "study", FACTS).push(trials(2), known=[])
     whole = Path("record.journal").read_bytes()
     Path("record.journal").write_bytes(whole + b'{"op_code":4,"wor')
     with pytest.warns(RecordWarning, match="half-written line of 17 bytes"):

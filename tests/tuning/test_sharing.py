@@ -1,0 +1,92 @@
+"""What must happen once in a study that several processes share."""
+
+import multiprocessing
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from lrtune.exceptions import InvalidInputError
+from lrtune.tuning.sharing import draw_worker, once, patience
+from lrtune.tuning.storage import SHARED, Record
+
+FACTS = {"dataset": "iris", "version": "1"}
+STORAGES = ["record.journal", "sqlite:///record.db"]
+
+
+def _work(folder: str, storage: str, seconds: float) -> dict[str, Any]:
+    time.sleep(seconds)
+    with Path(folder, "worked").open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    return {"by": os.getpid()}
+
+
+def _share(folder: str, storage: str, seconds: float, queue: Any) -> None:
+    os.chdir(folder)
+    record = Record.resume(storage, "study", FACTS)
+    queue.put(once(record, "confirmation", lambda: _work(folder, storage, seconds), wait=20))
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_one_works_and_the_others_get_what_it_gave(folder: Path, storage: str) -> None:
+    Record.create(storage, "study", FACTS)
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    processes = [
+        context.Process(target=_share, args=(str(folder), storage, 0.5, queue)) for _ in range(3)
+    ]
+    for process in processes:
+        process.start()
+    given = [queue.get(timeout=60) for _ in processes]
+    for process in processes:
+        process.join()
+
+    assert Path("worked").read_text() == f"{given[0]['by']}\n"
+    assert given[0] == given[1] == given[2]
+    assert optuna.get_all_study_names(Record.resume(storage, "study", FACTS).study._storage) == [
+        "study"
+    ]
+
+
+def test_a_process_that_died_at_work_is_stood_in_for(folder: Path) -> None:
+    record = Record.create("record.journal", "study", FACTS)
+    assert record.claim("study (confirmation, attempt 1)")
+
+    assert once(record, "confirmation", lambda: {"done": True}, wait=0.1) == {"done": True}
+    assert record.noted("confirmation") == {"done": True}
+
+
+def test_work_that_fails_may_be_tried_by_another(folder: Path) -> None:
+    record = Record.create("record.journal", "study", FACTS)
+
+    def fail() -> dict[str, Any]:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        once(record, "confirmation", fail, wait=0.1)
+
+    assert once(record, "confirmation", lambda: {"done": True}, wait=60) == {"done": True}
+
+
+def test_joining_is_noted(folder: Path) -> None:
+    Record.create("record.journal", "study", FACTS)
+    record = Record.join("record.journal", "study", FACTS)
+
+    assert record.noted(SHARED) is True
+
+
+def test_a_worker_of_another_version_is_refused(folder: Path) -> None:
+    Record.create("record.journal", "study", FACTS)
+    with pytest.raises(InvalidInputError, match="version of lrtune, 1, but this is 2"):
+        Record.join("record.journal", "study", FACTS | {"version": "2"})
+
+    assert Record.resume("record.journal", "study", FACTS).noted(SHARED) is None
+
+
+def test_numbers_of_workers_differ_and_a_wait_is_never_short() -> None:
+    assert len({draw_worker() for _ in range(100)}) == 100
+    assert draw_worker() > 0
+    assert patience([]) == 60
