@@ -14,6 +14,7 @@ from lrtune._version import __version__
 if TYPE_CHECKING:
     from lrtune.estimators import MLPClassifier, MLPRegressor
     from lrtune.model_selection import LearningRateSearchCV
+    from lrtune.persistence import load_model, save_model
     from lrtune.review.export import export_schedule
     from lrtune.training.schedules import Schedule
     from lrtune.tuning.pruners import DivergencePruner
@@ -28,7 +29,9 @@ __all__ = [
     "Schedule",
     "__version__",
     "export_schedule",
+    "load_model",
     "lr_range_test",
+    "save_model",
     "suggest_schedule",
 ]
 
@@ -39,7 +42,9 @@ _HOMES = {
     "MLPRegressor": "lrtune.estimators",
     "Schedule": "lrtune.training.schedules",
     "export_schedule": "lrtune.review.export",
+    "load_model": "lrtune.persistence",
     "lr_range_test": "lrtune.tuning.range_test",
+    "save_model": "lrtune.persistence",
     "suggest_schedule": "lrtune.tuning.suggest",
 }
 

@@ -102,6 +102,7 @@ def draw_replicates(
     if task == "classification":
         _require_classes(y)
     stratify = y if task == "classification" else None
+    cure = "add rows" if stratify is None else "merge classes, or add rows"
     for number in itertools.count(first):
         child = np.random.SeedSequence(seed, spawn_key=(number,))
         split_seed, model_seed = (int(word) for word in child.generate_state(2))
@@ -115,7 +116,7 @@ def draw_replicates(
         except ValueError as error:
             raise InvalidInputError(
                 f"the table must have enough rows to hold out {validation_fraction:.0%} of them, "
-                f"but with {len(y)} rows: {error}"
+                f"but with {len(y)} rows: {' '.join(str(error).split())}: {cure}"
             ) from error
         yield Replicate(train, validation, model_seed)
 

@@ -2,7 +2,8 @@
 
 Equal epochs, batches, networks, rate and optimizer (plain SGD), float32 where the peer has it, one
 thread each. Every repetition trains each of them once, in turn, and the ratio is taken within the
-repetition; the table shows medians.
+repetition; the tables show medians. Then what bounds lrtune's step: its NumPy calls run alone, and
+what the machine's largest product would reach.
 
     python studies/benchmark_fit.py [--repetitions 7]
 """
@@ -25,10 +26,12 @@ from sklearn.datasets import load_digits, load_iris, make_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier as ScikitLearnMLP
 from sklearn.preprocessing import scale
+from step_parts import Step, StepParts, sgemm_peak
 from threadpoolctl import threadpool_limits
 
 import lrtune
 from lrtune import MLPClassifier
+from lrtune.training.batches import Batches
 
 try:
     import torch
@@ -37,6 +40,8 @@ except ImportError:
 
 Array = npt.NDArray[Any]
 RATE = 0.05
+MEASURED_STEPS, ROUNDS = 40, 9
+"""Steps that are measured at most, and how often in a repetition."""
 RESULTS = Path(__file__).parent / "results" / "benchmark_fit.md"
 
 
@@ -50,6 +55,23 @@ class Case:
     hidden: tuple[int, ...]
     epochs: int
     batch_size: int
+
+    @property
+    def rows(self) -> Batches:
+        """What a fit makes of the table."""
+        one_hot = np.eye(len(np.unique(self.y)), dtype=np.float32)
+        return Batches(self.X, one_hot[self.y])
+
+    @property
+    def flops(self) -> int:
+        """Operations that training on one row takes, biases left out.
+
+        Two for every weight, forward, and for the gradients in weights and in inputs; the
+        gradient in the table's own columns is not needed.
+        """
+        sizes = (self.X.shape[1], *self.hidden, len(np.unique(self.y)))
+        weights = sum(n * m for n, m in itertools.pairwise(sizes))
+        return 6 * weights - 2 * sizes[0] * sizes[1]
 
 
 def cases() -> list[Case]:
@@ -131,15 +153,73 @@ def seconds(fit: Callable[[Case], None], case: Case) -> float:
     return time.perf_counter() - begun
 
 
-def measure(case: Case, repetitions: int) -> dict[str, Array]:
-    """Seconds ``(repetitions,)`` of each; one more is run first and left out."""
+@dataclass(frozen=True)
+class Measured:
+    """What the repetitions gave."""
+
+    case: Case
+    fits: dict[str, Array]
+    """Seconds ``(repetitions,)`` of lrtune and its peers."""
+    parts: list[StepParts]
+    peaks: Array
+    """What the machine's products reached in each repetition, flops per second."""
+    n_calls: float
+    """NumPy calls in a step."""
+
+    @property
+    def flops(self) -> float:
+        """Operations of a step, mean over those measured: the last of an epoch has fewer rows."""
+        n_rows = min(len(self.case.X), MEASURED_STEPS * self.case.batch_size)
+        return self.case.flops * n_rows / -(-n_rows // self.case.batch_size)
+
+    @property
+    def reached(self) -> tuple[float, float]:
+        """The share of the peak that lrtune's steps reach, and that its whole fit reaches."""
+        case = self.case
+        steps = self.flops / np.array([parts.step for parts in self.parts])
+        fit = case.flops * len(case.X) * case.epochs / self.fits["lrtune"]
+        return float(np.median(steps / self.peaks)), float(np.median(fit / self.peaks))
+
+
+def measure(case: Case, repetitions: int) -> Measured:
+    """Run everything once per repetition, in turn; one more comes first and is left out."""
     fits = {"lrtune": fit_lrtune, **PEERS}
-    rows = [[seconds(fit, case) for fit in fits.values()] for _ in range(repetitions + 1)]
-    return dict(zip(fits, np.array(rows[1:]).T, strict=True))
+    some = case.rows.take(slice(MEASURED_STEPS * case.batch_size))
+    step = Step(some, case.hidden, case.batch_size)
+    times, parts, peaks = [], [], []
+    for _ in range(repetitions + 1):
+        times.append([seconds(fit, case) for fit in fits.values()])
+        parts.append(step.measure(ROUNDS))
+        peaks.append(sgemm_peak())
+    columns = dict(zip(fits, np.array(times[1:]).T, strict=True))
+    return Measured(case, columns, parts[1:], np.array(peaks[1:]), step.n_calls)
+
+
+def fit_row(told: Measured) -> str:
+    """One line of the table of fits."""
+    own = told.fits["lrtune"]
+    cells = [f"{told.case.name}", f"{np.median(own):.3f} s"]
+    for peer in PEERS:
+        seconds = told.fits[peer]
+        cells += [f"{np.median(seconds):.3f} s", f"{np.median(seconds / own):.1f}×"]
+    return "| " + " | ".join(cells) + " |"
+
+
+def step_row(told: Measured) -> str:
+    """One line of the table of what bounds a step."""
+
+    def median(part: str) -> str:
+        return f"{1e6 * np.median([getattr(parts, part) for parts in told.parts]):.1f}"
+
+    cells = [told.case.name, *map(median, ("step", "products", "others", "rest"))]
+    cells += [f"{told.n_calls:.1f}"]
+    needed = told.flops / np.median(told.peaks)
+    cells += [f"{1e6 * needed:.1f}", *(f"{share:.0%}" for share in told.reached)]
+    return "| " + " | ".join(cells) + " |"
 
 
 def main() -> None:
-    """Print the table and write it down."""
+    """Print the tables and write them down."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=7)
     repetitions = parser.parse_args().repetitions
@@ -157,19 +237,35 @@ def main() -> None:
         "|---|---|" + "---|---|" * len(PEERS),
     ]
     print("\n".join(lines))
+    measured = []
     with threadpool_limits(1, user_api="blas"):
         for case in cases():
-            times = measure(case, repetitions)
-            cells = [
-                f"{np.median(times[peer]):.3f} s | {np.median(times[peer] / times['lrtune']):.1f}×"
-                for peer in PEERS
-            ]
-            lines.append(
-                f"| {case.name} | {np.median(times['lrtune']):.3f} s | " + " | ".join(cells) + " |"
-            )
+            measured.append(measure(case, repetitions))
+            lines.append(fit_row(measured[-1]))
             print(lines[-1], flush=True)
+    peak = np.median([told.peaks for told in measured])
+    about = [
+        "",
+        "## What bounds a step",
+        "",
+        "Microseconds of one step of `Population.train_epoch` (batches of 32, the last network's "
+        "256), medians. Products: its matrix products, run alone on the same arrays. Other calls: "
+        "its elementwise operations and sums, by running all of its NumPy calls alone, less the "
+        "products. Rest: Python between them, and reading rows. Calls: how many. Arithmetic: what "
+        f"its operations would take at this machine's peak, {peak / 1e9:.0f} GFLOP/s on one thread "
+        "(the best of products of 1024, 1536 and 2048 squared float32 matrices; the median of "
+        "repetitions). Reached: share of the peak of the same repetition, by steps, and by whole "
+        "fits. Operations per row: 6 for each weight, less 2 for each of the first layer; biases "
+        "and the rows evaluated after an epoch are not counted.",
+        "",
+        "| network | step | products | other calls | rest | calls | arithmetic | reached by steps "
+        "| by fits |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *map(step_row, measured),
+    ]
+    print("\n".join(about))
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    RESULTS.write_text("\n".join(lines + about) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

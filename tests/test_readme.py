@@ -38,13 +38,18 @@ def test_python_examples_run(code: str, told: str, capsys: pytest.CaptureFixture
     assert re.fullmatch(told, capsys.readouterr().out.strip())
 
 
+SERVES = "lrtune dashboard"
+"""Does not end by itself."""
+
+
 def test_commands_run_in_the_order_shown(lrtune: Callable[..., Any], folder: Path) -> None:
     rng = np.random.default_rng(0)
     pd.DataFrame(rng.normal(size=(80, 3)), columns=["size", "age", "price"]).to_csv(
         "table.csv", index=False
     )
+    Path("run.toml").write_text("epochs = 5\nalpha0 = [0.01, 1]\n")
     lines = [line for block in blocks("sh") for line in block.splitlines()]
-    commands = [line for line in lines if line.startswith("lrtune ")]
+    commands = [line for line in lines if line.startswith("lrtune ") and SERVES not in line]
     for command in commands:
         run = lrtune(*shlex.split(command, comments=True)[1:])
 
@@ -56,7 +61,9 @@ def test_the_two_commands_are_those_of_ci() -> None:
     setup, test = (block.strip() for block in blocks("sh")[:2])
 
     assert setup.startswith("python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/lrtune")
-    assert test.endswith(".venv/bin/pip install '.[test]' && .venv/bin/python -m pytest")
+    assert test.endswith(
+        ".venv/bin/pip install '.[test]' && .venv/bin/python -m pytest -n 2 --dist loadfile"
+    )
 
 
 def test_every_decay_type_is_documented() -> None:

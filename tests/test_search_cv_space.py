@@ -1,5 +1,6 @@
 """`LearningRateSearchCV`: own spaces, samplers and pruners, and arguments that do not fit."""
 
+import itertools
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -83,7 +84,7 @@ def test_what_a_space_leaves_out_has_its_default_range() -> None:
         ({"cycle_epochs": [None, 4.0]}, {None, 4.0}.__contains__),
         ({"activation": ["tanh"], "power": [1.0]}, lambda value: value == "tanh"),
     ],
-    ids=str,
+    ids=itertools.count(),  # the same in every process
 )
 def test_a_space_may_name_lists_ranges_and_distributions(
     space: dict[str, Any], allowed: Callable[[Any], bool]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from lrtune.cli.completion import complete_studies
 from lrtune.cli.options import NewFile, storage_option
 from lrtune.review.export import EXPORTERS, export_schedule
 
@@ -13,7 +14,7 @@ __all__ = ["command"]
 
 
 @click.command("export", short_help="Write a study's learning rate for another library.")
-@click.argument("study")
+@click.argument("study", shell_complete=complete_studies)
 @click.option(
     "--to",
     type=click.Choice(list(EXPORTERS)),

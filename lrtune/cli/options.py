@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from lrtune.cli.completion import complete_data, complete_files
 from lrtune.training.optimizers import OPTIMIZERS
 from lrtune.training.schedules import DECAYS
 
@@ -20,6 +21,7 @@ __all__ = [
     "HiddenSizes",
     "MOST_UNITS",
     "NewFile",
+    "PREPROCESSORS",
     "PRUNERS",
     "PositiveFloat",
     "RangeType",
@@ -34,6 +36,8 @@ FIGURE_FORMATS = ("png", "svg", "pdf")
 MOST_UNITS = 1_000_000
 PRUNERS = ("none", "median", "percentile", "successive-halving", "hyperband")
 """Those of `lrtune.tuning.pruners`, named here so that help loads no Optuna."""
+PREPROCESSORS = ("sklearn", "skrub")
+"""Those of `lrtune.preprocessing`, named here so that help loads no scikit-learn."""
 
 
 def _number(text: str) -> float:
@@ -151,10 +155,20 @@ class StudyName(click.ParamType):
         return text
 
 
-class FigureFile(click.ParamType):
-    """A file to draw to, in an existing folder."""
+class _FileToWrite(click.ParamType):
+    """What the shell completes as a file."""
 
     name = "file"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[Any]:
+        """Files, by the shell."""
+        return complete_files(ctx, param, incomplete)
+
+
+class FigureFile(_FileToWrite):
+    """A file to draw to, in an existing folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Check before anything is computed."""
@@ -174,14 +188,17 @@ class FigureFile(click.ParamType):
         return path
 
 
-class NewFile(click.ParamType):
+class NewFile(_FileToWrite):
     """A file to write, which is not there yet, in an existing folder."""
 
-    name = "file"
+    def __init__(self, ending: str = "") -> None:
+        self.ending = ending
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Check before anything is computed."""
         path = Path(str(value))
+        if path.suffix.lower() != self.ending and self.ending:
+            self.fail(f"must end in {self.ending}, but got {path.name!r}", param, ctx)
         if path.exists():
             self.fail(f"must be a new file, but {str(path)!r} exists: name another", param, ctx)
         folder = str(path.parent)
@@ -201,16 +218,38 @@ plot_option = click.option(
 
 
 def table_options(function: Any) -> Any:
-    """DATA, ``--target`` and ``--task``."""
+    """DATA, and how it is read and prepared."""
     options = (
-        click.argument("data"),
-        click.option("--target", metavar="COLUMN", help="Column to predict.  [default: the last]"),
+        click.argument("data", shell_complete=complete_data),
+        click.option(
+            "--target",
+            metavar="NAME-OR-POSITION",
+            help="Column to predict; the first is 0, the last -1.  [default: the last]",
+        ),
         click.option(
             "--task",
             type=click.Choice(["auto", "classification", "regression"]),
             default="auto",
             show_default=True,
             help="What kind of target it is.",
+        ),
+        click.option(
+            "--separator",
+            metavar="CHARACTER",
+            help="Between the columns of a text file: one character, or comma, semicolon, tab, "
+            "pipe or space.  [default: found]",
+        ),
+        click.option(
+            "--encoding",
+            metavar="NAME",
+            help="Of a text file, for example cp1252.  [default: found]",
+        ),
+        click.option(
+            "--preprocessor",
+            type=click.Choice(PREPROCESSORS),
+            default="sklearn",
+            show_default=True,
+            help="What makes numbers of other columns; skrub takes free text as well.",
         ),
     )
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), function)
@@ -248,6 +287,7 @@ def storage_option(function: Any) -> Any:
     """``--storage``, the same in every command."""
     return click.option(
         "--storage",
+        shell_complete=complete_files,
         default="lrtune.journal",
         show_default=True,
         metavar="FILE-OR-URL",

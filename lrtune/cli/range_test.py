@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from lrtune.cli.config import config_option
 from lrtune.cli.options import PositiveFloat, network_options, plot_option, table_options
 
 __all__ = ["MEANINGS", "command"]
@@ -52,11 +53,15 @@ MEANINGS = {
     help="The same seed gives the same replicates.",
 )
 @plot_option
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else.")
 def command(
     data: str,
     target: str | None,
     task: Any,
+    separator: str | None,
+    encoding: str | None,
+    preprocessor: str,
     hidden: tuple[int, ...],
     batch_size: int,
     optimizer: str,
@@ -70,7 +75,8 @@ def command(
 ) -> None:
     """Test which learning rates are worth searching for a network on DATA.
 
-    DATA is iris, digits, wine, breast_cancer, diabetes, or a numeric CSV file with a header line.
+    DATA is iris, digits, wine, breast_cancer, diabetes, a table with a header line (CSV or TSV,
+    compressed or not, or Parquet), or - for standard input.
     The edge is the lowest rate at which training diverges within a few steps; the range to search
     has it inside. The other rates are what rules of thumb make of the loss while the rate rises
     from step to step.
@@ -81,19 +87,25 @@ def command(
       lrtune range-test table.csv --target price --optimizer adam --plot range.png
     """
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     from lrtune.data import load_dataset
     from lrtune.estimators import MLPClassifier, MLPRegressor
     from lrtune.tuning.range_test import lr_range_test
 
-    dataset = load_dataset(data, target=target, task=task)
+    dataset = load_dataset(
+        data,
+        target=target,
+        task=task,
+        separator=separator,
+        encoding=encoding,
+        preprocessor=preprocessor,
+    )
     for note in dataset.notes:
         click.echo(note, err=True)
     network = MLPClassifier if dataset.task == "classification" else MLPRegressor
     model = network(hidden, optimizer=optimizer, batch_size=batch_size, dtype="float32")
     result = lr_range_test(
-        make_pipeline(StandardScaler(), model),
+        make_pipeline(dataset.preprocessing, model),
         dataset.X,
         dataset.y,
         n_replicates=replicates,

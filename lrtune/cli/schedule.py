@@ -9,6 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
+from lrtune.cli.config import config_option
 from lrtune.cli.options import DecayList, PositiveFloat, plot_option
 from lrtune.training.schedules import Schedule
 
@@ -79,6 +80,7 @@ __all__ = ["command"]
     help="Hold the rate within an epoch, or change it at every step (seen in the plot).",
 )
 @plot_option
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     alpha0: float,

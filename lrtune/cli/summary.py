@@ -16,7 +16,9 @@ __all__ = ["SCORE_NAMES", "print_summary"]
 SCORE_NAMES = {"classification": "accuracy", "regression": "R²"}
 
 
-def print_summary(result: SearchResult, network: Any, *, n_replicates: int) -> None:
+def print_summary(
+    result: SearchResult, network: Any, *, n_replicates: int, preprocessing: str | None
+) -> None:
     """Print a result on standard output.
 
     Parameters
@@ -26,6 +28,8 @@ def print_summary(result: SearchResult, network: Any, *, n_replicates: int) -> N
         What was tuned.
     n_replicates : int
         What each setting was judged on in the search.
+    preprocessing : str or None
+        Class of what stands before the network.
     """
     console = make_console()
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -48,7 +52,7 @@ def print_summary(result: SearchResult, network: Any, *, n_replicates: int) -> N
         table.add_row("pruning audit", Text(value, style="bold"), Text(remark))
     table.add_row("study", Text(str(result.study), style="bold"), Text(f"in {result.storage}"))
     console.print(table)
-    console.print(Text(f"\nUse it:  {_code(result, network)}"), soft_wrap=True)
+    console.print(Text(f"\nUse it:  {_code(result, network, preprocessing)}"), soft_wrap=True)
 
 
 def _searched(result: SearchResult, network: Any, n_replicates: int) -> list[tuple[str, str, str]]:
@@ -105,7 +109,7 @@ def _trials(result: SearchResult) -> str:
     return f"{trials.complete} complete{rest}"
 
 
-def _code(result: SearchResult, network: Any) -> str:
+def _code(result: SearchResult, network: Any, preprocessing: str | None) -> str:
     best = result.best
     arguments = [f"hidden_layer_sizes={tuple(network.hidden_layer_sizes)}"]
     for name in ("optimizer", "batch_size", "max_iter", "dtype"):
@@ -114,4 +118,8 @@ def _code(result: SearchResult, network: Any) -> str:
     if best.decay != "constant":
         arguments.append(f"decay={best.decay!r}, decay_rate={best.decay_rate:.4g}")
     model = f"{type(network).__name__}({', '.join(arguments)})"
-    return f"make_pipeline(StandardScaler(), {model})"
+    if preprocessing is None:
+        return model
+    if preprocessing == "StandardScaler":
+        return f"make_pipeline(StandardScaler(), {model})"
+    return f"make_pipeline(lrtune.data.load_dataset(DATA).preprocessing, {model}), or --save"

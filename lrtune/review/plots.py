@@ -13,12 +13,15 @@ from lrtune.exceptions import InvalidInputError
 from lrtune.training.schedules import Schedule
 
 if TYPE_CHECKING:
+    from lrtune.tuning.confirmation import Confirmation
     from lrtune.tuning.range_result import RangeTestResult
     from lrtune.tuning.result import SearchResult
 
 __all__ = [
     "COLOURS",
+    "MOST_POINTS",
     "POINTS_PER_EPOCH",
+    "plot_profile",
     "plot_range_test",
     "plot_safe_range",
     "plot_schedules",
@@ -26,6 +29,8 @@ __all__ = [
 ]
 
 POINTS_PER_EPOCH = 50
+MOST_POINTS = 5000
+"""More cannot be told apart in a figure."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito (2008): told apart also by the colour-blind."""
 
@@ -53,7 +58,7 @@ def plot_schedules(schedules: Mapping[str, Schedule], epochs: int) -> Figure:
     """
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.subplots()
-    t = np.linspace(0, epochs, epochs * POINTS_PER_EPOCH + 1)
+    t = np.linspace(0, epochs, min(epochs * POINTS_PER_EPOCH, MOST_POINTS) + 1)
     for index, (label, schedule) in enumerate(schedules.items()):
         style = ("-", "--")[index // len(COLOURS) % 2]
         axes.plot(t, schedule(t), style, label=label, color=COLOURS[index % len(COLOURS)])
@@ -133,31 +138,45 @@ def plot_safe_range(result: SearchResult) -> Figure:
     InvalidInputError
         If the result was not confirmed.
     """
-    confirmation = result.confirmation
-    if confirmation is None:
+    if result.confirmation is None:
         raise InvalidInputError(
             "a safe range needs a confirmed result, but this search was not confirmed: search "
             "again without --no-confirm (confirm=True)"
         )
-    profile = confirmation.profile
+    return plot_profile(result.confirmation)
+
+
+def plot_profile(confirmation: Confirmation) -> Figure:
+    """The same, of what fresh replicates said.
+
+    Parameters
+    ----------
+    confirmation : Confirmation
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Not attached to any window.
+    """
+    profile, setting = confirmation.profile, confirmation.contenders[0].setting
     rates, mean, error = np.array(profile.rates), profile.mean, profile.error
     sound = np.isfinite(mean)
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.subplots()
     axes.errorbar(
         rates[sound], mean[sound], error[sound], fmt="o-", color=COLOURS[0], capsize=2,
-        label=f"{result.best.decay}, mean ± standard error",
+        label=f"{setting.decay} ± standard error",
     )  # fmt: skip
     top = min(profile.initial_loss, 1.1 * float(mean[sound].max()))
     if not sound.all():
         axes.plot(
             rates[~sound], np.full((~sound).sum(), top), "x", color=COLOURS[1], label="diverged"
         )
-    if result.safe_range is not None:
-        low, high = result.safe_range
+    if profile.safe_range is not None:
+        low, high = profile.safe_range
         label = f"safe: {low:.3g} to {high:.3g}"
         axes.axvspan(low, high, color=COLOURS[2], alpha=0.2, linewidth=0, label=label)
-    best = result.best.learning_rate_init
+    best = setting.learning_rate_init
     axes.axvline(best, color=COLOURS[2], label=f"recommended: {best:.3g}")
     default = confirmation.default
     if default.loss is not None:

@@ -18,10 +18,17 @@ from lrtune.tuning.storage import (
     DEFAULT_STORAGE,
     open_storage,
     public_name,
+    quiet_optuna,
 )
 from lrtune.tuning.trials import best_trial
 
-__all__ = ["NETWORK", "Recommendation", "read_recommendation"]
+__all__ = [
+    "NETWORK",
+    "Recommendation",
+    "load_study",
+    "read_recommendation",
+    "recommendation_of",
+]
 
 NETWORK = ("hidden_layer_sizes", "optimizer", "batch_size", "max_iter")
 """Parameters that a learning rate was tuned for, and that a reader of it should know."""
@@ -90,7 +97,11 @@ def read_recommendation(study: str, storage: str = DEFAULT_STORAGE) -> Recommend
     NothingCompletedError
         If none of its trials completed.
     """
-    loaded = _load(study, storage)
+    return recommendation_of(load_study(study, storage))
+
+
+def recommendation_of(loaded: optuna.Study) -> Recommendation:
+    """The same, of a study that `load_study` gave."""
     configuration = loaded.user_attrs[CONFIGURATION]
     trials = loaded.get_trials(deepcopy=False)
     confirmed = loaded.user_attrs.get(CONFIRMATION)
@@ -108,7 +119,7 @@ def read_recommendation(study: str, storage: str = DEFAULT_STORAGE) -> Recommend
     schedule = {field.name: parameters[field.name] for field in fields(Schedule)}
     searched = [name for name, _ in setting.others if name not in schedule and name not in NETWORK]
     return Recommendation(
-        study=study,
+        study=loaded.study_name,
         task=configuration.get("task", ""),
         schedule=Schedule(**schedule),
         parameters=tuple((name, _plain(parameters[name])) for name in (*NETWORK, *searched)),
@@ -119,19 +130,42 @@ def read_recommendation(study: str, storage: str = DEFAULT_STORAGE) -> Recommend
     )
 
 
-def _load(name: str, storage: str) -> optuna.Study:
+def load_study(
+    name: str,
+    storage: str = DEFAULT_STORAGE,
+    *,
+    purpose: str = "export",
+    otherwise: str = "make a Schedule of its best_params and call export_schedule",
+) -> optuna.Study:
+    """One of lrtune's own studies.
+
+    Parameters
+    ----------
+    name, storage : str
+        As in `read_recommendation`.
+    purpose : str, default="export"
+        What it is loaded for; named where it is refused.
+    otherwise : str, optional
+        What to do with another program's study.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such study, or it was made by another program.
+    """
     opened, _ = open_storage(storage, must_exist=True)
     names = optuna.get_all_study_names(opened)
     if name not in names:
         raise InvalidInputError(
-            f"a study to export must exist, but {public_name(storage)} has none named {name!r}; "
+            f"a study to {purpose} must exist, but {public_name(storage)} has none named {name!r}; "
             f"it has {', '.join(names) or 'none at all'}"
         )
-    study = optuna.load_study(storage=opened, study_name=name)
+    with quiet_optuna():
+        study = optuna.load_study(storage=opened, study_name=name)
     if CONFIGURATION not in study.user_attrs:
         raise InvalidInputError(
-            f"a study to export must be lrtune's own, but {name!r} in {public_name(storage)} was "
-            "made by another program: make a Schedule of its best_params and call export_schedule"
+            f"a study to {purpose} must be lrtune's own, but {name!r} in {public_name(storage)} "
+            f"was made by another program: {otherwise}"
         )
     return study
 

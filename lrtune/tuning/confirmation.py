@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -136,7 +137,7 @@ class Confirmation:
         return values
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """From what `to_dict` gave."""
         estimates = {
             name: None if values[name] is None else Estimate(**values[name])
@@ -151,4 +152,5 @@ class Confirmation:
             "profile": Profile.from_dict(values["profile"]),
             "tied_decays": tuple(values["tied_decays"]),
         }
-        return cls(**{**values, **estimates, **special})
+        known = {field.name: values[field.name] for field in fields(cls)}
+        return cls(**{**known, **estimates, **special})

@@ -177,7 +177,7 @@ class BlockJournal(JournalFileBackend):
                     file.write(lines)
                     file.flush()
                     os.fsync(file.fileno())
-            except OSError:
+            except BaseException:  # a full disk, or an interruption
                 os.truncate(self._path, size)
                 raise
 

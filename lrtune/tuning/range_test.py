@@ -46,6 +46,7 @@ __all__ = [
 ]
 
 Array = npt.NDArray[Any]
+Edges = tuple[tuple[float, ...], ...]
 
 HELD_STEPS = 40
 """Steps for which each rate of the grid is held. Measured: 20 miss momentum's edge by up to 2.5 on
@@ -179,7 +180,7 @@ def range_test(
     return RangeTestResult.of(rates, runs, edges, smoothing)
 
 
-def edge_range(prepared: Sequence[Prepared], space: Space) -> tuple[float, float]:
+def edge_range(prepared: Sequence[Prepared], space: Space) -> tuple[tuple[float, float], Edges]:
     """The range of α₀ to search: around the edge, for whatever else the space varies.
 
     Parameters
@@ -189,7 +190,9 @@ def edge_range(prepared: Sequence[Prepared], space: Space) -> tuple[float, float
 
     Returns
     -------
-    low, high : float
+    bounds : (float, float)
+    edges : tuple of tuple of float
+        By replicate, NaN if above the rates tested; a row for each end of what else is varied.
 
     Raises
     ------
@@ -200,14 +203,15 @@ def edge_range(prepared: Sequence[Prepared], space: Space) -> tuple[float, float
     varied: list[tuple[tuple[str, Any], ...]] = [
         ((name, end),) for name, dimension in space.others for end in dimension.ends
     ]
-    ranges = []
     with one_blas_thread():
-        for others in varied or [()]:
-            edges = [_edge(replicate.configured(others), rates) for replicate in prepared]
-            ranges.append(range_around(_require_hope(edges, rates[0]), rates[-1]))
+        edges = tuple(
+            tuple(_edge(replicate.configured(others), rates) for replicate in prepared)
+            for others in varied or [()]
+        )
+    ranges = [range_around(_require_hope(row, rates[0]), rates[-1]) for row in edges]
     lows, highs = zip(*ranges, strict=True)
     floor = max(replicate.model.min_learning_rate for replicate in prepared)
-    return max(min(lows), floor), max(highs)
+    return (max(min(lows), floor), max(highs)), edges
 
 
 def _grid(low: float, high: float) -> Array:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import joblib
@@ -20,7 +21,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from lrtune._version import __version__
-from lrtune.exceptions import InvalidInputError
+from lrtune.exceptions import InvalidInputError, RecordLostError
 from lrtune.replicates import Replicate
 from lrtune.tuning.advice import NOT_CONFIRMED, advise
 from lrtune.tuning.asking import BLOCK_SIZE
@@ -30,10 +31,12 @@ from lrtune.tuning.contest import Budget, confirm, share_of_search
 from lrtune.tuning.exploration import Exploration, explore
 from lrtune.tuning.metrics import Objective, stable_repr
 from lrtune.tuning.preparation import Prepared, check_space, default_setting, prepare
-from lrtune.tuning.range_test import edge_range
+from lrtune.tuning.range_test import Edges, edge_range
+from lrtune.tuning.recorded import Ending, Plan, noting_failure
 from lrtune.tuning.result import SearchResult, Seconds
+from lrtune.tuning.sharing import once, patience
 from lrtune.tuning.space import Setting, Space
-from lrtune.tuning.storage import CONFIRMATION, Record
+from lrtune.tuning.storage import CONFIRMATION, SHARED, Record
 from lrtune.tuning.trials import EPOCHS, SCORE, TrialCounts, best_trial
 
 __all__ = ["Progress", "Searched", "configuration", "search"]
@@ -82,6 +85,7 @@ def search(
     open_record: Callable[[Mapping[str, Any]], Record] | None = None,
     description: Mapping[str, Any] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    worker: int = 0,
 ) -> Searched:
     """Search for the best learning-rate setting of an estimator.
 
@@ -123,6 +127,9 @@ def search(
         Further facts kept with the study; "dataset" and "task" name the result's fields.
     on_progress : callable, optional
         Called with a `Progress` at the start and after each block.
+    worker : int, default=0
+        A number of one's own (`draw_worker`), to help a search that runs elsewhere: `open_record`
+        then joins its study. Whoever finds all trials finished confirms, the others wait for it.
 
     Returns
     -------
@@ -134,14 +141,18 @@ def search(
         If an argument breaks a rule; nothing is recorded then.
     NothingCompletedError
         If no trial completed, or none of them on fresh replicates.
+    RecordLostError
+        If a worker loses the record; a search that does goes on without it.
     """
     started = time.monotonic()
     _check(n_trials, timeout, audit_share)
     description = description or {}
     prepared = [prepare(estimator, X, y, replicate, sample_weight) for replicate in replicates]
     check_space(prepared[0], space)
+    edges: Edges = ()
     if space.learning_rate_init is None:
-        space = replace(space, learning_rate_init=edge_range(prepared, space))
+        bounds, edges = edge_range(prepared, space)
+        space = replace(space, learning_rate_init=bounds)
         check_space(prepared[0], space)
     record = None
     if open_record is not None:  # from here on nothing is to be wrong with the arguments
@@ -155,40 +166,88 @@ def search(
     total = max(n_trials, len(finished))
     report(_progress(study, finished, total))
     default = default_setting(estimator, space)
-    means = Exploration(prepared, space, default, seed, objective, sampler, pruner, n_jobs, record)
-    explore(
+    drawn, confirming = space.drawn(default), fresh is not None
+    if not worker:
+        Plan.made(prepared, total, drawn, edges, confirm=confirming).keep(record)
+    means = Exploration(
+        prepared, space, default, seed, objective, sampler, pruner, n_jobs, record, worker
+    )
+    lost = explore(
         means,
         finished,
         n_trials=n_trials,
         deadline=math.inf if timeout is None else started + timeout,
         on_block=lambda: report(_progress(study, finished, total)),
     )
-    best_trial(finished)  # from here on one is known to have completed
+    kept = None if lost else record
+    shared = kept is not None and (worker > 0 or bool(kept.noted(SHARED)))
+    if shared:  # so that all come to the same, whoever finished a block too many
+        del finished[n_trials:]
+    with noting_failure(kept, finished):
+        best_trial(finished)  # from here on one is known to have completed
     searched = time.monotonic()
     confirmation = None
     if fresh is not None:
         report(_progress(study, finished, total, confirming=True))
-        confirmation = confirm(
-            finished,
-            space,
-            (prepare(estimator, X, y, replicate, sample_weight) for replicate in fresh),
-            budget=_budget(finished, prepared),
-            default=default,
-            baseline=baseline,
-            objective=objective,
-            n_jobs=n_jobs,
-        )
-        if record is not None:
-            record.study.set_user_attr(CONFIRMATION, confirmation.to_dict())
+
+        def run() -> Confirmation:
+            return confirm(
+                finished,
+                space,
+                (prepare(estimator, X, y, replicate, sample_weight) for replicate in fresh),
+                budget=_budget(finished, prepared),
+                default=default,
+                baseline=baseline,
+                objective=objective,
+                n_jobs=n_jobs,
+            )
+
+        with noting_failure(kept, finished):
+            confirmation, unkept = _confirmed(run, kept, finished, shared=shared)
+            lost = lost or unkept
     done = time.monotonic()
     seconds = Seconds(searched - started, done - searched, done - started)
     result = _result(
         finished, record, space, description, prepared, n_trials, confirmation, seconds
     )
+    if lost is not None:
+        result = replace(result, warnings=(*result.warnings, _unrecorded(lost, finished)))
+        record = None
     if audit_share is not None:
         audit = audit_pruning(means, finished, share=audit_share)
         result = replace(result, pruning_audit=audit)
+    with suppress(RecordLostError):  # only this last note is missing then
+        Ending(len(finished), fresh is not None, result.warnings, asdict(seconds)).keep(record)
     return Searched(finished, space, record, result)
+
+
+def _confirmed(
+    run: Callable[[], Confirmation],
+    record: Record | None,
+    trials: Sequence[FrozenTrial],
+    *,
+    shared: bool,
+) -> tuple[Confirmation, RecordLostError | None]:
+    """What confirmation said, here or in the process that was first; and why it is not recorded."""
+    if record is None:
+        return run(), None
+    try:
+        if shared:
+            wait, of = patience(trials), len(trials)
+            told = once(record, CONFIRMATION, lambda: run().to_dict(), of=of, wait=wait)
+            return Confirmation.from_dict(dict(told)), None
+    except RecordLostError as error:
+        return run(), error
+    confirmation = run()
+    try:
+        record.note(CONFIRMATION, confirmation.to_dict())
+    except RecordLostError as error:
+        return confirmation, error
+    return confirmation, None
+
+
+def _unrecorded(lost: RecordLostError, trials: Sequence[FrozenTrial]) -> str:
+    return f"{lost}; this result, of {len(trials)} trials, is not recorded in full"
 
 
 def _check(n_trials: int, timeout: float | None, audit_share: float | None) -> None:
@@ -224,10 +283,10 @@ def configuration(
     plain = int | float | str | bool | None
     named = estimator.get_params(deep=True).items()
     parameters = {  # steps last, so that a message names the parameter that differs in one
-        key: value if isinstance(value, plain) else stable_repr(value)
+        key: value if isinstance(value, plain) and value == value else stable_repr(value)
         for key, value in sorted(named, key=lambda item: not isinstance(item[1], plain))
     }
-    data = (np.asarray(X), np.asarray(y))
+    data = (_to_hash(X), _to_hash(y))
     spanned = {
         "learning_rate_init": list(space.rates),
         "decay": list(space.decay),
@@ -246,6 +305,12 @@ def configuration(
         "space": spanned,
         "block_size": BLOCK_SIZE,
     }
+
+
+def _to_hash(values: Any) -> Any:
+    """Numbers as they are; others as lists, whose hash depends on no library's release."""
+    array = np.asarray(values)
+    return array.tolist() if array.dtype == object else array
 
 
 def _progress(

@@ -18,10 +18,14 @@ from optuna.trial import FrozenTrial
 from lrtune.tuning.storage import Record
 from lrtune.tuning.trials import SECONDS
 
-__all__ = ["POLL_SECONDS", "draw_worker", "once", "patience"]
+__all__ = ["OF_TRIALS", "POLL_SECONDS", "draw_worker", "once", "patience"]
 
 POLL_SECONDS = 0.5
 """How often a process that waits for another looks whether it is done."""
+
+
+OF_TRIALS = "of_trials"
+"""Of how many trials work was done, beside what it gave."""
 
 
 def draw_worker() -> int:
@@ -38,7 +42,7 @@ def patience(trials: Sequence[FrozenTrial]) -> float:
 
 
 def once(
-    record: Record, key: str, work: Callable[[], Mapping[str, Any]], *, wait: float
+    record: Record, key: str, work: Callable[[], Mapping[str, Any]], *, of: int, wait: float
 ) -> Mapping[str, Any]:
     """Do a piece of work in one of the processes that share a study; the others wait for it.
 
@@ -49,6 +53,8 @@ def once(
         The study attribute that holds what the work gives.
     work : callable
         Gives JSON values.
+    of : int
+        Of how many trials; what was done of fewer of them does not count.
     wait : float
         Seconds after which a process that has claimed the work is taken for dead.
 
@@ -63,10 +69,10 @@ def once(
         If the record can no longer be used.
     """
     for attempt in itertools.count(1):
-        claim = f"{record.name} ({key}, attempt {attempt})"
+        claim = f"{record.name} ({key} of {of} trials, attempt {attempt})"
         if record.claim(claim):
             try:
-                done = work()
+                done = {**work(), OF_TRIALS: of}
                 record.note(key, done)
             finally:
                 record.release(claim)
@@ -74,7 +80,7 @@ def once(
         deadline = time.monotonic() + wait
         while time.monotonic() < deadline:
             found: Mapping[str, Any] | None = record.noted(key)
-            if found is not None:
+            if found is not None and found.get(OF_TRIALS) == of:
                 return found
             time.sleep(POLL_SECONDS)
     raise AssertionError

@@ -241,12 +241,7 @@ class Record:
         """
         opened, journal = open_storage(storage, must_exist=True)
         _require_writable(storage, journal)
-        names = optuna.get_all_study_names(opened)
-        if name not in names:
-            raise InvalidInputError(
-                f"a study to resume must exist, but {public_name(storage)} has none named "
-                f"{name!r}; it has {', '.join(names) or 'none at all'}"
-            )
+        _require_study(opened, storage, name)
         with quiet_optuna():
             study = optuna.load_study(storage=opened, study_name=name)
         known = study.user_attrs.get(CONFIGURATION)
@@ -270,7 +265,7 @@ class Record:
         InvalidInputError
             If there is no such study, or if the data, the options or lrtune's version differ.
         """
-        record = cls.resume(storage, name, configuration)
+        record = _patiently(lambda: cls.resume(storage, name, configuration), public_name(storage))
         theirs, ours = (facts.get("version") for facts in (record.facts, configuration))
         if theirs != ours:
             raise InvalidInputError(
@@ -279,6 +274,21 @@ class Record:
             )
         record.note(SHARED, value=True)
         return record
+
+    @classmethod
+    def look(cls, storage: str, name: str) -> Self:
+        """Open a study to read it.
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no such study.
+        """
+        opened, journal = open_storage(storage, must_exist=True)
+        _require_study(opened, storage, name)
+        with quiet_optuna():
+            study = optuna.load_study(storage=opened, study_name=name)
+        return cls(study, public_name(storage), journal)
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -390,27 +400,13 @@ class Record:
         self._reaching(delete)
 
     def _reaching(self, action: Callable[[], T]) -> T:
-        """What an action on the record gives; a database out of reach is tried again for a while.
-
-        Actions that write are written so that they may be repeated.
-        """
-        waits = iter(RETRY_SECONDS)
-        while True:
-            try:
-                return action()
-            except LOST_CONNECTION as error:
-                wait = next(waits, None)
-                if wait is None:
-                    raise self._lost(error) from None  # it may quote the password
-                warnings.warn(
-                    f"{self.storage} is out of reach ({type(error).__name__}): trying again in "
-                    f"{wait:g} s",
-                    RecordWarning,
-                    stacklevel=3,
-                )
-                time.sleep(wait)
-            except (OSError, KeyError, ValueError) as error:
-                raise self._lost(error) from error
+        """What an action on the record gives; actions that write can be repeated."""
+        try:
+            return _patiently(action, self.storage)
+        except LOST_CONNECTION as error:
+            raise self._lost(error) from None  # it may quote the password
+        except (OSError, KeyError, ValueError) as error:
+            raise self._lost(error) from error
 
     def _lost(self, error: Exception) -> RecordLostError:
         told = "" if self._journal is None else f": {error}"
@@ -420,9 +416,33 @@ class Record:
         )
 
 
+def _patiently(action: Callable[[], T], storage: str) -> T:
+    """What an action on a storage gives; a database out of reach is tried again for a while."""
+    for wait in RETRY_SECONDS:
+        try:
+            return action()
+        except LOST_CONNECTION as error:
+            warnings.warn(
+                f"{storage} is out of reach ({type(error).__name__}): trying again in {wait:g} s",
+                RecordWarning,
+                stacklevel=4,
+            )
+            time.sleep(wait)
+    return action()
+
+
 def _count(trials: Sequence[FrozenTrial], worker: int) -> int:
     """How many of the trials some worker finished."""
     return sum(trial.user_attrs.get(WORKER, 0) == worker for trial in trials)
+
+
+def _require_study(opened: BaseStorage, storage: str, name: str) -> None:
+    names = optuna.get_all_study_names(opened)
+    if name not in names:
+        raise InvalidInputError(
+            f"a study to resume must exist, but {public_name(storage)} has none named {name!r}; "
+            f"it has {', '.join(names) or 'none at all'}"
+        )
 
 
 def recorded_seed(storage: str, name: str) -> int | None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from lrtune.exceptions import NothingCompletedError
@@ -21,6 +22,9 @@ DIVERGED, EPOCHS, SCORE = "diverged", "epochs", "score"
 """Trial attributes: where it diverged (if it did), epochs trained, mean score."""
 METRICS, SECONDS = "metrics", "seconds"
 """Trial attributes: what the user's scorers said, by replicate; its share of the training time."""
+CURVES, MOST_LOSSES = "replicate_curves", 5000
+"""Trial attribute: validation loss by replicate and epoch, for figures; left out if these are more
+numbers, as some databases take no text longer than 64 kB."""
 
 
 def to_trial(
@@ -58,6 +62,7 @@ def to_trial(
         DIVERGED: None,
         SECONDS: outcome.seconds,
         "replicate_losses": outcome.validation_curves[:, -1].tolist() if len(curve) else [],
+        CURVES: _shortened(outcome.validation_curves),
     }
     state, violation = TrialState.PRUNED, -1.0
     if outcome.diverged is not None:
@@ -85,6 +90,13 @@ def to_trial(
     )
     trial.datetime_start = begun
     return trial
+
+
+def _shortened(curves: npt.NDArray[Any]) -> list[list[float]]:
+    """Losses with the digits that a figure shows; none if they are too many to keep."""
+    if curves.size > MOST_LOSSES:
+        return []
+    return [[float(f"{loss:.5g}") for loss in curve] for curve in curves]
 
 
 @dataclass(frozen=True)

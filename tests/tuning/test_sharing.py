@@ -27,7 +27,7 @@ def _work(folder: str, storage: str, seconds: float) -> dict[str, Any]:
 def _share(folder: str, storage: str, seconds: float, queue: Any) -> None:
     os.chdir(folder)
     record = Record.resume(storage, "study", FACTS)
-    queue.put(once(record, "confirmation", lambda: _work(folder, storage, seconds), wait=20))
+    queue.put(once(record, "confirmation", lambda: _work(folder, storage, seconds), of=5, wait=20))
 
 
 @pytest.mark.parametrize("storage", STORAGES)
@@ -53,10 +53,10 @@ def test_one_works_and_the_others_get_what_it_gave(folder: Path, storage: str) -
 
 def test_a_process_that_died_at_work_is_stood_in_for(folder: Path) -> None:
     record = Record.create("record.journal", "study", FACTS)
-    assert record.claim("study (confirmation, attempt 1)")
+    assert record.claim("study (confirmation of 5 trials, attempt 1)")
 
-    assert once(record, "confirmation", lambda: {"done": True}, wait=0.1) == {"done": True}
-    assert record.noted("confirmation") == {"done": True}
+    assert once(record, "confirmation", lambda: {"done": True}, of=5, wait=0.1)["done"]
+    assert record.noted("confirmation") == {"done": True, "of_trials": 5}
 
 
 def test_work_that_fails_may_be_tried_by_another(folder: Path) -> None:
@@ -66,9 +66,9 @@ def test_work_that_fails_may_be_tried_by_another(folder: Path) -> None:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        once(record, "confirmation", fail, wait=0.1)
+        once(record, "confirmation", fail, of=5, wait=0.1)
 
-    assert once(record, "confirmation", lambda: {"done": True}, wait=60) == {"done": True}
+    assert once(record, "confirmation", lambda: {"done": True}, of=5, wait=60)["done"]
 
 
 def test_joining_is_noted(folder: Path) -> None:
@@ -90,3 +90,10 @@ def test_numbers_of_workers_differ_and_a_wait_is_never_short() -> None:
     assert len({draw_worker() for _ in range(100)}) == 100
     assert draw_worker() > 0
     assert patience([]) == 60
+
+
+def test_what_was_done_of_fewer_trials_does_not_count(folder: Path) -> None:
+    record = Record.create("record.journal", "study", FACTS)
+    once(record, "confirmation", lambda: {"done": 16}, of=16, wait=60)
+
+    assert once(record, "confirmation", lambda: {"done": 32}, of=32, wait=60)["done"] == 32

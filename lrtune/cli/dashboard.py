@@ -1,0 +1,75 @@
+"""``lrtune dashboard``: the Optuna dashboard over a record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from lrtune.cli.options import storage_option
+
+__all__ = ["command"]
+
+
+@click.command("dashboard", short_help="Show a record in the Optuna dashboard.")
+@storage_option
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="Where to listen, on this machine alone; 0 takes a free port.",
+)
+@click.option("--open", "show", is_flag=True, help="Open it in a browser.")
+@click.option(
+    "--writable", is_flag=True, help="Let studies be renamed, deleted and noted on there."
+)
+def command(storage: str, port: int, show: bool, writable: bool) -> None:
+    """Show a record in the Optuna dashboard: what was tried, what diverged, what is recommended.
+
+    It keeps up with searches that are running, changes nothing, and answers to this machine alone.
+    Needs the extra: pip install 'lrtune[dashboard]'.
+
+    \b
+    Examples:
+      lrtune dashboard --open
+      lrtune dashboard --storage sqlite:///studies.db --port 0
+    """
+    from lrtune.review.dashboard.server import make_application, make_server
+    from lrtune.tuning.storage import open_storage, public_name
+
+    opened, _ = open_storage(storage, must_exist=True)
+    server = make_server(make_application(opened, public_name(storage), writable=writable), port)
+    with server:
+        page = server.address + _latest(opened)
+        click.echo(f"{public_name(storage)} at {server.address}/ {_rights(writable=writable)}")
+        click.echo(f"start here: {page}")
+        click.echo("Ctrl-C stops it")
+        if show:
+            _open(page)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+
+
+def _rights(*, writable: bool) -> str:
+    return "(changes are allowed)" if writable else "(read-only)"
+
+
+def _latest(opened: Any) -> str:
+    """What was found in the latest of lrtune's studies, or else the list of studies."""
+    from lrtune.tuning.storage import CONFIGURATION
+
+    known = [
+        each._study_id for each in opened.get_all_studies() if CONFIGURATION in each.user_attrs
+    ]
+    return f"/dashboard/studies/{max(known)}/note" if known else "/dashboard"
+
+
+def _open(address: str) -> None:
+    """Open a browser, which may be one that runs until it is closed."""
+    import threading
+    import webbrowser
+
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

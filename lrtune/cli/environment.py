@@ -1,0 +1,54 @@
+"""By which command, and which versions, a study was made: kept in the record for its readers."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shlex
+from importlib import metadata
+from typing import Any
+
+from lrtune._version import __version__
+
+__all__ = ["DEPENDENCIES", "command_line", "environment", "versions"]
+
+DEPENDENCIES = ("numpy", "scikit-learn", "optuna")
+"""Those that a result depends on."""
+
+_SECRETS = (
+    (re.compile(r"(://[^/@\s:]*):[^\s]*@"), r"\1:***@"),
+    (re.compile(r"((?:pass|pwd|secret|token)\w*=)[^&\s]*", re.IGNORECASE), r"\1***"),
+)
+
+
+def versions() -> dict[str, str]:
+    """Of lrtune, of what a result depends on, and of Python; nothing is imported for it."""
+    found = {"lrtune": __version__}
+    for name in DEPENDENCIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return {**found, "python": platform.python_version()}
+
+
+def command_line(words: list[str]) -> str:
+    """The command as it was typed, but for passwords in a storage's URL.
+
+    Examples
+    --------
+    >>> command_line(["search", "my iris.csv", "--storage=postgresql://me:secret@db/x"])
+    "lrtune search 'my iris.csv' '--storage=postgresql://me:***@db/x'"
+    """
+    shown = []
+    for word in words:
+        if "://" in word:
+            for pattern, mask in _SECRETS:
+                word = pattern.sub(mask, word)
+        shown.append(word)
+    return shlex.join(["lrtune", *shown])
+
+
+def environment(words: list[str]) -> dict[str, Any]:
+    """What the record keeps of it."""
+    return {"command": command_line(words), "versions": versions()}

@@ -1,0 +1,137 @@
+"""``lrtune predict``: a saved model's predictions for a table, as CSV."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lrtune.cli.completion import complete_data, complete_files
+from lrtune.cli.options import NewFile
+from lrtune.exceptions import InvalidInputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lrtune.model_files import ModelFacts
+
+__all__ = ["NAMELESS", "command"]
+
+NAMELESS = "prediction"
+"""Heads the column of what a model predicts that was saved without the target's name."""
+
+
+@click.command("predict", short_help="Predict with a saved model.")
+@click.argument("model", shell_complete=complete_files)
+@click.argument("data", shell_complete=complete_data)
+@click.option(
+    "--output", type=NewFile(), metavar="FILE.csv", help="Write there.  [default: standard output]"
+)
+@click.option("--proba", is_flag=True, help="Also the probability of every class.")
+@click.option(
+    "--separator",
+    metavar="CHARACTER",
+    help="Between the columns of DATA, as for search.  [default: found]",
+)
+@click.option("--encoding", metavar="NAME", help="Of DATA, as for search.  [default: found]")
+@click.option("--quiet", is_flag=True, help="Nothing but the predictions, or an error.")
+def command(
+    model: str,
+    data: str,
+    output: Path | None,
+    proba: bool,
+    separator: str | None,
+    encoding: str | None,
+    quiet: bool,
+) -> None:
+    """Predict with MODEL, a file that search --save wrote, for every row of DATA.
+
+    DATA is read as search reads it. It must have the columns that MODEL was trained on, in any
+    order; others are ignored. The predictions are CSV, a line for each row.
+
+    \b
+    Examples:
+      lrtune predict iris.skops iris
+      lrtune predict price.skops new.csv --output predicted.csv
+      lrtune predict iris.skops flowers.csv --proba
+    """
+    import warnings
+
+    from lrtune.files import write_new_file
+    from lrtune.persistence import load_model, read_facts
+
+    if quiet:
+        warnings.simplefilter("ignore")  # until the command line is done
+    estimator, facts = load_model(model), read_facts(model)
+    _require_usable(estimator, facts, model, proba=proba)
+    X, notes = _rows(data, estimator, facts, separator=separator, encoding=encoding)
+    text = _predict(estimator, X, facts.target or NAMELESS, data, proba=proba).to_csv(index=False)
+    for note in () if quiet else notes:
+        click.echo(note, err=True)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    write_new_file(output, text.encode())
+    if not quiet:
+        click.echo(f"written: {output}, {len(X)} rows", err=True)
+
+
+def _require_usable(estimator: Any, facts: ModelFacts, model: str, *, proba: bool) -> None:
+    if proba and not hasattr(estimator, "predict_proba"):
+        raise InvalidInputError(
+            f"--proba needs a model of classes, but {model!r} is one of a regression: leave it out"
+        )
+    if not facts.columns:
+        raise InvalidInputError(
+            f"a model to predict with must know its columns' names, but {model!r} was trained on "
+            "an array without: train it on a DataFrame, or predict in Python"
+        )
+
+
+def _rows(
+    data: str, estimator: Any, facts: ModelFacts, *, separator: str | None, encoding: str | None
+) -> tuple[Any, list[str]]:
+    """The rows as the model takes them, and what there is to say of the table."""
+    import numpy as np
+    import pandas as pd
+
+    from lrtune.columns import conform, listed, text_columns
+    from lrtune.data import BUNDLED, load_dataset
+    from lrtune.reading import read_table
+
+    notes: list[str] = []
+    if data in BUNDLED:
+        bundled = load_dataset(data)
+        names = [column.name for column in bundled.columns if column.used]
+        frame = pd.DataFrame(bundled.X, columns=names)
+    else:
+        texts = text_columns(facts.columns)
+        table = read_table(data, separator=separator, encoding=encoding, texts=texts)
+        frame, notes = table.frame, list(table.notes)
+    X = conform(frame, facts.columns, source=data)
+    known = {column.name for column in facts.columns if column.used}
+    others = [name for name in frame.columns if name not in known]
+    if others:
+        notes.append(f"columns ignored: {listed(others)}")
+    if isinstance(X, np.ndarray) and hasattr(estimator, "feature_names_in_"):
+        X = pd.DataFrame(X, columns=estimator.feature_names_in_)
+    return X, notes
+
+
+def _predict(estimator: Any, X: Any, target: str, data: str, *, proba: bool) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        columns = {target: estimator.predict(X)}
+        if proba:
+            probabilities = estimator.predict_proba(X)
+            for place, label in enumerate(estimator.classes_):
+                columns[f"probability of {label}"] = probabilities[:, place]
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise InvalidInputError(
+            f"DATA must be a table like the one that the model was trained on, but predicting for "
+            f"{data!r} gave: {reason}"
+        ) from error
+    return pd.DataFrame(columns)

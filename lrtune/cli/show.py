@@ -1,0 +1,47 @@
+"""``lrtune show``: what a search printed at its end, from the record alone."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from lrtune.cli.completion import complete_studies
+from lrtune.cli.options import storage_option
+
+__all__ = ["command"]
+
+
+@click.command("show", short_help="Show what a study found.")
+@click.argument("study", shell_complete=complete_studies)
+@storage_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, as search does.")
+def command(study: str, storage: str, as_json: bool) -> None:
+    """Show what the search of STUDY printed at its end.
+
+    It is read from the record: nothing is trained again. Of a search that was interrupted, or that
+    was not confirmed, what it found so far is shown.
+
+    \b
+    Examples:
+      lrtune show iris
+      lrtune show iris --storage sqlite:///studies.db --json
+    """
+    from lrtune.review.retelling import preprocessing_of, retell, tuned_network
+    from lrtune.review.studied import read_study
+
+    studied = read_study(study, storage)
+    result = retell(studied)
+    if as_json:
+        click.echo(json.dumps(result.to_dict()))
+    else:
+        from lrtune.cli.summary import print_summary
+
+        print_summary(
+            result,
+            tuned_network(studied),
+            n_replicates=studied.n_replicates,
+            preprocessing=preprocessing_of(studied),
+        )
+    for warning in result.warnings:
+        click.echo(f"Note: {warning}.", err=True)

@@ -1,0 +1,294 @@
+"""The figures of a report: each a pure function of what the record says of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from optuna.trial import FrozenTrial
+
+from lrtune.review.plots import COLOURS, plot_profile, plot_schedules
+from lrtune.review.studied import OUTCOMES, Studied, outcome
+from lrtune.training.schedules import DECAYS, Schedule
+
+__all__ = [
+    "BINS",
+    "DEFAULT",
+    "MARKERS",
+    "RATE",
+    "RECOMMENDED",
+    "SHOWN_DIVERGED",
+    "SIZE",
+    "draw_importances",
+    "draw_learning_curves",
+    "draw_losses",
+    "draw_outcomes",
+    "draw_profile",
+    "draw_range",
+    "draw_schedule",
+]
+
+SIZE = (4.4, 3.5)
+"""Inches; read on a phone, where it is shrunk by a fifth, and on paper."""
+MARKERS = "osD^vP*Xhd"
+"""Of decay types, in the order of their colours: told apart in grey as well."""
+SHOWN_DIVERGED = 3
+RATE = "initial learning rate α₀ (no unit)"
+BINS = 12
+RECOMMENDED: dict[str, Any] = {"color": COLOURS[2], "linewidth": 2.4}
+DEFAULT: dict[str, Any] = {"color": "black", "linewidth": 1.8, "linestyle": "--"}
+
+
+def draw_losses(studied: Studied) -> Figure:
+    """Loss of every trial against α₀, by decay type, with the safe range and the edge."""
+    figure, axes = _start("Validation loss by initial learning rate", height=4.4)
+    decays = [name for name in DECAYS if name in studied.configuration["space"]["decay"]]
+    for index, decay in enumerate(decays):
+        shown = [trial for trial in studied.trials if trial.params["decay"] == decay]
+        _scatter(axes, studied, shown, index, decay)
+    _cross(axes, [trial for trial in studied.trials if outcome(trial) == "diverged"], studied.cap)
+    if studied.naive_loss is not None:
+        axes.axhline(studied.cap, color="0.5", linestyle=":", label="a guess")
+    _mark_range(axes, studied)
+    _mark_trials(axes, studied)
+    axes.set(xlabel=RATE, ylabel=_loss_of(studied, f"{studied.n_replicates}"))
+    _logarithmic(axes.xaxis, studied.rates)
+    losses = [studied.loss(trial) for trial in studied.trials]
+    if losses and 0 < 5 * min(losses) < max(losses):
+        _logarithmic(axes.yaxis, (min(losses), max(losses)))
+    return _finish(figure, axes)
+
+
+def draw_learning_curves(studied: Studied) -> Figure:
+    """Loss by epoch of the recommended, the best, the default and some diverged trials, capped."""
+    figure, axes = _start("Learning curves")
+    diverged = [trial for trial in studied.trials if outcome(trial) == "diverged"]
+    latest = sorted(diverged, key=lambda trial: -trial.user_attrs["epochs"])[:SHOWN_DIVERGED]
+    for trial in reversed(latest):
+        label = f"diverged ({len(latest)} of {len(diverged)})"
+        _curve(axes, studied, trial, label, color=COLOURS[1], linewidth=1.2)
+        axes.plot(max(trial.intermediate_values), studied.cap, "x", color=COLOURS[1], zorder=3)
+    for trial, label, style in _named(studied):
+        _curve(axes, studied, trial, f"{label}, trial {trial.number}", **style)
+    if studied.naive_loss is not None:
+        axes.axhline(studied.cap, color="0.5", linestyle=":", label="a guess (cap)")
+    axes.set(xlabel="epoch", ylabel=_loss_of(studied, f"{studied.n_replicates}"))
+    axes.set_xlim(0, studied.epochs * 1.02)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    shown = [studied.loss(trial) for trial, _, _ in _named(studied)]
+    if shown and 0 < 5 * min(shown) < studied.cap:
+        _logarithmic(axes.yaxis, (min(shown), studied.cap))
+    return _finish(figure, axes)
+
+
+def draw_schedule(studied: Studied) -> Figure:
+    """The recommended schedule as a curve, and the untuned default's."""
+    assert studied.recommended is not None  # noqa: S101
+    schedules = {"recommended": studied.recommended.schedule}
+    default: Schedule = studied.default_schedule
+    if not DECAYS[default.decay].feedback:
+        schedules["untuned default"] = default
+    figure = plot_schedules(schedules, studied.epochs)
+    axes = figure.axes[0]
+    figure.suptitle("Recommended schedule")
+    axes.set(xlabel="time t (epochs)", ylabel="learning rate (no unit)")
+    axes.set_ylim(top=1.06 * max(np.max(line.get_ydata()) for line in axes.lines))
+    for line, style in zip(axes.lines, (RECOMMENDED, DEFAULT), strict=False):
+        line.set(**style)
+    return _finish(figure, axes)
+
+
+def draw_range(studied: Studied) -> Figure:
+    """Where training at a held rate diverges, by replicate, and the range searched."""
+    figure, axes = _start("Range test: where training diverges", height=2.8)
+    low, high = studied.rates
+    axes.axvspan(low, high, color=COLOURS[5], alpha=0.2, linewidth=0, label="range searched")
+    points = [
+        (edge, replicate)
+        for row in studied.plan.edges
+        for replicate, edge in enumerate(row, start=1)
+        if edge is not None
+    ]
+    for edge, replicate in points:
+        axes.plot(edge, replicate, "o", color=COLOURS[1], label="edge of a replicate")
+    _mark_edge(axes, studied)
+    if studied.setting is not None:
+        axes.axvline(studied.setting.learning_rate_init, color=COLOURS[2], label="recommended α₀")
+    axes.set(xlabel=RATE, ylabel="replicate", ylim=(0.5, studied.n_replicates + 0.5))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    _logarithmic(axes.xaxis, (low, max([high, *(edge for edge, _ in points)])))
+    return _finish(figure, axes)
+
+
+def draw_profile(studied: Studied) -> Figure:
+    """The recommended decay on fresh replicates, at rates around its own."""
+    assert studied.confirmation is not None  # noqa: S101
+    figure = plot_profile(studied.confirmation)
+    axes = figure.axes[0]
+    figure.suptitle("Sensitivity to the initial learning rate")
+    axes.set(xlabel=RATE, ylabel=_loss_of(studied, f"{studied.confirmation.replicates} fresh"))
+    rates = studied.confirmation.profile.rates
+    _logarithmic(axes.xaxis, (rates[0], rates[-1]))
+    return _finish(figure, axes, height=3.9)
+
+
+def draw_importances(studied: Studied) -> Figure:
+    """Share of the loss's variance that each searched parameter explains, with its spread."""
+    figure, axes = _start("What the loss depends on", height=2.4)
+    found = studied.importances[::-1]
+    shares = [100 * each.share for each in found]
+    errors = [100 * each.error for each in found]
+    axes.barh([each.parameter for each in found], shares, xerr=errors, color=COLOURS[0],
+              error_kw={"ecolor": "black", "capsize": 3})  # fmt: skip
+    for place, (share, error) in enumerate(zip(shares, errors, strict=True)):
+        axes.text(share + error + 2, place, f"{share:.0f} %", va="center")
+    axes.set(xlabel="share of the loss's variance (%)", xlim=(0, 118))
+    axes.set_xticks(range(0, 101, 20))
+    axes.grid(visible=False, axis="y")
+    return figure
+
+
+def draw_outcomes(studied: Studied) -> Figure:
+    """How many trials completed, were pruned, diverged or failed, by α₀."""
+    figure, axes = _start("Trial outcomes by initial learning rate")
+    low, high = studied.rates
+    edges = np.geomspace(low, high, BINS + 1) if low < high else np.array([low / 2, low * 2])
+    styles = {"complete": (COLOURS[0], ""), "pruned": (COLOURS[4], ".."),
+              "diverged": (COLOURS[1], "//"), "failed": ("0.6", "xx")}  # fmt: skip
+    below = np.zeros(len(edges) - 1)
+    for kind in OUTCOMES:
+        rates = [t.params["learning_rate_init"] for t in studied.trials if outcome(t) == kind]
+        if not rates:
+            continue
+        counts = np.histogram(np.clip(rates, edges[0], edges[-1]), edges)[0]
+        colour, hatch = styles[kind]
+        axes.bar(edges[:-1], counts, np.diff(edges), below, align="edge", color=colour,
+                 hatch=hatch, edgecolor="white", label=f"{len(rates)} {kind}")  # fmt: skip
+        below += counts
+    axes.set(xlabel=RATE, ylabel="trials")
+    axes.set_ylim(0, max(1.0, 1.08 * below.max()))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    _logarithmic(axes.xaxis, (edges[0], edges[-1]))
+    return _finish(figure, axes)
+
+
+# --- the parts ------------------------------------------------------------------------------------
+
+
+def _start(title: str, *, height: float = SIZE[1]) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(SIZE[0], height), layout="constrained")
+    axes = figure.subplots()
+    figure.suptitle(title)
+    axes.grid(alpha=0.3)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _finish(figure: Figure, axes: Axes, *, height: float | None = None) -> Figure:
+    """The legend goes below, each label once."""
+    if height is not None or figure.get_figwidth() != SIZE[0]:
+        figure.set_size_inches(SIZE[0], height or SIZE[1])
+    if (legend := axes.get_legend()) is not None:
+        legend.remove()
+    handles, labels = axes.get_legend_handles_labels()
+    first = dict(zip(reversed(labels), reversed(handles), strict=True))
+    if first:
+        entries = list(first.items())[::-1]
+        figure.legend(
+            [handle for _, handle in entries], [label for label, _ in entries],
+            loc="outside lower center", ncols=2, fontsize=9, frameon=False, columnspacing=1.2,
+        )  # fmt: skip
+    return figure
+
+
+def _loss_of(studied: Studied, replicates: str) -> str:
+    return f"validation {studied.loss_name}\n(mean of {replicates} replicates)"
+
+
+def _logarithmic(axis: Any, bounds: tuple[float, float]) -> None:
+    """A logarithmic axis with plain numbers; at 2 and 5 too where it is short."""
+    low, high = bounds
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    if high < 100 * low:
+        axis.set_minor_formatter(FuncFormatter(_two_or_five))
+        axis.set_tick_params(which="minor", labelsize="small")
+    else:
+        axis.set_minor_formatter(NullFormatter())
+
+
+def _two_or_five(value: float, _: Any) -> str:
+    return f"{value:g}" if f"{value:e}"[0] in "25" else ""
+
+
+def _scatter(
+    axes: Axes, studied: Studied, trials: Sequence[FrozenTrial], index: int, label: str
+) -> None:
+    colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+    for kind, filled in (("complete", colour), ("pruned", "none")):
+        shown = [trial for trial in trials if outcome(trial) == kind]
+        axes.scatter(
+            [trial.params["learning_rate_init"] for trial in shown],
+            [studied.loss(trial) for trial in shown],
+            s=26, marker=marker, facecolors=filled, edgecolors=colour, alpha=0.85,
+            label=label if kind == "complete" and trials else None,
+        )  # fmt: skip
+
+
+def _cross(axes: Axes, trials: Sequence[FrozenTrial], height: float) -> None:
+    rates = [trial.params["learning_rate_init"] for trial in trials]
+    if rates:
+        axes.plot(rates, [height] * len(rates), "x", color="black", label="diverged")
+
+
+def _mark_range(axes: Axes, studied: Studied) -> None:
+    safe = None if studied.confirmation is None else studied.confirmation.profile.safe_range
+    if safe is not None:
+        axes.axvspan(*safe, color=COLOURS[2], alpha=0.18, linewidth=0, label="safe range")
+    _mark_edge(axes, studied)
+
+
+def _mark_edge(axes: Axes, studied: Studied) -> None:
+    edge = studied.edge
+    if edge is not None and edge.median is not None:
+        axes.axvline(
+            edge.median, color="black", linestyle="--", label=f"divergence edge {edge.median:.2g}"
+        )
+
+
+def _mark_trials(axes: Axes, studied: Studied) -> None:
+    """Rings around the recommended trial and the default's."""
+    styles = {"recommended": ("o", COLOURS[2]), "untuned default": ("s", "black")}
+    for trial, label, _ in _named(studied):
+        if label in styles:
+            marker, colour = styles[label]
+            place = (trial.params["learning_rate_init"], studied.loss(trial))
+            axes.plot(*place, marker, markersize=12, markerfacecolor="none",
+                      markeredgecolor=colour, markeredgewidth=1.8, linestyle="none",
+                      label=label)  # fmt: skip
+
+
+def _named(studied: Studied) -> list[tuple[FrozenTrial, str, dict[str, Any]]]:
+    """The trials that have a name, each once, and how their curves look."""
+    wanted: list[tuple[FrozenTrial | None, str, dict[str, Any]]] = [
+        (studied.recommended_trial, "recommended", RECOMMENDED),
+        (studied.best, "best in the search", {"color": COLOURS[0], "linewidth": 1.8}),
+        (studied.default_trial, "untuned default", DEFAULT),
+    ]
+    found: dict[int, tuple[FrozenTrial, str, dict[str, Any]]] = {}
+    for trial, label, style in wanted:
+        if trial is not None:
+            found.setdefault(trial.number, (trial, label, style))
+    return list(found.values())
+
+
+def _curve(axes: Axes, studied: Studied, trial: FrozenTrial, label: str, **style: Any) -> None:
+    """A trial's loss by epoch; what lies above the cap is drawn at it."""
+    epochs = np.array(sorted(trial.intermediate_values))
+    losses = np.array([trial.intermediate_values[int(epoch)] for epoch in epochs])
+    kept = np.unique(np.linspace(0, len(epochs) - 1, min(len(epochs), 1000)).astype(int))
+    axes.plot(epochs[kept], np.minimum(losses, studied.cap)[kept], label=label, **style)

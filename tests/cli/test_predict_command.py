@@ -1,0 +1,205 @@
+"""``lrtune search --save`` and ``lrtune predict``."""
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+
+from lrtune import load_model
+from lrtune.exceptions import DivergenceWarning
+from lrtune.persistence import read_facts
+
+FLOWERS = "table für Blumen.csv"
+QUICK = ("--trials", "16", "--epochs", "10")
+
+
+@pytest.fixture
+def table(folder: Path) -> Any:
+    """The iris flowers, as a table with text classes."""
+    frame = load_iris(as_frame=True).frame
+    frame.columns = ["länge", "breite", "petal length", "petal width", "art"]
+    frame["art"] = frame["art"].map({0: "setosa", 1: "versicolor", 2: "virginica"})
+    frame.to_csv(FLOWERS, index=False)
+    return frame
+
+
+@pytest.fixture
+def model(lrtune: Callable[..., Any], table: Any) -> str:
+    """A model of it, in a file with spaces."""
+    run = lrtune("search", FLOWERS, *QUICK, "--save", "mein modell.skops")
+
+    assert run.code == 0
+    assert "saved: mein modell.skops, trained on all 150 rows with seed 0\n" in run.err
+    return "mein modell.skops"
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_the_recommended_setting_is_trained_on_all_rows_and_saved(
+    lrtune: Callable[..., Any], table: Any, model: str
+) -> None:
+    result = lrtune("show", "table für Blumen", "--json").json
+    loaded, facts = load_model(model), read_facts(model)
+
+    assert {name: loaded[-1].get_params()[name] for name in result["best"]} == result["best"]
+    assert loaded[-1].random_state == 0
+    assert (facts.study, facts.target, facts.rows) == ("table für Blumen", "art", 150)
+    assert (facts.loss, facts.se) == (result["confirmed_loss"], result["confirmed_se"])
+    assert [column.name for column in facts.columns] == list(table.columns[:4])
+
+
+def test_predictions_are_a_line_for_each_row(
+    lrtune: Callable[..., Any], table: Any, model: str
+) -> None:
+    run = lrtune("predict", model, FLOWERS)
+    predicted = [row["art"] for row in rows(run.out)]
+
+    assert run.code == 0
+    assert run.out.startswith("art\n")
+    assert predicted == list(load_model(model).predict(table.iloc[:, :4].to_numpy()))
+    assert np.mean(np.array(predicted) == table["art"]) > 0.9
+    assert "columns ignored: 'art'" in run.err
+
+
+def test_neither_order_nor_further_columns_matter(
+    lrtune: Callable[..., Any], table: Any, model: str
+) -> None:
+    shuffled = table[["petal width", "breite", "länge", "petal length"]].assign(note="x", place=3)
+    shuffled.to_csv("other.csv", index=False)
+    run = lrtune("predict", model, "other.csv")
+
+    assert run.out == lrtune("predict", model, FLOWERS).out
+    assert "columns ignored: 'note', 'place'" in run.err
+
+
+def test_probabilities_are_those_of_the_classes(
+    lrtune: Callable[..., Any], table: Any, model: str
+) -> None:
+    run = lrtune("predict", model, FLOWERS, "--proba")
+    told = rows(run.out)
+    classes = ["setosa", "versicolor", "virginica"]
+    names = [f"probability of {each}" for each in classes]
+
+    assert list(told[0]) == ["art", *names]
+    for row in told:
+        values = [float(row[name]) for name in names]
+        assert sum(values) == pytest.approx(1, abs=1e-6)
+        assert row["art"] == classes[int(np.argmax(values))]
+
+
+def test_predictions_go_to_a_new_file(lrtune: Callable[..., Any], model: str, folder: Path) -> None:
+    printed = lrtune("predict", model, FLOWERS).out
+    run = lrtune("predict", model, FLOWERS, "--output", "aus gabe.csv")
+    again = lrtune("predict", model, FLOWERS, "--output", "aus gabe.csv")
+
+    assert (run.code, run.out) == (0, "")
+    assert "written: aus gabe.csv, 150 rows" in run.err
+    assert (folder / "aus gabe.csv").read_text(encoding="utf-8") == printed
+    assert (again.code, again.out) == (2, "")
+    assert "must be a new file, but 'aus gabe.csv' exists" in again.err
+
+
+def test_quiet_is_the_predictions_alone(lrtune: Callable[..., Any], model: str) -> None:
+    run = lrtune("predict", model, FLOWERS, "--quiet")
+
+    assert run.err == ""
+    assert len(rows(run.out)) == 150
+
+
+def test_bundled_data_and_a_regression(lrtune: Callable[..., Any], folder: Path) -> None:
+    lrtune("search", "diabetes", *QUICK, "--save", "d.skops", "--quiet", "--no-confirm")
+    run = lrtune("predict", "d.skops", "diabetes")
+    refused = lrtune("predict", "d.skops", "diabetes", "--proba")
+    predicted = [float(row["target"]) for row in rows(run.out)]
+
+    assert len(predicted) == 442
+    assert 100 < np.mean(predicted) < 200
+    assert (refused.code, refused.out) == (2, "")
+    assert "--proba needs a model of classes, but 'd.skops' is one of a regression" in refused.err
+
+
+def test_a_table_of_all_kinds_is_saved_and_predicted_for(
+    lrtune: Callable[..., Any], folder: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    lines = [
+        f"{'' if i == 3 else i},{'ABC'[i % 3]},2020-01-{i % 28 + 1:02d},{i % 2 == 0},"
+        f"{2.5 * i + 10 * (i % 3) + rng.normal():.3f}"
+        for i in range(60)
+    ]
+    (folder / "mixed.csv").write_text("\n".join(["size,city,day,old,price", *lines]))
+    (folder / "new.csv").write_text("city,day,old,size\nA,2020-02-01,True,5\nZ,,False,\n")
+    saved = lrtune("search", "mixed.csv", *QUICK, "--no-confirm", "--save", "m.skops")
+    run = lrtune("predict", "m.skops", "new.csv")
+    predicted = [float(row["price"]) for row in rows(run.out)]
+
+    assert (saved.code, run.code) == (0, 0)
+    assert "load_dataset(DATA).preprocessing" in saved.out
+    assert len(predicted) == 2
+    assert np.isfinite(predicted).all()
+
+
+def test_a_column_that_is_missing_is_named(
+    lrtune: Callable[..., Any], table: Any, model: str, folder: Path
+) -> None:
+    table.drop(columns=["länge", "petal width"]).to_csv("fewer.csv", index=False)
+    run = lrtune("predict", model, "fewer.csv", "--output", "out.csv")
+
+    assert (run.code, run.out) == (2, "")
+    assert "lacks 'länge', 'petal width'" in run.err
+    assert len(run.err.splitlines()) == 1
+    assert not (folder / "out.csv").exists()
+
+
+BAD = {
+    ("none.skops", FLOWERS): "there is none at 'none.skops'",
+    (FLOWERS, FLOWERS): "nothing of it was loaded",
+    ("mein modell.skops", "none.csv"): "'none.csv' is neither",
+    ("mein modell.skops",): "Missing argument 'DATA'",
+    ("mein modell.skops", "mein modell.skops"): "zip archive",
+    ("mein modell.skops", FLOWERS, "--output", "no/such.csv"): "existing folder",
+    ("mein modell.skops", FLOWERS, "--output", FLOWERS): "must be a new file",
+    ("mein modell.skops", "iris"): "lacks 'länge'",
+    ("mein modell.skops", "empty.csv"): "is empty",
+}
+
+
+def test_bad_input_is_one_line_and_changes_nothing(
+    lrtune: Callable[..., Any], model: str, folder: Path
+) -> None:
+    (folder / "empty.csv").write_text("")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for words, message in BAD.items():
+        run = lrtune("predict", *words)
+
+        assert (run.code, run.out) == (2, "")
+        assert message in run.err
+        assert len(run.err.splitlines()) == 1
+        assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_model_that_cannot_be_saved_costs_no_result(
+    lrtune: Callable[..., Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lrtune.estimators import MLPClassifier
+
+    def diverge(self: Any, *_: Any, **__: Any) -> Any:
+        import warnings
+
+        warnings.warn("training diverged: use a smaller rate", DivergenceWarning, stacklevel=1)
+        return self
+
+    monkeypatch.setattr(MLPClassifier, "fit", diverge)
+    run = lrtune("search", "iris", *QUICK, "--save", "m.skops")
+
+    assert run.code == 1
+    assert "learning_rate_init" in run.out
+    assert "no model was saved, for on all rows training diverged" in run.err
+    assert not (folder / "m.skops").exists()

@@ -1,0 +1,102 @@
+"""``lrtune report``."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from lrtune.review.gallery import GALLERY
+
+SEARCH = ("search", "iris", "--trials", "17", "--epochs", "3", "--quiet")
+
+
+@pytest.fixture
+def searched(lrtune: Callable[..., Any]) -> None:
+    """A study named iris."""
+    assert lrtune(*SEARCH).code == 0
+
+
+def test_the_page_is_named_after_the_study(
+    lrtune: Callable[..., Any], searched: None, folder: Path
+) -> None:
+    run = lrtune("report", "iris")
+    page = (folder / "iris.html").read_text(encoding="utf-8")
+
+    assert (run.code, run.out, run.err) == (0, "", "written: iris.html\n")
+    assert page.startswith("<!DOCTYPE html>")
+    assert page.endswith("</html>\n")
+    assert list(folder.glob(".lrtune-*")) == []
+
+
+def test_a_name_that_is_no_file_name_is_made_one(lrtune: Callable[..., Any], folder: Path) -> None:
+    name = "../a b/<i>.x"
+    assert lrtune(*SEARCH[:2], "--trials", "1", "--epochs", "1", "--name", name).code == 0
+    run = lrtune("report", name)
+
+    assert (run.code, run.err) == (0, "written: a-b-i-.x.html\n")
+    assert (folder / "a-b-i-.x.html").is_file()
+
+
+def test_figures_go_to_a_new_folder(
+    lrtune: Callable[..., Any], searched: None, folder: Path
+) -> None:
+    run = lrtune("report", "iris", "--format", "png")
+    written = sorted((folder / "iris-figures").iterdir())
+
+    assert (run.code, run.err) == (0, "written: iris-figures\n")
+    assert [path.name for path in written] == sorted(f"{name}.png" for name in GALLERY)
+    assert (folder / "iris-figures").stat().st_mode == folder.stat().st_mode
+    assert list(folder.glob(".lrtune-*")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("wine",), "a study to report on must exist, but lrtune.journal has none named 'wine'"),
+        (("iris", "--format", "pdf"), "'pdf' is not one of"),
+        (("iris", "--storage", "none.journal"), "no file 'none.journal'"),
+        (("iris", "--output", "no/such/f.html"), "existing folder"),
+        (("iris", "--output", "mine.html"), "must be a new file, but 'mine.html' exists"),
+        (("iris", "--format", "png", "--output", "full"), "'full' exists"),
+        (("mine",), "'--output': must be a new file, but 'mine.html' exists: name another"),
+        ((), "Missing argument 'STUDY'"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    lrtune: Callable[..., Any], searched: None, folder: Path, words: tuple[str, ...], message: str
+) -> None:
+    (folder / "mine.html").write_text("precious")
+    (folder / "full").mkdir()
+    before = sorted(folder.rglob("*"))
+    run = lrtune("report", *words)
+
+    assert (run.code, run.out) == (2, "")
+    assert message in run.err
+    assert len(run.err.splitlines()) == 1
+    assert sorted(folder.rglob("*")) == before
+    assert (folder / "mine.html").read_text() == "precious"
+
+
+def test_a_study_of_another_program_is_refused(lrtune: Callable[..., Any], folder: Path) -> None:
+    optuna.create_study(storage="sqlite:///s.db", study_name="foreign")
+    run = lrtune("report", "foreign", "--storage", "sqlite:///s.db")
+
+    assert run.code == 2
+    assert "made by another program: look at it with optuna-dashboard" in run.err
+    assert not (folder / "foreign.html").exists()
+
+
+def test_a_failure_while_drawing_leaves_nothing(
+    lrtune: Callable[..., Any], searched: None, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Path, "rename", fail)
+    run = lrtune("report", "iris", "--format", "png")
+
+    assert run.code == 2
+    assert "may be written, but 'iris-figures' gave: no space left" in run.err
+    assert [path.name for path in folder.iterdir() if "journal" not in path.name] == []

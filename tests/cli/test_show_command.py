@@ -1,0 +1,122 @@
+"""``lrtune show``: what a search printed, from the record alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from lrtune import LearningRateSearchCV, MLPClassifier
+
+QUICK = ("search", "iris", "--trials", "20", "--epochs", "3")
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["--no-confirm"], ["--optimizer", "adam", "--hidden", "8"]], ids=" ".join
+)
+def test_what_search_printed_is_shown_again(lrtune: Callable[..., Any], words: list[str]) -> None:
+    search = lrtune(*QUICK, *words)
+    shown = lrtune("show", "iris")
+    as_json = lrtune("show", "iris", "--json")
+
+    assert (shown.code, shown.out) == (0, search.out)
+    assert shown.err == search.err
+    assert as_json.json == lrtune(*QUICK, *words, "--resume", "--json").json | {
+        "seconds": as_json.json["seconds"]
+    }
+    assert as_json.json["seconds"]["total"] > 0
+
+
+def test_a_regression_and_a_database_are_shown_too(lrtune: Callable[..., Any]) -> None:
+    storage = ("--storage", "sqlite:///s.db")
+    search = lrtune("search", "diabetes", "--trials", "4", "--epochs", "2", *storage)
+    shown = lrtune("show", "diabetes", *storage)
+
+    assert search.out == shown.out
+    assert "R²" in shown.out
+
+
+def test_of_an_interrupted_search_what_is_finished_is_shown(
+    lrtune: Callable[..., Any], folder: Path
+) -> None:
+    lrtune(*QUICK)
+    journal = folder / "lrtune.journal"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:15]))
+    kept = len(optuna.load_study(
+        storage=optuna.storages.JournalStorage(
+            optuna.storages.journal.JournalFileBackend(str(journal))
+        ),
+        study_name="iris",
+    ).trials)  # fmt: skip
+    run = lrtune("show", "iris")
+    result = lrtune("show", "iris", "--json").json
+
+    assert 0 < kept < 20
+    assert f"interrupted after {kept} of 20 trials" in run.err
+    assert "--resume" in run.err
+    assert sum(result["trials"].values()) == kept
+    assert result["confirmed_loss"] is None
+    assert result["seconds"]["search"] > 0
+
+
+def test_a_study_without_trials_says_so(lrtune: Callable[..., Any], folder: Path) -> None:
+    lrtune(*QUICK)
+    journal = folder / "lrtune.journal"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:2]))
+    run = lrtune("show", "iris")
+
+    assert run.code == 1
+    assert "'iris' in lrtune.journal has no finished trial yet" in run.err
+
+
+def test_a_search_in_python_is_shown(lrtune: Callable[..., Any]) -> None:
+    from sklearn.datasets import load_iris
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    X, y = load_iris(return_X_y=True)
+    for name, model in {
+        "bare": MLPClassifier(8, max_iter=3),
+        "piped": make_pipeline(StandardScaler(), MLPClassifier([8, 4], max_iter=3)),
+    }.items():
+        LearningRateSearchCV(
+            model, n_trials=4, storage="lrtune.journal", study_name=name, random_state=0
+        ).fit(X / 8, y)
+        run = lrtune("show", name)
+
+        assert run.code == 0
+        assert "accuracy" in run.out
+        assert "MLPClassifier(hidden_layer_sizes=(8," in run.out
+
+
+def test_a_study_must_exist_and_be_lrtunes(lrtune: Callable[..., Any], folder: Path) -> None:
+    assert lrtune("show", "iris").code == 2
+    optuna.create_study(storage="sqlite:///s.db", study_name="foreign")
+    for words, message in {
+        ("wine",): "none named 'wine'; it has foreign",
+        ("foreign",): "made by another program",
+    }.items():
+        run = lrtune("show", *words, "--storage", "sqlite:///s.db")
+
+        assert (run.code, run.out) == (2, "")
+        assert message in run.err
+        assert len(run.err.splitlines()) == 1
+    assert [path.name for path in folder.iterdir()] == ["s.db"]
+
+
+def test_the_record_says_by_which_command_and_versions(lrtune: Callable[..., Any]) -> None:
+    import sklearn
+
+    storage = "sqlite:///s.db?password=hunter2"
+    lrtune("search", "iris", "--trials", "2", "--epochs", "1", "--storage", "sqlite:///s.db")
+    study = optuna.load_study(storage="sqlite:///s.db", study_name="iris")
+    told = study.user_attrs["environment"]
+
+    assert told["command"] == ("lrtune search iris --trials 2 --epochs 1 --storage sqlite:///s.db")
+    assert told["versions"]["scikit-learn"] == sklearn.__version__
+    assert set(told["versions"]) == {"lrtune", "numpy", "scikit-learn", "optuna", "python"}
+    from lrtune.cli.environment import command_line
+
+    assert "hunter2" not in command_line(["search", "--storage", storage])
