@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +21,8 @@ from tests.messy_tables import MESSY, Messy, make_table, write_table
 
 QUICK = ("--trials", "2", "--epochs", "1", "--no-confirm", "--replicates", "2", "--hidden", "4")
 needs_pyarrow = pytest.mark.skipif(find_spec("pyarrow") is None, reason="needs pyarrow")
-REPORTED = ("strange_names", "everything")  # drawing a report takes seconds
+REPORTED = MESSY if "CI" in os.environ else ("strange_names", "everything")
+"""Drawing a report takes seconds."""
 NAMES = [pytest.param(name, marks=needs_pyarrow) if name == "parquet" else name for name in MESSY]
 
 
