@@ -24,7 +24,7 @@ import optuna
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from step_parts import Step, random_rows, sgemm_peak
-from stopwatch import IMPORT, REST, START
+from stopwatch import IMPORT, REST, START, Stopwatch
 from threadpoolctl import threadpool_limits
 from tutorial import header, table, write
 
@@ -122,6 +122,16 @@ def watched(words: Sequence[str]) -> Watched:
         seconds[phase, part] = seconds.get((phase, part), 0.0) + spent
     steps = {tuple(shape): n for shape, n in told["trained"]}
     return Watched(ended - begun, seconds, imports, steps, told["entered"])
+
+
+def cost_of_a_part(n: int = 10_000) -> float:
+    """Seconds that it takes to time a part."""
+    watch = Stopwatch()
+    begun = time.perf_counter()
+    for _ in range(n):
+        watch.enter(REST)
+        watch.leave()
+    return (time.perf_counter() - begun) / n
 
 
 # --- the same steps again -------------------------------------------------------------------------
@@ -259,8 +269,9 @@ def report(
         f"Without the watch the same takes {np.median(bares):.2f} s, with it "
         f"{np.median([each.wall for each in runs]):.2f} s (medians of {len(runs)}, in turn); the "
         f"differences lie between {cost.min():+.2f} and {cost.max():+.2f} s, their median is "
-        f"{np.median(cost):+.2f} s. The table is the run of median length, {run.wall:.2f} s; the "
-        f"watch was read {run.entered:,} times in it.",
+        f"{np.median(cost):+.2f} s. The table is the run of median length, {run.wall:.2f} s; "
+        f"{run.entered:,} parts were timed in it, which took {run.entered * cost_of_a_part():.3f} "
+        "s if they take what empty ones do.",
         "",
         *table(("part (s)", "what", *PHASES, "all", "share"), rows(run)),
         "",
@@ -320,7 +331,7 @@ def draw(run: Watched, training: Training) -> Figure:
     above.legend(title="in", fontsize="small", loc="lower right")
     above.set_title(f"lrtune search digits: {run.wall:.1f} s", fontsize="medium")
     names = (
-        "arithmetic at the machine's peak",
+        "arithmetic at peak",
         "matrix products alone",
         "all NumPy calls",
         "steps",

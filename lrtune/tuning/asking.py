@@ -35,7 +35,7 @@ __all__ = [
 
 BLOCK_SIZE = 16
 """Settings asked for at once."""
-TOLD, TOLD_BEST = 256, 64
+TOLD, TOLD_BEST = 128, 48
 """Finished trials that TPE is told of at most, and how many of them are the best ones."""
 
 
