@@ -47,7 +47,8 @@ def test_of_many_trials_the_best_and_a_sample_are_told_in_their_order() -> None:
     assert numbers == sorted(set(numbers))
     assert {trial.number for trial in complete[:TOLD_BEST]} <= set(numbers)
     diverged = [trial for trial in told if trial.user_attrs["diverged"]]
-    assert 20 <= len(diverged) <= 60  # a fifth of the sample, so the cliff stays known
+    share = len(diverged) / (TOLD - TOLD_BEST)
+    assert 0.1 < share < 0.4  # about a fifth of the sample, so the cliff stays known
 
 
 def test_the_sample_is_a_pure_function_of_the_seed() -> None:
