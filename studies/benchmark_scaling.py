@@ -305,7 +305,7 @@ def report(
         f"Milliseconds per trial; iris, 50-12, one replicate, no confirmation, α₀ from "
         f"{TRIAL_RATES[0]:g} to {TRIAL_RATES[1]:g} (no range test), a journal file. With "
         f"{FEW_EPOCHS} epochs asking and recording show; {MANY_EPOCHS} are the default (medians of "
-        f"{min(3, repetitions)}, as the longest takes half a minute). Bar: at most 2× that of "
+        f"{min(3, repetitions)}, as the longest takes over 20 s). Bar: at most 2× that of "
         f"{sizes.trials[0]} trials.",
         "",
         *table(

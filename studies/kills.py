@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import platform
 import signal
+import sys
 import tempfile
 import time
 import warnings
@@ -151,7 +152,9 @@ def main() -> None:
     """Print the table and write it down."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--instants", type=int, default=200)
-    wanted = parser.parse_args().instants
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    wanted = options.instants
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     expected, seconds = uninterrupted()
     found: list[Killed] = []
@@ -175,7 +178,8 @@ def main() -> None:
         f"{sum(bool(each.left_over) for each in found)} |",
     ]
     print("\n".join(lines))
-    RESULTS.write_text("\n".join(lines) + "\n")
+    options.results.write_text("\n".join(lines) + "\n")
+    sys.exit(not all(each.same and not each.left_over for each in found))
 
 
 if __name__ == "__main__":

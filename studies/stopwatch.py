@@ -104,6 +104,8 @@ class Stopwatch:
 
 def watch_search(watch: Stopwatch, trained: Counter[tuple[Any, ...]]) -> None:
     """Watch the parts of a search, and count the steps trained by the shape of their arrays."""
+    for name in ("sklearn.pipeline", "lrtune.data", "lrtune.tuning.search"):
+        importlib.import_module(name)  # in the command's own order, on which the time depends
     import optuna
 
     import lrtune.data

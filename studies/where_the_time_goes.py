@@ -98,8 +98,9 @@ def timed(command: Sequence[str], words: Sequence[str]) -> tuple[float, float]:
 
 
 def bare(words: Sequence[str]) -> float:
-    """Wall time of a search as a user runs it."""
-    begun, ended = timed(["-m", "lrtune"], words)
+    """Wall time of a search, started as the installed ``lrtune`` starts it."""
+    program = "import sys; from lrtune.cli import main; main(sys.argv[1:])"
+    begun, ended = timed(["-c", program], words)
     return ended - begun
 
 
