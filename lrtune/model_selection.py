@@ -42,9 +42,10 @@ from lrtune.tuning.metrics import (
     require_no_metadata,
 )
 from lrtune.tuning.preparation import require_network, split_pipeline
+from lrtune.tuning.record import Record, recorded_seed
 from lrtune.tuning.search import search
 from lrtune.tuning.space import Space
-from lrtune.tuning.storage import Record, quiet_optuna, recorded_seed
+from lrtune.tuning.storage import quiet_optuna
 from lrtune.tuning.tables import cv_results, metric_names
 
 __all__ = ["LearningRateSearchCV"]

@@ -37,9 +37,9 @@ from lrtune.replicates import draw_replicates, make_replicates
 from lrtune.tuning import asking
 from lrtune.tuning.outcomes import judge
 from lrtune.tuning.preparation import prepare
+from lrtune.tuning.record import Record
 from lrtune.tuning.search import Searched, search
 from lrtune.tuning.space import Setting, Space
-from lrtune.tuning.storage import Record
 
 Array = npt.NDArray[Any]
 COLUMNS, CLASSES, BLOCK = 50, 3, 16

@@ -114,7 +114,7 @@ def watch_search(watch: Stopwatch, trained: Counter[tuple[Any, ...]]) -> None:
     from lrtune.training.passes import Passes
     from lrtune.training.population import Population
     from lrtune.tuning import asking
-    from lrtune.tuning.storage import Record
+    from lrtune.tuning.record import Record
 
     # the phases
     watch.watch(searching, "edge_range", REST, "range test")

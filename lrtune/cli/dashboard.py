@@ -59,7 +59,7 @@ def _rights(*, writable: bool) -> str:
 
 def _latest(opened: Any) -> str:
     """What was found in the latest of lrtune's studies, or else the list of studies."""
-    from lrtune.tuning.storage import CONFIGURATION
+    from lrtune.tuning.record import CONFIGURATION
 
     known = [
         each._study_id for each in opened.get_all_studies() if CONFIGURATION in each.user_attrs

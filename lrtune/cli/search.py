@@ -68,8 +68,8 @@ def command(
         warnings.simplefilter("ignore")  # until the command line is done
 
     from lrtune.cli.environment import environment
+    from lrtune.tuning.record import Record
     from lrtune.tuning.recorded import ENVIRONMENT
-    from lrtune.tuning.storage import Record
 
     say, told = partial(_say, quiet=quiet), Task.of(ctx.params)
     dataset = told.load()

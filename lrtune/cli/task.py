@@ -11,8 +11,8 @@ from lrtune.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
     from lrtune.data import Dataset
+    from lrtune.tuning.record import Record
     from lrtune.tuning.result import SearchResult
-    from lrtune.tuning.storage import Record
 
 __all__ = ["STANDARD_INPUT", "TASK", "Task"]
 

@@ -17,7 +17,7 @@ from lrtune.cli.task import Task
 from lrtune.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
-    from lrtune.tuning.storage import Record
+    from lrtune.tuning.record import Record
 
 __all__ = ["command"]
 
@@ -69,8 +69,8 @@ def command(
         warnings.simplefilter("ignore")
 
     from lrtune.tuning.networked import network_file_system
+    from lrtune.tuning.record import Record
     from lrtune.tuning.sharing import draw_worker
-    from lrtune.tuning.storage import Record
 
     kind = network_file_system(storage)
     if kind is not None:
@@ -102,6 +102,6 @@ def command(
 
 
 def _join(storage: str, name: str, configuration: Mapping[str, Any]) -> Record:
-    from lrtune.tuning.storage import Record
+    from lrtune.tuning.record import Record
 
     return Record.join(storage, name, configuration)

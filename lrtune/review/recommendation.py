@@ -11,15 +11,9 @@ import optuna
 from lrtune.exceptions import InvalidInputError
 from lrtune.training.schedules import Schedule
 from lrtune.tuning.confirmation import Confirmation
+from lrtune.tuning.record import CONFIGURATION, CONFIRMATION
 from lrtune.tuning.space import Setting
-from lrtune.tuning.storage import (
-    CONFIGURATION,
-    CONFIRMATION,
-    DEFAULT_STORAGE,
-    open_storage,
-    public_name,
-    quiet_optuna,
-)
+from lrtune.tuning.storage import DEFAULT_STORAGE, open_storage, public_name, quiet_optuna
 from lrtune.tuning.trials import best_trial
 
 __all__ = [

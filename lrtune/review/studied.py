@@ -20,9 +20,10 @@ from lrtune.tuning.advice import FEW_ROWS, NOT_CONFIRMED, advise
 from lrtune.tuning.confirmation import Confirmation
 from lrtune.tuning.metrics import LOSS
 from lrtune.tuning.range_result import Spread
+from lrtune.tuning.record import CONFIGURATION, CONFIRMATION
 from lrtune.tuning.recorded import ENDING, ENVIRONMENT, PLAN, Ending, Plan
 from lrtune.tuning.space import Setting, Space
-from lrtune.tuning.storage import CONFIGURATION, CONFIRMATION, DEFAULT_STORAGE, public_name
+from lrtune.tuning.storage import DEFAULT_STORAGE, public_name
 from lrtune.tuning.trials import TrialCounts, best_trial, complete_trials
 
 __all__ = ["OUTCOMES", "Studied", "outcome", "read_study", "study_of"]

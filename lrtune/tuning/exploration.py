@@ -21,8 +21,8 @@ from lrtune.tuning.asking import BLOCK_SIZE, Asker, keep_notes
 from lrtune.tuning.metrics import Objective
 from lrtune.tuning.outcomes import judge
 from lrtune.tuning.preparation import Prepared
+from lrtune.tuning.record import Record
 from lrtune.tuning.space import Setting, Space
-from lrtune.tuning.storage import Record
 from lrtune.tuning.trials import to_trial
 
 __all__ = ["Exploration", "explore"]

@@ -17,7 +17,7 @@ import numpy as np
 
 from lrtune.exceptions import NothingCompletedError
 from lrtune.tuning.preparation import Prepared
-from lrtune.tuning.storage import Record
+from lrtune.tuning.record import Record
 
 __all__ = ["ENDING", "ENVIRONMENT", "Ending", "PLAN", "Plan", "noting_failure"]
 

@@ -32,11 +32,11 @@ from lrtune.tuning.exploration import Exploration, explore
 from lrtune.tuning.metrics import Objective, stable_repr
 from lrtune.tuning.preparation import Prepared, check_space, default_setting, prepare
 from lrtune.tuning.range_test import Edges, edge_range
+from lrtune.tuning.record import CONFIRMATION, SHARED, Record
 from lrtune.tuning.recorded import Ending, Plan, noting_failure
 from lrtune.tuning.result import SearchResult, Seconds
 from lrtune.tuning.sharing import once, patience
 from lrtune.tuning.space import Setting, Space
-from lrtune.tuning.storage import CONFIRMATION, SHARED, Record
 from lrtune.tuning.trials import EPOCHS, SCORE, TrialCounts, best_trial
 
 __all__ = ["Progress", "Searched", "configuration", "search"]

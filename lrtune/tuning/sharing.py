@@ -15,7 +15,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from lrtune.tuning.storage import Record
+from lrtune.tuning.record import Record
 from lrtune.tuning.trials import SECONDS
 
 __all__ = ["OF_TRIALS", "POLL_SECONDS", "draw_worker", "once", "patience"]

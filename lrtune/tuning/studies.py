@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import optuna
 
 from lrtune.tuning.confirmation import Confirmation
+from lrtune.tuning.record import CONFIGURATION, CONFIRMATION
 from lrtune.tuning.space import Setting
-from lrtune.tuning.storage import CONFIGURATION, CONFIRMATION, open_storage
+from lrtune.tuning.storage import open_storage
 from lrtune.tuning.trials import TrialCounts, best_trial
 
 __all__ = ["StudySummary", "summarise_studies"]

@@ -37,9 +37,9 @@ from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.outcomes import Outcome, judge
 from lrtune.tuning.preparation import prepare
 from lrtune.tuning.profile import FACTORS
+from lrtune.tuning.record import Record
 from lrtune.tuning.search import Searched, search
 from lrtune.tuning.space import LEARNING_RATE_FREE, Setting, Space
-from lrtune.tuning.storage import Record
 from lrtune.tuning.trials import to_trial
 
 EPOCHS = 5

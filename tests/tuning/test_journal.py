@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from lrtune.exceptions import RecordLostError, RecordWarning
 from lrtune.tuning.journal import LOCK_SECONDS, BlockJournal
-from lrtune.tuning.storage import Record
+from lrtune.tuning.record import Record
 
 FACTS = {"dataset": "iris"}
 

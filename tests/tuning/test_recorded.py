@@ -13,10 +13,11 @@ from sklearn.datasets import load_iris
 from lrtune import MLPClassifier
 from lrtune.exceptions import NothingCompletedError
 from lrtune.replicates import make_replicates
+from lrtune.tuning.record import Record
 from lrtune.tuning.recorded import ENDING, PLAN, Ending, Plan, noting_failure
 from lrtune.tuning.search import search
 from lrtune.tuning.space import Space
-from lrtune.tuning.storage import Record, open_storage
+from lrtune.tuning.storage import open_storage
 
 
 @pytest.fixture

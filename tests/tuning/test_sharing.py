@@ -10,8 +10,8 @@ import optuna
 import pytest
 
 from lrtune.exceptions import InvalidInputError
+from lrtune.tuning.record import SHARED, Record
 from lrtune.tuning.sharing import draw_worker, once, patience
-from lrtune.tuning.storage import SHARED, Record
 
 FACTS = {"dataset": "iris", "version": "1"}
 STORAGES = ["record.journal", "sqlite:///record.db"]

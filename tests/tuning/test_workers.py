@@ -21,10 +21,11 @@ from lrtune import MLPClassifier
 from lrtune.exceptions import InvalidInputError, RecordLostError, RecordWarning
 from lrtune.replicates import draw_replicates, make_replicates
 from lrtune.tuning.asking import BLOCK_SIZE
+from lrtune.tuning.record import Record
 from lrtune.tuning.search import Searched, search
 from lrtune.tuning.sharing import draw_worker
 from lrtune.tuning.space import Space
-from lrtune.tuning.storage import Record, open_storage
+from lrtune.tuning.storage import open_storage
 
 context = multiprocessing.get_context("spawn")
 

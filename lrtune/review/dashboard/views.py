@@ -31,7 +31,7 @@ from lrtune.review.dashboard.charts import CHARTS
 from lrtune.review.dashboard.notes import study_note, trial_note
 from lrtune.review.dashboard.pictures import draw_trial, pictured
 from lrtune.review.studied import Studied, outcome, study_of
-from lrtune.tuning.storage import CONFIGURATION
+from lrtune.tuning.record import CONFIGURATION
 
 __all__ = ["Annotations", "NoFiles"]
 
