@@ -102,6 +102,7 @@ def test_review_never_trains(module: str) -> None:
         "lrtune.estimators",
         "lrtune.tuning.search",
         "lrtune.tuning.outcomes",
+        "lrtune.tuning.replicated",
     }
 
     assert not own_imports(module) & trainers

@@ -13,7 +13,7 @@ from sklearn.metrics import check_scoring
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.tuning.outcomes import Scorers
+from lrtune.tuning.replicated import Scorers
 
 __all__ = [
     "LOSS",

@@ -7,7 +7,8 @@ import pytest
 from optuna.trial import FrozenTrial
 
 from lrtune.tuning.asking import BLOCK_SIZE, TOLD, TOLD_BEST, ask_block, telling
-from lrtune.tuning.outcomes import DivergedAt, Outcome
+from lrtune.tuning.outcomes import Outcome
+from lrtune.tuning.replicated import DivergedAt
 from lrtune.tuning.space import Setting, Space
 from lrtune.tuning.trials import to_trial
 

@@ -18,7 +18,8 @@ from lrtune.exceptions import InvalidInputError, NothingCompletedError
 from lrtune.replicates import make_replicates
 from lrtune.tuning.asking import BLOCK_SIZE, ask_block
 from lrtune.tuning.dimensions import Dimension
-from lrtune.tuning.outcomes import DivergedAt, Outcome
+from lrtune.tuning.outcomes import Outcome
+from lrtune.tuning.replicated import DivergedAt
 from lrtune.tuning.search import Progress, Searched, search
 from lrtune.tuning.space import Setting, Space
 from lrtune.tuning.trials import to_trial
