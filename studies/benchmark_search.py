@@ -2,7 +2,8 @@
 
 The same data, network, epochs and number of trials, on one replicate (one split) and without
 confirmation, one process, one BLAS thread; then lrtune with its defaults (three replicates, and
-confirmation). Every repetition runs each of them once, in turn; ratios are taken within it.
+confirmation). Every repetition runs each of them once, in turn; ratios are taken within it. What
+bounds lrtune is measured after that (`search_parts.py`).
 
     python studies/benchmark_search.py [--repetitions 5]
 """
@@ -23,6 +24,7 @@ import optuna
 import sklearn
 from careless import Problem, Split, final_loss, halving, optuna_tpe
 from regret import lrtune_with, problem_of
+from search_parts import parts_of
 from threadpoolctl import threadpool_limits
 
 import lrtune
@@ -101,6 +103,22 @@ def measure(problem: Problem, repetitions: int) -> dict[str, np.ndarray]:
     return {name: np.array(rows) for name, rows in told.items()}
 
 
+def bounds(problem: Problem, peers: dict[str, float]) -> list[str]:
+    """A table of what lrtune's searches take, and of the ratios that no faster step could pass."""
+    lines = [
+        "| seconds | all | asking | evaluating | training | its NumPy calls | its products | steps "
+        "| no faster than, to each peer |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, method in OWN.items():
+        parts = parts_of(partial(method, problem, TRIALS, 1))
+        spent = (parts.total, parts.asking, parts.evaluating, parts.training, parts.calls)
+        cells = [f"{value:.2f}" for value in (*spent, parts.products)]
+        ratios = ", ".join(f"{seconds / parts.least:.1f}×" for seconds in peers.values())
+        lines.append(f"| {' | '.join([name, *cells, f'{parts.steps:,}', ratios])} |")
+    return lines
+
+
 def main() -> None:
     """Print the tables and write them down."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -118,7 +136,9 @@ def main() -> None:
         "",
         "Ratio: seconds of the peer to those of lrtune on one replicate without confirmation, and "
         "to those of lrtune with its defaults. Loss: of the recommended setting, trained by "
-        "scikit-learn on the peers' split.",
+        "scikit-learn on the peers' split. Below, what lrtune spends one such search on, watched; "
+        "what the NumPy calls of its training steps, and their matrix products, take when "
+        "run alone; and the ratios if training took its products alone, all else being as it is.",
     ]
     with threadpool_limits(1, user_api="blas"):
         for name in ("iris", "digits"):
@@ -138,6 +158,8 @@ def main() -> None:
                     f"| {method} | {seconds:.2f} | {np.median(rows[:, 0] / one):.1f}× "
                     f"| {np.median(rows[:, 0] / full):.1f}× | {loss:.3f} |"
                 )
+            peers = {peer: float(np.median(told[peer][:, 0])) for peer in PEERS}
+            lines += ["", *bounds(problem, peers)]
     print("\n".join(lines))
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")

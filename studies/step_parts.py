@@ -7,13 +7,14 @@ reading rows.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 import lrtune.training.passes
 import lrtune.training.population
@@ -28,6 +29,8 @@ SQUARES = (1024, 1536, 2048)
 """Sizes of the matrices whose products tell what the machine can do."""
 WARM_UP = 10
 """Rounds that are not measured: Python makes code faster as it runs it more often."""
+ARRAYS, STEPS = 3, 40
+"""New arrays for each shape (where they lie in memory matters), and steps in a round on them."""
 MADE = ("empty", "empty_like", "ones", "repeat", "zeros")
 
 
@@ -197,3 +200,41 @@ def sgemm_peak(repetitions: int = 4) -> float:
         for _ in range(repetitions):
             best = max(best, 2 * n**3 / seconds(lambda: np.matmul(a, b, out=out)))  # noqa: B023
     return best
+
+
+@dataclass(frozen=True)
+class Training:
+    """Seconds that the steps of a search take when they are made again, and parts of them.
+
+    Attributes
+    ----------
+    arithmetic : float
+        At the rate of a large product.
+    products, calls, steps : float
+        The matrix products alone, all NumPy calls, whole steps.
+    peak : float
+        That rate, in operations per second.
+    """
+
+    arithmetic: float
+    products: float
+    calls: float
+    steps: float
+    peak: float
+
+
+def train_again(steps: Mapping[tuple[int, ...], int], rounds: int) -> Training:
+    """Measure each shape, several times on new arrays, and multiply by its number of steps."""
+    flops, sums, peak = 0.0, np.zeros(3), 0.0
+    with threadpool_limits(1, user_api="blas"):
+        for (n_inputs, *hidden, n_outputs, n_settings, n_rows), n_steps in steps.items():
+            rows = random_rows(STEPS * n_rows, n_inputs, n_outputs)
+            times = []
+            for _ in range(ARRAYS):
+                step = Step(rows, tuple(hidden), n_rows, n_settings)
+                parts = step.measure(rounds)
+                times.append([parts.products, parts.calls, parts.step])
+            flops += n_steps * step.flops
+            sums += n_steps * np.median(times, axis=0)
+            peak = max(peak, sgemm_peak(1))
+    return Training(flops / peak, *sums.tolist(), peak)

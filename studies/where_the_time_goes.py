@@ -23,9 +23,8 @@ import numpy as np
 import optuna
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from step_parts import Step, random_rows, sgemm_peak
+from step_parts import ARRAYS, Training, train_again
 from stopwatch import IMPORT, REST, START, Stopwatch
-from threadpoolctl import threadpool_limits
 from tutorial import header, table, write
 
 from lrtune.review.plots import COLOURS
@@ -52,8 +51,8 @@ PARTS = {
     PYTHON_ENDS: "from its last line until the process is gone",
 }
 """The parts, and what they are."""
-ARRAYS, ROUNDS, STEPS = 3, 7, 40
-"""New arrays for each shape (where they lie in memory matters), rounds on them, steps in each."""
+ROUNDS = 7
+"""Of measurement, for each shape of arrays."""
 
 
 # --- the search, watched and not -----------------------------------------------------------------
@@ -133,47 +132,6 @@ def cost_of_a_part(n: int = 10_000) -> float:
         watch.enter(REST)
         watch.leave()
     return (time.perf_counter() - begun) / n
-
-
-# --- the same steps again -------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Training:
-    """Seconds that the steps of a search take when they are made again, and parts of them.
-
-    Attributes
-    ----------
-    arithmetic : float
-        At the rate of a large product.
-    products, calls, steps : float
-        The matrix products alone, all NumPy calls, whole steps.
-    peak : float
-        That rate, in operations per second.
-    """
-
-    arithmetic: float
-    products: float
-    calls: float
-    steps: float
-    peak: float
-
-
-def train_again(steps: dict[tuple[int, ...], int], rounds: int) -> Training:
-    """Measure each shape, several times on new arrays, and multiply by its number of steps."""
-    flops, sums, peak = 0.0, np.zeros(3), 0.0
-    with threadpool_limits(1, user_api="blas"):
-        for (n_inputs, *hidden, n_outputs, n_settings, n_rows), n_steps in steps.items():
-            rows = random_rows(STEPS * n_rows, n_inputs, n_outputs)
-            times = []
-            for _ in range(ARRAYS):
-                step = Step(rows, tuple(hidden), n_rows, n_settings)
-                parts = step.measure(rounds)
-                times.append([parts.products, parts.calls, parts.step])
-            flops += n_steps * step.flops
-            sums += n_steps * np.median(times, axis=0)
-            peak = max(peak, sgemm_peak(1))
-    return Training(flops / peak, *sums.tolist(), peak)
 
 
 # --- the same imports again -----------------------------------------------------------------------

@@ -166,3 +166,18 @@ def test_a_process_tells_what_it_held_at_most(what: str) -> None:
     told = subprocess.run(command, check=True, capture_output=True, text=True)
 
     assert int(told.stdout) >= 2000 * 50 * 4
+
+
+def test_a_search_is_bound_by_its_products() -> None:
+    Passes = importlib.import_module("lrtune.training.passes").Passes  # noqa: N806
+    before = Passes.read
+    regret = study("regret")
+    problem = regret.problem_of("iris")
+    parts = study("search_parts").parts_of(
+        lambda: regret.lrtune_with(n_replicates=1)(problem, 4, 0), rounds=1
+    )
+
+    assert Passes.read is before
+    assert 0 < parts.products <= parts.calls
+    assert 0 < parts.asking + parts.training + parts.evaluating < parts.total
+    assert parts.least == parts.total - parts.training + parts.products
