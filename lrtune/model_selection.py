@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import operator
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from copy import copy, deepcopy
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -28,12 +27,12 @@ from sklearn.utils.metadata_routing import (
     MethodMapping,
     process_routing,
 )
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import _check_sample_weight
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.replicates import Replicate
+from lrtune.refitted import Refitted
+from lrtune.splits import fresh_splits, replicates_of
 from lrtune.tuning.metrics import (
     LOSS,
     Objective,
@@ -53,22 +52,7 @@ __all__ = ["LearningRateSearchCV"]
 Array = npt.NDArray[Any]
 
 
-def _best_has(method: str) -> Callable[[Any], bool]:
-    """Whether the estimator, or the best one, has a method (for ``available_if``)."""
-
-    def check(search: LearningRateSearchCV) -> bool:
-        if not search.refit:
-            raise AttributeError(
-                f"{method} needs a refitted estimator, but this search was made with refit=False: "
-                "set refit=True, or fit an estimator with best_params_"
-            )
-        getattr(getattr(search, "best_estimator_", search.estimator), method)
-        return True
-
-    return check
-
-
-class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
+class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
     """Search for the learning rate of an estimator by cross-validation.
 
     Each setting of initial rate, decay type and decay rate is trained on every split of the
@@ -243,14 +227,14 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         cv = check_cv(self.cv, y, classifier=is_classifier(network))
         splitter_params, fit_params = self._route(params, cv)
         seed = self._seed()
-        replicates = _replicates(cv.split(X, y, **splitter_params), seed)
-        fresh = (
-            Replicate(train, test, _seed_of(seed, len(replicates) + number))
-            for number, (train, test) in enumerate(
-                pair
-                for splitter in _fresh_splitters(cv, seed)
-                for pair in splitter.split(X, y, **splitter_params)
+        replicates = tuple(replicates_of(cv.split(X, y, **splitter_params), seed))
+        if not replicates:
+            raise InvalidInputError(
+                "cv must give at least one split, but gave none: a generator can be used only "
+                "once, give a list or a splitter"
             )
+        fresh = replicates_of(
+            fresh_splits(cv, X, y, splitter_params, seed), seed, first=len(replicates)
         )
         space = Space.of(self.space, network.max_iter)
         objective, scorer = make_objective(self.estimator, self.scoring, self.refit)
@@ -393,8 +377,6 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         weight = fit_params.get(name)
         return None if weight is None else _check_sample_weight(weight, X)
 
-    # --- what the best estimator can do -------------------------------------------------------
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         own = get_tags(self.estimator)
@@ -404,80 +386,6 @@ class LearningRateSearchCV(MetaEstimatorMixin, BaseEstimator):
         tags.target_tags = deepcopy(own.target_tags)
         tags.input_tags = deepcopy(own.input_tags)
         return tags
-
-    @property
-    def classes_(self) -> Array:
-        """The class labels, of `best_estimator_`."""
-        _best_has("classes_")(self)
-        classes: Array = self.best_estimator_.classes_
-        return classes
-
-    @property
-    def feature_names_in_(self) -> Array:
-        """Names of the columns, of `best_estimator_`."""
-        if not hasattr(self, "best_estimator_"):
-            raise AttributeError(
-                f"{type(self).__name__} object has no feature_names_in_ attribute."
-            )
-        names: Array = self.best_estimator_.feature_names_in_
-        return names
-
-    @property
-    def n_features_in_(self) -> int:
-        """Number of columns, of `best_estimator_`."""
-        if not hasattr(self, "best_estimator_"):
-            raise AttributeError(f"{type(self).__name__} object has no n_features_in_ attribute.")
-        return int(self.best_estimator_.n_features_in_)
-
-    @available_if(_best_has("predict"))  # type: ignore[untyped-decorator]
-    def predict(self, X: Any) -> Array:
-        """Predict with the best estimator."""
-        check_is_fitted(self)
-        predicted: Array = self.best_estimator_.predict(X)
-        return predicted
-
-    @available_if(_best_has("predict_proba"))  # type: ignore[untyped-decorator]
-    def predict_proba(self, X: Any) -> Array:
-        """Class probabilities of the best estimator."""
-        check_is_fitted(self)
-        probabilities: Array = self.best_estimator_.predict_proba(X)
-        return probabilities
-
-    @available_if(_best_has("score"))  # type: ignore[untyped-decorator]
-    def score(self, X: Any, y: Any = None) -> float:
-        """Score of the best estimator, by `scoring` if it is given, else by its own."""
-        check_is_fitted(self)
-        scorer = self.scorer_[self.refit] if isinstance(self.scorer_, dict) else self.scorer_
-        told = scorer(self.best_estimator_, X, y)
-        return float(told[self.refit] if isinstance(told, Mapping) else told)
-
-
-def _replicates(splits: Any, seed: int) -> tuple[Replicate, ...]:
-    """Each split with a seed of its own for initial weights and shuffling."""
-    pairs = list(splits)
-    if not pairs:
-        raise InvalidInputError(
-            "cv must give at least one split, but gave none: a generator can be used only once, "
-            "give a list or a splitter"
-        )
-    return tuple(
-        Replicate(np.asarray(train), np.asarray(test), _seed_of(seed, number))
-        for number, (train, test) in enumerate(pairs)
-    )
-
-
-def _seed_of(seed: int, number: int) -> int:
-    """Seed of a replicate's initial weights and shuffling."""
-    return int(np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1)[0])
-
-
-def _fresh_splitters(cv: Any, seed: int) -> Iterator[Any]:
-    """A splitter again and again, each time with another seed if it draws at random."""
-    for number in itertools.count(1):
-        splitter = copy(cv)
-        if getattr(splitter, "shuffle", hasattr(cv, "random_state")):
-            splitter.random_state = _seed_of(seed + 1, number)
-        yield splitter
 
 
 def _study(trials: Any, name: str | None) -> optuna.Study:

@@ -1,0 +1,87 @@
+"""What a search can do once its best setting is refitted: what the best estimator can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy.typing as npt
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+__all__ = ["Refitted"]
+
+Array = npt.NDArray[Any]
+
+
+def _best_has(method: str) -> Callable[[Any], bool]:
+    """Whether the estimator, or the best one, has a method (for ``available_if``)."""
+
+    def check(search: Refitted) -> bool:
+        if not search.refit:
+            raise AttributeError(
+                f"{method} needs a refitted estimator, but this search was made with refit=False: "
+                "set refit=True, or fit an estimator with best_params_"
+            )
+        getattr(getattr(search, "best_estimator_", search.estimator), method)
+        return True
+
+    return check
+
+
+class Refitted:
+    """A mixin that hands on to `best_estimator_`, if there is one.
+
+    It needs `estimator` and `refit`, and once fitted `scorer_`.
+    """
+
+    estimator: Any
+    refit: Any
+    best_estimator_: Any
+    scorer_: Any
+
+    @property
+    def classes_(self) -> Array:
+        """The class labels, of `best_estimator_`."""
+        _best_has("classes_")(self)
+        classes: Array = self.best_estimator_.classes_
+        return classes
+
+    @property
+    def feature_names_in_(self) -> Array:
+        """Names of the columns, of `best_estimator_`."""
+        if not hasattr(self, "best_estimator_"):
+            raise AttributeError(
+                f"{type(self).__name__} object has no feature_names_in_ attribute."
+            )
+        names: Array = self.best_estimator_.feature_names_in_
+        return names
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of columns, of `best_estimator_`."""
+        if not hasattr(self, "best_estimator_"):
+            raise AttributeError(f"{type(self).__name__} object has no n_features_in_ attribute.")
+        return int(self.best_estimator_.n_features_in_)
+
+    @available_if(_best_has("predict"))  # type: ignore[untyped-decorator]
+    def predict(self, X: Any) -> Array:
+        """Predict with the best estimator."""
+        check_is_fitted(self)
+        predicted: Array = self.best_estimator_.predict(X)
+        return predicted
+
+    @available_if(_best_has("predict_proba"))  # type: ignore[untyped-decorator]
+    def predict_proba(self, X: Any) -> Array:
+        """Class probabilities of the best estimator."""
+        check_is_fitted(self)
+        probabilities: Array = self.best_estimator_.predict_proba(X)
+        return probabilities
+
+    @available_if(_best_has("score"))  # type: ignore[untyped-decorator]
+    def score(self, X: Any, y: Any = None) -> float:
+        """Score of the best estimator, by `scoring` if it is given, else by its own."""
+        check_is_fitted(self)
+        scorer = self.scorer_[self.refit] if isinstance(self.scorer_, dict) else self.scorer_
+        told = scorer(self.best_estimator_, X, y)
+        return float(told[self.refit] if isinstance(told, Mapping) else told)
