@@ -28,6 +28,7 @@ __all__ = [
     "Loss",
     "Network",
     "Scratch",
+    "bits_of",
 ]
 
 Array = npt.NDArray[Any]
@@ -50,7 +51,19 @@ class Scratch(NamedTuple):
     """Zeros, not to be written to: NumPy compares two arrays faster than an array and a number."""
     spare: Array
     """Of the layer's dtype."""
-    mask: npt.NDArray[np.bool_]
+    bits: tuple[Array, ...]
+    """Those of delta, of a and of `spare` (`bits_of`); none if there is no delta."""
+
+
+def bits_of(*arrays: Array) -> tuple[Array, ...]:
+    """Views of arrays of floats that show their bits as unsigned integers.
+
+    Examples
+    --------
+    >>> bits_of(np.array([0.0, 1.0], dtype="float32"))
+    (array([         0, 1065353216], dtype=uint32),)
+    """
+    return tuple(array.view(f"u{array.itemsize}") for array in arrays)
 
 
 class Activation(NamedTuple):
@@ -100,9 +113,11 @@ def _relu(z: Array, scratch: Scratch) -> None:
     np.maximum(z, scratch.zeros, out=z)
 
 
-def _relu_derivative(delta: Array, a: Array, scratch: Scratch) -> None:
-    np.greater(a, 0, out=scratch.mask)
-    np.multiply(delta, scratch.mask, out=delta)
+def _relu_derivative(delta: Array, a: Array, scratch: Scratch) -> None:  # noqa: ARG001
+    """Multiplies the bits by 1 where a is not 0: twice as fast as to multiply by a mask."""
+    delta_bits, a_bits, spare_bits = scratch.bits
+    np.sign(a_bits, out=spare_bits)
+    np.multiply(delta_bits, spare_bits, out=delta_bits)
 
 
 ACTIVATIONS: dict[str, Activation] = {

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lrtune.training.batches import Batches, TableRows
-from lrtune.training.network import ACTIVATIONS, LOSSES, Network, Scratch
+from lrtune.training.network import ACTIVATIONS, LOSSES, Network, Scratch, bits_of
 
 __all__ = ["FEWEST_COLUMNS", "Passes", "ROOM_BYTES", "Room"]
 
@@ -75,10 +75,8 @@ class Room:
         shapes = [(n_settings, n_rows, m + 1) for m in hidden]
         self.signals = [np.ones(shape, dtype=dtype) for shape in shapes]
         self.deltas = [np.empty(shape, dtype=dtype) for shape in shapes if backward]
-        self.scratch = [
-            Scratch(np.zeros(shape, dtype), np.empty(shape, dtype), np.empty(shape, bool))
-            for shape in shapes
-        ]
+        self.zeros = [np.zeros(shape, dtype=dtype) for shape in shapes]
+        self.spare = [np.empty(shape, dtype=dtype) for shape in shapes]
 
 
 def _pick(rows: Array | TableRows, picked: Array | slice) -> Array:
@@ -156,15 +154,18 @@ class Passes:
         self, room: Room, index: int, blocks: list[Array], gradients: list[Array] | None
     ) -> _Hidden:
         k, b = len(blocks[0]), self.n_rows
-        signal = room.signals[index][:k, :b]
+        signal, zeros, spare = (
+            arrays[index][:k, :b] for arrays in (room.signals, room.zeros, room.spare)
+        )
         delta = room.deltas[index][:k, :b] if gradients else None
+        bits = () if delta is None else bits_of(delta, signal, spare)
         return _Hidden(
             blocks[index],
             signal,
             signal[:, :, :-1],
             signal[:, :, -1],
             signal.swapaxes(1, 2),
-            Scratch(*(array[:k, :b] for array in room.scratch[index])),
+            Scratch(zeros, spare, bits),
             blocks[index + 1].swapaxes(1, 2),
             gradients[index + 1] if gradients else None,
             delta,

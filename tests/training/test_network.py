@@ -10,7 +10,7 @@ import pytest
 
 from lrtune.exceptions import InvalidInputError
 from lrtune.training.batches import Batches
-from lrtune.training.network import ACTIVATIONS, INITIALIZERS, LOSSES, Network, Scratch
+from lrtune.training.network import ACTIVATIONS, INITIALIZERS, LOSSES, Network, Scratch, bits_of
 from lrtune.training.optimizers import SGD
 from lrtune.training.population import EVALUATION_ROWS, Population
 
@@ -150,7 +150,7 @@ def test_the_loss_told_is_that_of_the_definition(loss: str, weighted: bool) -> N
 
 
 def scratch(z: Any) -> Scratch:
-    return Scratch(np.zeros_like(z), np.empty_like(z), np.empty(z.shape, dtype=bool))
+    return Scratch(np.zeros_like(z), np.empty_like(z), ())
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -168,6 +168,18 @@ def test_an_activation_holds_up_far_from_zero(activation: str) -> None:
     limits = {"identity": [-1e4, 1e4], "logistic": [0, 1], "relu": [0, 1e4], "tanh": [-1, 1]}
 
     assert limits[activation] == z.tolist()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_relus_derivative_is_one_above_zero_and_else_zero(dtype: str) -> None:
+    delta = np.random.default_rng(0).normal(size=8).astype(dtype)
+    a = np.array([0, 1, 1e-30, 0, 3e30, np.inf, 0, 1e-45], dtype=dtype)
+    expected = np.where(a > 0, delta, 0)
+    spare = np.empty_like(a)
+    work = Scratch(np.zeros_like(a), spare, bits_of(delta, a, spare))
+    ACTIVATIONS["relu"].multiply_by_derivative(delta, a, work)
+
+    assert np.array_equal(delta, expected)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
