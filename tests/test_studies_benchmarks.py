@@ -169,7 +169,7 @@ def test_a_process_tells_what_it_held_at_most(what: str) -> None:
 
 
 def test_a_search_is_bound_by_its_products() -> None:
-    Passes = importlib.import_module("lrtune.training.passes").Passes  # noqa: N806
+    Passes = importlib.import_module("lrtune.training.passes").Passes
     before = Passes.read
     regret = study("regret")
     problem = regret.problem_of("iris")
