@@ -17,6 +17,7 @@ FLOORS = {
     "lrtune._version": 0,
     "lrtune.exceptions": 0,
     "lrtune.files": 0,
+    "lrtune.masking": 0,
     "lrtune.training": 1,
     "lrtune.base": 2,
     "lrtune.callbacks": 2,

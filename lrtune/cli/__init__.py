@@ -10,9 +10,11 @@ import atexit
 import gc
 import importlib
 import io
+import os
 import signal
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import click
@@ -23,6 +25,7 @@ from lrtune.exceptions import (
     LrtuneError,
     LrtuneWarning,
 )
+from lrtune.masking import masked
 
 __all__ = ["COLLECTED_AFTER", "COMMANDS", "LazyGroup", "cli", "main"]
 
@@ -102,6 +105,9 @@ def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; bad input ends in one line on standard error and exit code 2."""
     words = sys.argv[1:] if arguments is None else arguments
     _collect_less()
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started this
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):  # R² may not be in the terminal's alphabet
         sys.stdout.reconfigure(errors="replace")
     try:
@@ -114,10 +120,10 @@ def main(arguments: list[str] | None = None) -> Any:
         sys.exit(2)
     except (click.ClickException, InvalidInputError) as error:
         message = error.format_message() if isinstance(error, click.ClickException) else str(error)
-        click.echo(f"lrtune: {' '.join(message.split())}", err=True)
+        click.echo(f"lrtune: {masked(' '.join(message.split()))}", err=True)
         sys.exit(2)
     except (LrtuneError, MemoryError, OSError) as error:
-        click.echo(f"lrtune: {error}", err=True)
+        click.echo(f"lrtune: {masked(str(error))}", err=True)
         sys.exit(1)
     except (KeyboardInterrupt, click.Abort) as error:
         click.echo("lrtune: interrupted", err=True)

@@ -13,6 +13,7 @@ import click
 from lrtune.cli.completion import complete_files
 from lrtune.cli.options import DecayList, HiddenSizes, PositiveFloat, RangeType
 from lrtune.exceptions import InvalidInputError
+from lrtune.masking import masked
 
 __all__ = ["FORMS", "Form", "config_option", "read_config"]
 
@@ -151,7 +152,7 @@ def _shown(value: Any) -> str:
     """A value as TOML has it, or nearly so."""
     if isinstance(value, bool):
         return str(value).lower()
-    text = (
+    text = masked(
         repr(value) if isinstance(value, str | int | float | list) else f"a {type(value).__name__}"
     )
     return text if len(text) <= 60 else f"{text[:60]}…"

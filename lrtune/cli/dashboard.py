@@ -44,10 +44,10 @@ def command(storage: str, port: int, show: bool, writable: bool) -> None:
         page = server.address + _latest(opened)
         click.echo(f"{public_name(storage)} at {server.address}/ {_rights(writable=writable)}")
         click.echo(f"start here: {page}")
-        click.echo("Ctrl-C stops it")
-        if show:
-            _open(page)
         try:
+            click.echo("Ctrl-C stops it")
+            if show:
+                _open(page)
             server.serve_forever()
         except KeyboardInterrupt:
             click.echo("stopped", err=True)

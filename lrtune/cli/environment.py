@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import platform
-import re
 import shlex
 from importlib import metadata
 from typing import Any
 
 from lrtune._version import __version__
+from lrtune.masking import masked
 
 __all__ = ["DEPENDENCIES", "command_line", "environment", "versions"]
 
 DEPENDENCIES = ("numpy", "scikit-learn", "optuna")
 """Those that a result depends on."""
-
-_SECRETS = (
-    (re.compile(r"(://[^/@\s:]*):[^\s]*@"), r"\1:***@"),
-    (re.compile(r"((?:pass|pwd|secret|token)\w*=)[^&\s]*", re.IGNORECASE), r"\1***"),
-)
 
 
 def versions() -> dict[str, str]:
@@ -40,12 +35,7 @@ def command_line(words: list[str]) -> str:
     >>> command_line(["search", "my iris.csv", "--storage=postgresql://me:secret@db/x"])
     "lrtune search 'my iris.csv' '--storage=postgresql://me:***@db/x'"
     """
-    shown = []
-    for word in words:
-        if "://" in word:
-            for pattern, mask in _SECRETS:
-                word = pattern.sub(mask, word)
-        shown.append(word)
+    shown = [masked(word) if "://" in word else word for word in words]
     return shlex.join(["lrtune", *shown])
 
 

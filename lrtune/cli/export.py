@@ -43,6 +43,7 @@ def command(
       lrtune export iris --to torch
       lrtune export iris --to optax --steps-per-epoch 100 --output schedule.py
     """
+    from lrtune.files import write_new_file
     from lrtune.review.recommendation import read_recommendation
 
     found = read_recommendation(study, storage)
@@ -50,8 +51,7 @@ def command(
     if output is None:
         click.echo(text, nl=False)
     else:
-        with output.open("x", encoding="utf-8") as file:
-            file.write(text)
+        write_new_file(output, text.encode())
     click.echo(f"trial {found.trial} of study {study!r}: {found.describe()}", err=True)
     if output is not None:
         click.echo(f"written: {output}", err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
+
+from lrtune.masking import MASK
 
 __all__ = ["Interrupted", "SIGNALS", "interruptible", "resumable"]
 
@@ -30,9 +31,18 @@ class Interrupted(KeyboardInterrupt):
         self.number = number
 
 
+_CAME: list[Interrupted] = []
+"""The first signal that came."""
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Inside, SIGINT and SIGTERM raise `Interrupted`; a second signal ends the process at once."""
+    """Inside, SIGINT and SIGTERM raise `Interrupted`; a second signal ends the process at once.
+
+    Libraries may swallow it, or make an error of their own of it, above all while they are
+    imported; so it is kept.
+    """
+    _CAME.clear()
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -41,34 +51,51 @@ def interruptible() -> Iterator[None]:
     def stop(number: int, _: Any) -> None:
         for each in SIGNALS:
             signal.signal(each, signal.SIG_DFL)
-        raise Interrupted(number)
+        _CAME.append(Interrupted(number))
+        raise _CAME[0]
 
     for number in SIGNALS:
         signal.signal(number, stop)
     try:
         yield
+    except Exception:
+        _raise_what_came()
+        raise
     finally:
-        for number, handler in before.items():
+        for number, handler in before.items() if not _CAME else ():
             signal.signal(number, handler)
+
+
+def _raise_what_came() -> None:
+    if _CAME:
+        raise _CAME[0] from None
 
 
 @contextmanager
 def resumable(ctx: click.Context) -> Iterator[Callable[[Any], None]]:
     """On a signal to stop, say what is kept and best so far, and print the line to resume."""
     latest: list[Any] = []
+
+    def remember(progress: Any) -> None:
+        latest.append(progress)
+        _raise_what_came()
+
     try:
-        yield latest.append
+        yield remember
     except KeyboardInterrupt:
         if latest:
+            from lrtune.cli.environment import command_line
+
             progress = latest[-1]
-            again = shlex.join(["lrtune", *_without_name(ctx.obj), "--name", progress.study])
+            again = command_line([*_without_name(ctx.obj), "--name", progress.study, "--resume"])
             if progress.best is not None:
                 click.echo(f"best so far: {_told(progress.best)}", err=True)
             click.echo(
-                f"{progress.finished} of {progress.total} trials are kept; go on with:\n"
-                f"  {again} --resume",
+                f"{progress.finished} of {progress.total} trials are kept; go on with:\n  {again}",
                 err=True,
             )
+            if MASK in again:
+                click.echo(f"where {MASK} stands for the password", err=True)
         raise
 
 

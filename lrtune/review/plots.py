@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lrtune.exceptions import InvalidInputError
+from lrtune.files import write_file
 from lrtune.training.schedules import Schedule
 
 if TYPE_CHECKING:
@@ -203,13 +205,16 @@ def save_figure(figure: Figure, path: Path) -> None:
         If the ending names no format, or the file cannot be written.
     """
     formats = figure.canvas.get_supported_filetypes()
-    if path.suffix.lstrip(".").lower() not in formats:
+    ending = path.suffix.lstrip(".").lower()
+    if ending not in formats:
         raise InvalidInputError(
             f"a figure's file must end in one of {', '.join(sorted(formats))}, "
             f"but got {path.name!r}"
         )
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=ending, dpi=150)
     try:
-        figure.savefig(path, dpi=150)
+        write_file(path, drawn.getvalue())
     except OSError as error:
         raise InvalidInputError(
             f"a figure's file must be writable, but {str(path)!r} gave: {error.strerror}"

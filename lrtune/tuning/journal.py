@@ -21,6 +21,7 @@ import optuna
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from lrtune.exceptions import RecordWarning
+from lrtune.tuning.unbroken import unbroken
 
 __all__ = ["BlockJournal", "LINE_START", "LOCK_SECONDS"]
 
@@ -31,12 +32,22 @@ LOCK_SECONDS = 3
 holds it for milliseconds."""
 
 
+class _Lock(JournalFileSymlinkLock):
+    """Optuna's lock; Optuna renames it first, and then leaves it behind if it is killed."""
+
+    def release(self) -> None:
+        try:
+            Path(self._lock_file).unlink()
+        except FileNotFoundError:
+            raise RuntimeError("the lock was not held") from None
+
+
 class BlockJournal(JournalFileBackend):
     """A journal file that can take a whole block of trials in one write."""
 
     def __init__(self, file_path: str) -> None:
         self._path = Path(file_path).absolute()  # wherever the program goes
-        self._lock = JournalFileSymlinkLock(str(self._path), grace_period=LOCK_SECONDS)
+        self._lock = _Lock(str(self._path), grace_period=LOCK_SECONDS)
         super().__init__(str(self._path), lock_obj=self._lock)
         # held open, so that its number is not given to another file once it is deleted
         descriptor = os.open(self._path, os.O_RDONLY)
@@ -44,6 +55,7 @@ class BlockJournal(JournalFileBackend):
         status = os.fstat(descriptor)
         self._identity = (status.st_dev, status.st_ino)
         self._held: list[dict[str, Any]] | None = None
+        self._is_alone = False
 
     def _found(self) -> tuple[int, int] | None:
         """Which file lies there now."""
@@ -112,25 +124,29 @@ class BlockJournal(JournalFileBackend):
         So whoever holds the kernel's lock knows that Optuna's, if it is taken, is not held by
         another lrtune process that is alive.
         """
+        if self._is_alone:
+            yield
+            return
         with self._path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            begun, verbosity = time.monotonic(), optuna.logging.get_verbosity()
-            optuna.logging.set_verbosity(optuna.logging.ERROR)  # it is said below
-            try:
-                self._lock.acquire()
-            finally:
-                optuna.logging.set_verbosity(verbosity)
-            try:
-                if time.monotonic() - begun > LOCK_SECONDS:
-                    warnings.warn(
-                        f"the lock on {self._path.name} was taken away: a run that was killed "
-                        "had left it behind",
-                        RecordWarning,
-                        stacklevel=4,
-                    )
-                yield
-            finally:
-                self._lock.release()
+            with unbroken():
+                begun, verbosity = time.monotonic(), optuna.logging.get_verbosity()
+                optuna.logging.set_verbosity(optuna.logging.ERROR)  # it is said below
+                try:
+                    self._lock.acquire()
+                finally:
+                    optuna.logging.set_verbosity(verbosity)
+                try:
+                    if time.monotonic() - begun > LOCK_SECONDS:
+                        warnings.warn(
+                            f"the lock on {self._path.name} was taken away: a run that was killed "
+                            "had left it behind",
+                            RecordWarning,
+                            stacklevel=4,
+                        )
+                    yield
+                finally:
+                    self._lock.release()
 
     def _torn(self) -> bytes:
         """What stands behind the last line end."""
@@ -178,8 +194,26 @@ class BlockJournal(JournalFileBackend):
                     file.flush()
                     os.fsync(file.fileno())
             except BaseException:  # a full disk, or an interruption
-                os.truncate(self._path, size)
-                raise
+                if self._path.stat().st_size < size + len(lines):
+                    os.truncate(self._path, size)
+                raise  # whole lines stay, others may have read them
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other writers out, so that what is read inside still holds when it is added to.
+
+        Raises
+        ------
+        OSError
+            If the file was deleted or replaced since it was opened.
+        """
+        self._require_same_file()
+        with self._locked():
+            self._is_alone = True
+            try:
+                yield
+            finally:
+                self._is_alone = False
 
     @contextmanager
     def block(self) -> Iterator[None]:

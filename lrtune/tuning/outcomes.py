@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
 
 from lrtune.base import one_blas_thread
 from lrtune.training.population import population_size
 from lrtune.training.schedules import DECAYS
 from lrtune.tuning.preparation import Prepared
+from lrtune.tuning.processes import in_processes
 from lrtune.tuning.replicated import DivergedAt, Lockstep, Prune, Scorers, Trained, join
 from lrtune.tuning.space import Setting
 
@@ -108,7 +109,7 @@ def judge(
                 tasks.append(Lockstep(own, stack, chunk, scorers, prune))
     with one_blas_thread():
         if n_workers > 1 and len(tasks) > 1:
-            parts = Parallel(n_jobs=n_workers)(delayed(_run)(task) for task in tasks)
+            parts = in_processes(_run, tasks, n_workers)
         else:
             parts = [task.run() for task in tasks]
     outcomes: dict[int, Outcome] = {}

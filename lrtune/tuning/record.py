@@ -8,8 +8,9 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -74,19 +75,15 @@ class Record:
         configuration : mapping
             What is searched, and how; JSON values.
         """
-        opened, journal = open_storage(storage)
+        opened, journal = open_storage(storage, mend=True)
         _require_writable(storage, journal)
-        for number in itertools.count(1):
-            wanted = name if number == 1 else f"{name}-{number}"
-            try:
-                with quiet_optuna():
-                    study = optuna.create_study(
-                        storage=opened, study_name=wanted, direction="minimize"
-                    )
-            except DuplicatedStudyError:
-                continue
-            break
-        study.set_user_attr(CONFIGURATION, dict(configuration))
+        try:
+            study = _new_study(opened, name)
+            study.set_user_attr(CONFIGURATION, dict(configuration))
+        except OSError as error:
+            raise InvalidInputError(
+                f"storage must have space and be writable, but {storage!r} gave: {error.strerror}"
+            ) from error
         return cls(study, public_name(storage), journal)
 
     @classmethod
@@ -98,7 +95,7 @@ class Record:
         InvalidInputError
             If there is no such study, or if it was searched with another configuration.
         """
-        opened, journal = open_storage(storage, must_exist=True)
+        opened, journal = open_storage(storage, must_exist=True, mend=True)
         _require_writable(storage, journal)
         _require_study(opened, storage, name)
         with quiet_optuna():
@@ -196,6 +193,14 @@ class Record:
         RecordLostError
             If the record cannot be written any more.
         """
+        with ExitStack() as alone:  # a database has no lock to be had
+            if self._journal is not None:
+                self._reaching(partial(alone.enter_context, self._journal.alone()))
+            self._push(trials, known, worker)
+
+    def _push(
+        self, trials: Sequence[FrozenTrial], known: Sequence[FrozenTrial], worker: int
+    ) -> None:
         held = self.pull()
         n_own, n_known = (_count(some, worker) for some in (held, known))
         if n_own != n_known:
@@ -249,6 +254,11 @@ class Record:
 
         return self._reaching(make)
 
+    def is_claimed(self, name: str) -> bool:
+        """Whether a name is claimed, here or elsewhere."""
+        storage = self.study._storage
+        return self._reaching(lambda: name in optuna.get_all_study_names(storage))
+
     def release(self, name: str) -> None:
         """Take a claim back, if it is there."""
 
@@ -273,6 +283,14 @@ class Record:
             f"the record {self.storage} can no longer be used ({type(error).__name__}{told}); the "
             "trials recorded before are not touched"
         )
+
+
+def _new_study(opened: BaseStorage, name: str) -> optuna.Study:
+    for number in itertools.count(1):
+        wanted = name if number == 1 else f"{name}-{number}"
+        with suppress(DuplicatedStudyError), quiet_optuna():
+            return optuna.create_study(storage=opened, study_name=wanted, direction="minimize")
+    raise AssertionError
 
 
 def _count(trials: Sequence[FrozenTrial], worker: int) -> int:

@@ -70,7 +70,12 @@ def once(
     """
     for attempt in itertools.count(1):
         claim = f"{record.name} ({key} of {of} trials, attempt {attempt})"
-        if record.claim(claim):
+        try:
+            is_first = record.claim(claim)
+        except KeyboardInterrupt:  # it may have been made
+            record.release(claim)
+            raise
+        if is_first:
             try:
                 done = {**work(), OF_TRIALS: of}
                 record.note(key, done)
@@ -78,9 +83,12 @@ def once(
                 record.release(claim)
             return done
         deadline = time.monotonic() + wait
-        while time.monotonic() < deadline:
+        while True:
+            is_at_work = record.is_claimed(claim)  # looked at first: what is noted is noted before
             found: Mapping[str, Any] | None = record.noted(key)
             if found is not None and found.get(OF_TRIALS) == of:
                 return found
+            if not is_at_work or time.monotonic() > deadline:
+                break
             time.sleep(POLL_SECONDS)
     raise AssertionError

@@ -19,6 +19,7 @@ from scipy.stats.qmc import Sobol
 from lrtune.exceptions import InvalidInputError
 from lrtune.training.schedules import DECAYS
 from lrtune.tuning.dimensions import Dimension, at_share, holds
+from lrtune.tuning.unbroken import unbroken
 
 __all__ = [
     "DEFAULT_DECAYS",
@@ -317,7 +318,8 @@ class Space:
             Of the scrambling.
         """
         distributions = self.distributions()
-        points = Sobol(len(distributions), seed=np.random.default_rng(seed)).random(n)
+        with unbroken():  # scipy reads its table of numbers once, and takes half of it for all
+            points = Sobol(len(distributions), seed=np.random.default_rng(seed)).random(n)
         return [
             {
                 name: at_share(distribution, share)

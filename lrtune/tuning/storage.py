@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import warnings
 import weakref
@@ -28,6 +29,7 @@ from lrtune.exceptions import (
     InvalidInputError,
     RecordWarning,
 )
+from lrtune.masking import masked
 from lrtune.tuning.journal import BlockJournal
 
 __all__ = [
@@ -48,6 +50,7 @@ RETRY_SECONDS = (0.5, 1, 2, 4, 8, 15, 30)
 """Waits between attempts to reach a database that was lost: a minute, in which it may restart."""
 LOST_CONNECTION = (StorageInternalError, OperationalError, InterfaceError, InternalError)
 T = TypeVar("T")
+_LIKE_A_URL = re.compile(r"[A-Za-z][\w+.-]*:")  # for example one with a slash too few
 
 
 @contextmanager
@@ -71,12 +74,7 @@ def public_name(storage: str) -> str:
     >>> public_name("lrtune.journal")
     'lrtune.journal'
     """
-    if "://" not in storage:
-        return storage
-    try:
-        return make_url(storage).render_as_string(hide_password=True)
-    except ArgumentError:
-        return storage.partition("://")[0] + "://…"
+    return masked(storage) if "://" in storage or _LIKE_A_URL.match(storage) else storage
 
 
 def _connect(storage: str) -> BaseStorage:
@@ -98,7 +96,7 @@ def _require_database_file(storage: str, *, must_exist: bool) -> None:
     """Looking at a SQLite file that is not there would make it."""
     try:
         url = make_url(storage)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return
     database = url.database if url.get_backend_name() == "sqlite" else None
     if must_exist and database not in (None, "", ":memory:") and not Path(str(database)).is_file():
@@ -109,7 +107,7 @@ def _require_database_file(storage: str, *, must_exist: bool) -> None:
 
 
 def open_storage(
-    storage: str, *, must_exist: bool = False
+    storage: str, *, must_exist: bool = False, mend: bool = False
 ) -> tuple[BaseStorage, BlockJournal | None]:
     """Open a journal file, or any storage that Optuna has a URL for.
 
@@ -119,6 +117,8 @@ def open_storage(
         A path, or a URL such as ``sqlite:///studies.db``.
     must_exist : bool, default=False
         Refuse a file that is not there, rather than make it.
+    mend : bool, default=False
+        Cut off what a crash left of a journal's last line; who only reads skips it.
 
     Returns
     -------
@@ -144,18 +144,19 @@ def open_storage(
     path = Path(storage)
     if must_exist and not path.is_file():
         raise InvalidInputError(
-            f"storage must be an existing record, but there is no file {storage!r}: run "
-            "lrtune search first, or name the record with --storage"
+            f"storage must be an existing record, but there is no file {public_name(storage)!r}: "
+            "run lrtune search first, or name the record with --storage"
         )
     if path.is_dir() or not path.parent.is_dir():
         raise InvalidInputError(
-            f"storage must be a file in an existing folder, but got {storage!r}"
+            f"storage must be a file in an existing folder, but got {public_name(storage)!r}"
         )
     try:
         journal = BlockJournal(storage)
         journal.require_journal()
         opened = JournalStorage(journal)
-        journal.mend()
+        if mend:
+            journal.mend()
         return opened, journal
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidInputError(

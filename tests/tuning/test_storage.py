@@ -43,7 +43,10 @@ def test_a_storage_that_is_let_go_leaves_no_file_open(folder: Path, storage: str
         ("a/b.journal", "a/b.journal"),
         ("sqlite:///s.db", "sqlite:///s.db"),
         ("mysql://u:p4ss@h/d", "mysql://u:***@h/d"),
-        ("bad port://u:p4ss@h:x/d", "bad port://…"),
+        ("bad port://u:p4ss@h:x/d", "bad port://u:***@h:x/d"),
+        ("mysql:/u:p@4/ss@h/d", "mysql:/u:***@h/d"),
+        ("mysql://h/d?user=u&sslpassword=p4ss", "mysql://h/d?user=u&sslpassword=***"),
+        ("at 12:30:15 me@home.journal", "at 12:30:15 me@home.journal"),
     ],
 )
 def test_passwords_are_not_shown(storage: str, shown: str) -> None:
