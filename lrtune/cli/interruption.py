@@ -12,7 +12,7 @@ import click
 
 from lrtune.masking import MASK
 
-__all__ = ["Interrupted", "SIGNALS", "interruptible", "resumable"]
+__all__ = ["Interrupted", "SIGNALS", "heed", "interruptible", "resumable"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -40,7 +40,7 @@ def interruptible() -> Iterator[None]:
     """Inside, SIGINT and SIGTERM raise `Interrupted`; a second signal ends the process at once.
 
     Libraries may swallow it, or make an error of their own of it, above all while they are
-    imported; so it is kept.
+    imported; so it is kept, to be heeded later.
     """
     _CAME.clear()
     if threading.current_thread() is not threading.main_thread():
@@ -59,14 +59,15 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     except Exception:
-        _raise_what_came()
+        heed()
         raise
     finally:
         for number, handler in before.items() if not _CAME else ():
             signal.signal(number, handler)
 
 
-def _raise_what_came() -> None:
+def heed() -> None:
+    """Raise the first signal that came, if one did."""
     if _CAME:
         raise _CAME[0] from None
 
@@ -75,13 +76,8 @@ def _raise_what_came() -> None:
 def resumable(ctx: click.Context) -> Iterator[Callable[[Any], None]]:
     """On a signal to stop, say what is kept and best so far, and print the line to resume."""
     latest: list[Any] = []
-
-    def remember(progress: Any) -> None:
-        latest.append(progress)
-        _raise_what_came()
-
     try:
-        yield remember
+        yield latest.append
     except KeyboardInterrupt:
         if latest:
             from lrtune.cli.environment import command_line

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lrtune.cli.interruption import heed
+
 if TYPE_CHECKING:
     from lrtune.tuning.search import Progress
 
@@ -79,7 +81,7 @@ def _duration(seconds: float) -> str:
 
 @contextmanager
 def show_progress(total: int, *, timeout: float | None, quiet: bool) -> Iterator[Show]:
-    """What to call with a search's progress.
+    """What to call with a search's progress; it heeds signals to stop.
 
     Parameters
     ----------
@@ -90,6 +92,17 @@ def show_progress(total: int, *, timeout: float | None, quiet: bool) -> Iterator
     quiet : bool
         Show nothing.
     """
+    with _shown(total, timeout, quiet=quiet) as show:
+
+        def show_and_heed(progress: Progress) -> None:
+            show(progress)
+            heed()
+
+        yield show_and_heed
+
+
+@contextmanager
+def _shown(total: int, timeout: float | None, *, quiet: bool) -> Iterator[Show]:
     if quiet:
         yield lambda _: None
     elif sys.stderr.isatty():
