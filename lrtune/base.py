@@ -28,6 +28,7 @@ from lrtune.training.network import ACTIVATIONS, INITIALIZERS, Network
 from lrtune.training.optimizers import OPTIMIZERS, Optimizer
 from lrtune.training.population import Population
 from lrtune.training.schedules import DECAYS, Schedule
+from lrtune.unbroken import unbroken
 
 __all__ = ["BaseMLP", "RandomStreams", "one_blas_thread"]
 
@@ -36,7 +37,8 @@ Array = npt.NDArray[Any]
 
 @functools.cache
 def _controller() -> ThreadpoolController:
-    return ThreadpoolController()
+    with unbroken():  # it looks for libraries in a callback
+        return ThreadpoolController()
 
 
 @contextmanager

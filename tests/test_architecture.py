@@ -18,6 +18,7 @@ FLOORS = {
     "lrtune.exceptions": 0,
     "lrtune.files": 0,
     "lrtune.masking": 0,
+    "lrtune.unbroken": 0,
     "lrtune.training": 1,
     "lrtune.base": 2,
     "lrtune.callbacks": 2,

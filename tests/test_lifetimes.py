@@ -127,7 +127,7 @@ class Process:
         by_signal = () if self.ending is None else (-self.ending, 128 + self.ending)
         assert code in (*codes, *by_signal), (self.words, told)
         # Python ignores an interruption while it clears away, and says so
-        assert "Traceback" not in told or "Exception ignored in" in told, (self.words, told)
+        assert "Traceback" not in told or "Exception ignored" in told, (self.words, told)
 
 
 # --- a record, and what was seen in it ------------------------------------------------------------

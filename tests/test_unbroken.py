@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lrtune.tuning.unbroken import unbroken
+from lrtune.unbroken import unbroken
 
 
 @pytest.fixture(params=[signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)

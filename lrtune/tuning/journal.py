@@ -21,7 +21,7 @@ import optuna
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from lrtune.exceptions import RecordWarning
-from lrtune.tuning.unbroken import unbroken
+from lrtune.unbroken import unbroken
 
 __all__ = ["BlockJournal", "LINE_START", "LOCK_SECONDS"]
 

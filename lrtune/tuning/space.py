@@ -19,7 +19,7 @@ from scipy.stats.qmc import Sobol
 from lrtune.exceptions import InvalidInputError
 from lrtune.training.schedules import DECAYS
 from lrtune.tuning.dimensions import Dimension, at_share, holds
-from lrtune.tuning.unbroken import unbroken
+from lrtune.unbroken import unbroken
 
 __all__ = [
     "DEFAULT_DECAYS",
