@@ -77,18 +77,26 @@ def once(
             raise
         if is_first:
             try:
-                done = {**work(), OF_TRIALS: of}
-                record.note(key, done)
+                done = _done(record, key, of)  # by one that had released its claim already
+                if done is None:
+                    done = {**work(), OF_TRIALS: of}
+                    record.note(key, done)
             finally:
                 record.release(claim)
             return done
         deadline = time.monotonic() + wait
         while True:
             is_at_work = record.is_claimed(claim)  # looked at first: what is noted is noted before
-            found: Mapping[str, Any] | None = record.noted(key)
-            if found is not None and found.get(OF_TRIALS) == of:
-                return found
+            done = _done(record, key, of)
+            if done is not None:
+                return done
             if not is_at_work or time.monotonic() > deadline:
                 break
             time.sleep(POLL_SECONDS)
     raise AssertionError
+
+
+def _done(record: Record, key: str, of: int) -> Mapping[str, Any] | None:
+    """What the work gave, if it was done of so many trials."""
+    found: Mapping[str, Any] | None = record.noted(key)
+    return found if found is not None and found.get(OF_TRIALS) == of else None

@@ -51,6 +51,16 @@ def test_one_works_and_the_others_get_what_it_gave(folder: Path, storage: str) -
     ]
 
 
+def test_who_comes_late_gets_what_was_given(folder: Path) -> None:
+    record = Record.create("record.journal", "study", FACTS)
+    first, late = (
+        once(record, "confirmation", lambda by=by: {"by": by}, of=5, wait=60)
+        for by in ("first", "late")
+    )
+
+    assert first == late == {"by": "first", "of_trials": 5}
+
+
 def test_a_process_that_died_at_work_is_stood_in_for(folder: Path) -> None:
     record = Record.create("record.journal", "study", FACTS)
     assert record.claim("study (confirmation of 5 trials, attempt 1)")
