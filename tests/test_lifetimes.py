@@ -373,7 +373,7 @@ def live(storage: str, operations: Sequence[Operation]) -> None:
         life.end()
 
 
-@settings(real, max_examples=5)
+@settings(real, max_examples=4)
 @given(lives)
 def test_a_journal_loses_nothing_whatever_happens_to_it(operations: Sequence[Operation]) -> None:
     live(JOURNAL, operations)

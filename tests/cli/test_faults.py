@@ -1,6 +1,5 @@
 """Full disks, read-only folders, records that vanish: one clear line, and no half of a file."""
 
-import ctypes
 import json
 import os
 import resource
@@ -145,20 +144,32 @@ def test_a_search_needs_no_standard_streams(lrtune: Callable[..., Any], folder: 
 # --- a record that is lost while a search runs ----------------------------------------------------
 
 
-def bound_by_permissions() -> None:
-    """As root, too: other users cannot do without anyway."""
-    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
+BOUND_BY_PERMISSIONS = f"""
+import ctypes, os, sys
+ctypes.CDLL(None).prctl({PR_CAPBSET_DROP}, {CAP_DAC_OVERRIDE}, 0, 0, 0)
+os.execv(sys.executable, [sys.executable, "-m", "lrtune", *sys.argv[1:]])
+"""
+"""Runs lrtune so that permissions bind root, too; other users cannot do without anyway."""
 
 
 @contextmanager
 def searching(*more: str) -> Iterator[Any]:
     """A search in the current folder, held up half-way; it goes on in the end."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "lrtune", "search", "iris", *QUICK, "--trials", "320", *more],
+        [
+            sys.executable,
+            "-c",
+            BOUND_BY_PERMISSIONS,
+            "search",
+            "iris",
+            *QUICK,
+            "--trials",
+            "320",
+            *more,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=bound_by_permissions,
     )
     journal = Path(JOURNAL)
     while not journal.exists() or journal.read_bytes().count(b'"op_code":4') < 16:
