@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shlex
 import signal
 import subprocess
@@ -15,22 +14,13 @@ from typing import Any
 
 import pytest
 
+from tests.full_disk import largest_file
+
 SMALL = ("--trials", "4", "--epochs", "1", "--hidden", "200,50", "--quiet")
 """A search whose record is smaller than anything else that it writes."""
 JOURNAL = "lrtune.journal"
 QUICK = ("--epochs", "2", "--hidden", "8")
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """What a full disk does: a write stops short, and the next one fails."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def names(folder: Path) -> list[str]:

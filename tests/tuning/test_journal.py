@@ -2,10 +2,7 @@
 
 import multiprocessing
 import os
-import resource
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from lrtune.exceptions import RecordLostError, RecordWarning
 from lrtune.tuning.journal import LOCK_SECONDS, BlockJournal
 from lrtune.tuning.record import Record
+from tests.full_disk import largest_file
 
 FACTS = {"dataset": "iris"}
 
@@ -28,17 +26,6 @@ def trials(n: int, start: int = 0) -> list[FrozenTrial]:
 
 def resumed() -> Record:
     return Record.resume("record.journal", "study", FACTS)
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """What a full disk does: a write stops short, and the next one fails."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_journal_cut_at_every_byte_of_its_last_lines_keeps_what_was_whole(folder: Path) -> None:
