@@ -222,16 +222,17 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
         session.epochs += 1
         session.loss_curve.append(float(epoch.training_loss[0]))
         session.rates.append(float(epoch.rates[0]))
-        merit, told = -session.loss_curve[-1], f"loss = {session.loss_curve[-1]:.8f}"
+        merit, told = -session.loss_curve[-1], [("loss", session.loss_curve[-1], ".8f")]
         if validation is not None and epoch.validation_loss is not None:
             session.validation_losses.append(float(epoch.validation_loss[0]))
-            told += f", validation loss = {session.validation_losses[-1]:.8f}"
+            told.append(("validation loss", session.validation_losses[-1], ".8f"))
         if validation is not None and self.early_stopping:
             merit = self._validation_score(session, validation)
             session.validation_scores.append(merit)
-            told += f", validation score = {merit:.6f}"
+            told.append(("validation score", merit, ".6f"))
         if self.verbose:
-            print(f"Epoch {session.epochs}, rate = {session.rates[-1]:.6g}, {told}")
+            figures = ", ".join(f"{name} = {figure:{form}}" for name, figure, form in told)
+            print(f"Epoch {session.epochs}, rate = {session.rates[-1]:.6g}, {figures}")
         return merit
 
     def _validation_score(self, session: _Session, validation: Batches) -> float:

@@ -111,7 +111,7 @@ def watch_search(watch: Stopwatch, trained: Counter[tuple[Any, ...]]) -> None:
     import lrtune.data
     import lrtune.replicates
     import lrtune.tuning.search as searching
-    from lrtune.training.passes import Passes
+    from lrtune.training.passes import Room
     from lrtune.training.population import Population
     from lrtune.tuning import asking
     from lrtune.tuning.record import Record
@@ -128,7 +128,7 @@ def watch_search(watch: Stopwatch, trained: Counter[tuple[Any, ...]]) -> None:
     watch.watch(asking, "ask_block", "ask")
     watch.watch(Population, "train_epoch", "train")
     watch.watch(Population, "train_step", "train")
-    watch.watch(Passes, "read", "train: reading rows", within="train")
+    watch.watch(Room, "read", "train: reading rows", within="train")
     for name in ("evaluate", "outputs"):
         watch.watch(Population, name, "evaluate")
     for name in ("_weed", "drop_diverged", "keep"):

@@ -133,6 +133,9 @@ def test_a_network_is_measured_whole_and_in_steps(monkeypatch: pytest.MonkeyPatc
     assert all(0 < share < 1 for share in told.reached)
     assert fits.fit_row(told).startswith("| tiny | ")
     assert fits.step_row(told).count("|") == 10
+    skl, own = (told.fits[name] for name in ("scikit-learn", "lrtune"))
+    assert told.ratio_if("scikit-learn", "step") == pytest.approx((skl / own).item())
+    assert all(row.count("|") == 7 for row in fits.bound_rows(told))
 
 
 # --- benchmark_scaling ---------------------------------------------------------------------------
@@ -169,15 +172,15 @@ def test_a_process_tells_what_it_held_at_most(what: str) -> None:
 
 
 def test_a_search_is_bound_by_its_products() -> None:
-    Passes = importlib.import_module("lrtune.training.passes").Passes
-    before = Passes.read
+    Room = importlib.import_module("lrtune.training.passes").Room
+    before = Room.read
     regret = study("regret")
     problem = regret.problem_of("iris")
     parts = study("search_parts").parts_of(
         lambda: regret.lrtune_with(n_replicates=1)(problem, 4, 0), rounds=1
     )
 
-    assert Passes.read is before
+    assert Room.read is before
     assert 0 < parts.products <= parts.calls
     assert 0 < parts.asking + parts.training + parts.evaluating < parts.total
     assert parts.least == parts.total - parts.training + parts.products

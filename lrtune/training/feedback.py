@@ -19,6 +19,9 @@ Array = npt.NDArray[np.floating[Any]]
 class Feedback(Protocol):
     """What a loss-driven decay does for K settings between two epochs."""
 
+    follows: bool
+    """Whether the rate of any setting follows the losses at all."""
+
     def apply(self, rates: Array) -> Array:
         """Rates ``(steps, K)`` of the table, scaled by what the losses so far ask for."""
 
@@ -52,6 +55,7 @@ class Plateau:
 
     def __init__(self, schedules: Sequence[Schedule]) -> None:
         self._k = np.array([s.decay_rate if DECAYS[s.decay].feedback else 0.0 for s in schedules])
+        self.follows = bool(self._k.any())
         self._patience = np.array([s.patience for s in schedules])
         self._floor = np.array([s.min_learning_rate for s in schedules])
         self._best = np.full(len(schedules), np.inf)

@@ -93,7 +93,7 @@ def train(
         feedback = Plateau(schedules)
     steps = population.steps_per_epoch(len(rows))
     for table in epoch_rates(schedules, epochs, steps, first_epoch=first_epoch):
-        rates = feedback.apply(table)
+        rates = feedback.apply(table) if feedback.follows else table
         order = rng.permutation(len(rows)) if shuffle else np.arange(len(rows))
         training = population.train_epoch(rows, rates[:, population.settings], order)
         loss = None
@@ -103,11 +103,10 @@ def train(
             loss, training = loss[kept], training[kept]
         if not len(population):
             return
-        if watched is not None:
-            told = population.evaluate(watched)
-        else:
+        if feedback.follows:
             told = training if loss is None else loss
-        _feed_back(feedback, population, told, len(schedules))
+            told = told if watched is None else population.evaluate(watched)
+            _feed_back(feedback, population, told, len(schedules))
         yield Epoch(population.settings, rates[0, population.settings], training, loss)
         if not len(population):
             return

@@ -28,8 +28,31 @@ FEWEST_COLUMNS = 2
 sum over the outputs would differ in its last bit from the same among more settings."""
 
 
+class _Part(NamedTuple):
+    """Batches of equally many rows, among those that were read together."""
+
+    batches: slice
+    rows: slice
+    n_rows: int
+    """Rows of each batch."""
+    targets: Array
+    """Where their targets are kept, ``(n_batches, n_outputs, n_rows)``."""
+
+
+class _Layout(NamedTuple):
+    """How rows are shared out among batches: whole ones, and one of what is left."""
+
+    parts: list[_Part]
+    sizes: list[int]
+    """Rows of each batch."""
+    weights: Array
+    """The same, if the rows have no weights."""
+    scales: list[Array]
+    """What ``output - target`` is multiplied by for each batch, if the rows have no weights."""
+
+
 class Room:
-    """Buffers for passes over some batches.
+    """Batches of rows that were read together, and buffers for the passes over them.
 
     Parameters
     ----------
@@ -37,7 +60,7 @@ class Room:
     n_settings : int
         K, at most.
     n_rows : int
-        Rows per batch, at most.
+        Rows per batch.
     n_batches : int
         Batches to be read at once, at most; fewer if they would pass `ROOM_BYTES`.
     dtype : dtype
@@ -48,6 +71,11 @@ class Room:
     ----------
     n_wanted, n_batches : int
         Batches that were asked for, and that can be read at once.
+    sizes : list of int
+        Rows of each batch that was read; the last may have fewer than `n_rows`.
+    scales : list of ndarray
+        For each batch that was read, what ``output - target`` is multiplied by to be the gradient
+        of its (weighted) mean loss.
     """
 
     def __init__(
@@ -77,6 +105,97 @@ class Room:
         self.deltas = [np.empty(shape, dtype=dtype) for shape in shapes if backward]
         self.zeros = [np.zeros(shape, dtype=dtype) for shape in shapes]
         self.spare = [np.empty(shape, dtype=dtype) for shape in shapes]
+        self.sizes: list[int] = []
+        self.scales: list[Array] = []
+        self._loss = LOSSES[network.loss]
+        self._scale = self._loss.gradient_scale(n_outputs)
+        self._rows_of_inputs = self.inputs.reshape(-1, n_inputs + 1)[:, :-1]
+        self._layouts: dict[int, _Layout] = {}
+        self._weights: Array | None = None
+        self._totals: Array = np.empty(0)
+        self._held: tuple[Batches, slice] | None = None
+
+    def _layout_of(self, n: int) -> _Layout:
+        if n not in self._layouts:
+            whole, left = divmod(n, self.n_rows)
+            split = whole * self.n_rows
+            parts = [
+                _Part(batches, rows, n_rows, self.targets[batches, :, 0, :n_rows])
+                for batches, rows, n_rows in (
+                    (slice(0, whole), slice(0, split), self.n_rows),
+                    (slice(whole, whole + 1), slice(split, n), left),
+                )
+                if rows.start < rows.stop
+            ]
+            sizes = [self.n_rows] * whole + [left] * (left > 0)
+            weights = np.array(sizes, dtype=np.float64)
+            scales = [np.asarray(self._scale / size, dtype=self.z.dtype) for size in sizes]
+            self._layouts[n] = _Layout(parts, sizes, weights, scales)
+        return self._layouts[n]
+
+    def read(self, rows: Batches, picked: Array | slice) -> Array:
+        """Take in batches of rows.
+
+        Parameters
+        ----------
+        rows : Batches
+        picked : ndarray of int, or slice
+            Which of them, no more than the room holds. A slice that was the last to be read is
+            not read again.
+
+        Returns
+        -------
+        ndarray of shape (n_batches,)
+            Total weight of each batch; its number of rows if they have no weights.
+        """
+        if self._held is not None and self._held[0] is rows and self._held[1] == picked:
+            return self._totals
+        self.read_inputs(_pick(rows.X, picked))
+        y = _pick(rows.y, picked)
+        parts, self.sizes, self._totals, self.scales = self._layout
+        for part in parts:
+            by_batch = y[part.rows].reshape(-1, part.n_rows, y.shape[1])
+            np.copyto(part.targets, by_batch.swapaxes(1, 2))
+        self._weights = None
+        if rows.sample_weight is not None:
+            self._weigh(rows.sample_weight[picked])
+        if isinstance(picked, slice):
+            self._held = rows, picked
+        return self._totals
+
+    def _weigh(self, weights: Array) -> None:
+        totals, self.scales = [], []
+        for part in self._layout.parts:
+            by_batch = weights[part.rows].reshape(-1, part.n_rows)
+            totals.append(by_batch.sum(axis=1))
+            self.scales += list(by_batch * (self._scale / totals[-1])[:, np.newaxis])
+        self._weights, self._totals = weights, np.concatenate(totals).astype(np.float64)
+
+    def read_inputs(self, X: Array) -> None:
+        """Take in the inputs alone, ``(n, n_features)``."""
+        self._held, self._layout = None, self._layout_of(len(X))
+        np.copyto(self._rows_of_inputs[: len(X)], X)
+
+    def losses(self, n_settings: int) -> Array:
+        """Mean loss ``(n_batches, K)``, in float64, of the batches propagated since they were read.
+
+        A batch without weight has no mean.
+        """
+        n_batches = len(self.sizes)
+        losses = self._loss.rows(
+            self.z[:n_batches, :, :n_settings],
+            self.totals[:n_batches, :n_settings],
+            self.targets[:n_batches],
+        ).astype(np.float64)
+        means = np.empty((n_batches, n_settings))
+        for part in self._layout.parts:
+            of_rows = losses[part.batches, :, : part.n_rows]
+            if self._weights is None:
+                means[part.batches] = of_rows.sum(axis=-1) / part.n_rows
+            else:
+                weights = self._weights[part.rows].reshape(-1, 1, part.n_rows)
+                means[part.batches] = (of_rows * weights).sum(axis=-1) / weights.sum(axis=-1)
+        return means
 
 
 def _pick(rows: Array | TableRows, picked: Array | slice) -> Array:
@@ -102,7 +221,7 @@ class _Hidden(NamedTuple):
 
 
 class Passes:
-    """The passes of K networks over batches of b rows, as views of a `Room`.
+    """The passes of K networks over the batches of b rows in a `Room`.
 
     Parameters
     ----------
@@ -127,21 +246,19 @@ class Passes:
     ) -> None:
         network, k, b = room.network, len(blocks[0]), n_rows
         self.n_rows = n_rows
+        self._room = room
         self._activation, self._loss = ACTIVATIONS[network.activation], LOSSES[network.loss]
-        self._scale = self._loss.gradient_scale(network.layer_sizes[-1])
-        self._scales: list[Any] = []
-        self._weights: Array | None = None
         columns = max(b, FEWEST_COLUMNS)
-        self._all_inputs, self._all_targets = room.inputs[:, :b], room.targets[..., :columns]
-        self._all_z, self._all_totals = room.z[:, :, :k, :columns], room.totals[:, :k, :columns]
         self._all_output = room.output[:, :k, :columns]
         self.output = self._all_output[..., :b]
-        # the same, taken apart once, since slicing costs as much as a small product
-        self._inputs = [(rows, rows.T) for rows in self._all_inputs]
-        self._targets = list(self._all_targets[..., :b])
+        # the batches, taken apart once, since slicing costs as much as a small product
+        self._inputs = [(rows, rows.T) for rows in room.inputs[:, :b]]
+        self._targets = list(room.targets[..., :b])
         self._z = [
             (z, z[..., :b].swapaxes(0, 1), total)
-            for z, total in zip(self._all_z, self._all_totals, strict=True)
+            for z, total in zip(
+                room.z[:, :, :k, :columns], room.totals[:, :k, :columns], strict=True
+            )
         ]
         self._delta = self.output.transpose(1, 2, 0)
         self._last_block = blocks[-1].swapaxes(1, 2)
@@ -172,40 +289,8 @@ class Passes:
             None if delta is None else delta[:, :, :-1],
         )
 
-    def read(self, rows: Batches, picked: Array | slice) -> Array:
-        """Take in whole batches of rows.
-
-        Parameters
-        ----------
-        rows : Batches
-        picked : ndarray of int, or slice
-            Which of them: b for every batch, and no more batches than the room holds.
-
-        Returns
-        -------
-        ndarray of shape (n_batches,)
-            Total weight of each batch; its number of rows if they have no weights.
-        """
-        X, y = _pick(rows.X, picked), _pick(rows.y, picked)
-        n_batches = len(X) // self.n_rows
-        self.read_inputs(X)
-        by_batch = y.reshape(n_batches, self.n_rows, -1).swapaxes(1, 2)
-        np.copyto(self._all_targets[:n_batches, :, 0, : self.n_rows], by_batch)
-        if rows.sample_weight is None:
-            self._weights, self._scales = None, [self._scale / self.n_rows] * n_batches
-            return np.full(n_batches, float(self.n_rows))
-        self._weights = rows.sample_weight[picked].reshape(n_batches, self.n_rows)
-        totals = self._weights.sum(axis=1)
-        self._scales = list(self._weights * (self._scale / totals)[:, np.newaxis])
-        return np.asarray(totals, dtype=np.float64)
-
-    def read_inputs(self, X: Array) -> None:
-        """Take in the inputs alone, ``(n_batches * b, n_features)``."""
-        n_batches = len(X) // self.n_rows
-        np.copyto(self._all_inputs[:n_batches, :, :-1], X.reshape(n_batches, self.n_rows, -1))
-
     def forward(self, batch: int) -> None:
-        """Propagate one of the batches that were read, by its number."""
+        """Propagate one of the batches of b rows that were read, by its number."""
         activate, _, keeps_one = self._activation
         signal, transposed = self._inputs[batch]
         for layer in self._hidden:
@@ -218,25 +303,11 @@ class Passes:
         np.matmul(self._last_block, transposed, out=z_by_setting)
         self._loss.output(z, total, self._all_output)
 
-    def losses(self, n_batches: int) -> Array:
-        """Mean loss ``(n_batches, K)``, in float64, of the batches propagated since they were read.
-
-        A batch without weight has no mean.
-        """
-        read = slice(n_batches)
-        losses = self._loss.rows(
-            self._all_z[read], self._all_totals[read], self._all_targets[read]
-        )[..., : self.n_rows].astype(np.float64)
-        if self._weights is None:
-            return np.asarray(losses.sum(axis=-1) / self.n_rows)
-        weighed = losses * self._weights[:, np.newaxis]
-        return np.asarray(weighed.sum(axis=-1) / self._weights.sum(axis=1, keepdims=True))
-
     def backward(self, batch: int) -> None:
         """Write the gradient of the (weighted) mean loss of the batch just propagated."""
         _, multiply_by_derivative, _ = self._activation
         np.subtract(self.output, self._targets[batch], out=self.output)
-        np.multiply(self.output, self._scales[batch], out=self.output)
+        np.multiply(self.output, self._room.scales[batch], out=self.output)
         delta = self._delta
         for layer in reversed(self._hidden):
             np.matmul(layer.transposed, delta, out=layer.gradient_above)

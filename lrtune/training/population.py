@@ -138,26 +138,23 @@ class Population:
         self._training: dict[int, Passes] = {}
         self._evaluation: dict[int, Passes] = {}
 
-    def _room(self, n_rows: int, n_batches: int, *, backward: bool) -> Room:
-        dtype = self.parameters.dtype
-        return Room(self.network, len(self), n_rows, n_batches, dtype, backward=backward)
-
-    def _training_passes(self, n_rows: int, n_batches: int) -> tuple[Passes, int]:
-        """Passes over batches of so many rows, and how many of them can be read at once."""
-        room = self._training_room
-        if room is None or room.n_rows < n_rows or room.n_wanted < n_batches:
+    def _room_for(self, rows: Batches, n_batches: int) -> Room:
+        """Work space to train on some batches of rows at once."""
+        room, n_rows = self._training_room, min(self.batch_size, len(rows))
+        if room is None or room.n_rows != n_rows or room.n_wanted < n_batches:
             self._training.clear()
-            room = self._training_room = self._room(n_rows, n_batches, backward=True)
-        if n_rows not in self._training:
-            self._training[n_rows] = Passes(room, n_rows, self._blocks, self._gradient_blocks)
-        return self._training[n_rows], room.n_batches
+            room = Room(self.network, len(self), n_rows, n_batches, self.parameters.dtype)
+            self._training_room = room
+        return room
 
-    def _evaluation_passes(self, n_rows: int) -> Passes:
+    def _evaluation_passes(self, n_rows: int) -> tuple[Room, Passes]:
         if self._evaluation_room is None:
-            self._evaluation_room = self._room(EVALUATION_ROWS, 1, backward=False)
+            self._evaluation_room = Room(
+                self.network, len(self), EVALUATION_ROWS, 1, self.parameters.dtype, backward=False
+            )
         if n_rows not in self._evaluation:
             self._evaluation[n_rows] = Passes(self._evaluation_room, n_rows, self._blocks)
-        return self._evaluation[n_rows]
+        return self._evaluation_room, self._evaluation[n_rows]
 
     def __len__(self) -> int:
         return len(self.settings)
@@ -205,27 +202,25 @@ class Population:
             Mean training loss of the settings still in the stack.
         """
         losses: list[Array] = []
-        weight_total = 0.0
-        n_full = len(order) // self.batch_size
-        start = 0
+        weight_total, step = 0.0, 0
+        room = self._room_for(rows, len(rates))
+        at_once = room.n_batches * room.n_rows
         with np.errstate(all="ignore"):  # a diverging setting overflows; the predicate tells
             rates = rates.astype(self.parameters.dtype)[..., np.newaxis]
-            while start < len(order) and len(self):
-                step = start // self.batch_size
-                n_rows = min(self.batch_size, len(order) - start)
-                passes, at_once = self._training_passes(n_rows, max(1, n_full))
-                n_batches = min(at_once, n_full - step) if step < n_full else 1
-                stop = start + n_batches * n_rows
-                piece = rates[step : step + n_batches]
+            for start in range(0, len(order), at_once):
                 before = self.settings
-                loss, weights = self._train(passes, rows, order[start:stop], piece)
+                loss, weights = self._train(
+                    room, rows, order[start : start + at_once], rates[step:]
+                )
                 if self.settings is not before:
                     kept = np.isin(before, self.settings)
                     loss, rates = loss[:, kept], rates[:, kept]
                     losses = [one[:, kept] for one in losses]
                 losses.append(_weighed(loss, weights))
                 weight_total += float(weights.sum())
-                start = stop
+                step += len(weights)
+                if not len(self):
+                    break
         return _mean(losses, weight_total)
 
     def train_step(self, rows: Batches, picked: Array, rates: Array) -> tuple[Array, float]:
@@ -250,27 +245,27 @@ class Population:
             Total weight of the batch's rows; if it is 0 nothing was trained.
         """
         with np.errstate(all="ignore"):
-            passes, _ = self._training_passes(len(picked), 1)
             rates = rates.astype(self.parameters.dtype)[np.newaxis, :, np.newaxis]
-            loss, weights = self._train(passes, rows, picked, rates)
+            loss, weights = self._train(self._room_for(rows, 1), rows, picked, rates)
         return (loss[0] if weights[0] else np.zeros(loss.shape[1])), float(weights[0])
 
-    def _train(
-        self, passes: Passes, rows: Batches, picked: Array, rates: Array
-    ) -> tuple[Array, Array]:
+    def _train(self, room: Room, rows: Batches, picked: Array, rates: Array) -> tuple[Array, Array]:
         """Train on some batches; drop what diverged on them.
 
         Returns their losses ``(n_batches, k)`` before each update, also of the settings that left
         the stack, and their weights ``(n_batches,)``.
         """
-        weights = passes.read(rows, picked)
-        for batch, weight in enumerate(weights.tolist()):
+        weights = room.read(rows, picked)
+        for batch, (n_rows, weight) in enumerate(zip(room.sizes, weights.tolist(), strict=True)):
+            if n_rows not in self._training:
+                self._training[n_rows] = Passes(room, n_rows, self._blocks, self._gradient_blocks)
+            passes = self._training[n_rows]
             passes.forward(batch)
             if weight:
                 passes.backward(batch)
                 self._update(weight, rates[batch])
-        loss = passes.losses(len(weights))
-        self._weed(loss, weights, rows, picked)
+        loss = room.losses(len(self))
+        self._weed(loss, weights, room, rows, picked)
         self.steps += int(np.count_nonzero(weights))
         return loss, weights
 
@@ -281,12 +276,11 @@ class Population:
             self._gradients += self._penalty
         self.optimizer.update(self.parameters, self._gradients, self._state, rates)
 
-    def _weed(self, loss: Array, weights: Array, rows: Batches, picked: Array) -> None:
+    def _weed(self, loss: Array, weights: Array, room: Room, rows: Batches, picked: Array) -> None:
         """Drop the settings whose loss ``(n_batches, k)`` on some batch has diverged."""
-        n_rows = len(picked) // len(weights)
         # a batch that is not full counts by its share: one odd row is not a divergence
-        share = n_rows / min(self.batch_size, len(rows))
-        if self.threshold is not None and not has_diverged(loss * share, self.threshold).any():
+        loss_of_share = loss * (np.array(room.sizes) / room.n_rows)[:, np.newaxis]
+        if self.threshold is not None and not has_diverged(loss_of_share, self.threshold).any():
             return
         trained = np.flatnonzero(weights)
         if not len(trained):
@@ -297,8 +291,8 @@ class Population:
             self.threshold = divergence_threshold(self._guess, float(loss[trained[0], 0]))
         gone = np.zeros(len(self), dtype=bool)
         for step, batch in enumerate(trained):
-            batch_rows = picked[batch * n_rows : (batch + 1) * n_rows]
-            lost = self._lost(loss[batch] * share, rows, batch_rows) & ~gone
+            batch_rows = picked[batch * room.n_rows :][: room.sizes[batch]]
+            lost = self._lost(loss_of_share[batch], rows, batch_rows) & ~gone
             self._note(lost, loss[batch], self.steps + step)
             gone |= lost
         if gone.any():
@@ -341,8 +335,8 @@ class Population:
         with np.errstate(all="ignore"):
             for start in range(0, len(X), EVALUATION_ROWS):
                 piece = np.asarray(X[start : start + EVALUATION_ROWS])
-                passes = self._evaluation_passes(len(piece))
-                passes.read_inputs(piece)
+                room, passes = self._evaluation_passes(len(piece))
+                room.read_inputs(piece)
                 passes.forward(0)
                 result[:, start : start + len(piece)] = passes.output.transpose(1, 2, 0)
         return result
@@ -353,9 +347,9 @@ class Population:
         with np.errstate(all="ignore"):
             for start in range(0, len(rows), EVALUATION_ROWS):
                 piece = slice(start, start + EVALUATION_ROWS)
-                passes = self._evaluation_passes(min(EVALUATION_ROWS, len(rows) - start))
-                weights = passes.read(rows, piece)
+                room, passes = self._evaluation_passes(min(EVALUATION_ROWS, len(rows) - start))
+                weights = room.read(rows, piece)
                 passes.forward(0)
-                losses.append(_weighed(passes.losses(1), weights))
+                losses.append(_weighed(room.losses(len(self)), weights))
                 weight_total += float(weights[0])
         return _mean(losses, weight_total)

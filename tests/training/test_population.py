@@ -122,6 +122,21 @@ def test_evaluation_in_pieces_is_the_mean_over_all_rows(weighted: bool) -> None:
     )
 
 
+def test_rows_evaluated_again_are_not_mistaken_for_others() -> None:
+    population, rows, others = made(), drawn(), drawn(seed=1)
+    weighted = Batches(rows.X, rows.y, np.arange(20.0))
+    before = population.evaluate(rows)
+
+    assert population.evaluate(others) != before
+    assert population.evaluate(rows) == population.evaluate(rows) == before
+    population.outputs(others.X)
+    assert population.evaluate(rows) == before
+    assert population.evaluate(weighted) != before
+    assert population.evaluate(rows) == before
+    fitted(population, rows, 0.1)
+    assert population.evaluate(rows) < before
+
+
 def test_losses_are_averaged_in_float64() -> None:
     X, losses = np.zeros((200, 1), np.float32), np.linspace(0, 3, 200, dtype=np.float32) ** 2
     population = Population(LINE, SGD(), np.zeros(2, np.float32))
