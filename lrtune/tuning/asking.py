@@ -12,7 +12,7 @@ for a constant, so the range of k alone carries T.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import Any
 
 import numpy as np
@@ -74,15 +74,34 @@ def telling(finished: Sequence[FrozenTrial], seed: int) -> list[FrozenTrial]:
     if len(finished) <= TOLD:
         return list(finished)
 
-    def merit(place: int) -> tuple[float, int]:
-        trial = finished[place]
-        complete = trial.state == TrialState.COMPLETE and trial.value is not None
-        return (float(trial.value) if complete else np.inf, place)  # type: ignore[arg-type]
-
-    ranked = sorted(range(len(finished)), key=merit)
+    losses = [
+        trial.value if trial.state == TrialState.COMPLETE and trial.value is not None else np.inf
+        for trial in finished
+    ]
+    ranked = sorted(range(len(finished)), key=losses.__getitem__)
     rng = np.random.default_rng(seed)
     sample = rng.choice(ranked[TOLD_BEST:], TOLD - TOLD_BEST, replace=False).tolist()
     return [finished[place] for place in sorted([*ranked[:TOLD_BEST], *sample])]
+
+
+class _Shared(dict[str, Any]):
+    """Distributions, which nobody changes: Optuna's copies of a trial may share them."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Shared:
+        return self
+
+
+def _gist(trial: FrozenTrial) -> FrozenTrial:
+    """What TPE looks at in a finished trial, as Optuna copies whatever it is told of.
+
+    Of the intermediate values that is the last one, in trials that were pruned.
+    """
+    gist = copy(trial)
+    gist.user_attrs = {}
+    gist.distributions = _Shared(trial.distributions)
+    last = trial.last_step
+    gist.intermediate_values = {} if last is None else {last: trial.intermediate_values[last]}
+    return gist
 
 
 def ask_block(
@@ -138,10 +157,10 @@ def ask_block(
     notes = {} if notes is None else notes
     for key, value in notes.items():
         study._storage.set_study_system_attr(study._study_id, key, value)
-    plain = sampler is None and pruner is None
-    study.add_trials(
-        telling(finished, _block_seed(seed, len(finished), worker)) if plain else finished
-    )
+    if sampler is None and pruner is None:
+        told = telling(finished, _block_seed(seed, len(finished), worker))
+        finished = [_gist(trial) for trial in told]
+    study.add_trials(finished)
     if sampler is None and not finished:
         first, *others = space.spread(BLOCK_SIZE, _block_seed(seed, 0, worker))
         known = {} if worker or default is None else default

@@ -202,19 +202,21 @@ class Record:
         self, trials: Sequence[FrozenTrial], known: Sequence[FrozenTrial], worker: int
     ) -> None:
         held = self.pull()
-        n_own, n_known = (_count(some, worker) for some in (held, known))
-        if n_own != n_known:
+        n_known, n_since = len(known), _count(held[len(known) :], worker)
+        if n_since or len(held) < n_known:
             raise RecordConflictError(
                 f"study {self.name!r} in {self.storage} was written to by another search "
-                f"meanwhile ({n_own} trials, not {n_known}): let one of them finish, then "
+                f"meanwhile ({len(held)} trials, not {n_known}): let one of them finish, then "
                 "go on with --resume, or help it with lrtune worker"
             )
         for trial in trials if worker else ():
             trial.user_attrs = {**trial.user_attrs, WORKER: worker}
 
+        attempts = itertools.count()
+
         def add() -> None:
-            n_added = _count(self._finished(), worker) - n_own  # before the connection was lost
-            self._add(trials[n_added:])
+            since = self._finished()[len(held) :] if next(attempts) else []
+            self._add(trials[_count(since, worker) :])  # all but those added before it was lost
 
         self._reaching(add)
 

@@ -162,9 +162,9 @@ def search(
         record = open_record({**facts, "pruner": None if pruner is None else _kind(pruner)})
     study = None if record is None else record.name
     finished = [] if record is None else record.pull()
-    report = on_progress or (lambda _: None)
     total = max(n_trials, len(finished))
-    report(_progress(study, finished, total))
+    report = _reporter(on_progress, study, finished, total)
+    report()
     default = default_setting(estimator, space)
     drawn, confirming = space.drawn(default), fresh is not None
     if not worker:
@@ -177,7 +177,7 @@ def search(
         finished,
         n_trials=n_trials,
         deadline=math.inf if timeout is None else started + timeout,
-        on_block=lambda: report(_progress(study, finished, total)),
+        on_block=report,
     )
     kept = None if lost else record
     shared = kept is not None and (worker > 0 or bool(kept.noted(SHARED)))
@@ -188,7 +188,7 @@ def search(
     searched = time.monotonic()
     confirmation = None
     if fresh is not None:
-        report(_progress(study, finished, total, confirming=True))
+        report(confirming=True)
 
         def run() -> Confirmation:
             return confirm(
@@ -313,12 +313,21 @@ def _to_hash(values: Any) -> Any:
     return array.tolist() if array.dtype == object else array
 
 
-def _progress(
-    study: str | None, finished: Sequence[FrozenTrial], total: int, *, confirming: bool = False
-) -> Progress:
-    counts = TrialCounts.of(finished)
-    best = best_trial(finished) if counts.complete else None
-    return Progress(study, len(finished), total, best, counts, confirming)
+def _reporter(
+    on_progress: Callable[[Progress], None] | None,
+    study: str | None,
+    finished: Sequence[FrozenTrial],
+    total: int,
+) -> Callable[..., None]:
+    """Tells who wants to know, as counting the trials finished so far takes its time."""
+
+    def report(*, confirming: bool = False) -> None:
+        if on_progress is not None:
+            counts = TrialCounts.of(finished)
+            best = best_trial(finished) if counts.complete else None
+            on_progress(Progress(study, len(finished), total, best, counts, confirming))
+
+    return report
 
 
 def _result(

@@ -4,9 +4,9 @@ from datetime import datetime
 
 import numpy as np
 import pytest
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
-from lrtune.tuning.asking import BLOCK_SIZE, TOLD, TOLD_BEST, ask_block, telling
+from lrtune.tuning.asking import BLOCK_SIZE, TOLD, TOLD_BEST, ask_block, make_sampler, telling
 from lrtune.tuning.outcomes import Outcome
 from lrtune.tuning.replicated import DivergedAt
 from lrtune.tuning.space import Setting, Space
@@ -50,6 +50,18 @@ def test_of_many_trials_the_best_and_a_sample_are_told_in_their_order() -> None:
     diverged = [trial for trial in told if trial.user_attrs["diverged"]]
     share = len(diverged) / (TOLD - TOLD_BEST)
     assert 0.1 < share < 0.4  # about a fifth of the sample, so the cliff stays known
+
+
+def test_what_is_left_out_of_a_trial_told_makes_no_difference() -> None:
+    known = trials(4 * BLOCK_SIZE)
+    for trial in known:
+        trial.intermediate_values = {1: 3.0, 2: 2.0 + trial.number / 100}
+        if trial.number % 5 == 1:
+            trial.state, trial.values = TrialState.PRUNED, None
+    whole = ask_block(known, SPACE, seed=3, sampler=make_sampler(3, len(known)))
+
+    assert [t.params for t in ask_block(known, SPACE, seed=3)] == [t.params for t in whole]
+    assert all(t.user_attrs and len(t.intermediate_values) == 2 for t in known)
 
 
 def test_the_sample_is_a_pure_function_of_the_seed() -> None:
