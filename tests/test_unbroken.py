@@ -63,6 +63,7 @@ SPREAD = """
 import signal, zipfile
 from lrtune.tuning.space import Space
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us may ignore it
 read = zipfile.ZipExtFile.read
 
 def interrupted(*arguments):
