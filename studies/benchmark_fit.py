@@ -42,6 +42,8 @@ Array = npt.NDArray[Any]
 RATE = 0.05
 MEASURED_STEPS, ROUNDS = 40, 9
 """Steps that are measured at most, and how often in a repetition."""
+LEAST = ("calls", "products", "arithmetic")
+"""What a step could not do without, by ever stronger claims."""
 RESULTS = Path(__file__).parent / "results" / "benchmark_fit.md"
 
 
@@ -172,11 +174,22 @@ class Measured:
         n_rows = min(len(self.case.X), MEASURED_STEPS * self.case.batch_size)
         return self.case.flops * n_rows / -(-n_rows // self.case.batch_size)
 
+    def ratio_if(self, peer: str, part: str) -> float:
+        """How much faster than a peer, if a step took one of its parts alone."""
+        n_steps = -(-len(self.case.X) // self.case.batch_size) * self.case.epochs
+        alone = self.flops / self.peaks if part == "arithmetic" else self.seconds_of(part)
+        least = self.fits["lrtune"] - n_steps * (self.seconds_of("step") - alone)
+        return float(np.median(self.fits[peer] / least))
+
+    def seconds_of(self, part: str) -> Array:
+        """Seconds ``(repetitions,)`` of a step, or of a part of it."""
+        return np.array([getattr(parts, part) for parts in self.parts])
+
     @property
     def reached(self) -> tuple[float, float]:
         """The share of the peak that lrtune's steps reach, and that its whole fit reaches."""
         case = self.case
-        steps = self.flops / np.array([parts.step for parts in self.parts])
+        steps = self.flops / self.seconds_of("step")
         fit = case.flops * len(case.X) * case.epochs / self.fits["lrtune"]
         return float(np.median(steps / self.peaks)), float(np.median(fit / self.peaks))
 
@@ -205,11 +218,21 @@ def fit_row(told: Measured) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def bound_rows(told: Measured) -> list[str]:
+    """Lines of the table of what the ratios could be."""
+    return [
+        f"| {told.case.name} | {peer} | "
+        + " | ".join(f"{told.ratio_if(peer, part):.1f}×" for part in ("step", *LEAST))
+        + " |"
+        for peer in PEERS
+    ]
+
+
 def step_row(told: Measured) -> str:
     """One line of the table of what bounds a step."""
 
     def median(part: str) -> str:
-        return f"{1e6 * np.median([getattr(parts, part) for parts in told.parts]):.1f}"
+        return f"{1e6 * np.median(told.seconds_of(part)):.1f}"
 
     cells = [told.case.name, *map(median, ("step", "products", "others", "rest"))]
     cells += [f"{told.n_calls:.1f}"]
@@ -262,6 +285,16 @@ def main() -> None:
         "| by fits |",
         "|---|---|---|---|---|---|---|---|---|",
         *map(step_row, measured),
+        "",
+        "## What bounds the ratios",
+        "",
+        "The ratio, and what it would be if the steps of the same fits took their NumPy calls "
+        "alone, their products alone, or their arithmetic at the peak, and all else (reading the "
+        "table, the order of rows, the rows evaluated after an epoch) as long as it does.",
+        "",
+        "| network | peer | ratio | calls alone | products alone | at the peak |",
+        "|---|---|---|---|---|---|",
+        *(row for told in measured for row in bound_rows(told)),
     ]
     print("\n".join(about))
     RESULTS.parent.mkdir(exist_ok=True)
