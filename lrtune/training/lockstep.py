@@ -100,7 +100,8 @@ def train(
         if validation is not None and len(population):
             loss = population.evaluate(validation)
             kept = population.drop_diverged(loss, validation)
-            loss, training = loss[kept], training[kept]
+            if len(population) < len(loss):
+                loss, training = loss[kept], training[kept]
         if not len(population):
             return
         if feedback.follows:
