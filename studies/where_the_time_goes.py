@@ -188,9 +188,6 @@ def avoidable(run: Watched) -> dict[str, float]:
         "validation loss after every epoch of the confirmation, which looks at the last": (
             evaluated * (1 - 1 / EPOCHS)
         ),
-        "importing sqlalchemy, which a journal file does not need": (
-            run.imports.get("sqlalchemy", 0.0)
-        ),
         "gathering and scaling the same rows in every epoch": run.total(READING),
         "taking down modules as Python ends": run.seconds[START, PYTHON_ENDS],
     }

@@ -192,7 +192,7 @@ for command in ([], *([name] for name in lrtune.cli.COMMANDS)):
     assert not heavy & loaded_after(code)
 
 
-def test_a_search_loads_no_plotting(tmp_path: Path) -> None:
+def test_a_search_loads_no_plotting_and_into_a_file_no_database(tmp_path: Path) -> None:
     code = f"""
 import contextlib, io, os, lrtune.cli
 os.chdir({str(tmp_path)!r})
@@ -200,4 +200,4 @@ with contextlib.redirect_stdout(io.StringIO()):
     lrtune.cli.main(["search", "iris", "--trials", "2", "--epochs", "1", "--quiet"])
 """
 
-    assert "matplotlib" not in loaded_after(code)
+    assert not {"matplotlib", "sqlalchemy"} & loaded_after(code)

@@ -22,8 +22,8 @@ from optuna.trial import FrozenTrial
 from lrtune.exceptions import InvalidInputError, RecordConflictError, RecordLostError
 from lrtune.tuning.journal import BlockJournal
 from lrtune.tuning.storage import (
-    LOST_CONNECTION,
     T,
+    lost_connection,
     open_storage,
     patiently,
     public_name,
@@ -274,7 +274,7 @@ class Record:
         """What an action on the record gives; actions that write can be repeated."""
         try:
             return patiently(action, self.storage)
-        except LOST_CONNECTION as error:
+        except lost_connection(self.storage) as error:
             raise self._lost(error) from None  # it may quote the password
         except (OSError, KeyError, ValueError) as error:
             raise self._lost(error) from error

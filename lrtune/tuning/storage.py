@@ -1,4 +1,7 @@
-"""Storages: a journal file, or any database that Optuna has a URL for; opened, reached, named."""
+"""Storages: a journal file, or any database that Optuna has a URL for; opened, reached, named.
+
+SQLAlchemy is imported once there is a database: a journal file does not need it.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +17,6 @@ from typing import TypeVar
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import (
-    ArgumentError,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    OperationalError,
-    ProgrammingError,
-    SQLAlchemyError,
-)
 
 from lrtune.exceptions import (
     InvalidInputError,
@@ -35,9 +28,9 @@ from lrtune.tuning.journal import BlockJournal
 __all__ = [
     "CONNECT_ATTEMPTS",
     "DEFAULT_STORAGE",
-    "LOST_CONNECTION",
     "RETRY_SECONDS",
     "T",
+    "lost_connection",
     "open_storage",
     "patiently",
     "public_name",
@@ -48,7 +41,6 @@ DEFAULT_STORAGE = "lrtune.journal"
 CONNECT_ATTEMPTS = 5
 RETRY_SECONDS = (0.5, 1, 2, 4, 8, 15, 30)
 """Waits between attempts to reach a database that was lost: a minute, in which it may restart."""
-LOST_CONNECTION = (StorageInternalError, OperationalError, InterfaceError, InternalError)
 T = TypeVar("T")
 _LIKE_A_URL = re.compile(r"[A-Za-z][\w+.-]*:")  # for example one with a slash too few
 
@@ -79,6 +71,8 @@ def public_name(storage: str) -> str:
 
 def _connect(storage: str) -> BaseStorage:
     """Connect; two processes that make the same database's tables at once may trip one up."""
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
     for attempt in range(CONNECT_ATTEMPTS):
         try:
             database = RDBStorage(storage)
@@ -94,6 +88,9 @@ def _connect(storage: str) -> BaseStorage:
 
 def _require_database_file(storage: str, *, must_exist: bool) -> None:
     """Looking at a SQLite file that is not there would make it."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         url = make_url(storage)
     except (ArgumentError, ValueError):
@@ -104,6 +101,29 @@ def _require_database_file(storage: str, *, must_exist: bool) -> None:
             f"storage must be an existing record, but there is no file {database!r}: run "
             "lrtune search first, or name the record with --storage"
         )
+
+
+def _open_database(storage: str, *, must_exist: bool) -> BaseStorage:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    _require_database_file(storage, must_exist=must_exist)
+    try:
+        return _connect(storage)
+    except (ImportError, SQLAlchemyError, ValueError, OSError) as error:
+        raise InvalidInputError(
+            f"storage must be a file or a database that can be reached, but "
+            f"{public_name(storage)} gave {type(error).__name__}: is its address right, may it "
+            "be written, is its driver installed?"
+        ) from None  # the original error may quote the password
+
+
+def lost_connection(storage: str) -> tuple[type[Exception], ...]:
+    """What may be raised when a database is out of reach; nothing if the storage is a file."""
+    if "://" not in storage:
+        return ()
+    from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+
+    return StorageInternalError, OperationalError, InterfaceError, InternalError
 
 
 def open_storage(
@@ -132,15 +152,7 @@ def open_storage(
         If the storage cannot be opened.
     """
     if "://" in storage:
-        _require_database_file(storage, must_exist=must_exist)
-        try:
-            return _connect(storage), None
-        except (ImportError, SQLAlchemyError, ValueError, OSError) as error:
-            raise InvalidInputError(
-                f"storage must be a file or a database that can be reached, but "
-                f"{public_name(storage)} gave {type(error).__name__}: is its address right, may it "
-                "be written, is its driver installed?"
-            ) from None  # the original error may quote the password
+        return _open_database(storage, must_exist=must_exist), None
     path = Path(storage)
     if must_exist and not path.is_file():
         raise InvalidInputError(
@@ -183,7 +195,7 @@ def patiently(action: Callable[[], T], storage: str) -> T:
     for wait in RETRY_SECONDS:
         try:
             return action()
-        except LOST_CONNECTION as error:
+        except lost_connection(storage) as error:
             warnings.warn(
                 f"{storage} is out of reach ({type(error).__name__}): trying again in {wait:g} s",
                 RecordWarning,
