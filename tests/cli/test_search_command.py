@@ -97,7 +97,7 @@ def test_a_second_search_neither_fails_nor_mixes(lrtune: Callable[..., Any], fol
 def test_killed_half_way_and_resumed_is_as_uninterrupted(
     folder: Path, start: Callable[..., Any], lrtune: Callable[..., Any]
 ) -> None:
-    words = ("search", "digits", "--trials", "64", "--seed", "0", "--json")
+    words = ("search", "digits", "--trials", "64", "--epochs", "8", "--seed", "0", "--json")
     journal = folder / "lrtune.journal"
     process = start(*words)
     while not journal.exists() or journal.read_bytes().count(b"\n") < 20:
