@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 
 import lrtune.training.passes
 import lrtune.training.population
+import lrtune.training.room
 from lrtune.training.batches import Batches
 from lrtune.training.network import Network
 from lrtune.training.optimizers import SGD
@@ -99,7 +100,8 @@ class _WatchedNumpy:
 @contextmanager
 def watching() -> Iterator[list[Call]]:
     """The calls made on arrays that populations make meanwhile."""
-    modules: tuple[Any, ...] = (lrtune.training.passes, lrtune.training.population)
+    training = lrtune.training
+    modules: tuple[Any, ...] = (training.room, training.passes, training.population)
     _Watched.calls = []
     for module in modules:
         module.np = _WatchedNumpy()

@@ -111,8 +111,8 @@ def watch_search(watch: Stopwatch, trained: Counter[tuple[Any, ...]]) -> None:
     import lrtune.data
     import lrtune.replicates
     import lrtune.tuning.search as searching
-    from lrtune.training.passes import Room
     from lrtune.training.population import Population
+    from lrtune.training.room import Room
     from lrtune.tuning import asking
     from lrtune.tuning.record import Record
 

@@ -113,7 +113,7 @@ def test_measuring_leaves_numpy_as_it_was() -> None:
     parts = study("step_parts")
     parts.Step(parts.random_rows(64, 4, 3), (5,), batch_size=32).measure()
 
-    assert parts.lrtune.training.passes.np is np
+    assert parts.lrtune.training.room.np is parts.lrtune.training.passes.np is np
     assert parts.lrtune.training.population.np is np
 
 
@@ -172,7 +172,7 @@ def test_a_process_tells_what_it_held_at_most(what: str) -> None:
 
 
 def test_a_search_is_bound_by_its_products() -> None:
-    Room = importlib.import_module("lrtune.training.passes").Room
+    Room = importlib.import_module("lrtune.training.room").Room
     before = Room.read
     regret = study("regret")
     problem = regret.problem_of("iris")

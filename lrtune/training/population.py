@@ -19,7 +19,8 @@ from lrtune.training.batches import Batches, TableRows
 from lrtune.training.divergence import divergence_threshold, has_diverged
 from lrtune.training.network import LOSSES, Network
 from lrtune.training.optimizers import Optimizer
-from lrtune.training.passes import Passes, Room
+from lrtune.training.passes import Passes
+from lrtune.training.room import Room
 
 __all__ = ["CACHE_BYTES", "Divergence", "EVALUATION_ROWS", "Population", "population_size"]
 
