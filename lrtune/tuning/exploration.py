@@ -136,8 +136,7 @@ def _keep(
             trial.number = len(finished)
             finished.append(trial)
         return
-    record.push(trials, known=finished, worker=worker)
-    finished[:] = record.pull()
+    finished[:] = record.push(trials, known=finished, worker=worker)
 
 
 def _train(exploration: Exploration, asked: Sequence[Trial]) -> list[FrozenTrial]:

@@ -175,7 +175,7 @@ class Record:
 
     def push(
         self, trials: Sequence[FrozenTrial], *, known: Sequence[FrozenTrial], worker: int = 0
-    ) -> None:
+    ) -> list[FrozenTrial]:
         """Add finished trials; in a journal, all but the first in one write.
 
         Parameters
@@ -185,6 +185,11 @@ class Record:
             What is known of the study so far; workers may have added to it since.
         worker : int, default=0
             Who finished them, if not the search itself.
+
+        Returns
+        -------
+        list of FrozenTrial
+            All finished trials, these among them.
 
         Raises
         ------
@@ -196,19 +201,14 @@ class Record:
         with ExitStack() as alone:  # a database has no lock to be had
             if self._journal is not None:
                 self._reaching(partial(alone.enter_context, self._journal.alone()))
-            self._push(trials, known, worker)
+            return self._push(trials, known, worker)
 
     def _push(
         self, trials: Sequence[FrozenTrial], known: Sequence[FrozenTrial], worker: int
-    ) -> None:
+    ) -> list[FrozenTrial]:
         held = self.pull()
-        n_known, n_since = len(known), _count(held[len(known) :], worker)
-        if n_since or len(held) < n_known:
-            raise RecordConflictError(
-                f"study {self.name!r} in {self.storage} was written to by another search "
-                f"meanwhile ({len(held)} trials, not {n_known}): let one of them finish, then "
-                "go on with --resume, or help it with lrtune worker"
-            )
+        if len(held) < len(known) or _count(held[len(known) :], worker):
+            raise self._conflict(f"{len(held)} trials, not {len(known)}")
         for trial in trials if worker else ():
             trial.user_attrs = {**trial.user_attrs, WORKER: worker}
 
@@ -219,6 +219,18 @@ class Record:
             self._add(trials[_count(since, worker) :])  # all but those added before it was lost
 
         self._reaching(add)
+        holds = self.pull()
+        n_added = _count(holds[len(held) :], worker)
+        if n_added != len(trials):  # both at once, which a database does not prevent
+            raise self._conflict(f"{n_added} trials were added at once, not {len(trials)}")
+        return holds
+
+    def _conflict(self, seen: str) -> RecordConflictError:
+        return RecordConflictError(
+            f"study {self.name!r} in {self.storage} was written to by another search meanwhile "
+            f"({seen}): let one of them finish, then go on with --resume, or help it with lrtune "
+            "worker"
+        )
 
     def _add(self, trials: Sequence[FrozenTrial]) -> None:
         if self._journal is None:

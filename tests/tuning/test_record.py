@@ -88,6 +88,22 @@ def test_two_writers_of_one_study_are_told(folder: Path) -> None:
     assert len(second.pull()) == 5
 
 
+def test_two_writers_at_once_are_told_also_by_a_database(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Record.create("sqlite:///record.db", "study", FACTS)
+    second = Record.resume("sqlite:///record.db", "study", FACTS)
+    add = first.study.add_trials
+
+    def late(more: list[optuna.trial.FrozenTrial]) -> None:
+        second.push(trials(4), known=[])
+        add(more)
+
+    monkeypatch.setattr(first.study, "add_trials", late)
+    with pytest.raises(RecordConflictError, match=r"another search meanwhile \(9 trials were"):
+        first.push(trials(5), known=[])
+
+
 def test_a_torn_line_is_cut_off_and_said(folder: Path) -> None:
     Record.create("record.journal", "study", FACTS).push(trials(2), known=[])
     whole = Path("record.journal").read_bytes()
