@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Literal
 from lrtune._version import __version__
 from lrtune.exceptions import InvalidInputError
 from lrtune.review.exporters import templates
+from lrtune.review.exporters.estimator import estimator_source
 from lrtune.review.exporters.formulas import JAX, KERAS, array_formula, python_formula
-from lrtune.review.exporters.source import assemble, changed, function_body, header, rates
+from lrtune.review.exporters.source import assemble, function_body, rates
 from lrtune.training.schedules import DECAYS, Schedule
 
 if TYPE_CHECKING:
@@ -177,7 +178,9 @@ def to_sklearn(
     steps_per_epoch: int | None = None,  # noqa: ARG001
     origin: Recommendation | None = None,
 ) -> str:
-    """An estimator of lrtune's own: scikit-learn's cannot follow such schedules.
+    """An estimator of lrtune's own, behind what it was tuned behind.
+
+    scikit-learn's own networks cannot follow such schedules.
 
     Examples
     --------
@@ -189,14 +192,7 @@ def to_sklearn(
     )
     <BLANKLINE>
     """
-    parameters = dict(origin.parameters if origin is not None else ()) | changed(schedule)
-    task = origin.task if origin is not None else ""
-    arguments = "".join(f"    {name}={value!r},\n" for name, value in parameters.items())
-    return "\n".join(header(schedule, origin)) + templates.SKLEARN.format(
-        estimator="MLPRegressor" if task == "regression" else "MLPClassifier",
-        arguments=arguments,
-        remark=templates.FOLLOWS_TRAINING if DECAYS[schedule.decay].feedback else "",
-    )
+    return estimator_source(schedule, origin)
 
 
 def to_json(

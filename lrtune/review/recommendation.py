@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -18,7 +19,9 @@ from lrtune.tuning.trials import best_trial
 
 __all__ = [
     "NETWORK",
+    "Prepared",
     "Recommendation",
+    "USUAL",
     "load_study",
     "read_recommendation",
     "recommendation_of",
@@ -26,6 +29,71 @@ __all__ = [
 
 NETWORK = ("hidden_layer_sizes", "optimizer", "batch_size", "max_iter")
 """Parameters that a learning rate was tuned for, and that a reader of it should know."""
+USUAL = {
+    "activation": "relu",
+    "alpha": 0.0,
+    "beta_1": 0.9,
+    "beta_2": 0.999,
+    "dtype": "auto",
+    "early_stopping": False,
+    "epsilon": 1e-8,
+    "momentum": 0.9,
+    "n_iter_no_change": 10,
+    "rho": 0.9,
+    "shuffle": True,
+    "tol": None,
+    "validation_fraction": 0.1,
+    "weight_decay": 0.01,
+    "weights_init": "glorot_uniform",
+}
+"""Further parameters that make the network, and their defaults; nothing here may train."""
+_PIPELINE = ("memory", "steps", "transform_input", "verbose")
+"""Parameters of a pipeline that are not its steps."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """How the columns were prepared that a rate was tuned for, without which it means little.
+
+    Attributes
+    ----------
+    by : tuple of str
+        Classes of what stood before the network in its pipeline; empty if nothing did.
+    target : str or None
+        Of a table that ``lrtune search`` read, the target's column.
+    preprocessor : str
+        Of such a table, what made numbers of its columns.
+    """
+
+    by: tuple[str, ...] = ()
+    target: str | None = None
+    preprocessor: str = ""
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether the columns were standardised, and that was all."""
+        return self.by == ("StandardScaler",)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether `lrtune.data.load_dataset` gives the preprocessing again."""
+        return bool(self.preprocessor) and bool(self.by) and not self.is_scaled
+
+    def describe(self) -> str:
+        """What to do before the network; empty if there is nothing to.
+
+        Examples
+        --------
+        >>> Prepared(("PowerTransformer",)).describe()
+        'behind PowerTransformer: prepare the columns so as well.'
+        """
+        if not self.by:
+            return ""
+        if self.is_scaled:
+            return "on columns of mean 0 and standard deviation 1: standardise yours as well."
+        if self.is_table:
+            return "on standardised numbers, and categories as 0 and 1: prepare yours so as well."
+        return f"behind {', '.join(self.by)}: prepare the columns so as well."
 
 
 @dataclass(frozen=True)
@@ -47,6 +115,10 @@ class Recommendation:
         that it saw. None if it diverged on a fresh replicate.
     replicates : int or None
         Fresh replicates that confirmed it; None if it was not confirmed.
+    fixed : tuple of (str, value)
+        Further parameters of the network that were not searched and are not the default.
+    prepared : Prepared
+        What stood before the network.
     """
 
     study: str
@@ -57,6 +129,8 @@ class Recommendation:
     loss: float | None
     se: float | None
     replicates: int | None
+    fixed: tuple[tuple[str, Any], ...] = ()
+    prepared: Prepared = Prepared()
 
     @property
     def optimizer(self) -> Any:
@@ -112,6 +186,7 @@ def recommendation_of(loaded: optuna.Study) -> Recommendation:
     parameters = {**_estimator_parameters(configuration["estimator"]), **setting.params}
     schedule = {field.name: parameters[field.name] for field in fields(Schedule)}
     searched = [name for name, _ in setting.others if name not in schedule and name not in NETWORK]
+    told = {*schedule, *NETWORK, *searched}
     return Recommendation(
         study=loaded.study_name,
         task=configuration.get("task", ""),
@@ -121,6 +196,8 @@ def recommendation_of(loaded: optuna.Study) -> Recommendation:
         loss=loss,
         se=se,
         replicates=replicates,
+        fixed=tuple(pair for pair in _unusual(parameters) if pair[0] not in told),
+        prepared=_prepared(configuration),
     )
 
 
@@ -169,6 +246,32 @@ def _estimator_parameters(recorded: dict[str, Any]) -> dict[str, Any]:
     prefix = next(name for name in recorded if name.endswith("decay_rate"))[: -len("decay_rate")]
     own = (name for name in recorded if name.startswith(prefix))
     return {name.removeprefix(prefix): recorded[name] for name in own}
+
+
+def _unusual(parameters: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The network's parameters that are not at their defaults, and that code can name."""
+    for name, default in USUAL.items():
+        recorded = parameters.get(name, default)
+        if recorded != default and (not isinstance(recorded, str) or recorded.isidentifier()):
+            yield name, recorded  # other text is a repr of who knows what
+
+
+def _prepared(configuration: dict[str, Any]) -> Prepared:
+    """What stood before the network, by the names of its steps in a pipeline."""
+    recorded = configuration["estimator"]
+    if "steps" not in recorded:
+        return Prepared()
+    network = next(name for name in recorded if name.endswith("decay_rate")).partition("__")[0]
+    steps = [
+        str(value).partition("(")[0]
+        for name, value in recorded.items()
+        if "__" not in name and name not in (*_PIPELINE, network) and value != "passthrough"
+    ]
+    return Prepared(
+        tuple(name if name.isidentifier() else "another step" for name in steps),
+        configuration.get("target"),
+        configuration.get("preprocessor", ""),
+    )
 
 
 def _plain(value: Any) -> Any:

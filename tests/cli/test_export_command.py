@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from sklearn.datasets import load_iris
+from sklearn.preprocessing import StandardScaler
 
 from lrtune import MLPClassifier, Schedule, __version__
 from lrtune.review.export import EXPORTERS
@@ -53,11 +55,32 @@ def test_source_begins_with_the_study_and_its_confirmed_loss(
 def test_the_exported_estimator_is_the_tuned_one(lrtune: Callable[..., Any], result: Any) -> None:
     namespace: dict[str, Any] = {}
     exec(lrtune("export", "iris", "--to", "sklearn").out, namespace)  # noqa: S102
-    model = namespace["model"]
+    scaler, model = namespace["model"]
 
+    assert isinstance(scaler, StandardScaler)  # without it, the rate would be another
     assert isinstance(model, MLPClassifier)
     assert np.array_equal(model.schedule()(np.arange(4)), Schedule(**result["best"])(np.arange(4)))
     assert (model.hidden_layer_sizes, model.max_iter) == ((50, 12), 3)
+    assert namespace["model"].fit(*load_iris(return_X_y=True))[-1].n_iter_ == 3
+
+
+def test_an_estimator_for_a_table_is_exported_with_its_preprocessing(
+    lrtune: Callable[..., Any],
+) -> None:
+    rows = "".join(f"{i % 7},{'uv'[i % 2]},{i % 5}.5\n" for i in range(40))
+    Path("homes.csv").write_text(f"size,kind,price\n{rows}")
+    lrtune("search", "homes.csv", "--trials", "4", "--epochs", "2", "--no-confirm")
+    source = lrtune("export", "homes", "--to", "sklearn").out
+    namespace: dict[str, Any] = {}
+    exec(source.replace("the path of the table that was searched", "homes.csv"), namespace)  # noqa: S102
+    table = namespace["table"]
+
+    assert table.target == "price"
+    assert namespace["model"].fit(table.X, table.y).predict(table.X).shape == (40,)
+    for to in ("torch", "keras"):
+        told = lrtune("export", "homes", "--to", to).out
+        assert "# Tuned on standardised numbers, and categories as 0 and 1:" in told
+        assert "# The target was standardised as well.\n" in told
 
 
 def test_a_study_that_was_not_confirmed_says_so(lrtune: Callable[..., Any]) -> None:

@@ -10,7 +10,7 @@ from sklearn.preprocessing import PowerTransformer
 
 from lrtune import LearningRateSearchCV, MLPClassifier, Schedule, export_schedule
 from lrtune.exceptions import InvalidInputError
-from lrtune.review.recommendation import Recommendation, read_recommendation
+from lrtune.review.recommendation import USUAL, Recommendation, read_recommendation
 
 FIXED = {"warmup_epochs": 1.0, "min_learning_rate": 0.001, "update": "batch"}
 SPACE = {
@@ -27,7 +27,7 @@ SPACE = {
 def search(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """A search over further parameters, at the end of a pipeline with a like-named step."""
     X, y = load_iris(return_X_y=True)
-    model = make_pipeline(PowerTransformer(), MLPClassifier(max_iter=3, **FIXED))
+    model = make_pipeline(PowerTransformer(), MLPClassifier(max_iter=3, activation="tanh", **FIXED))
     return LearningRateSearchCV(
         model,
         space=SPACE,
@@ -54,6 +54,20 @@ def test_the_recommended_setting_is_read_with_all_that_was_searched(
         name: getattr(best, name)
         for name in ("hidden_layer_sizes", "optimizer", "batch_size", "max_iter", "alpha")
     }
+
+
+def test_what_is_usual_are_the_defaults() -> None:
+    assert USUAL.items() <= MLPClassifier().get_params().items()
+
+
+def test_what_else_makes_the_network_is_exported(search: Any, tmp_path: Path) -> None:
+    found = read_recommendation("wide", str(tmp_path / "r.journal"))
+
+    assert found.fixed == (("activation", "tanh"),)
+    for to in ("torch", "keras", "sklearn"):
+        source = export_schedule(found.schedule, to, steps_per_epoch=4, origin=found)
+        assert "activation='tanh'" in source
+        assert "# Tuned behind PowerTransformer: prepare the columns so as well.\n" in source
 
 
 def recommended(**values: Any) -> Recommendation:

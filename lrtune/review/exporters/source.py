@@ -54,6 +54,10 @@ def assemble(
     """Comments, imports, constants and body, in this order."""
     standard = ["import math", ""] if "math." in body else []
     head = [*header(schedule, origin), *standard, imports, "", *constants, ""]
+    if origin is not None and origin.prepared.by:
+        head.insert(3, f"# Tuned {origin.prepared.describe()}")
+        if origin.task == "regression":
+            head.insert(4, "# The target was standardised as well.")
     return "\n".join(head) + body
 
 
@@ -62,7 +66,8 @@ def header(schedule: Schedule, origin: Recommendation | None) -> list[str]:
     values = ", ".join(f"{name}={value!r}" for name, value in changed(schedule).items())
     lines = [f"# Learning rate written by lrtune {__version__}."]
     if origin is not None:
-        tuned_for = ", ".join(f"{name}={value!r}" for name, value in origin.parameters)
+        tuned = (*origin.parameters, *origin.fixed)
+        tuned_for = ", ".join(f"{name}={value!r}" for name, value in tuned)
         lines = [
             f"# Learning rate of study {origin.study!r}, written by lrtune {__version__}:",
             f"# {origin.describe()}.",

@@ -8,7 +8,9 @@ __all__ = [
     "KERAS_PLATEAU",
     "KERAS_STEPS",
     "OPTAX",
+    "SCALED",
     "SKLEARN",
+    "TABLE",
     "TORCH",
     "TORCH_ON_PLATEAU",
     "TORCH_PLATEAU",
@@ -127,8 +129,24 @@ FOLLOWS_TRAINING = """\
 
 SKLEARN = """
 # scikit-learn's own MLPs cannot follow such schedules; this estimator stands in for them anywhere.
-{remark}from lrtune import {estimator}
+{remark}{imports}
 
-model = {estimator}(
-{arguments})
+model = {model}
+"""
+
+SCALED = """\
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from lrtune import {estimator}\
+"""
+
+TABLE = """\
+from sklearn.pipeline import make_pipeline
+
+from lrtune import {estimator}
+from lrtune.data import load_dataset
+
+DATA = "the path of the table that was searched"
+table = load_dataset(DATA, {asked})\
 """
