@@ -171,6 +171,7 @@ def _parse(
             header = pd.read_csv(stream, header=None, nrows=1, dtype=str, **options).iloc[0]
             stream.seek(0)
             dtype = dict.fromkeys(given.texts, str)
+            options["skip_blank_lines"] = len(header) > 1  # else such a line is a missing value
             frame = pd.read_csv(stream, index_col=False, low_memory=False, dtype=dtype, **options)
     except pd.errors.ParserWarning as error:
         raise InvalidInputError(

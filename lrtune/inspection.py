@@ -21,6 +21,7 @@ __all__ = [
     "LARGEST",
     "MAX_CATEGORIES",
     "describe_columns",
+    "list_done",
     "require_ordinary",
 ]
 
@@ -152,7 +153,7 @@ def _describe(
     if kind == "text" and not encodes_texts:
         done = ((f"columns dropped, as {_TEXTS}", 0),)
         return Column(name, kind, False, missing, done), converted
-    done = tuple(_list_done(kind, date_format, values, converted))
+    done = (*list_done(kind, values, converted), *_list_made(kind, date_format))
     return Column(name, kind, True, missing, done, date_format), converted
 
 
@@ -170,9 +171,21 @@ def _is_text(texts: Series[Any]) -> bool:
     return different > min(MAX_CATEGORIES, max(2, len(texts) // 2))
 
 
-def _list_done(
-    kind: str, date_format: str | None, values: Series[Any], converted: Series[Any]
-) -> Iterator[tuple[str, int]]:
+def list_done(kind: str, values: Series[Any], converted: Series[Any]) -> Iterator[tuple[str, int]]:
+    """What was done with some of a column's values, and with how many.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `lrtune.kinds.KINDS`.
+    values, converted : Series
+        As they were read, and in the one form of their kind.
+
+    Examples
+    --------
+    >>> list(list_done("number", pd.Series(["1", "x"]), pd.Series([1.0, np.nan])))[0]
+    ('texts that are no number taken for missing values', 1)
+    """
     missing = int(converted.isna().sum())
     unread = missing - int(values.isna().sum())
     infinite = 0
@@ -184,6 +197,10 @@ def _list_done(
         yield f"texts that are no {kind} taken for missing values", unread - infinite
     if missing:
         yield _FILLED.get(kind, "missing values filled in with the median"), missing
+
+
+def _list_made(kind: str, date_format: str | None) -> Iterator[tuple[str, int]]:
+    """What was done with all of them."""
     if kind in _MADE:
         yield _MADE[kind], 0
     if kind == "date":

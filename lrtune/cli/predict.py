@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
     from lrtune.model_files import ModelFacts
 
-__all__ = ["NAMELESS", "command"]
+__all__ = ["NAMELESS", "UNSEEN", "command"]
 
 NAMELESS = "prediction"
 """Heads the column of what a model predicts that was saved without the target's name."""
+UNSEEN = "categories that were not learned from, taken for none or for a rare one"
+"""What is said of values of a column of categories."""
 
 
 @click.command("predict", short_help="Predict with a saved model.")
@@ -98,6 +100,7 @@ def _rows(
 
     from lrtune.columns import conform, listed, text_columns
     from lrtune.data import BUNDLED, load_dataset
+    from lrtune.inspection import require_ordinary
     from lrtune.reading import read_table
 
     notes: list[str] = []
@@ -110,13 +113,54 @@ def _rows(
         table = read_table(data, separator=separator, encoding=encoding, texts=texts)
         frame, notes = table.frame, list(table.notes)
     X = conform(frame, facts.columns, source=data)
+    if not len(X):
+        raise InvalidInputError(f"DATA must have rows to predict for, but {data!r} has none")
+    for place, column in enumerate(column for column in facts.columns if column.used):
+        if column.kind == "number":
+            values = X[:, place] if isinstance(X, np.ndarray) else X[column.name]
+            require_ordinary(pd.Series(values), f"column {column.name!r} of {data}")
     known = {column.name for column in facts.columns if column.used}
     others = [name for name in frame.columns if name not in known]
     if others:
         notes.append(f"columns ignored: {listed(others)}")
+    notes += _notes_on_values(frame, estimator, facts)
     if isinstance(X, np.ndarray) and hasattr(estimator, "feature_names_in_"):
         X = pd.DataFrame(X, columns=estimator.feature_names_in_)
     return X, notes
+
+
+def _notes_on_values(frame: pd.DataFrame, estimator: Any, facts: ModelFacts) -> list[str]:
+    """What is made of values that the model cannot take as they are."""
+    from dataclasses import replace
+
+    from lrtune.columns import notes_on
+    from lrtune.inspection import list_done
+
+    learned, met = _categories(estimator), []
+    for column in facts.columns:
+        if column.used:
+            converted = column.convert(frame[column.name])
+            if column.name in learned:
+                unseen = int((~converted.isin(learned[column.name])).sum())
+                done = [(UNSEEN, unseen)] if unseen else []
+            else:
+                done = list(list_done(column.kind, frame[column.name], converted))
+            met.append(replace(column, done=tuple(done)))
+    return list(notes_on(met))
+
+
+def _categories(estimator: Any) -> dict[str, Any]:
+    """The categories that were learned from, by column."""
+    from sklearn.compose import ColumnTransformer
+
+    first = estimator[0] if hasattr(estimator, "named_steps") else None
+    steps = first.transformers_ if isinstance(first, ColumnTransformer) else []
+    return {
+        str(name): known
+        for _, step, names in steps
+        if hasattr(step, "categories_")
+        for name, known in zip(names, step.categories_, strict=True)
+    }
 
 
 def _predict(estimator: Any, X: Any, target: str, data: str, *, proba: bool) -> pd.DataFrame:

@@ -135,7 +135,7 @@ def test_a_table_of_all_kinds_is_saved_and_predicted_for(
         for i in range(60)
     ]
     (folder / "mixed.csv").write_text("\n".join(["size,city,day,old,price", *lines]))
-    (folder / "new.csv").write_text("city,day,old,size\nA,2020-02-01,True,5\nZ,,False,\n")
+    (folder / "new.csv").write_text("city,day,old,size\nA,2020-02-01,True,5\nZ,,False,tall\n")
     saved = lrtune("search", "mixed.csv", *QUICK, "--no-confirm", "--save", "m.skops")
     run = lrtune("predict", "m.skops", "new.csv")
     predicted = [float(row["price"]) for row in rows(run.out)]
@@ -144,6 +144,21 @@ def test_a_table_of_all_kinds_is_saved_and_predicted_for(
     assert "load_dataset(DATA).preprocessing" in saved.out
     assert len(predicted) == 2
     assert np.isfinite(predicted).all()
+    assert run.err.splitlines()[-3:] == [
+        "texts that are no number taken for missing values: 'size' (1)",
+        "missing values filled in with the median: 'size' (1), 'day' (1)",
+        "categories that were not learned from, taken for none or for a rare one: 'city' (1)",
+    ]
+
+
+def test_a_blank_line_of_a_single_column_is_a_row(lrtune: Callable[..., Any], folder: Path) -> None:
+    (folder / "one.csv").write_text("x,y\n,0.5\n" + "".join(f"{i},{i}.5\n" for i in range(30)))
+    (folder / "new.csv").write_text("x\n1\n\n3\n")
+    lrtune("search", "one.csv", *QUICK, "--no-confirm", "--save", "m.skops")
+    run = lrtune("predict", "m.skops", "new.csv")
+
+    assert len(rows(run.out)) == 3
+    assert "filled in with the median: 'x' (1)" in run.err
 
 
 def test_a_column_that_is_missing_is_named(
@@ -168,6 +183,8 @@ BAD = {
     ("mein modell.skops", FLOWERS, "--output", FLOWERS): "must be a new file",
     ("mein modell.skops", "iris"): "lacks 'länge'",
     ("mein modell.skops", "empty.csv"): "is empty",
+    ("mein modell.skops", "header.csv"): "rows to predict for, but 'header.csv' has none",
+    ("mein modell.skops", "huge.csv"): "at most 1e+30 in size, but column 'breite' of huge.csv",
 }
 
 
@@ -175,6 +192,9 @@ def test_bad_input_is_one_line_and_changes_nothing(
     lrtune: Callable[..., Any], model: str, folder: Path
 ) -> None:
     (folder / "empty.csv").write_text("")
+    header = "länge,breite,petal length,petal width\n"
+    (folder / "header.csv").write_text(header)
+    (folder / "huge.csv").write_text(f"{header}1,1e300,1,1\n")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     for words, message in BAD.items():
         run = lrtune("predict", *words)
