@@ -34,6 +34,8 @@ _BYTE_ORDER_MARKS = {
 }
 _DECIMAL = r"\s*[+-]?\d+(?:,\d+)?(?:[eE][+-]?\d+)?\s*"
 _COMMA = re.compile(r"(?<=\d),(?=\d)")
+_SEPARATOR_LINE = re.compile(r'"?sep=([!-~\t])"?[,;\t]*\r?\n')
+"""A first line that tells spreadsheets the separator, and is no header."""
 _ASSUMED = ("utf-8-sig", "cp1252", "latin-1")
 
 
@@ -156,9 +158,11 @@ def _parse(
             f"DATA must be a table as CSV, TSV or Parquet, but {source!r} is binary: export the "
             "table as CSV, or name its --encoding if it is text"
         )
-    separator = given.separator or _find_separator(text)
+    said = _SEPARATOR_LINE.match(text)
+    separator = given.separator or (said[1] if said else _find_separator(text))
     options: dict[str, Any] = {
         "sep": separator,
+        "skiprows": 1 if said else 0,
         "encoding": encoding,
         "skipinitialspace": True,
         "keep_default_na": False,
@@ -187,7 +191,8 @@ def _parse(
     _require_header(frame, source)
     notes = []
     if given.separator is None and separator != ",":
-        notes.append(f"separator: {_NAMES[separator]} (choose with --separator)")
+        named = _NAMES.get(separator, repr(separator))
+        notes.append(f"separator: {named} (choose with --separator)")
     notes += _doubt_header(frame)
     notes += _mend_names(frame, header.tolist())
     if separator != ",":
@@ -196,14 +201,19 @@ def _parse(
 
 
 def _find_separator(text: str) -> str:
-    """The separator that splits the header into most fields, as many as other lines have."""
+    """The separator that splits the header into most fields, as many as other lines have.
+
+    Spaces are taken for one only if no other is, as they also stand in names and around separators.
+    """
     lines = text.splitlines(keepends=True)[:_SNIFFED_LINES]
     if len(lines) > 1 and not lines[-1].endswith(("\n", "\r")):
         lines.pop()  # cut short, perhaps
     best, found = (False, 1), ","
     for separator in SEPARATORS.values():
         agreeing, fields = _fit(lines, separator)
-        if (agreeing, fields) > best and (agreeing or separator != SEPARATORS["space"]):
+        if separator == SEPARATORS["space"] and (best[0] or not agreeing):
+            continue
+        if (agreeing, fields) > best:
             best, found = (agreeing, fields), separator
     return found if best[1] > 1 else ","
 

@@ -144,6 +144,25 @@ def test_the_name_is_that_of_the_file(folder: Path, file: str, name: str) -> Non
     assert table.source.isprintable()
 
 
+@pytest.mark.parametrize("line", ["sep=;\r\n", '"sep=;"\n', "sep=;;;\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_first_line_for_spreadsheets_tells_the_separator(
+    folder: Path, line: str, encoding: str
+) -> None:
+    table = read_table(write(f"{line}a;b,c;d\n1;2;x\n3;4;y\n".encode(encoding)))
+
+    assert table.frame.to_dict("list") == {"a": [1, 3], "b,c": [2, 4], "d": ["x", "y"]}
+    assert "separator: semicolon (choose with --separator)" in table.notes
+
+
+@pytest.mark.parametrize("separator", [" | ", " ; ", " , "])
+def test_spaces_around_a_separator_are_none(folder: Path, separator: str) -> None:
+    lines = [["a", "b", "c"], ["1", "2", "x"], ["3", "4", "y"]]
+    table = read_table(write("".join(separator.join(line) + "\n" for line in lines)))
+
+    assert table.frame.to_dict("list") == {"a": [1, 3], "b": [2, 4], "c": ["x", "y"]}
+
+
 def test_decimal_commas_are_read(folder: Path) -> None:
     content = "a;b;c;d\n1,5;2;x,y;1,5\n-2,25e-3;3,5;z;NA\n" + "0,5;1;u,v;2,5\n" * 9
     table = read_table(write(content))
