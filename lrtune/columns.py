@@ -36,6 +36,8 @@ class Column:
         What was done with it, and with how many of its values; 0 for all of them.
     date_format : str or None
         How dates are written.
+    thousands : str
+        What stands between the thousands of numbers.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Column:
     missing: int = 0
     done: tuple[tuple[str, int], ...] = ()
     date_format: str | None = None
+    thousands: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values.
@@ -64,10 +67,8 @@ class Column:
 
     def convert(self, values: Series[Any]) -> Series[Any]:
         """A column's values in the one form of its kind."""
-        convert = KINDS[self.kind]
-        converted: Series[Any] = (
-            convert(values, self.date_format or None) if self.kind == "date" else convert(values)
-        )
+        written = {"date": (self.date_format or None,), "number": (self.thousands,)}
+        converted: Series[Any] = KINDS[self.kind](values, *written.get(self.kind, ()))
         return converted
 
 
@@ -160,7 +161,9 @@ def text_columns(columns: Sequence[Column]) -> tuple[str, ...]:
     >>> text_columns([Column("size", "category"), Column("age", "number")])
     ('size',)
     """
-    return tuple(c.name for c in columns if c.used and c.kind in ("category", "text"))
+    return tuple(
+        c.name for c in columns if c.used and (c.kind in ("category", "text") or c.thousands)
+    )
 
 
 def notes_on(columns: Sequence[Column]) -> tuple[str, ...]:

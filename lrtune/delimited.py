@@ -7,14 +7,14 @@ import csv
 import math
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import pandas as pd
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.kinds import SHARE_READ
+from lrtune.kinds import SHARE_READ, find_thousands
 
 __all__ = ["MISSING", "SEPARATORS", "TextFormat", "read_delimited", "renamed"]
 
@@ -196,7 +196,7 @@ def _parse(
     notes += _doubt_header(frame)
     notes += _mend_names(frame, header.tolist())
     if separator != ",":
-        notes += _mend_decimals(frame)
+        notes += _mend_decimals(frame, given.texts)
     return frame, notes
 
 
@@ -258,13 +258,15 @@ def renamed(pairs: list[tuple[str, str]], most: int = 8) -> list[str]:
     return [f"columns of the same name: {', '.join(told[:most])}{more}"] if told else []
 
 
-def _mend_decimals(frame: pd.DataFrame, most: int = 8) -> list[str]:
+def _mend_decimals(frame: pd.DataFrame, texts: Collection[str], most: int = 8) -> list[str]:
     """Write points for commas, in place, in texts that are numbers with decimal commas."""
     mended = []
     for name, values in frame.items():
         told = values.dropna().astype(str)
-        if pd.api.types.is_numeric_dtype(values) or told.empty:
+        if pd.api.types.is_numeric_dtype(values) or told.empty or name in texts:
             continue
+        if find_thousands(told, sure=True):
+            continue  # for `lrtune.inspection`, which remembers it for tables to predict for
         if told.str.fullmatch(_DECIMAL).mean() >= SHARE_READ and told.str.contains(",").any():
             pointed = values.astype(object).str.replace(_COMMA, ".", regex=True)
             numbers = pd.to_numeric(pointed, errors="coerce")

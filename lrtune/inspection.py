@@ -12,7 +12,7 @@ import pandas as pd
 
 from lrtune.columns import Column, gather, notes_on
 from lrtune.exceptions import InvalidInputError
-from lrtune.kinds import find_date_format, is_boolean, is_numeric
+from lrtune.kinds import find_date_format, find_thousands, is_boolean, is_numeric
 
 __all__ = [
     "DROPPED",
@@ -20,6 +20,7 @@ __all__ = [
     "IDENTIFIER_NAME",
     "LARGEST",
     "MAX_CATEGORIES",
+    "SIGNS",
     "describe_columns",
     "list_done",
     "require_ordinary",
@@ -76,6 +77,9 @@ DROPPED = (
     Drop("identifier", _names_rows, "they hold another word in every row"),
 )
 """Reasons to leave a column out, in this order."""
+
+SIGNS = {".": "points", ",": "commas", "'": "apostrophes", " ": "spaces"}
+"""Names of what may stand between thousands."""
 
 _TEXTS = "they hold free text or too many categories (--preprocessor skrub encodes them)"
 _FILLED = {
@@ -140,8 +144,8 @@ def describe_columns(
 def _describe(
     name: str, values: Series[Any], encodes_texts: bool, *, alone: bool
 ) -> tuple[Column, Series[Any]]:
-    kind, date_format = _find_kind(values)
-    converted = Column(name, kind, date_format=date_format).convert(values)
+    kind, date_format, thousands = _find_kind(values)
+    converted = Column(name, kind, date_format=date_format, thousands=thousands).convert(values)
     if kind == "category" and _is_text(converted):
         kind = "text"
     missing = int(converted.isna().sum())
@@ -153,17 +157,19 @@ def _describe(
     if kind == "text" and not encodes_texts:
         done = ((f"columns dropped, as {_TEXTS}", 0),)
         return Column(name, kind, False, missing, done), converted
-    done = (*list_done(kind, values, converted), *_list_made(kind, date_format))
-    return Column(name, kind, True, missing, done, date_format), converted
+    done = (*list_done(kind, values, converted), *_list_made(kind, date_format, thousands))
+    return Column(name, kind, True, missing, done, date_format, thousands), converted
 
 
-def _find_kind(values: Series[Any]) -> tuple[str, str | None]:
+def _find_kind(values: Series[Any]) -> tuple[str, str | None, str]:
+    """The kind, how its dates are written, and what stands between its thousands."""
     if is_boolean(values):
-        return "boolean", None
-    if is_numeric(values):
-        return "number", None
+        return "boolean", None, ""
+    thousands = find_thousands(values)
+    if thousands or is_numeric(values):
+        return "number", None, thousands
     date_format = find_date_format(values)
-    return ("category" if date_format is None else "date"), date_format
+    return ("category" if date_format is None else "date"), date_format, ""
 
 
 def _is_text(texts: Series[Any]) -> bool:
@@ -199,8 +205,10 @@ def list_done(kind: str, values: Series[Any], converted: Series[Any]) -> Iterato
         yield _FILLED.get(kind, "missing values filled in with the median"), missing
 
 
-def _list_made(kind: str, date_format: str | None) -> Iterator[tuple[str, int]]:
+def _list_made(kind: str, date_format: str | None, thousands: str) -> Iterator[tuple[str, int]]:
     """What was done with all of them."""
+    if thousands:
+        yield f"{SIGNS[thousands]} taken for thousands separators", 0
     if kind in _MADE:
         yield _MADE[kind], 0
     if kind == "date":

@@ -14,11 +14,13 @@ __all__ = [
     "KINDS",
     "PLACEHOLDERS",
     "SHARE_READ",
+    "THOUSANDS",
     "as_booleans",
     "as_dates",
     "as_numbers",
     "as_texts",
     "find_date_format",
+    "find_thousands",
     "is_boolean",
     "is_numeric",
 ]
@@ -50,18 +52,27 @@ DATE_FORMATS = (
     *(day + time for day in _DAYS for time in ("", " %H:%M", " %H:%M:%S")),
 )
 """Formats of dates that are tried, the first that fits is taken."""
+THOUSANDS = {".": ",", ",": ".", "'": ".", " ": ","}
+"""What may stand between thousands, and before decimals then."""
+_NUMBERLIKE = r"[\d\s.,'+-]*"
 _SAMPLED = 500
 _TRUTHS = {True: 1.0, False: 0.0, "True": 1.0, "False": 0.0, "true": 1.0, "false": 0.0}
 
 
-def as_numbers(values: Series[Any]) -> Series[Any]:
+def as_numbers(values: Series[Any], thousands: str = "") -> Series[Any]:
     """Floats; what is no finite number is missing.
 
     Examples
     --------
     >>> as_numbers(pd.Series(["1.5", "?", "inf"])).tolist()
     [1.5, nan, nan]
+    >>> as_numbers(pd.Series(["1.234,5", "2"]), thousands=".").tolist()
+    [1234.5, 2.0]
     """
+    if thousands and not pd.api.types.is_numeric_dtype(values):
+        values = (
+            _spaced(as_texts(values)).str.replace(thousands, "").str.replace(",", ".").str.strip()
+        )
     if pd.api.types.is_timedelta64_dtype(values):
         return pd.Series(values.dt.total_seconds(), dtype=np.float64)
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
@@ -136,6 +147,42 @@ def is_numeric(values: Series[Any], share: float = SHARE_READ) -> bool:
     told = _told(values)
     read = pd.to_numeric(told, errors="coerce").notna()
     return len(told) > 0 and bool(read.mean() >= share)
+
+
+def find_thousands(values: Series[Any], *, sure: bool = False) -> str:
+    """What stands between thousands in a column of numbers as texts; empty if nothing does.
+
+    Parameters
+    ----------
+    values : Series
+    sure : bool, default=False
+        Whether "1,234" is to count for nothing, as it may also be a decimal comma.
+
+    Examples
+    --------
+    >>> find_thousands(pd.Series(["1.234,50", "99,90", "NA"]))
+    '.'
+    >>> find_thousands(pd.Series(["1.234", "99.9"]))
+    ''
+    """
+    if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values):
+        return ""
+    told = _spaced(_told(values))
+    if told.iloc[:: max(1, len(told) // _SAMPLED)].str.fullmatch(_NUMBERLIKE).mean() < 0.5:
+        return ""  # soon, as texts may be many
+    for mark, point in THOUSANDS.items():
+        group, decimals = rf"{re.escape(mark)}\d{{3}}", rf"{re.escape(point)}\d+"
+        number = rf"\s*[+-]?(?:[1-9]\d{{0,2}}(?:{group})+|\d+)(?:{decimals})?\s*"
+        proof = f"{group}(?:{group}|{decimals})" if mark == "." or (mark == "," and sure) else group
+        if told.str.contains(proof).any() and told.str.fullmatch(number).mean() >= SHARE_READ:
+            return mark
+    return ""
+
+
+def _spaced(texts: Series[Any]) -> Series[Any]:
+    """Texts with plain spaces and apostrophes for those that typesetters use."""
+    spaced: Series[Any] = texts.str.replace("[\u00a0\u202f]", " ", regex=True)
+    return spaced.str.replace("\u2019", "'")
 
 
 def find_date_format(values: Series[Any]) -> str | None:

@@ -135,7 +135,11 @@ class ModelFacts:
         values = json.loads(text)
         columns = tuple(map(Column.from_dict, values["columns"]))
         words = (values["study"], values["target"], *values["versions"].values())
-        names = (word for each in columns for word in (each.name, each.kind, each.date_format))
+        names = (
+            word
+            for each in columns
+            for word in (each.name, each.kind, each.date_format, each.thousands)
+        )
         if not all(isinstance(word, str | None) for word in (*words, *names)):
             raise TypeError("names and versions must be text")
         if not {each.kind for each in columns if each.used} <= set(KINDS):

@@ -12,8 +12,15 @@ import pandas as pd
 
 from lrtune.columns import listed
 from lrtune.exceptions import InvalidInputError
-from lrtune.inspection import require_ordinary
-from lrtune.kinds import PLACEHOLDERS, as_numbers, as_texts, is_boolean, is_numeric
+from lrtune.inspection import SIGNS, require_ordinary
+from lrtune.kinds import (
+    PLACEHOLDERS,
+    as_numbers,
+    as_texts,
+    find_thousands,
+    is_boolean,
+    is_numeric,
+)
 
 __all__ = ["MAX_INTEGER_CLASSES", "TASKS", "Target", "find_target", "read_target"]
 
@@ -126,6 +133,11 @@ def read_target(
     "target: 1 of 5 rows left out, as column 'y' has no value there"
     """
     column, notes = values.name, []
+    thousands = find_thousands(values)
+    if thousands:
+        read = as_numbers(values, thousands)
+        values = read.astype(object).where(read.notna(), values)
+        notes.append(f"target: {SIGNS[thousands]} taken for thousands separators")
     if is_numeric(values, share=1) and not _is_exact(values):
         values = as_numbers(values)
     rows = values.notna().to_numpy(copy=True)
@@ -153,7 +165,9 @@ def read_target(
     if not kept.all():
         notes.append(_note_rare(y, kept))
         y, rows[rows] = y[kept], kept
-    _require_classes(y, column, source, left_out=not kept.all())
+    is_number = pd.api.types.is_numeric_dtype(known) and not pd.api.types.is_bool_dtype(known)
+    cure = "--task regression" if is_number else "merge classes" if not kept.all() else ""
+    _require_classes(y, column, source, left_out=not kept.all(), cure=cure)
     return Target(y, task, rows, tuple(notes))
 
 
@@ -170,6 +184,8 @@ def _infer_task(known: Series[Any]) -> Task:
 
 
 def _what(known: Series[Any]) -> str:
+    if pd.api.types.is_bool_dtype(known):
+        return "truth values"
     return "numbers" if pd.api.types.is_numeric_dtype(known) else "texts"
 
 
@@ -216,11 +232,11 @@ def _note_rare(y: Array, kept: Array) -> str:
     )
 
 
-def _require_classes(y: Array, column: Any, source: str, *, left_out: bool) -> None:
+def _require_classes(y: Array, column: Any, source: str, *, left_out: bool, cure: str) -> None:
     n_classes = len(np.unique(y))
     if n_classes < 2:
         rule = "with at least 2 rows each" if left_out else ""
         raise InvalidInputError(
             f"the target must have at least 2 classes{rule and ' ' + rule}, but got {n_classes} "
-            f"in column {column!r} of {source}: name another --target, or --task regression"
+            f"in column {column!r} of {source}: name another --target{cure and ', or ' + cure}"
         )

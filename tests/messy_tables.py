@@ -244,6 +244,21 @@ def european(rng: np.random.Generator) -> Messy:
     )  # fmt: skip
 
 
+def thousands(rng: np.random.Generator) -> Messy:
+    """German prices: points between thousands, in few of the rows, and decimal commas."""
+    euros = rng.uniform(1, 1100, ROWS)
+    euros[:3] = 1234.5, 1001, 12
+    signs = str.maketrans(",.", ".,")
+    frame = _insert(_base(rng), preis=[f"{value:,.2f}".translate(signs) for value in euros])
+    frame["miete"] = frame.pop("kind").map({"big": "1.234,50", "small": "999"})
+    said = (
+        "points taken for thousands separators: 'preis'",
+        "target: points taken for thousands separators",
+        "commas taken for decimal points: 'size', 'age'",
+    )
+    return Messy(frame, "regression", said, ("preis",), separator=";", decimal=",")
+
+
 def utf_16(rng: np.random.Generator) -> Messy:
     """What a spreadsheet saves as "Unicode text"."""
     frame = _insert(_base(rng), ort=rng.choice(CITIES, ROWS))
@@ -325,7 +340,7 @@ MESSY: dict[str, Callable[[np.random.Generator], Messy]] = {
         clean, missing_numbers, placeholders, infinities, categories, rare_category, booleans,
         dates, texts, constants, identifiers, row_numbers, duplicate_names, strange_names,
         gaps_in_the_target, rare_classes, odd_integers, gaps_in_integers, prices, tabs, compressed,
-        european, utf_16, byte_order_mark, parquet, wide, long, everything,
+        european, thousands, utf_16, byte_order_mark, parquet, wide, long, everything,
     )
 }  # fmt: skip
 

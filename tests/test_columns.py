@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lrtune.columns import Column, conform, is_plain, notes_on
+from lrtune.columns import Column, conform, is_plain, notes_on, text_columns
 from lrtune.exceptions import InvalidInputError
 from lrtune.inspection import IDENTIFIER_NAME, describe_columns
 from lrtune.kinds import DATE_FORMATS, find_date_format
@@ -54,6 +54,47 @@ def describe(values: Any, name: str = "a", **options: Any) -> Column:
 )
 def test_kinds_are_found(values: Any, kind: str) -> None:
     assert describe(values).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("values", "mark", "first"),
+    [
+        (["1.234,50", "12,5", "7"], ".", 1234.5),
+        (["-1.234.567", "12", "NA"], ".", -1234567),
+        (["1,234.50", "12.5", "7"], ",", 1234.5),
+        (["12,345", "1,234", "7"], ",", 12345),
+        (["1'234.50", "12.5", "7"], "'", 1234.5),
+        (["1\u2019234", "12", "7"], "'", 1234),
+        (["1 234,50", "12,5", "7"], " ", 1234.5),
+        (["+1\u202f234", "12", "7"], " ", 1234),
+    ],
+)
+def test_thousands_are_read_and_remembered_for_rows_to_predict_for(
+    values: list[str], mark: str, first: float
+) -> None:
+    column = describe(values * 10)
+    _, kept = describe_columns(pd.DataFrame({"a": values * 10}))
+
+    assert (column.kind, column.thousands) == ("number", mark)
+    assert "taken for thousands separators" in column.done[-1][0]
+    assert np.asarray(kept)[0, 0] == first
+    assert column.name in text_columns([column])
+    assert np.asarray(conform(pd.DataFrame({"a": values[:1]}), [column]))[0, 0] == first
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["12,5", "1,75", "0,125"],
+        ["0,123", "0,456", "0,789"],
+        ["12.05.2020", "13.05.2020", "14.05.2020"],
+        ["1.2.345", "1.2.346", "1.3.347"],
+        ["044 123 45 67", "044 123 45 68", "044 123 45 69"],
+        ["in 1,234 words", "x", "y"],
+    ],
+)
+def test_what_only_looks_like_thousands_is_none(values: list[str]) -> None:
+    assert describe(values * 10).thousands == ""
 
 
 @pytest.mark.parametrize("date_format", [f for f in DATE_FORMATS if f != "ISO8601"])

@@ -69,6 +69,26 @@ def test_numbers_written_as_text_make_a_regression() -> None:
     assert len(target.y) == 30
 
 
+def test_thousands_of_the_target_are_read() -> None:
+    target = read_target(pd.Series([f"1.2{place},5" for place in range(10, 40)] + ["?"], name="y"))
+
+    assert (target.task, len(target.y), target.y[0]) == ("regression", 30, 1210.5)
+    assert "target: points taken for thousands separators" in target.notes
+
+
+@pytest.mark.parametrize(
+    ("values", "cure"),
+    [
+        ([f"n{place}" for place in range(10)], "name another --target, or merge classes"),
+        (["only"] * 10, "name another --target"),
+        ([place / 7 for place in range(10)], "name another --target, or --task regression"),
+    ],
+)
+def test_too_few_classes_name_a_cure_that_helps(values: list[Any], cure: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"{cure}$"):
+        read_target(pd.Series(values, name="y"), "classification")
+
+
 def test_a_regression_names_the_text_in_its_way() -> None:
     values = pd.Series(["1", "NA", "cheap", "2"], name="y")
     with pytest.raises(InvalidInputError, match="column 'y' of the table holds 'cheap'"):
