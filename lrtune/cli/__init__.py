@@ -7,6 +7,7 @@ nor optuna.
 from __future__ import annotations
 
 import atexit
+import difflib
 import gc
 import importlib
 import io
@@ -64,6 +65,16 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; if there is none of that name, say what there is."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            cure = f"do you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+            ctx.fail(f"No such command {args[0]!r}: {cure}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands from the table, without importing them."""
         with formatter.section("Commands"):
@@ -114,12 +125,14 @@ def main(arguments: list[str] | None = None) -> Any:
         with interruptible(), warnings.catch_warnings():
             warnings.showwarning = _show_warning
             warnings.simplefilter("always", LrtuneWarning)
+            # scikit-learn's word on many classes, again and again; the task was said aloud
+            warnings.filterwarnings("ignore", "The number of unique classes is greater")
             return cli.main(args=words, prog_name="lrtune", standalone_mode=False, obj=words)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)
     except (click.ClickException, InvalidInputError) as error:
-        message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        message = _told(error) if isinstance(error, click.ClickException) else str(error)
         click.echo(f"lrtune: {masked(' '.join(message.split()))}", err=True)
         sys.exit(2)
     except (LrtuneError, MemoryError, OSError) as error:
@@ -128,6 +141,15 @@ def main(arguments: list[str] | None = None) -> Any:
     except (KeyboardInterrupt, click.Abort) as error:
         click.echo("lrtune: interrupted", err=True)
         sys.exit(128 + getattr(error.__cause__ or error, "number", signal.SIGINT))
+
+
+def _told(error: click.ClickException) -> str:
+    """What is wrong with the words given, and where help is if something is missing or too much."""
+    message = error.format_message()
+    missing = isinstance(error, click.MissingParameter) or "unexpected extra" in message
+    if missing and isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{message.rstrip('.')}: {error.ctx.command_path} --help shows how"
+    return message
 
 
 def _collect_less() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from lrtune.cli.options import storage_option
+from lrtune.cli.options import WholeNumber, storage_option
 
 __all__ = ["command"]
 
@@ -15,7 +15,7 @@ __all__ = ["command"]
 @storage_option
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=WholeNumber(0, 65535),
     default=8080,
     show_default=True,
     help="Where to listen, on this machine alone; 0 takes a free port.",

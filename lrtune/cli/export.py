@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lrtune.cli.completion import complete_studies
-from lrtune.cli.options import NewFile, storage_option
+from lrtune.cli.options import NewFile, WholeNumber, storage_option
 from lrtune.review.export import EXPORTERS, export_schedule
 
 __all__ = ["command"]
@@ -24,7 +24,7 @@ __all__ = ["command"]
 )
 @click.option(
     "--steps-per-epoch",
-    type=click.IntRange(1),
+    type=WholeNumber(1),
     metavar="N",
     help="Batches per epoch of your script: count steps, not epochs.  [optax needs it]",
 )

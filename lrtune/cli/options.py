@@ -25,7 +25,9 @@ __all__ = [
     "PRUNERS",
     "PositiveFloat",
     "RangeType",
+    "Share",
     "StudyName",
+    "WholeNumber",
     "network_options",
     "storage_option",
     "table_options",
@@ -45,6 +47,27 @@ def _number(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(text)
     return value
+
+
+class WholeNumber(click.IntRange):
+    """A whole number in a range."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse and check."""
+        try:
+            int(str(value))
+        except ValueError:
+            self.fail(f"must be a whole number, but got {value!r}", param, ctx)
+        number: int = super().convert(value, param, ctx)
+        return number
+
+
+class Share(click.FloatRange):
+    """A number in a range."""
+
+    name = "number"
 
 
 class PositiveFloat(click.ParamType):
@@ -175,7 +198,9 @@ class FigureFile(_FileToWrite):
         path = Path(str(value))
         if path.suffix.lstrip(".").lower() not in FIGURE_FORMATS:
             self.fail(
-                f"must end in one of {', '.join(FIGURE_FORMATS)}, but got {path.name!r}", param, ctx
+                f"must end in one of {', '.join(FIGURE_FORMATS)}, but got {str(value)!r}",
+                param,
+                ctx,
             )
         if path.is_dir():
             self.fail(f"must be a file, but {str(path)!r} is a folder", param, ctx)
@@ -198,7 +223,7 @@ class NewFile(_FileToWrite):
         """Check before anything is computed."""
         path = Path(str(value))
         if path.suffix.lower() != self.ending and self.ending:
-            self.fail(f"must end in {self.ending}, but got {path.name!r}", param, ctx)
+            self.fail(f"must end in {self.ending}, but got {str(value)!r}", param, ctx)
         if path.exists():
             self.fail(f"must be a new file, but {str(path)!r} exists: name another", param, ctx)
         folder = str(path.parent)
@@ -267,7 +292,7 @@ def network_options(function: Any) -> Any:
         ),
         click.option(
             "--batch-size",
-            type=click.IntRange(1),
+            type=WholeNumber(1),
             default=32,
             show_default=True,
             help="Rows per step.",

@@ -9,7 +9,13 @@ from typing import Any
 import click
 
 from lrtune.cli.config import config_option
-from lrtune.cli.options import PositiveFloat, network_options, plot_option, table_options
+from lrtune.cli.options import (
+    PositiveFloat,
+    WholeNumber,
+    network_options,
+    plot_option,
+    table_options,
+)
 
 __all__ = ["MEANINGS", "command"]
 
@@ -27,7 +33,7 @@ MEANINGS = {
 @network_options
 @click.option(
     "--replicates",
-    type=click.IntRange(1, 10_000),
+    type=WholeNumber(1, 10_000),
     default=5,
     show_default=True,
     help="Splits and seeds to test on.",
@@ -40,14 +46,14 @@ MEANINGS = {
 )
 @click.option(
     "--steps",
-    type=click.IntRange(10, 1_000_000),
+    type=WholeNumber(10, 1_000_000),
     default=100,
     show_default=True,
     help="Steps over which the rate rises.",
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0, 2**32 - 1),
+    type=WholeNumber(0, 2**32 - 1),
     default=0,
     show_default=True,
     help="The same seed gives the same replicates.",

@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from lrtune.cli.config import config_option
-from lrtune.cli.options import DecayList, PositiveFloat, plot_option
+from lrtune.cli.options import DecayList, PositiveFloat, WholeNumber, plot_option
 from lrtune.training.schedules import Schedule
 
 __all__ = ["command"]
@@ -40,7 +40,11 @@ __all__ = ["command"]
     help="How fast the rate decays, in 1/epoch.",
 )
 @click.option(
-    "--epochs", type=click.IntRange(1), default=20, show_default=True, help="Where the table ends."
+    "--epochs",
+    type=WholeNumber(1, 1_000_000),
+    default=20,
+    show_default=True,
+    help="Where the table ends.",
 )
 @click.option(
     "--step-size",

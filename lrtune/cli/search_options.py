@@ -13,7 +13,9 @@ from lrtune.cli.options import (
     NewFile,
     PositiveFloat,
     RangeType,
+    Share,
     StudyName,
+    WholeNumber,
     plot_option,
     storage_option,
 )
@@ -33,7 +35,7 @@ def training_options(function: Any) -> Any:
         function,
         click.option(
             "--epochs",
-            type=click.IntRange(1, 1_000_000),
+            type=WholeNumber(1, 1_000_000),
             default=20,
             show_default=True,
             help="Epochs of a trial.",
@@ -58,7 +60,7 @@ def training_options(function: Any) -> Any:
         ),
         click.option(
             "--trials",
-            type=click.IntRange(1, 1_000_000),
+            type=WholeNumber(1, 1_000_000),
             default=64,
             show_default=True,
             help="Settings to try.",
@@ -67,11 +69,12 @@ def training_options(function: Any) -> Any:
             "--timeout",
             type=PositiveFloat(),
             metavar="SECONDS",
-            help="Begin no further block of trials after this.",
+            help="Begin no further block of trials after this; what has begun goes on, and so does "
+            "the confirmation.",
         ),
         click.option(
             "--replicates",
-            type=click.IntRange(1),
+            type=WholeNumber(1, 10_000),
             default=3,
             show_default=True,
             help="Splits and seeds that each setting is judged on.",
@@ -97,21 +100,21 @@ def training_options(function: Any) -> Any:
         click.option(
             "--audit-pruning",
             "audit_share",
-            type=click.FloatRange(0, 1, min_open=True),
+            type=Share(0, 1, min_open=True),
             metavar="SHARE",
             help="Finish this share of the pruned trials after all, and say how many good ones "
             "were lost.",
         ),
         click.option(
             "--seed",
-            type=click.IntRange(0, 2**32 - 1),
+            type=WholeNumber(0, 2**32 - 1),
             default=0,
             show_default=True,
             help="The same seed gives the same trials.",
         ),
         click.option(
             "--jobs",
-            type=click.IntRange(1, 1024),
+            type=WholeNumber(1, 1024),
             default=1,
             show_default=True,
             metavar="N",

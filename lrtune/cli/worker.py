@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lrtune.cli.completion import complete_studies
-from lrtune.cli.options import PositiveFloat, StudyName, storage_option
+from lrtune.cli.options import PositiveFloat, StudyName, WholeNumber, storage_option
 from lrtune.cli.progress import show_progress
 from lrtune.cli.task import Task
 from lrtune.exceptions import InvalidInputError
@@ -34,7 +34,7 @@ __all__ = ["command"]
 @click.option("--data", metavar="DATA", help="Where its data lie here, if elsewhere.")
 @click.option(
     "--jobs",
-    type=click.IntRange(1, 1024),
+    type=WholeNumber(1, 1024),
     default=1,
     show_default=True,
     help="Processes to train in.",

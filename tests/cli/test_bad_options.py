@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 OPTIONS = {
-    ("--epochs", "nan"): "'nan' is not a valid integer range",
-    ("--epochs", "inf"): "'inf' is not a valid integer range",
+    ("--epochs", "nan"): "must be a whole number, but got 'nan'",
+    ("--epochs", "inf"): "must be a whole number, but got 'inf'",
     ("--epochs", "-1"): "-1 is not in the range 1<=x<=1000000",
-    ("--epochs", "2.5"): "'2.5' is not a valid integer range",
+    ("--epochs", "2.5"): "must be a whole number, but got '2.5'",
     ("--trials", "-5"): "-5 is not in the range 1<=x<=1000000",
-    ("--trials", "inf"): "'inf' is not a valid integer range",
-    ("--replicates", "-1"): "-1 is not in the range x>=1",
+    ("--trials", "inf"): "must be a whole number, but got 'inf'",
+    ("--replicates", "-1"): "-1 is not in the range 1<=x<=10000",
     ("--batch-size", "-32"): "-32 is not in the range x>=1",
     ("--jobs", "0"): "0 is not in the range 1<=x<=1024",
-    ("--seed", "nan"): "'nan' is not a valid integer range",
+    ("--seed", "nan"): "must be a whole number, but got 'nan'",
     ("--seed", "4294967296"): "4294967296 is not in the range",
     ("--timeout", "inf"): "must be a finite number, but got 'inf'",
     ("--timeout", "-inf"): "must be a finite number, but got '-inf'",

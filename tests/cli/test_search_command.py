@@ -505,3 +505,15 @@ def test_what_cannot_be_drawn_or_audited_is_refused_at_the_door(
     assert run.code == 2
     assert message in " ".join(run.err.split())
     assert list(folder.iterdir()) == []
+
+
+def test_many_classes_are_said_once_and_not_doubted_at_every_step(
+    lrtune: Callable[..., Any], folder: Path
+) -> None:
+    rows = "".join(f"{place % 25},{place},sku-{place % 25}\n" for place in range(100))
+    (folder / "goods.csv").write_text(f"a,b,label\n{rows}")
+    run = lrtune("search", "goods.csv", "--trials", "2", "--epochs", "1")
+
+    assert run.code == 0
+    assert "holds 25 different texts" in run.err
+    assert "warning" not in run.err
