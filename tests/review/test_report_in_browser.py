@@ -24,6 +24,10 @@ BEYOND = """() => [...document.querySelectorAll('body *')]
                             && getComputedStyle(e).display !== 'inline'); })
   .map(e => e.tagName + ': ' + e.textContent.slice(0, 60))"""
 """Elements that reach beyond the page, or whose text reaches beyond them, where nothing scrolls."""
+HIDDEN = """() => ['.scroll', 'pre'].filter((name, i) => {
+  const e = document.querySelector((i ? '#reproduce ' : '#settings ') + name);
+  return e.scrollWidth > e.clientWidth + 1; })"""
+"""What must be scrolled to be read."""
 PICTURES = "() => [...document.images].map(i => i.complete && i.naturalWidth > 0 && i.width > 200)"
 
 
@@ -74,6 +78,8 @@ def test_it_shows_without_an_error_a_request_or_text_that_overflows(
         assert page.evaluate(BEYOND) == []
         assert set(page.evaluate(PICTURES)) == {True}
         assert page.locator("script").count() == 0
+        # a desk is wide enough for the table of settings, and any page for the command
+        assert page.evaluate(HIDDEN) == ([".scroll"] if width < 1000 else [])
     finally:
         page.close()
 
