@@ -37,6 +37,8 @@ FOREIGN = {
     b"<!doctype": "a web page",
     b"<html": "a web page",
     b"<?xml": "an XML file",
+    b'[{"': "JSON",
+    b'{"': "JSON",
 }
 """How files begin that are mistaken for tables."""
 
@@ -118,7 +120,8 @@ def read_table(
             frame, notes = read(stream, head, given, shown)
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InvalidInputError(
-            f"DATA must be a readable table, but reading {shown!r} gave: {_one_line(error)}"
+            f"DATA must be a readable table, but reading {shown!r} gave: {_one_line(error)}: "
+            "get it again, or export it as CSV"
         ) from error
     return Table(_name(source), _printable(shown), frame, tuple(notes))
 
@@ -141,6 +144,8 @@ def _open(source: str) -> BinaryIO:
     elif Path(source).is_fifo():  # as in: lrtune search <(command)
         origin = BytesIO(Path(source).read_bytes())
         start = origin.getvalue()[:8]
+    elif source and Path(source).is_dir():
+        raise InvalidInputError(f"DATA must be a file, but {source!r} is a folder: name one in it")
     else:
         raise InvalidInputError(
             f"DATA must be a bundled data set or a file (CSV, TSV, Parquet), but {source!r} is "
@@ -164,7 +169,7 @@ def _name(source: str) -> str:
 
 
 def _require_table(head: bytes, source: str) -> None:
-    if not head.strip():
+    if not head.strip(b" \t\r\n\v\f\xef\xbb\xbf"):
         raise InvalidInputError(
             f"DATA must be a table with a header line, but {source!r} is empty: name another file"
         )

@@ -135,7 +135,11 @@ def main(arguments: list[str] | None = None) -> Any:
         message = _told(error) if isinstance(error, click.ClickException) else str(error)
         click.echo(f"lrtune: {masked(' '.join(message.split()))}", err=True)
         sys.exit(2)
-    except (LrtuneError, MemoryError, OSError) as error:
+    except MemoryError as error:
+        told = f"memory is too small ({error})" if str(error) else "memory is too small"
+        click.echo(f"lrtune: {told}: take a smaller network, or fewer rows", err=True)
+        sys.exit(1)
+    except (LrtuneError, OSError) as error:
         click.echo(f"lrtune: {masked(str(error))}", err=True)
         sys.exit(1)
     except (KeyboardInterrupt, click.Abort) as error:

@@ -170,10 +170,10 @@ def open_storage(
         if mend:
             journal.mend()
         return opened, journal
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidInputError(
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+        raise InvalidInputError(  # Optuna asserts what its own journals hold
             f"storage must be an Optuna journal that can be read and written, but {storage!r} "
-            f"gave {type(error).__name__}: {error}"
+            f"gave {type(error).__name__}: {str(error).rstrip('.')}: name another with --storage"
         ) from error
 
 

@@ -21,7 +21,7 @@ TABLES = {
 }
 CASES = {
     ("search", "nowhere.csv"): "'nowhere.csv' is neither",
-    ("search", "."): "'.' is neither",
+    ("search", "."): "'.' is a folder: name one in it",
     ("search", "header.csv"): "has 3 and 0",
     ("search", "one_column.csv"): "has 1 and 2",
     ("search", "one_class.csv"): "at least 2 classes, but got 1",

@@ -88,6 +88,7 @@ CORRUPTIONS: dict[str, Callable[[list[bytes]], list[bytes]]] = {
     "text between": lambda lines: [*lines[:2], b"a precious note\n", *lines[2:]],
     "a torn line between": lambda lines: [*lines[:2], lines[2][:20] + b"\n", *lines[3:]],
     "a line of another kind": lambda lines: [*lines[:2], b"[1, 2]\n", *lines[2:]],
+    "an unknown operation": lambda lines: [*lines[:2], b'{"op_code":99}\n', *lines[2:]],
     "zeros": lambda lines: [*lines[:2], bytes(100) + b"\n", *lines[2:]],
 }
 
