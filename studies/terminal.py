@@ -4,10 +4,12 @@ Run it as ``python studies/terminal.py``.
 """
 
 import os
+import pty
 import re
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -21,22 +23,32 @@ WIDTH = 110
 def main() -> None:
     """Run the command in an empty folder, and draw what it printed."""
     with tempfile.TemporaryDirectory() as folder:
-        run = subprocess.run(  # noqa: S603
-            [sys.executable, "-m", "lrtune", *COMMAND],
-            cwd=folder,
-            env=os.environ | {"COLUMNS": str(WIDTH)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=True,
-        )
-    told = "\n".join(line.rstrip() for line in run.stdout.strip().splitlines())
+        told = _on_a_terminal([sys.executable, "-m", "lrtune", *COMMAND], folder)
     print(told)
     with Path(os.devnull).open("w") as nowhere:
         console = Console(record=True, width=WIDTH, file=nowhere)
-        console.print(Text(f"$ lrtune {' '.join(COMMAND)}\n{told}"))
+        console.print(Text(f"$ lrtune {' '.join(COMMAND)}"))
+        console.print(Text.from_ansi(told))
         drawn = console.export_svg(title="lrtune", unique_id="lrtune")
     RESULTS.write_text(re.sub(r"@font-face \{.*?\}\n", "", drawn, flags=re.DOTALL))  # no network
+
+
+def _on_a_terminal(command: list[str], folder: str) -> str:
+    """What a command prints to a terminal of that width, and what it has to say besides."""
+    ours, its = pty.openpty()
+    environment = os.environ | {"COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
+    run = subprocess.Popen(  # noqa: S603
+        command, cwd=folder, env=environment, stdout=its, stderr=subprocess.PIPE, text=True
+    )
+    os.close(its)
+    told = b""
+    with suppress(OSError):  # at its end
+        while part := os.read(ours, 1 << 16):
+            told += part
+    _, besides = run.communicate()
+    os.close(ours)
+    lines = f"{told.decode()}{besides}".strip().splitlines()
+    return "\n".join(line.rstrip() for line in lines)
 
 
 if __name__ == "__main__":
