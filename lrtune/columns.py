@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.kinds import KINDS
+from lrtune.kinds import KINDS, find_thousands
 
 __all__ = ["Column", "conform", "gather", "is_plain", "listed", "notes_on", "text_columns"]
 
@@ -67,9 +67,17 @@ class Column:
 
     def convert(self, values: Series[Any]) -> Series[Any]:
         """A column's values in the one form of its kind."""
-        written = {"date": (self.date_format or None,), "number": (self.thousands,)}
-        converted: Series[Any] = KINDS[self.kind](values, *written.get(self.kind, ()))
+        options: dict[str, str | None] = {}
+        if self.kind == "date":
+            options["date_format"] = self.date_format or None
+        elif self.kind == "number":
+            options["thousands"] = self._find_thousands(values)
+        converted: Series[Any] = KINDS[self.kind](values, **options)
         return converted
+
+    def _find_thousands(self, values: Series[Any]) -> str:
+        """What separates them here; a table to predict for may be written in another way."""
+        return find_thousands(values, sure=True) or self.thousands or find_thousands(values)
 
 
 def is_plain(columns: Sequence[Column]) -> bool:

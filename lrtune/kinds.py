@@ -66,13 +66,14 @@ def as_numbers(values: Series[Any], thousands: str = "") -> Series[Any]:
     --------
     >>> as_numbers(pd.Series(["1.5", "?", "inf"])).tolist()
     [1.5, nan, nan]
-    >>> as_numbers(pd.Series(["1.234,5", "2"]), thousands=".").tolist()
-    [1234.5, 2.0]
+    >>> as_numbers(pd.Series(["1.234,5", "2", "1234.5"]), thousands=".").tolist()
+    [1234.5, 2.0, 1234.5]
     """
     if thousands and not pd.api.types.is_numeric_dtype(values):
-        values = (
-            _spaced(as_texts(values)).str.replace(thousands, "").str.replace(",", ".").str.strip()
-        )
+        texts = _spaced(as_texts(values))
+        plain = texts.str.replace(thousands, "").str.replace(",", ".").str.strip()
+        grouped = texts.str.fullmatch(_written_with(thousands)).fillna(value=False).astype(bool)
+        values = texts.mask(grouped, plain)
     if pd.api.types.is_timedelta64_dtype(values):
         return pd.Series(values.dt.total_seconds(), dtype=np.float64)
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
@@ -172,11 +173,19 @@ def find_thousands(values: Series[Any], *, sure: bool = False) -> str:
         return ""  # soon, as texts may be many
     for mark, point in THOUSANDS.items():
         group, decimals = rf"{re.escape(mark)}\d{{3}}", rf"{re.escape(point)}\d+"
-        number = rf"\s*[+-]?(?:[1-9]\d{{0,2}}(?:{group})+|\d+)(?:{decimals})?\s*"
         proof = f"{group}(?:{group}|{decimals})" if mark == "." or (mark == "," and sure) else group
-        if told.str.contains(proof).any() and told.str.fullmatch(number).mean() >= SHARE_READ:
+        if (
+            told.str.contains(proof).any()
+            and told.str.fullmatch(_written_with(mark)).mean() >= SHARE_READ
+        ):
             return mark
     return ""
+
+
+def _written_with(mark: str) -> str:
+    """A pattern of numbers with that between their thousands, if they have any."""
+    group, decimals = rf"{re.escape(mark)}\d{{3}}", rf"{re.escape(THOUSANDS[mark])}\d+"
+    return rf"\s*[+-]?(?:[1-9]\d{{0,2}}(?:{group})+|\d+)(?:{decimals})?\s*"
 
 
 def _spaced(texts: Series[Any]) -> Series[Any]:

@@ -18,7 +18,7 @@ from typing import Any, Self
 import skops.io
 
 from lrtune.columns import Column
-from lrtune.kinds import KINDS
+from lrtune.kinds import KINDS, THOUSANDS
 
 __all__ = [
     "FACTS",
@@ -135,13 +135,11 @@ class ModelFacts:
         values = json.loads(text)
         columns = tuple(map(Column.from_dict, values["columns"]))
         words = (values["study"], values["target"], *values["versions"].values())
-        names = (
-            word
-            for each in columns
-            for word in (each.name, each.kind, each.date_format, each.thousands)
-        )
+        names = (word for each in columns for word in (each.name, each.kind, each.date_format))
         if not all(isinstance(word, str | None) for word in (*words, *names)):
             raise TypeError("names and versions must be text")
+        if not {each.thousands for each in columns} <= {"", *THOUSANDS}:
+            raise ValueError("a thousands separator that is not known")
         if not {each.kind for each in columns if each.used} <= set(KINDS):
             raise ValueError("a kind of column that is not known")
         del values["format"]

@@ -82,6 +82,19 @@ def test_thousands_are_read_and_remembered_for_rows_to_predict_for(
     assert np.asarray(conform(pd.DataFrame({"a": values[:1]}), [column]))[0, 0] == first
 
 
+@pytest.mark.parametrize("learned", ["", ".", ","])
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [("1.234,50", 1234.5), ("1,234.50", 1234.5), ("1234.50", 1234.5), ("1'234", 1234)],
+)
+def test_rows_to_predict_for_may_be_written_in_another_way(
+    learned: str, written: str, number: float
+) -> None:
+    column = Column("a", "number", missing=1, thousands=learned)
+
+    assert column.convert(pd.Series([written])).tolist() == [number]
+
+
 @pytest.mark.parametrize(
     "values",
     [
