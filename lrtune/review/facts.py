@@ -167,7 +167,9 @@ def facts(studied: Studied) -> list[tuple[str, str]]:
 def _data(known: Mapping[str, Any]) -> str:
     said = [str(known["dataset"])] if "dataset" in known else []
     if "rows" in known:
-        said.append(f"{known['rows']} rows, {known['columns']} columns")
+        said.append(
+            f"{known['rows']} rows, {known['columns']} column{'s' if known['columns'] > 1 else ''}"
+        )
     if "target" in known:
         said.append(f"target column: {known['target']}")
     if "task" in known:

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial
 
 from lrtune.review.plots import COLOURS, plot_profile, plot_schedules
 from lrtune.review.studied import OUTCOMES, Studied, outcome
+from lrtune.review.wording import number
 from lrtune.training.schedules import DECAYS, Schedule
 
 __all__ = [
@@ -255,9 +256,8 @@ def _mark_range(axes: Axes, studied: Studied) -> None:
 def _mark_edge(axes: Axes, studied: Studied) -> None:
     edge = studied.edge
     if edge is not None and edge.median is not None:
-        axes.axvline(
-            edge.median, color="black", linestyle="--", label=f"divergence edge {edge.median:.2g}"
-        )
+        label = f"divergence edge {number(edge.median, 2)}"
+        axes.axvline(edge.median, color="black", linestyle="--", label=label)
 
 
 def _mark_trials(axes: Axes, studied: Studied) -> None:

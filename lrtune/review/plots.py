@@ -106,7 +106,7 @@ def plot_range_test(result: RangeTestResult) -> Figure:
         if spread is None or spread.median is None or spread.lower is None:
             continue
         colour = COLOURS[1 + index % (len(COLOURS) - 1)]
-        label = f"{name} {spread.median:.2g}"
+        label = f"{name} {float(f'{spread.median:.2g}'):g}"  # 100, not 1e+02
         axes.axvline(spread.median, color=colour, linestyle="--" if index else "-", label=label)
         upper = result.rates[-1] if spread.upper is None else spread.upper
         axes.axvspan(spread.lower, upper, color=colour, alpha=0.15, linewidth=0)

@@ -375,3 +375,12 @@ def test_what_was_made_of_the_table_is_told(lrtune: Callable[..., Any], folder: 
     assert "What was made of the table" in text
     assert notes
     assert all(note in text for note in notes)
+
+
+def test_a_table_of_one_column_has_no_columns(lrtune: Callable[..., Any], folder: Path) -> None:
+    (folder / "one.csv").write_text("a,y\n" + "".join(f"{i / 7},{i}.5\n" for i in range(30)))
+    lrtune("search", "one.csv", "--trials", "2", "--epochs", "1", "--no-confirm", "--quiet")
+    text = str(Text(render_report("one", "lrtune.journal")))
+
+    assert "30 rows, 1 column;" in text
+    assert "1 columns" not in text
