@@ -281,7 +281,8 @@ def configuration(
 ) -> dict[str, Any]:
     """What is searched, and how, as JSON values: what a resumed search must share."""
     plain = int | float | str | bool | None
-    named = estimator.get_params(deep=True).items()
+    given = estimator.get_params(deep=True).items()
+    named = [(key, v.item() if isinstance(v, np.generic) else v) for key, v in given]
     parameters = {  # steps last, so that a message names the parameter that differs in one
         key: value if isinstance(value, plain) and value == value else stable_repr(value)
         for key, value in sorted(named, key=lambda item: not isinstance(item[1], plain))
