@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -16,39 +17,19 @@ from lrtune.tuning.record import CONFIGURATION, CONFIRMATION
 from lrtune.tuning.space import Setting
 from lrtune.tuning.storage import DEFAULT_STORAGE, open_storage, public_name, quiet_optuna
 from lrtune.tuning.trials import best_trial
+from lrtune.tuning.tuned_for import tuned_for
 
 __all__ = [
-    "NETWORK",
     "Prepared",
     "Recommendation",
-    "USUAL",
     "load_study",
+    "network_parameters",
     "read_recommendation",
     "recommendation_of",
+    "task_of",
 ]
 
-NETWORK = ("hidden_layer_sizes", "optimizer", "batch_size", "max_iter")
-"""Parameters that a learning rate was tuned for, and that a reader of it should know."""
-USUAL = {
-    "activation": "relu",
-    "alpha": 0.0,
-    "beta_1": 0.9,
-    "beta_2": 0.999,
-    "dtype": "auto",
-    "early_stopping": False,
-    "epsilon": 1e-8,
-    "momentum": 0.9,
-    "n_iter_no_change": 10,
-    "rho": 0.9,
-    "shuffle": True,
-    "tol": None,
-    "validation_fraction": 0.1,
-    "weight_decay": 0.01,
-    "weights_init": "glorot_uniform",
-}
-"""Further parameters that make the network, and their defaults; nothing here may train."""
-_PIPELINE = ("memory", "steps", "transform_input", "verbose")
-"""Parameters of a pipeline that are not its steps."""
+_PIPELINES_OWN = {"memory", "steps", "transform_input", "verbose"}
 
 
 @dataclass(frozen=True)
@@ -103,11 +84,10 @@ class Recommendation:
     Attributes
     ----------
     study : str
-    task : str
-        Empty if it was not recorded.
+    task : {"classification", "regression"}
     schedule : Schedule
     parameters : tuple of (str, value)
-        What it was tuned for (`NETWORK`), and further parameters that were searched.
+        What it was tuned for (`tuned_for`), and further parameters that were searched.
     trial : int
         Its number in the study.
     loss, se : float or None
@@ -115,8 +95,6 @@ class Recommendation:
         that it saw. None if it diverged on a fresh replicate.
     replicates : int or None
         Fresh replicates that confirmed it; None if it was not confirmed.
-    fixed : tuple of (str, value)
-        Further parameters of the network that were not searched and are not the default.
     prepared : Prepared
         What stood before the network.
     """
@@ -129,7 +107,6 @@ class Recommendation:
     loss: float | None
     se: float | None
     replicates: int | None
-    fixed: tuple[tuple[str, Any], ...] = ()
     prepared: Prepared = Prepared()
 
     @property
@@ -183,20 +160,19 @@ def recommendation_of(loaded: optuna.Study) -> Recommendation:
         known = Confirmation.from_dict(confirmed)
         setting, trial = known.contenders[0].setting, known.contenders[0].trial
         loss, se, replicates = known.recommended.loss, known.recommended.se, known.replicates
-    parameters = {**_estimator_parameters(configuration["estimator"]), **setting.params}
+    drawn = {name: _read(value) for name, value in setting.params.items()}
+    parameters = {**network_parameters(configuration), **drawn}
     schedule = {field.name: parameters[field.name] for field in fields(Schedule)}
-    searched = [name for name, _ in setting.others if name not in schedule and name not in NETWORK]
-    told = {*schedule, *NETWORK, *searched}
+    told = tuned_for(parameters, searched=[name for name, _ in setting.others])
     return Recommendation(
         study=loaded.study_name,
-        task=configuration.get("task", ""),
+        task=task_of(configuration),
         schedule=Schedule(**schedule),
-        parameters=tuple((name, _plain(parameters[name])) for name in (*NETWORK, *searched)),
+        parameters=tuple(told.items()),
         trial=trial,
         loss=loss,
         se=se,
         replicates=replicates,
-        fixed=tuple(pair for pair in _unusual(parameters) if pair[0] not in told),
         prepared=_prepared(configuration),
     )
 
@@ -241,43 +217,49 @@ def load_study(
     return study
 
 
-def _estimator_parameters(recorded: dict[str, Any]) -> dict[str, Any]:
-    """Those of the network, which may be a step of a pipeline: ``mlpclassifier__decay_rate``."""
-    prefix = next(name for name in recorded if name.endswith("decay_rate"))[: -len("decay_rate")]
+def network_parameters(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the network, which may be a step of a pipeline, as a study's record has them."""
+    recorded, prefix = configuration["estimator"], _prefix(configuration)
     own = (name for name in recorded if name.startswith(prefix))
-    return {name.removeprefix(prefix): recorded[name] for name in own}
+    return {name.removeprefix(prefix): _read(recorded[name]) for name in own}
 
 
-def _unusual(parameters: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The network's parameters that are not at their defaults, and that code can name."""
-    for name, default in USUAL.items():
-        recorded = parameters.get(name, default)
-        if recorded != default and (not isinstance(recorded, str) or recorded.isidentifier()):
-            yield name, recorded  # other text is a repr of who knows what
-
-
-def _prepared(configuration: dict[str, Any]) -> Prepared:
-    """What stood before the network, by the names of its steps in a pipeline."""
-    recorded = configuration["estimator"]
+def _prepared(configuration: Mapping[str, Any]) -> Prepared:
+    """What stood before the network, by the classes of the steps of its pipeline."""
+    recorded, prefix = configuration["estimator"], _prefix(configuration)
     if "steps" not in recorded:
         return Prepared()
-    network = next(name for name in recorded if name.endswith("decay_rate")).partition("__")[0]
-    steps = [
-        str(value).partition("(")[0]
-        for name, value in recorded.items()
-        if "__" not in name and name not in (*_PIPELINE, network) and value != "passthrough"
-    ]
+    names = (name for name in recorded if "__" not in name and name not in _PIPELINES_OWN)
+    steps = (str(recorded[name]) for name in names if not prefix.startswith(f"{name}__"))
+    classes = (step.partition("(")[0] for step in steps if step not in ("passthrough", "None"))
     return Prepared(
-        tuple(name if name.isidentifier() else "another step" for name in steps),
+        tuple(name if name.isidentifier() else "another step" for name in classes),
         configuration.get("target"),
         configuration.get("preprocessor", ""),
     )
 
 
-def _plain(value: Any) -> Any:
-    """A value that was recorded by its repr, or as a JSON list, such as the layer sizes."""
+def task_of(configuration: Mapping[str, Any]) -> str:
+    """As it was recorded; of a search in Python, by what only a classifier has."""
+    known = f"{_prefix(configuration)}class_weight" in configuration["estimator"]
+    return str(configuration.get("task") or ("classification" if known else "regression"))
+
+
+def _prefix(configuration: Mapping[str, Any]) -> str:
+    """What the names of the network's parameters begin with: ``mlpclassifier__decay_rate``."""
+    recorded = configuration["estimator"]
+    return next(str(n) for n in recorded if n.endswith("decay_rate")).removesuffix("decay_rate")
+
+
+def _read(value: Any) -> Any:
+    """A value that was recorded as a list or by its repr: the layer sizes, the class weights."""
     if isinstance(value, list):
         return tuple(value)
-    if isinstance(value, str) and value[:1] in "([":
-        return _plain(ast.literal_eval(value))
-    return value
+    if not (isinstance(value, str) and value.startswith(("(", "[", "{", "array("))):
+        return value
+    plain = re.sub(r"\b(?:np\.\w+|array)\(([^()]*)\)", r"\1", value)  # np.int64(2) and the like
+    try:
+        found = ast.literal_eval(plain)
+    except (ValueError, SyntaxError):
+        return value
+    return _read(found)

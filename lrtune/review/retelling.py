@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import math
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lrtune.exceptions import NothingCompletedError
+from lrtune.review.recommendation import task_of
 from lrtune.review.studied import Studied
 from lrtune.tuning.result import SearchResult, Seconds
 from lrtune.tuning.space import Setting
@@ -54,7 +54,7 @@ def retell(studied: Studied) -> SearchResult:
         study=studied.name,
         storage=studied.storage,
         dataset=str(studied.configuration.get("dataset", "")),
-        task=_task(studied),
+        task=task_of(studied.configuration),
         best=Setting.of(best.params)
         if confirmation is None
         else confirmation.contenders[0].setting,
@@ -73,11 +73,8 @@ def retell(studied: Studied) -> SearchResult:
 def tuned_network(studied: Studied) -> Any:
     """What a summary says of the network that was tuned: its class's name and its parameters."""
     values = dict(studied.parameters)
-    for name, value in values.items():
-        if isinstance(value, str) and value[:1] in "([":
-            values[name] = ast.literal_eval(value)
     sizes = np.atleast_1d(values["hidden_layer_sizes"]).tolist()
-    kind = "MLPClassifier" if _task(studied) == "classification" else "MLPRegressor"
+    kind = "MLPClassifier" if task_of(studied.configuration) == "classification" else "MLPRegressor"
     return type(kind, (SimpleNamespace,), {})(**{**values, "hidden_layer_sizes": tuple(sizes)})
 
 
@@ -87,13 +84,6 @@ def preprocessing_of(studied: Studied) -> str | None:
     if "steps" not in recorded:
         return None
     return "StandardScaler" if "standardscaler" in recorded else "Pipeline"
-
-
-def _task(studied: Studied) -> str:
-    """As it was recorded; of a search in Python, by what only a classifier has."""
-    told = studied.configuration.get("task")
-    kind = "classification" if "class_weight" in studied.parameters else "regression"
-    return str(told or kind)
 
 
 def _seconds(studied: Studied) -> Seconds:

@@ -14,7 +14,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
 from lrtune.review.importance import Importance, importances
-from lrtune.review.recommendation import Recommendation, load_study, recommendation_of
+from lrtune.review.recommendation import (
+    Recommendation,
+    load_study,
+    network_parameters,
+    recommendation_of,
+)
 from lrtune.training.schedules import DECAYS, Schedule
 from lrtune.tuning.advice import FEW_ROWS, NOT_CONFIRMED, advise
 from lrtune.tuning.confirmation import Confirmation
@@ -95,11 +100,7 @@ class Studied:
     @property
     def parameters(self) -> dict[str, Any]:
         """The estimator's as they were recorded, without a pipeline's prefix."""
-        recorded: Mapping[str, Any] = self.configuration["estimator"]
-        prefix = next(name for name in recorded if name.endswith("decay_rate"))
-        prefix = prefix.removesuffix("decay_rate")
-        own = {name: value for name, value in recorded.items() if name.startswith(prefix)}
-        return {name.removeprefix(prefix): value for name, value in own.items()}
+        return network_parameters(self.configuration)
 
     @property
     def epochs(self) -> int:

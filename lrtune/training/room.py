@@ -126,7 +126,7 @@ class Room:
                 )
                 if rows.start < rows.stop
             ]
-            sizes = [self.n_rows] * whole + [left] * (left > 0)
+            sizes = [self.n_rows] * whole + ([left] if left else [])
             weights = np.array(sizes, dtype=np.float64)
             scales = [np.asarray(self._scale / size, dtype=self.z.dtype) for size in sizes]
             self._layouts[n] = _Layout(parts, sizes, weights, scales)

@@ -3,14 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_diabetes, load_iris
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PowerTransformer
+from sklearn.preprocessing import PowerTransformer, StandardScaler
 
-from lrtune import LearningRateSearchCV, MLPClassifier, Schedule, export_schedule
+from lrtune import LearningRateSearchCV, MLPClassifier, MLPRegressor, Schedule, export_schedule
 from lrtune.exceptions import InvalidInputError
-from lrtune.review.recommendation import USUAL, Recommendation, read_recommendation
+from lrtune.review.recommendation import Recommendation, read_recommendation
+from lrtune.tuning.tuned_for import NETWORK, tuned_for
 
 FIXED = {"warmup_epochs": 1.0, "min_learning_rate": 0.001, "update": "batch"}
 SPACE = {
@@ -51,23 +53,63 @@ def test_the_recommended_setting_is_read_with_all_that_was_searched(
     assert found.trial == search.result_.best_trial
     assert found.loss == pytest.approx(search.result_.confirmed_loss or search.result_.search_loss)
     assert dict(found.parameters) == {
-        name: getattr(best, name)
-        for name in ("hidden_layer_sizes", "optimizer", "batch_size", "max_iter", "alpha")
+        name: getattr(best, name) for name in (*NETWORK, "alpha", "activation")
     }
-
-
-def test_what_is_usual_are_the_defaults() -> None:
-    assert USUAL.items() <= MLPClassifier().get_params().items()
 
 
 def test_what_else_makes_the_network_is_exported(search: Any, tmp_path: Path) -> None:
     found = read_recommendation("wide", str(tmp_path / "r.journal"))
 
-    assert found.fixed == (("activation", "tanh"),)
+    assert dict(found.parameters)["activation"] == "tanh"
     for to in ("torch", "keras", "sklearn"):
         source = export_schedule(found.schedule, to, steps_per_epoch=4, origin=found)
         assert "activation='tanh'" in source
         assert "# Tuned behind PowerTransformer: prepare the columns so as well.\n" in source
+
+
+def test_what_the_rate_depends_on_is_told_and_the_estimator_is_whole(tmp_path: Path) -> None:
+    X, y = load_diabetes(return_X_y=True)
+    options: dict[str, Any] = {"activation": "tanh", "optimizer": "momentum", "momentum": 0.5}
+    options |= {"alpha": 0.01, "batch_size": np.int64(64), "warmup_epochs": np.int64(1)}
+    model = make_pipeline(StandardScaler(), MLPRegressor([8, 4], max_iter=3, **options))
+    record = str(tmp_path / "r.journal")
+    LearningRateSearchCV(
+        model, n_trials=4, confirm=False, storage=record, study_name="own", random_state=0
+    ).fit(X, y)
+    found = read_recommendation("own", record)
+    namespace: dict[str, Any] = {}
+    exec(export_schedule(found.schedule, "sklearn", origin=found), namespace)  # noqa: S102
+    exported = namespace["model"]
+    source = export_schedule(found.schedule, "torch", steps_per_epoch=7, origin=found)
+
+    network = exported[-1]
+    assert isinstance(exported[0], StandardScaler)
+    assert isinstance(network, MLPRegressor)
+    assert {name: getattr(network, name) for name in options} == options
+    assert network.hidden_layer_sizes == (8, 4)
+    assert network.warmup_epochs == found.schedule.warmup_epochs == 1
+    assert "momentum=0.5" in source
+    assert "# The target was standardised as well.\n" in source
+
+
+def test_an_optimizers_own_options_are_told_even_if_they_are_as_usual() -> None:
+    told = tuned_for(MLPClassifier(optimizer="rmsprop").get_params())
+
+    assert list(told) == [*NETWORK, "epsilon", "rho"]
+
+
+def test_class_weights_are_read_back(tmp_path: Path) -> None:
+    X, y = load_iris(return_X_y=True)
+    weights = {np.int64(0): np.float64(2.0), np.int64(1): 1.0, np.int64(2): 1.0}
+    record = str(tmp_path / "r.journal")
+    LearningRateSearchCV(
+        MLPClassifier(8, max_iter=2, class_weight=weights),
+        n_trials=2, confirm=False, storage=record, study_name="own", random_state=0,
+    ).fit(X / 8, y)  # fmt: skip
+    found = read_recommendation("own", record)
+
+    assert dict(found.parameters)["class_weight"] == {0: 2.0, 1: 1.0, 2: 1.0}
+    assert found.prepared.by == ()
 
 
 def recommended(**values: Any) -> Recommendation:

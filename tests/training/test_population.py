@@ -67,9 +67,10 @@ def test_all_settings_start_at_the_same_weights() -> None:
     assert np.array_equal(population.parameters[[0, 0, 0]], population.parameters)
 
 
+@pytest.mark.parametrize("number", [int, np.int64])
 @pytest.mark.parametrize(("n_rows", "steps"), [(1, 1), (8, 1), (9, 2), (16, 2), (17, 3)])
-def test_an_epoch_takes_a_step_for_every_batch_begun(n_rows: int, steps: int) -> None:
-    population = made(batch_size=8)
+def test_an_epoch_takes_a_step_for_every_batch_begun(n_rows: int, steps: int, number: Any) -> None:
+    population = made(batch_size=number(8))
     fitted(population, drawn(n_rows), 0.1, epochs=1)
 
     assert steps == population.steps == population.steps_per_epoch(n_rows)

@@ -25,8 +25,7 @@ def estimator_source(schedule: Schedule, origin: Recommendation | None) -> str:
     """
     is_regressor = origin is not None and origin.task == "regression"
     estimator = "MLPRegressor" if is_regressor else "MLPClassifier"
-    fixed = () if origin is None else (*origin.parameters, *origin.fixed)
-    parameters = dict(fixed) | changed(schedule)
+    parameters = dict(() if origin is None else origin.parameters) | changed(schedule)
     arguments = "".join(f"    {name}={value!r},\n" for name, value in parameters.items())
     imports, before = _before(estimator, origin)
     model = f"{estimator}(\n{arguments})"

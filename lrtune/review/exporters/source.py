@@ -66,8 +66,7 @@ def header(schedule: Schedule, origin: Recommendation | None) -> list[str]:
     values = ", ".join(f"{name}={value!r}" for name, value in changed(schedule).items())
     lines = [f"# Learning rate written by lrtune {__version__}."]
     if origin is not None:
-        tuned = (*origin.parameters, *origin.fixed)
-        tuned_for = ", ".join(f"{name}={value!r}" for name, value in tuned)
+        tuned_for = ", ".join(f"{name}={value!r}" for name, value in origin.parameters)
         lines = [
             f"# Learning rate of study {origin.study!r}, written by lrtune {__version__}:",
             f"# {origin.describe()}.",
