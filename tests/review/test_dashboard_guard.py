@@ -29,7 +29,9 @@ def ask(
     return told["status"], body, told["headers"]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost:9000", "[::1]:8080", "localhost"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8080", "localhost:9000", "[::1]:8080", "localhost", "LocalHost:80"]
+)
 def test_this_machine_may_read(host: str) -> None:
     for method in ("GET", "HEAD"):
         assert ask(method, HTTP_HOST=host)[0] == "200 OK"
@@ -54,6 +56,15 @@ def test_writing_is_refused_unless_it_was_allowed(method: str) -> None:
         {"HTTP_HOST": "localhost@evil.example"},
         {"HTTP_HOST": ""},
         {"HTTP_HOST": "[::1"},
+        {"HTTP_HOST": "[::1]evil.example"},
+        {"HTTP_HOST": "localhost.evil.example"},
+        {"HTTP_HOST": "localhost/evil.example"},
+        {"HTTP_HOST": "localhost#evil.example"},
+        {"HTTP_HOST": "localhost:8080:80"},
+        {"HTTP_HOST": "localhost:none"},
+        {"HTTP_HOST": "localhost\n"},
+        {"HTTP_HOST": "0.0.0.0:8080"},
+        {"HTTP_HOST": "127.0.0.2"},
         {"HTTP_ORIGIN": "http://evil.example"},
         {"HTTP_ORIGIN": "http://127.0.0.1:9999"},  # another program on this machine
         {"HTTP_ORIGIN": "https://127.0.0.1:8080"},

@@ -8,16 +8,16 @@ not come from another origin, and may only read unless writing was allowed.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import urlsplit
 
-__all__ = ["Guard", "LOOPBACK", "READS"]
+__all__ = ["Guard", "HOME", "READS"]
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-"""Names of this machine, by which nobody else can be meant."""
+HOME = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
+"""Hosts by which only this machine can be meant; the port is another's where it is forwarded."""
 READS = frozenset({"GET", "HEAD"})
 _READ_ONLY = (
     "the dashboard is read-only: start it with lrtune dashboard --writable to change records"
@@ -65,7 +65,7 @@ class Guard:
     def _foreign(self, environ: dict[str, Any]) -> str | None:
         """Why a request is not this machine's own."""
         host, origin = environ.get("HTTP_HOST", ""), environ.get("HTTP_ORIGIN")
-        if _name(host) not in LOOPBACK or "@" in host:
+        if not HOME.fullmatch(host):
             return "the dashboard answers to the name of this machine only: 127.0.0.1 or localhost"
         elsewhere = environ.get("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site")
         link = environ.get("HTTP_SEC_FETCH_MODE") == "navigate"  # who set it sees no answer
@@ -81,14 +81,6 @@ class Guard:
         if not self._writable:
             return _READ_ONLY
         return _NO_FILES if environ.get("PATH_INFO", "").startswith("/api/artifacts/") else None
-
-
-def _name(host: str) -> str | None:
-    """The name in a Host header, without the port."""
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
 
 
 def _unframed(start_response: Callable[..., Any]) -> Callable[..., Any]:
