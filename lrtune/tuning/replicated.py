@@ -39,7 +39,7 @@ class DivergedAt:
     epoch: int
     step: int
     loss: float | None
-    """The loss there; None if it was not finite."""
+    """Of the batch there, in the target's own unit; None if it was not finite."""
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,8 @@ class Lockstep:
         gone = [setting for setting in population.diverged if setting not in self.diverged]
         for setting in gone:
             at = population.diverged[setting]
-            loss_there = at.loss if np.isfinite(at.loss) else None
+            there = at.loss * replicate.model.loss_unit
+            loss_there = there if np.isfinite(there) else None
             self.diverged[setting] = DivergedAt(index + 1, epoch + 1, at.step, loss_there)
             self.epochs_done[index, setting] = at.step / self.steps_per_epoch[index]
         self._drop(gone)

@@ -70,6 +70,22 @@ def test_a_setting_that_diverges_on_one_replicate_is_stopped_on_all(problem: Any
     assert outcome.validation_curves.shape == (3, 0)
 
 
+def test_the_loss_at_divergence_is_in_the_targets_own_unit() -> None:
+    X, y = load_diabetes(return_X_y=True)
+    replicate = make_replicates(y, 1, task="regression")[0]
+    estimator = make_pipeline(StandardScaler(), MLPRegressor(max_iter=2))
+    losses = []
+    for target in (y, y * 1000):
+        prepared = prepare(estimator, X, target, replicate)
+        (outcome,) = judge([prepared], [Setting(2.0, "constant", 0.1)])
+        assert outcome.diverged is not None
+        assert outcome.diverged.loss is not None
+        assert outcome.diverged.loss > prepared.guess_loss
+        losses.append(outcome.diverged.loss)
+
+    assert losses[1] == pytest.approx(losses[0] * 1000**2, rel=1e-3)
+
+
 def test_outcomes_do_not_depend_on_how_settings_are_cut_into_populations(
     problem: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
