@@ -31,6 +31,7 @@ __all__ = [
     "draw_profile",
     "draw_range",
     "draw_schedule",
+    "logarithmic",
 ]
 
 SIZE = (4.4, 3.5)
@@ -57,10 +58,10 @@ def draw_losses(studied: Studied) -> Figure:
     _mark_range(axes, studied)
     _mark_trials(axes, studied)
     axes.set(xlabel=RATE, ylabel=_loss_of(studied, f"{studied.n_replicates}"))
-    _logarithmic(axes.xaxis, studied.rates)
+    logarithmic(axes.xaxis, studied.rates)
     losses = [studied.loss(trial) for trial in studied.trials]
     if losses and 0 < 5 * min(losses) < max(losses):
-        _logarithmic(axes.yaxis, (min(losses), max(losses)))
+        logarithmic(axes.yaxis, (min(losses), max(losses)))
     return _finish(figure, axes)
 
 
@@ -82,7 +83,7 @@ def draw_learning_curves(studied: Studied) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     shown = [studied.loss(trial) for trial, _, _ in _named(studied)]
     if shown and 0 < 5 * min(shown) < studied.cap:
-        _logarithmic(axes.yaxis, (min(shown), studied.cap))
+        logarithmic(axes.yaxis, (min(shown), studied.cap))
     return _finish(figure, axes)
 
 
@@ -121,7 +122,7 @@ def draw_range(studied: Studied) -> Figure:
         axes.axvline(studied.setting.learning_rate_init, color=COLOURS[2], label="recommended α₀")
     axes.set(xlabel=RATE, ylabel="replicate", ylim=(0.5, studied.n_replicates + 0.5))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-    _logarithmic(axes.xaxis, (low, max([high, *(edge for edge, _ in points)])))
+    logarithmic(axes.xaxis, (low, max([high, *(edge for edge, _ in points)])))
     return _finish(figure, axes)
 
 
@@ -133,7 +134,7 @@ def draw_profile(studied: Studied) -> Figure:
     figure.suptitle("Sensitivity to the initial learning rate")
     axes.set(xlabel=RATE, ylabel=_loss_of(studied, f"{studied.confirmation.replicates} fresh"))
     rates = studied.confirmation.profile.rates
-    _logarithmic(axes.xaxis, (rates[0], rates[-1]))
+    logarithmic(axes.xaxis, (rates[0], rates[-1]))
     return _finish(figure, axes, height=3.9)
 
 
@@ -173,7 +174,7 @@ def draw_outcomes(studied: Studied) -> Figure:
     axes.set(xlabel=RATE, ylabel="trials")
     axes.set_ylim(0, max(1.0, 1.08 * below.max()))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    _logarithmic(axes.xaxis, (edges[0], edges[-1]))
+    logarithmic(axes.xaxis, (edges[0], edges[-1]))
     return _finish(figure, axes)
 
 
@@ -210,7 +211,7 @@ def _loss_of(studied: Studied, replicates: str) -> str:
     return f"validation {studied.loss_name}\n(mean of {replicates} replicates)"
 
 
-def _logarithmic(axis: Any, bounds: tuple[float, float]) -> None:
+def logarithmic(axis: Any, bounds: tuple[float, float]) -> None:
     """A logarithmic axis with plain numbers; at 2 and 5 too where it is short."""
     low, high = bounds
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})

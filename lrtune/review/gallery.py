@@ -48,11 +48,11 @@ class Picture:
             width, height = (round(96 * inches) for inches in figure.get_size_inches())
             return file.getvalue(), (width, height)
 
-    def png(self, studied: Studied) -> bytes:
+    def png(self, studied: Studied, dpi: int = PNG_DPI) -> bytes:
         """A PNG file, the same bytes whenever the same matplotlib draws it."""
         with _style(), io.BytesIO() as file:
             figure = self.draw(studied)
-            figure.savefig(file, format="png", dpi=PNG_DPI, metadata={"Software": None})
+            figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
             return file.getvalue()
 
 

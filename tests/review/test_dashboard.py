@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -163,7 +164,8 @@ def test_a_completed_trial_says_its_loss_and_spread(client: Client) -> None:
     assert float(known["loss"]) == pytest.approx(np.mean(losses), rel=1e-5)
     assert float(known["spread over replicates"]) == pytest.approx(np.std(losses, ddof=1), rel=1e-5)
     assert set(known) <= {each["key"] for each in client.study()["union_user_attrs"]}
-    assert "| replicate | loss | score |" in told["note"]["body"]
+    heads = told["note"]["body"].replace("&nbsp;", "")
+    assert "| replicate | loss | score |" in heads
     assert CURVES not in known
 
 
@@ -178,6 +180,38 @@ def test_the_best_trial_is_the_recommended_one_also_when_nothing_is_new(client: 
         recorded = studied.trials[best["number"]]
         assert shown == {name: str(value) for name, value in recorded.params.items()}
         assert best["values"] == [recorded.value]
+
+
+def test_the_note_shows_what_was_tried_and_draws_it_anew_when_there_is_more(
+    lrtune: Callable[..., Any], client: Client
+) -> None:
+    first = re.findall(r"!\[(.*?)\]\((.*?)\)", client.study()["note"]["body"])
+    for _, address in first:
+        status, body = client.ask(address)
+        assert status == 200
+        assert imread(io.BytesIO(body)).shape[1] == 484  # two of them side by side
+    lrtune(*SEARCH, "--resume", "--trials", "32")
+    later = Client("lrtune.journal")
+    second = re.findall(r"!\[(.*?)\]\((.*?)\)", later.study()["note"]["body"])
+
+    assert [title for title, _ in first] == ["Loss by initial rate", "Learning curves"]
+    assert not {address for _, address in first} & {address for _, address in second}
+    assert later.ask(first[0][1])[0] == 404
+    assert client.ask("/artifacts/7/0-18-1")[0] != 200
+
+
+def test_a_trials_note_says_what_fresh_replicates_said_of_it(client: Client) -> None:
+    confirmation = read_study("iris", "lrtune.journal").confirmation
+    assert confirmation is not None
+    told = {each["number"]: each["note"]["body"] for each in client.study()["trials"]}
+
+    chosen, *others = confirmation.contenders
+    assert told[chosen.trial].startswith("### complete")
+    assert f"loss **{confirmation.recommended.loss:.4g} ±" in told[chosen.trial]
+    for each in others:
+        assert f"on {each.replicates} fresh replicates" in told[each.trial]
+        assert f"{each.status}." in told[each.trial]
+    assert told[0].startswith("### complete, the untuned default")
 
 
 def test_pictures_are_of_the_best_trials_and_of_some_that_diverged(client: Client) -> None:

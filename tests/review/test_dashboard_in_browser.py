@@ -108,6 +108,9 @@ def test_the_note_leads_to_the_trials(lrtune: Callable[..., Any], page: Any) -> 
     with dashboard() as address:
         page.goto(f"{address}/dashboard/studies/0/note")
         wait_for(page, "What came of a trial")
+        page.wait_for_function(
+            "() => [...document.images].filter(i => i.naturalWidth > 400).length === 2"
+        )
         note = page.inner_text("body")
         page.get_by_role("link", name=str(best), exact=True).first.click()
         wait_for(page, f"Trial {best} (trial_id=")

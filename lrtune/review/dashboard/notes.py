@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from optuna.trial import FrozenTrial
 
 from lrtune.review.dashboard.attributes import NOT_FINITE, setting_words, shown_value
+from lrtune.review.dashboard.pictures import PICTURES
 from lrtune.review.facts import Table, best_settings, codes, facts, repeat
 from lrtune.review.studied import Studied, outcome
-from lrtune.review.wording import headline, number, paragraphs, status
+from lrtune.review.wording import estimate, headline, number, paragraphs, status
 from lrtune.tuning.trials import DIVERGED
 
 __all__ = ["OUTCOME_NOTES", "escaped", "study_note", "trial_note"]
@@ -30,7 +31,8 @@ _ELSEWHERE = (
 )
 _CAUTIONS = """\
 - *Best Trial* is the recommended one: once it is confirmed, that need not be the one with the
-  lowest value, which was lucky as well as good.
+  lowest value, which was lucky as well as good. The value there is that of the search; the loss to
+  expect is the one on fresh replicates.
 - *Hyperparameter Importance* compares completed trials only. A rate that made its trials diverge
   seems to matter little there; the figure of the loss by α₀ shows that it does.
 - A trial's note has a picture: its loss on each replicate, and its learning rate over time. That
@@ -49,8 +51,15 @@ def escaped(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>|$#~&])", r"\\\1", text)
 
 
-def study_note(studied: Studied) -> str:
-    """What was found, how sure it is, what to beware of, and how to go on from there."""
+def study_note(studied: Studied, pictures: Sequence[str] = ()) -> str:
+    """What was found, how sure it is, what to beware of, and how to go on from there.
+
+    Parameters
+    ----------
+    studied : Studied
+    pictures : sequence of str, optional
+        Addresses of `PICTURES`.
+    """
     title = headline(studied)
     if studied.setting is not None:
         title += f": {setting_words(studied.setting.params)}"
@@ -59,6 +68,8 @@ def study_note(studied: Studied) -> str:
         parts.append("No trial has finished yet: come back in a moment.")
     parts.append(_ELSEWHERE)
     parts += [escaped(text) for text in paragraphs(studied)]
+    shown = zip(PICTURES, pictures, strict=False)
+    parts.append(" ".join(f"![{picture.title}]({address})" for picture, address in shown))
     sections = {
         "Beware": _listed(studied.warnings),
         "Best settings": _settings(studied),
@@ -68,7 +79,7 @@ def study_note(studied: Studied) -> str:
         "Get the same again": _reproduce(studied),
     }
     parts += [f"## {name}\n\n{text}" for name, text in sections.items() if text]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _listed(texts: Sequence[str]) -> str:
@@ -89,7 +100,9 @@ def _link(trial: str) -> str:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
+    """A table; the page leaves no room between its columns, so the heads bring theirs along."""
+    roomy = [f"&nbsp;{head}&nbsp;" if head else "" for head in heads]
+    lines = [roomy, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -112,7 +125,12 @@ def trial_note(studied: Studied, trial: FrozenTrial) -> str:
     """What a trial's setting was, what came of it, and what that means."""
     came = outcome(trial)
     chosen = studied.recommended is not None and studied.recommended.trial == trial.number
-    title = f"{came}, recommended" if chosen else came
+    default = studied.default_trial
+    title = came
+    if default is not None and default.number == trial.number:
+        title += ", the untuned default"
+    if chosen:
+        title += ", recommended" if studied.confirmation is not None else ", best of the search"
     setting = escaped(setting_words(trial.params))
     return f"### {title}\n\n{setting}\n\n{OUTCOME_NOTES[came](studied, trial)}\n"
 
@@ -127,7 +145,23 @@ def _complete(studied: Studied, trial: FrozenTrial) -> str:
     told = f"Validation loss **{mean}** after {epochs} epochs"
     if trial.value is not None and shown_value(studied, trial) < trial.value:
         told += ", which is worse than a guess; its value is shown at the height of one"
-    return f"{told}.\n\n{_table(heads, rows)}"
+    return "\n\n".join([f"{told}.{_fresh(studied, trial)}", _table(heads, rows)])
+
+
+def _fresh(studied: Studied, trial: FrozenTrial) -> str:
+    """What fresh replicates said of it, if it met them."""
+    if studied.confirmation is None:
+        return ""
+    contenders = {each.trial: each for each in studied.confirmation.contenders}
+    if (met := contenders.get(trial.number)) is None:
+        return ""
+    name, sign = ("loss", 1) if studied.metric is None else (escaped(studied.metric), -1)
+    came = "" if met.loss is None else f"{name} {number(sign * met.loss, 4)}, "
+    said = f" In the race on {met.replicates} fresh replicates: {came}{met.status}."
+    if met.status == "recommended":
+        told, further = studied.confirmation.recommended, studied.confirmation.replicates
+        said += f" To expect, from {further} further ones: loss **{estimate(told.loss, told.se)}**."
+    return said
 
 
 def _numbers(values: Iterable[float]) -> list[str]:
@@ -142,8 +176,8 @@ def _diverged(studied: Studied, trial: FrozenTrial) -> str:
     return (
         f"The rate was too high: after **{at['step']} steps**, in epoch {at['epoch']} of replicate "
         f"{at['replicate']}, the loss of a batch was **{loss}**{guess}. It was then stopped on all "
-        f"replicates. The value shown, {number(shown_value(studied, trial))}, is a cap that keeps "
-        "the axes readable."
+        f"replicates, which Optuna calls *pruned*. The value shown, "
+        f"{number(shown_value(studied, trial))}, is a cap that keeps the axes readable."
     )
 
 

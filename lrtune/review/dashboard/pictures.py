@@ -1,4 +1,4 @@
-"""A trial in a picture: its loss on each replicate, and its learning rate over time."""
+"""The pictures in notes: of a study, what its report shows first; of a trial, how it went."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
 from optuna.trial import FrozenTrial
 
 from lrtune.review.dashboard.attributes import setting_words
+from lrtune.review.figures import logarithmic
+from lrtune.review.gallery import GALLERY, Picture
 from lrtune.review.plots import COLOURS, MOST_POINTS, POINTS_PER_EPOCH
 from lrtune.review.studied import Studied, outcome
 from lrtune.training.schedules import DECAYS, Schedule
 from lrtune.tuning.space import Setting
 from lrtune.tuning.trials import CURVES, complete_trials
 
-__all__ = ["MOST_PICTURES", "draw_trial", "pictured", "schedule_of"]
+__all__ = ["MOST_PICTURES", "PICTURES", "draw_study", "draw_trial", "pictured", "schedule_of"]
 
+PICTURES: tuple[Picture, ...] = (GALLERY["loss"], GALLERY["learning-curves"])
+"""In a study's note: what was tried, what diverged and what is recommended, at a glance."""
 MOST_PICTURES = 8
 """Of the best trials, and of those that diverged."""
+_DPI = 110
 
 
 def pictured(studied: Studied) -> frozenset[int]:
@@ -42,6 +46,11 @@ def schedule_of(studied: Studied, trial: FrozenTrial) -> Schedule:
     return Schedule(**{field.name: known[field.name] for field in fields(Schedule)})
 
 
+def draw_study(studied: Studied, index: int) -> bytes:
+    """One of a study's pictures, as PNG; two stand side by side."""
+    return PICTURES[index].png(studied, _DPI)
+
+
 def draw_trial(studied: Studied, trial: FrozenTrial) -> bytes:
     """A trial's picture, as PNG."""
     figure = Figure(figsize=(8.0, 3.6), layout="constrained")
@@ -52,7 +61,7 @@ def draw_trial(studied: Studied, trial: FrozenTrial) -> bytes:
         f"trial {trial.number}, {outcome(trial)}: {setting_words(trial.params)}", fontsize="medium"
     )
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=110)
+    figure.savefig(file, format="png", dpi=_DPI)
     return file.getvalue()
 
 
@@ -61,10 +70,10 @@ def _draw_losses(axes: Axes, studied: Studied, trial: FrozenTrial) -> None:
     cap = studied.cap
     curves = trial.user_attrs.get(CURVES) or []
     for index, curve in enumerate(curves):
-        epochs, colour = np.arange(1, len(curve) + 1), COLOURS[index % len(COLOURS)]
-        axes.plot(
-            epochs, np.minimum(curve, cap), ".-", color=colour, label=f"replicate {index + 1}"
-        )
+        if curve:
+            epochs, colour = np.arange(1, len(curve) + 1), COLOURS[index % len(COLOURS)]
+            name = f"replicate {index + 1}"
+            axes.plot(epochs, np.minimum(curve, cap), ".-", color=colour, label=name)
     told = sorted(trial.intermediate_values.items())
     if told and not curves:
         axes.plot(*np.minimum(np.array(told), [np.inf, cap]).T, ".-", label="mean of replicates")
@@ -79,17 +88,20 @@ def _draw_losses(axes: Axes, studied: Studied, trial: FrozenTrial) -> None:
 
 def _scale(axes: Axes, losses: Sequence[float]) -> None:
     """A logarithmic axis where losses are positive and span more than a factor of three."""
-    if min(losses) > 0 and max(losses) > 3 * min(losses):
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+    if min(losses) <= 0:
+        return
+    if max(losses) > 3 * min(losses):
+        logarithmic(axes.yaxis, (min(losses), max(losses)))
+    else:
+        axes.set_ylim(bottom=0)
 
 
 def _mark_divergence(axes: Axes, trial: FrozenTrial, cap: float) -> None:
     at: dict[str, Any] | None = trial.user_attrs.get("diverged")
     if at:
         label = f"diverged at step {at['step']}\non replicate {at['replicate']}"
-        axes.plot([at["epoch"]], [cap], "x", color=COLOURS[1], markersize=10, label=label)
+        colour = COLOURS[(at["replicate"] - 1) % len(COLOURS)]
+        axes.plot([at["epoch"]], [cap], "x", color=colour, markersize=10, label=label)
 
 
 def _draw_rates(axes: Axes, studied: Studied, schedule: Schedule) -> None:

@@ -29,7 +29,7 @@ from lrtune.review.dashboard.attributes import (
 )
 from lrtune.review.dashboard.charts import CHARTS
 from lrtune.review.dashboard.notes import study_note, trial_note
-from lrtune.review.dashboard.pictures import draw_trial, pictured
+from lrtune.review.dashboard.pictures import PICTURES, draw_study, draw_trial, pictured
 from lrtune.review.studied import Studied, outcome, study_of
 from lrtune.tuning.record import CONFIGURATION
 
@@ -37,6 +37,7 @@ __all__ = ["Annotations", "NoFiles"]
 
 _STUDIES = "/api/studies"
 _STUDY = "/api/studies/<study_id:int>"
+_FIGURE = "/artifacts/<study_id:int>/<artifact_id:re:[0-9a-fA-F-]+>"
 _PICTURE = "/artifacts/<study_id:int>/<trial_id:int>/<artifact_id:re:[0-9a-fA-F-]+>"
 
 Callback = Callable[..., Any]
@@ -78,6 +79,7 @@ class Annotations:
         self._views: dict[str, Callback] = {
             _STUDIES: self._studies,
             _STUDY: self._study,
+            _FIGURE: self._figure,
             _PICTURE: self._picture,
         }
 
@@ -122,9 +124,18 @@ class Annotations:
         answer = callback(study_id=study_id)
         studied = self._read(study_id) if isinstance(answer, dict) and "trials" in answer else None
         if studied is not None:
-            _tell_study(answer, studied)
+            _tell_study(answer, studied, study_id)
             _tell_trials(answer, studied)
         return answer
+
+    def _figure(self, callback: Callback, study_id: int, artifact_id: str) -> Any:
+        """A picture in a study's note, or another file."""
+        studied = self._read(study_id)
+        names = [] if studied is None else _figure_ids(studied)
+        if studied is None or artifact_id not in names:
+            return callback(study_id=study_id, artifact_id=artifact_id)
+        with self._drawing:
+            return _png(draw_study(studied, names.index(artifact_id)))
 
     def _picture(self, callback: Callback, study_id: int, trial_id: int, artifact_id: str) -> Any:
         """A trial's picture, or another file."""
@@ -132,11 +143,8 @@ class Annotations:
         found = {} if studied is None else {each._trial_id: each for each in studied.trials}
         if studied is None or trial_id not in found:
             return callback(study_id=study_id, trial_id=trial_id, artifact_id=artifact_id)
-        from bottle import HTTPResponse
-
         with self._drawing:
-            content = draw_trial(studied, found[trial_id])
-        return HTTPResponse(io.BytesIO(content), headers={"Content-Type": "image/png"})
+            return _png(draw_trial(studied, found[trial_id]))
 
     def _is_own(self, study_id: int) -> bool:
         """Whether it is one of lrtune's studies, and was not just deleted."""
@@ -153,13 +161,20 @@ class Annotations:
         return study_of(optuna.load_study(study_name=name, storage=self._storage), self._shown_as)
 
 
-def _tell_study(answer: dict[str, Any], studied: Studied) -> None:
+def _png(content: bytes) -> Any:
+    from bottle import HTTPResponse
+
+    return HTTPResponse(io.BytesIO(content), headers={"Content-Type": "image/png"})
+
+
+def _tell_study(answer: dict[str, Any], studied: Studied, study_id: int) -> None:
     answer["user_attrs"] = _pairs(study_attributes(studied))
     answer["union_user_attrs"] = [
         {"key": name, "sortable": sortable} for name, sortable in trial_columns(studied).items()
     ]
     answer.setdefault("objective_names", [objective_name(studied)])
-    _tell_note(answer, study_note(studied))
+    addresses = [f"/artifacts/{study_id}/{name}" for name in _figure_ids(studied)]
+    _tell_note(answer, study_note(studied, addresses))
     drawn = [
         {"id": f"lrtune-{name}", "graph_object": json.dumps(chart(studied))}
         for name, chart in CHARTS.items()
@@ -212,6 +227,14 @@ def _in_place_of(told: Mapping[str, Any], trial: FrozenTrial) -> dict[str, Any]:
 def _tell_note(told: dict[str, Any], text: str) -> None:
     if not told["note"]["version"]:
         told["note"] = {"version": 0, "body": text}
+
+
+def _figure_ids(studied: Studied) -> list[str]:
+    """Of the pictures in a study's note: others once there is more to show, so none is stale."""
+    if not studied.trials:
+        return []
+    state = f"{len(studied.trials):x}-{int(studied.confirmation is not None)}"
+    return [f"{index}-{state}" for index in range(len(PICTURES))]
 
 
 def _picture_id(trial_id: int) -> str:
