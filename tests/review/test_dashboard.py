@@ -70,6 +70,12 @@ def attributes(told: Any) -> dict[str, str]:
     return {each["key"]: each["value"] for each in told["user_attrs"]}
 
 
+def client_charts(record: str) -> list[Any]:
+    """The figures on the first study's page."""
+    charts = Client(record).study()["plotly_graph_objects"]
+    return [json.loads(chart["graph_object"]) for chart in charts]
+
+
 def notes(told: Any) -> list[str]:
     """Of the trials, but for the addresses of their pictures."""
     return [each["note"]["body"].partition("![")[0] for each in told["trials"]]
@@ -133,6 +139,36 @@ def test_the_figures_are_two_and_their_axes_are_finite(client: Client) -> None:
         "safe", "α₀", "edge",
     }  # fmt: skip
     assert sum(len(trace["x"]) for trace in losses["data"][:-1]) == len(studied.trials)
+
+
+def test_the_axes_name_the_numbers_at_their_ticks_whatever_the_range(
+    lrtune: Callable[..., Any],
+) -> None:
+    lrtune(*SEARCH, "--alpha0", "0.1:0.15", "--no-confirm")
+    losses, curves = client_charts("lrtune.journal")
+    axis = losses["layout"]["xaxis"]
+    rates = [rate for trace in losses["data"] for rate in trace["x"]]
+
+    assert axis["type"] == "log"
+    assert [float(text) for text in axis["ticktext"]] == axis["tickvals"]
+    assert axis["tickvals"][0] <= min(rates)
+    assert axis["tickvals"][-1] >= max(rates)
+    for label in losses["layout"]["annotations"]:  # which plotly takes as powers of ten there
+        assert axis["tickvals"][0] <= 10 ** label["x"] <= axis["tickvals"][-1]
+    assert "not confirmed<br>" in losses["layout"]["title"]["text"]
+    assert not any("recommended" in trace["name"] for trace in curves["data"])
+
+
+def test_every_curve_has_a_look_and_a_name_of_its_own(client: Client) -> None:
+    _, curves = client_charts("lrtune.journal")
+    looks = {trace["name"]: str(trace["line"]) for trace in curves["data"]}
+
+    assert len(looks) == len(curves["data"])
+    coloured = [look for name, look in looks.items() if "diverged" not in name]
+    assert len(set(coloured)) == len(coloured)
+    assert {name.split(", ")[1] for name in looks if ", " in name} == {
+        "untuned", "recommended", "diverged",
+    }  # fmt: skip
 
 
 def test_a_diverged_trial_says_so_and_ruins_no_axis(client: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -44,13 +45,14 @@ def loss_by_rate(studied: Studied) -> dict[str, Any]:
         marker = {"symbol": "x", "color": GREY, "size": 7}
         traces.append(_points(studied, diverged, "diverged (capped)", marker))
     traces += _fresh(studied)
+    rates = [*studied.rates, *(rate for trace in traces for rate in trace["x"])]
     losses = [loss for trace in traces for loss in trace["y"]]
     return {
         "data": traces,
         "layout": {
             **_layout(_title(studied)),
-            "xaxis": {"title": {"text": "initial learning rate α₀"}, **_log(studied.rates)},
-            "yaxis": {"title": {"text": "validation loss"}, **_log(losses)},
+            "xaxis": {"title": {"text": "initial learning rate α₀"}, **_log(rates)},
+            "yaxis": {"title": {"text": "validation loss"}, **_log_if_wide(losses)},
             "shapes": _shapes(studied),
             "annotations": _labels(studied),
         },
@@ -60,24 +62,30 @@ def loss_by_rate(studied: Studied) -> dict[str, Any]:
 def learning_curves(studied: Studied) -> dict[str, Any]:
     """Loss by epoch of the best trials, the default, and some that diverged; outliers capped."""
     best = sorted(complete_trials(studied.trials), key=lambda each: (each.value, each.number))
-    special = {"untuned default": studied.default_trial, "recommended": studied.recommended_trial}
-    named = {trial.number: name for name, trial in special.items() if trial is not None}
+    named = _named(studied)
     others = [trial for trial in best[:MOST_CURVES] if trial.number not in named]
-    extra = {trial.number: trial for trial in special.values() if trial is not None}
     traces = [
-        _curve(studied, trial, COLOURS[index % len(COLOURS)], named.get(trial.number, "trial"))
-        for index, trial in enumerate([*others, *extra.values()])
+        _curve(studied, trial, {"color": colour, "width": 1.5}, f"trial {trial.number}")
+        for trial, colour in zip(others, COLOURS, strict=False)
     ]
+    traces += [_curve(studied, trial, line, name) for trial, line, name in named.values()]
     diverged = [trial for trial in studied.trials if outcome(trial) == "diverged"]
     lowest = sorted(diverged, key=lambda each: float(each.params["learning_rate_init"]))
-    traces += [_curve(studied, each, GREY, "diverged, trial") for each in lowest[:MOST_CURVES]]
+    line = {"color": GREY, "width": 1.5}
+    traces += [
+        _curve(studied, trial, line, f"trial {trial.number}, diverged")
+        for trial in lowest[:MOST_CURVES]
+    ]
     losses = [loss for trace in traces for loss in trace["y"]]
     return {
         "data": traces,
         "layout": {
             **_layout("Learning curves: the best, the default, the gentlest that diverged (grey)"),
             "xaxis": {"title": {"text": "epochs"}, "rangemode": "tozero"},
-            "yaxis": {"title": {"text": "validation loss, at most a guess's"}, **_log(losses)},
+            "yaxis": {
+                "title": {"text": "validation loss, at most a guess's"},
+                **_log_if_wide(losses),
+            },
         },
     }
 
@@ -99,23 +107,34 @@ def _layout(title: str) -> dict[str, Any]:
 
 
 def _title(studied: Studied) -> str:
-    """The recommendation on two lines."""
+    """The recommendation on lines that are short enough for half of a page."""
     if studied.setting is None:
-        return "No trial has completed yet"
-    title = f"<b>{headline(studied)}: {setting_words(studied.setting.params)}</b>"
+        return "No trial has completed"
+    words = f"{setting_words(studied.setting.params)}</b>"
     if studied.confirmation is None:
-        return title
+        return f"<b>{headline(studied)}<br>{words}"
+    title = f"<b>{headline(studied)}: {words}"
     recommended = studied.confirmation.recommended
     loss = estimate(recommended.loss, recommended.se)
     return f"{title}<br>loss {loss} on {studied.confirmation.replicates} fresh replicates"
 
 
 def _log(values: Sequence[float]) -> dict[str, Any]:
-    """A logarithmic axis where values are positive and span more than a factor of three."""
-    if not values or min(values) <= 0 or max(values) < 3 * min(values):
-        return {}
-    ticks = "D2" if max(values) < 500 * min(values) else 1  # at 1, 2 and 5, or at powers of ten
-    return {"type": "log", "exponentformat": "none", "dtick": ticks}
+    """A logarithmic axis that names the numbers at its ticks: 1, 2 and 5, or powers of ten.
+
+    Plotly would write 2 and 5 there, whatever their power of ten.
+    """
+    low, high = min(values), max(values)
+    powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
+    factors = (1, 2, 5) if high < 500 * low else (1,)
+    ticks = [float(f"{factor}e{power}") for power in powers for factor in factors]
+    return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+
+
+def _log_if_wide(losses: Sequence[float]) -> dict[str, Any]:
+    """A logarithmic axis where losses are positive and span more than a factor of three."""
+    wide = losses and min(losses) > 0 and max(losses) > 3 * min(losses)
+    return _log(losses) if wide else {}
 
 
 def _rounded(value: float) -> float:
@@ -224,15 +243,27 @@ def _labels(studied: Studied) -> list[dict[str, Any]]:
     ]
 
 
-def _curve(studied: Studied, trial: FrozenTrial, colour: str, name: str) -> Trace:
+def _named(studied: Studied) -> dict[int, tuple[FrozenTrial, dict[str, Any], str]]:
+    """The default and the recommended trial by number, with their lines and their names."""
+    found = {}
+    if (trial := studied.default_trial) is not None:
+        line = {"color": "#000000", "width": 1.5, "dash": "dash"}
+        found[trial.number] = (trial, line, f"trial {trial.number}, untuned")
+    if (trial := studied.recommended_trial) is not None:
+        line = {"color": "#000000", "width": 3}
+        name = "recommended" if studied.confirmation is not None else "best"
+        found[trial.number] = (trial, line, f"trial {trial.number}, {name}")
+    return found
+
+
+def _curve(studied: Studied, trial: FrozenTrial, line: Mapping[str, Any], name: str) -> Trace:
     shown = shown_curve(studied, trial)
-    thick = 3 if name == "recommended" else 1.5
     return {
         "type": "scatter",
         "mode": "lines+markers" if len(shown) < 3 else "lines",
-        "name": f"{name} {trial.number}",
+        "name": name,
         "x": list(shown),
         "y": [_rounded(loss) for loss in shown.values()],
-        "line": {"color": colour, "width": thick},
+        "line": dict(line),
         "hovertext": setting_words(trial.params),
     }
