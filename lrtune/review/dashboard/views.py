@@ -203,9 +203,10 @@ def _tell_trial(
     path = f"/artifacts/{told['study_id']}/{trial._trial_id}/{name}"
     _tell_note(told, f"{trial_note(studied, trial)}\n![losses and learning rates]({path})\n")
     if "values" in told:
-        told["values"] = [shown_value(studied, trial)]
+        told["values"] = [_rounded(shown_value(studied, trial))]
     told["intermediate_values"] = [
-        {"step": epoch, "value": loss} for epoch, loss in shown_curve(studied, trial).items()
+        {"step": epoch, "value": _rounded(loss)}
+        for epoch, loss in shown_curve(studied, trial).items()
     ]
     if outcome(trial) == "diverged":
         told["constraints"] = [1.0]  # which the dashboard draws in grey
@@ -239,6 +240,11 @@ def _figure_ids(studied: Studied) -> list[str]:
 
 def _picture_id(trial_id: int) -> str:
     return f"{trial_id:032x}"
+
+
+def _rounded(value: float) -> float:
+    """A number with the digits that mean something; the page shows all that it is told."""
+    return float(f"{value:.6g}")
 
 
 def _pairs(values: Mapping[str, str]) -> list[dict[str, str]]:
