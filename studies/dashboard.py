@@ -41,9 +41,11 @@ def photograph_study(page: Page, address: str) -> None:
 
 
 def photograph_note(page: Page, address: str) -> None:
-    """The study's note."""
+    """The study's note, down to its pictures."""
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT + 200})
     page.goto(f"{address}/dashboard/studies/0/note")
     page.get_by_text("Best settings").wait_for()
+    page.wait_for_function("() => [...document.images].filter(i => i.naturalWidth > 400)[1]")
     page.screenshot(path=RESULTS / "dashboard_note.png")
 
 
