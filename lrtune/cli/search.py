@@ -105,9 +105,9 @@ def command(
     if as_json:
         click.echo(json.dumps(result.to_dict()))
     else:
-        from lrtune.cli.summary import print_summary
+        from lrtune.cli.summary import print_summary, source_of
 
-        before = type(dataset.preprocessing).__name__
+        before = source_of(dataset.preprocessing)
         print_summary(result, estimator[-1], n_replicates=replicates, preprocessing=before)
         for warning in result.warnings:
             say(f"Note: {warning}.")

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
+import numpy as np
 from rich.table import Table
 from rich.text import Text
 
 from lrtune.cli.console import make_console
+from lrtune.estimators import MLPClassifier
+from lrtune.review.exporters.source import changed
+from lrtune.review.retelling import FROM_DATA
+from lrtune.training.schedules import Schedule
 from lrtune.tuning.confirmation import Estimate
 from lrtune.tuning.result import SearchResult
+from lrtune.tuning.tuned_for import NETWORK, tuned_for
 
-__all__ = ["SCORE_NAMES", "print_summary"]
+__all__ = ["SCORE_NAMES", "print_summary", "source_of"]
 
 SCORE_NAMES = {"classification": "accuracy", "regression": "R²"}
 
@@ -29,7 +36,7 @@ def print_summary(
     n_replicates : int
         What each setting was judged on in the search.
     preprocessing : str or None
-        Class of what stands before the network.
+        Source of what stands before the network.
     """
     console = make_console()
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -53,6 +60,11 @@ def print_summary(
     table.add_row("study", Text(str(result.study), style="bold"), Text(f"in {result.storage}"))
     console.print(table)
     console.print(Text(f"\nUse it:  {_code(result, network, preprocessing)}"), soft_wrap=True)
+
+
+def source_of(preprocessing: Any) -> str:
+    """How a data set's preprocessing is written in Python."""
+    return "StandardScaler()" if type(preprocessing).__name__ == "StandardScaler" else FROM_DATA
 
 
 def _searched(result: SearchResult, network: Any, n_replicates: int) -> list[tuple[str, str, str]]:
@@ -110,16 +122,26 @@ def _trials(result: SearchResult) -> str:
 
 
 def _code(result: SearchResult, network: Any, preprocessing: str | None) -> str:
-    best = result.best
-    arguments = [f"hidden_layer_sizes={tuple(network.hidden_layer_sizes)}"]
-    for name in ("optimizer", "batch_size", "max_iter", "dtype"):
-        arguments.append(f"{name}={getattr(network, name)!r}")
-    arguments.append(f"learning_rate_init={best.learning_rate_init:.4g}")
-    if best.decay != "constant":
-        arguments.append(f"decay={best.decay!r}, decay_rate={best.decay_rate:.4g}")
-    model = f"{type(network).__name__}({', '.join(arguments)})"
+    usual = MLPClassifier().get_params()
+    given = {name: value for name, value in vars(network).items() if name in usual}
+    parameters = {**given, **result.best.params}
+    parameters["hidden_layer_sizes"] = tuple(
+        np.atleast_1d(parameters["hidden_layer_sizes"]).tolist()
+    )
+    network_own = {
+        name: value
+        for name, value in tuned_for(parameters).items()
+        if name in NETWORK or value != usual.get(name)
+    }
+    schedule = Schedule(**{field.name: parameters[field.name] for field in fields(Schedule)})
+    arguments = network_own | changed(schedule)
+    listed = ", ".join(f"{name}={_short(value)}" for name, value in arguments.items())
+    model = f"{type(network).__name__}({listed})"
     if preprocessing is None:
         return model
-    if preprocessing == "StandardScaler":
-        return f"make_pipeline(StandardScaler(), {model})"
-    return f"make_pipeline(lrtune.data.load_dataset(DATA).preprocessing, {model}), or --save"
+    code = f"make_pipeline({preprocessing}, {model})"
+    return f"{code}, or --save" if preprocessing == FROM_DATA else code
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else repr(value)

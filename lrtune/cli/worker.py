@@ -95,9 +95,9 @@ def command(
     if as_json:
         click.echo(json.dumps(result.to_dict()))
         return
-    from lrtune.cli.summary import print_summary
+    from lrtune.cli.summary import print_summary, source_of
 
-    before = type(dataset.preprocessing).__name__
+    before = source_of(dataset.preprocessing)
     print_summary(result, estimator[-1], n_replicates=told.replicates, preprocessing=before)
 
 

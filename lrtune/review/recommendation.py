@@ -26,6 +26,7 @@ __all__ = [
     "network_parameters",
     "read_recommendation",
     "recommendation_of",
+    "steps_before",
     "task_of",
 ]
 
@@ -224,14 +225,18 @@ def network_parameters(configuration: Mapping[str, Any]) -> dict[str, Any]:
     return {name.removeprefix(prefix): _read(recorded[name]) for name in own}
 
 
-def _prepared(configuration: Mapping[str, Any]) -> Prepared:
-    """What stood before the network, by the classes of the steps of its pipeline."""
+def steps_before(configuration: Mapping[str, Any]) -> tuple[str, ...]:
+    """The steps of a pipeline that stood before the network, as they were written in Python."""
     recorded, prefix = configuration["estimator"], _prefix(configuration)
     if "steps" not in recorded:
-        return Prepared()
+        return ()
     names = (name for name in recorded if "__" not in name and name not in _PIPELINES_OWN)
-    steps = (str(recorded[name]) for name in names if not prefix.startswith(f"{name}__"))
-    classes = (step.partition("(")[0] for step in steps if step not in ("passthrough", "None"))
+    before = (str(recorded[name]) for name in names if not prefix.startswith(f"{name}__"))
+    return tuple(" ".join(step.split()) for step in before if step not in ("passthrough", "None"))
+
+
+def _prepared(configuration: Mapping[str, Any]) -> Prepared:
+    classes = (step.partition("(")[0] for step in steps_before(configuration))
     return Prepared(
         tuple(name if name.isidentifier() else "another step" for name in classes),
         configuration.get("target"),

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from lrtune.exceptions import NothingCompletedError
-from lrtune.review.recommendation import task_of
+from lrtune.review.recommendation import steps_before, task_of
 from lrtune.review.studied import Studied
 from lrtune.tuning.result import SearchResult, Seconds
 from lrtune.tuning.space import Setting
 from lrtune.tuning.trials import EPOCHS, SCORE, SECONDS, best_trial
 
-__all__ = ["INTERRUPTED", "preprocessing_of", "retell", "tuned_network"]
+__all__ = ["FROM_DATA", "INTERRUPTED", "preprocessing_of", "retell", "tuned_network"]
 
+FROM_DATA = "lrtune.data.load_dataset(DATA).preprocessing"
+"""Source of what the command line puts before the network, where that is not a plain scaler."""
 INTERRUPTED = (
     "the search did not end: it was interrupted after {finished} of {total} trials, or it still "
     "runs; go on with it by its command and --name {name} --resume{command}"
@@ -79,11 +81,11 @@ def tuned_network(studied: Studied) -> Any:
 
 
 def preprocessing_of(studied: Studied) -> str | None:
-    """Class of what stood before the network, as far as it is known; None if nothing did."""
-    recorded = studied.configuration["estimator"]
-    if "steps" not in recorded:
-        return None
-    return "StandardScaler" if "standardscaler" in recorded else "Pipeline"
+    """Source of what stood before the network; None if nothing did."""
+    steps = steps_before(studied.configuration)
+    if "preprocessor" in studied.configuration and steps != ("StandardScaler()",):
+        return FROM_DATA
+    return ", ".join(steps) or None
 
 
 def _seconds(studied: Studied) -> Seconds:

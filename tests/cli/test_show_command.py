@@ -91,6 +91,34 @@ def test_a_search_in_python_is_shown(lrtune: Callable[..., Any]) -> None:
         assert "MLPClassifier(hidden_layer_sizes=(8," in run.out
 
 
+def test_the_code_to_use_has_all_that_was_tuned_for(lrtune: Callable[..., Any]) -> None:
+    from sklearn.datasets import load_iris
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import MinMaxScaler
+
+    X, y = load_iris(return_X_y=True)
+    network = MLPClassifier(
+        8, activation="tanh", optimizer="momentum", warmup_epochs=1, batch_size=16, max_iter=3
+    )
+    search = LearningRateSearchCV(
+        make_pipeline(MinMaxScaler(), network),
+        space={"batch_size": [64], "momentum": (0.5, 0.8)},
+        n_trials=4,
+        storage="lrtune.journal",
+        study_name="own",
+        random_state=0,
+    ).fit(X, y)
+    code = lrtune("show", "own").out.rpartition("Use it:")[2].strip()
+    names = {kind.__name__: kind for kind in (make_pipeline, MinMaxScaler, MLPClassifier)}
+    model = eval(code, names)  # noqa: S307
+    told = {"activation": "tanh", "optimizer": "momentum", "warmup_epochs": 1, "batch_size": 64}
+
+    assert {name: getattr(model[-1], name) for name in told} == told
+    assert model[-1].hidden_layer_sizes == (8,)
+    best = search.best_estimator_[-1]
+    assert model[-1].momentum == pytest.approx(best.momentum, rel=1e-3)
+
+
 def test_a_study_must_exist_and_be_lrtunes(lrtune: Callable[..., Any], folder: Path) -> None:
     assert lrtune("show", "iris").code == 2
     optuna.create_study(storage="sqlite:///s.db", study_name="foreign")
