@@ -207,6 +207,16 @@ def test_every_method_trains_at_its_default() -> None:
         assert judged.diverged == 0, method.name
 
 
+def test_a_tuned_rate_is_compared_with_the_default_seed_by_seed() -> None:
+    approaches = study("three_approaches")
+    tuned, default = (
+        approaches.Judged({}, np.array(losses), np.zeros(3), 0)
+        for losses in ([0.1, 0.2, 0.3], [0.4, 0.4, 0.4])
+    )
+
+    assert approaches.gain(tuned, default) == "-0.200 ± 0.058"
+
+
 def test_a_choice_is_named_by_what_it_is() -> None:
     describe = study("lrtune_choice").describe
     cosine = {"learning_rate_init": 0.123456, "decay": "cosine", "decay_rate": 0.0512}
