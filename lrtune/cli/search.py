@@ -105,9 +105,10 @@ def command(
     if as_json:
         click.echo(json.dumps(result.to_dict()))
     else:
-        from lrtune.cli.summary import print_summary, source_of
+        from lrtune.cli.summary import print_summary
+        from lrtune.review.preprocessing import Preprocessing
 
-        before = source_of(dataset.preprocessing)
+        before = Preprocessing.of(dataset, told.preprocessor)
         print_summary(result, estimator[-1], n_replicates=replicates, preprocessing=before)
         for warning in result.warnings:
             say(f"Note: {warning}.")

@@ -27,7 +27,8 @@ def command(study: str, storage: str, as_json: bool) -> None:
       lrtune show iris
       lrtune show iris --storage sqlite:///studies.db --json
     """
-    from lrtune.review.retelling import preprocessing_of, retell, tuned_network
+    from lrtune.review.preprocessing import Preprocessing
+    from lrtune.review.retelling import retell, tuned_network
     from lrtune.review.studied import read_study
 
     studied = read_study(study, storage)
@@ -41,7 +42,7 @@ def command(study: str, storage: str, as_json: bool) -> None:
             result,
             tuned_network(studied),
             n_replicates=studied.n_replicates,
-            preprocessing=preprocessing_of(studied),
+            preprocessing=Preprocessing.recorded(studied.configuration),
         )
     for warning in result.warnings:
         click.echo(f"Note: {warning}.", err=True)

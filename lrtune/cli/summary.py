@@ -12,19 +12,19 @@ from rich.text import Text
 from lrtune.cli.console import make_console
 from lrtune.estimators import MLPClassifier
 from lrtune.review.exporters.source import changed
-from lrtune.review.retelling import FROM_DATA
+from lrtune.review.preprocessing import Preprocessing
 from lrtune.training.schedules import Schedule
 from lrtune.tuning.confirmation import Estimate
 from lrtune.tuning.result import SearchResult
 from lrtune.tuning.tuned_for import NETWORK, tuned_for
 
-__all__ = ["SCORE_NAMES", "print_summary", "source_of"]
+__all__ = ["SCORE_NAMES", "print_summary"]
 
 SCORE_NAMES = {"classification": "accuracy", "regression": "R²"}
 
 
 def print_summary(
-    result: SearchResult, network: Any, *, n_replicates: int, preprocessing: str | None
+    result: SearchResult, network: Any, *, n_replicates: int, preprocessing: Preprocessing
 ) -> None:
     """Print a result on standard output.
 
@@ -35,8 +35,8 @@ def print_summary(
         What was tuned.
     n_replicates : int
         What each setting was judged on in the search.
-    preprocessing : str or None
-        Source of what stands before the network.
+    preprocessing : Preprocessing
+        What stands before the network.
     """
     console = make_console()
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -60,11 +60,6 @@ def print_summary(
     table.add_row("study", Text(str(result.study), style="bold"), Text(f"in {result.storage}"))
     console.print(table)
     console.print(Text(f"\nUse it:  {_code(result, network, preprocessing)}"), soft_wrap=True)
-
-
-def source_of(preprocessing: Any) -> str:
-    """How a data set's preprocessing is written in Python."""
-    return "StandardScaler()" if type(preprocessing).__name__ == "StandardScaler" else FROM_DATA
 
 
 def _searched(result: SearchResult, network: Any, n_replicates: int) -> list[tuple[str, str, str]]:
@@ -121,7 +116,7 @@ def _trials(result: SearchResult) -> str:
     return f"{trials.complete} complete{rest}"
 
 
-def _code(result: SearchResult, network: Any, preprocessing: str | None) -> str:
+def _code(result: SearchResult, network: Any, preprocessing: Preprocessing) -> str:
     usual = MLPClassifier().get_params()
     given = {name: value for name, value in vars(network).items() if name in usual}
     parameters = {**given, **result.best.params}
@@ -137,10 +132,10 @@ def _code(result: SearchResult, network: Any, preprocessing: str | None) -> str:
     arguments = network_own | changed(schedule)
     listed = ", ".join(f"{name}={_short(value)}" for name, value in arguments.items())
     model = f"{type(network).__name__}({listed})"
-    if preprocessing is None:
+    if not preprocessing.steps:
         return model
-    code = f"make_pipeline({preprocessing}, {model})"
-    return f"{code}, or --save" if preprocessing == FROM_DATA else code
+    code = f"make_pipeline({preprocessing.source}, {model})"
+    return f"{code}, or --save" if preprocessing.is_table else code
 
 
 def _short(value: Any) -> str:

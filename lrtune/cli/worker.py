@@ -95,9 +95,10 @@ def command(
     if as_json:
         click.echo(json.dumps(result.to_dict()))
         return
-    from lrtune.cli.summary import print_summary, source_of
+    from lrtune.cli.summary import print_summary
+    from lrtune.review.preprocessing import Preprocessing
 
-    before = source_of(dataset.preprocessing)
+    before = Preprocessing.of(dataset, told.preprocessor)
     print_summary(result, estimator[-1], n_replicates=told.replicates, preprocessing=before)
 
 

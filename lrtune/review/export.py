@@ -211,7 +211,7 @@ def to_json(
     if origin is not None:
         about |= {"study": origin.study, "confirmed": origin.replicates is not None}
         about |= {"loss": origin.loss, "se": origin.se, "tuned_for": dict(origin.parameters)}
-        about |= {"task": origin.task, "preprocessing": origin.prepared.by}
+        about |= {"task": origin.task, "preprocessing": origin.preprocessing.classes}
     return json.dumps({"about": about, **schedule.to_dict()}, indent=2, allow_nan=False) + "\n"
 
 

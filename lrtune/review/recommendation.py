@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import optuna
 
 from lrtune.exceptions import InvalidInputError
+from lrtune.review.preprocessing import Preprocessing, network_prefix
 from lrtune.training.schedules import Schedule
 from lrtune.tuning.confirmation import Confirmation
 from lrtune.tuning.record import CONFIGURATION, CONFIRMATION
@@ -20,62 +21,13 @@ from lrtune.tuning.trials import best_trial
 from lrtune.tuning.tuned_for import tuned_for
 
 __all__ = [
-    "Prepared",
     "Recommendation",
     "load_study",
     "network_parameters",
     "read_recommendation",
     "recommendation_of",
-    "steps_before",
     "task_of",
 ]
-
-_PIPELINES_OWN = {"memory", "steps", "transform_input", "verbose"}
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """How the columns were prepared that a rate was tuned for, without which it means little.
-
-    Attributes
-    ----------
-    by : tuple of str
-        Classes of what stood before the network in its pipeline; empty if nothing did.
-    target : str or None
-        Of a table that ``lrtune search`` read, the target's column.
-    preprocessor : str
-        Of such a table, what made numbers of its columns.
-    """
-
-    by: tuple[str, ...] = ()
-    target: str | None = None
-    preprocessor: str = ""
-
-    @property
-    def is_scaled(self) -> bool:
-        """Whether the columns were standardised, and that was all."""
-        return self.by == ("StandardScaler",)
-
-    @property
-    def is_table(self) -> bool:
-        """Whether `lrtune.data.load_dataset` gives the preprocessing again."""
-        return bool(self.preprocessor) and bool(self.by) and not self.is_scaled
-
-    def describe(self) -> str:
-        """What to do before the network; empty if there is nothing to.
-
-        Examples
-        --------
-        >>> Prepared(("PowerTransformer",)).describe()
-        'behind PowerTransformer: prepare the columns so as well.'
-        """
-        if not self.by:
-            return ""
-        if self.is_scaled:
-            return "on columns of mean 0 and standard deviation 1: standardise yours as well."
-        if self.is_table:
-            return "on standardised numbers, and categories as 0 and 1: prepare yours so as well."
-        return f"behind {', '.join(self.by)}: prepare the columns so as well."
 
 
 @dataclass(frozen=True)
@@ -96,7 +48,7 @@ class Recommendation:
         that it saw. None if it diverged on a fresh replicate.
     replicates : int or None
         Fresh replicates that confirmed it; None if it was not confirmed.
-    prepared : Prepared
+    preprocessing : Preprocessing
         What stood before the network.
     """
 
@@ -108,7 +60,7 @@ class Recommendation:
     loss: float | None
     se: float | None
     replicates: int | None
-    prepared: Prepared = Prepared()
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
 
     @property
     def optimizer(self) -> Any:
@@ -174,7 +126,7 @@ def recommendation_of(loaded: optuna.Study) -> Recommendation:
         loss=loss,
         se=se,
         replicates=replicates,
-        prepared=_prepared(configuration),
+        preprocessing=Preprocessing.recorded(configuration),
     )
 
 
@@ -220,40 +172,15 @@ def load_study(
 
 def network_parameters(configuration: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the network, which may be a step of a pipeline, as a study's record has them."""
-    recorded, prefix = configuration["estimator"], _prefix(configuration)
+    recorded, prefix = configuration["estimator"], network_prefix(configuration)
     own = (name for name in recorded if name.startswith(prefix))
     return {name.removeprefix(prefix): _read(recorded[name]) for name in own}
 
 
-def steps_before(configuration: Mapping[str, Any]) -> tuple[str, ...]:
-    """The steps of a pipeline that stood before the network, as they were written in Python."""
-    recorded, prefix = configuration["estimator"], _prefix(configuration)
-    if "steps" not in recorded:
-        return ()
-    names = (name for name in recorded if "__" not in name and name not in _PIPELINES_OWN)
-    before = (str(recorded[name]) for name in names if not prefix.startswith(f"{name}__"))
-    return tuple(" ".join(step.split()) for step in before if step not in ("passthrough", "None"))
-
-
-def _prepared(configuration: Mapping[str, Any]) -> Prepared:
-    classes = (step.partition("(")[0] for step in steps_before(configuration))
-    return Prepared(
-        tuple(name if name.isidentifier() else "another step" for name in classes),
-        configuration.get("target"),
-        configuration.get("preprocessor", ""),
-    )
-
-
 def task_of(configuration: Mapping[str, Any]) -> str:
     """As it was recorded; of a search in Python, by what only a classifier has."""
-    known = f"{_prefix(configuration)}class_weight" in configuration["estimator"]
+    known = f"{network_prefix(configuration)}class_weight" in configuration["estimator"]
     return str(configuration.get("task") or ("classification" if known else "regression"))
-
-
-def _prefix(configuration: Mapping[str, Any]) -> str:
-    """What the names of the network's parameters begin with: ``mlpclassifier__decay_rate``."""
-    recorded = configuration["estimator"]
-    return next(str(n) for n in recorded if n.endswith("decay_rate")).removesuffix("decay_rate")
 
 
 def _read(value: Any) -> Any:

@@ -9,16 +9,14 @@ from typing import Any
 import numpy as np
 
 from lrtune.exceptions import NothingCompletedError
-from lrtune.review.recommendation import steps_before, task_of
+from lrtune.review.recommendation import task_of
 from lrtune.review.studied import Studied
 from lrtune.tuning.result import SearchResult, Seconds
 from lrtune.tuning.space import Setting
 from lrtune.tuning.trials import EPOCHS, SCORE, SECONDS, best_trial
 
-__all__ = ["FROM_DATA", "INTERRUPTED", "preprocessing_of", "retell", "tuned_network"]
+__all__ = ["INTERRUPTED", "retell", "tuned_network"]
 
-FROM_DATA = "lrtune.data.load_dataset(DATA).preprocessing"
-"""Source of what the command line puts before the network, where that is not a plain scaler."""
 INTERRUPTED = (
     "the search did not end: it was interrupted after {finished} of {total} trials, or it still "
     "runs; go on with it by its command and --name {name} --resume{command}"
@@ -78,14 +76,6 @@ def tuned_network(studied: Studied) -> Any:
     sizes = np.atleast_1d(values["hidden_layer_sizes"]).tolist()
     kind = "MLPClassifier" if task_of(studied.configuration) == "classification" else "MLPRegressor"
     return type(kind, (SimpleNamespace,), {})(**{**values, "hidden_layer_sizes": tuple(sizes)})
-
-
-def preprocessing_of(studied: Studied) -> str | None:
-    """Source of what stood before the network; None if nothing did."""
-    steps = steps_before(studied.configuration)
-    if "preprocessor" in studied.configuration and steps != ("StandardScaler()",):
-        return FROM_DATA
-    return ", ".join(steps) or None
 
 
 def _seconds(studied: Studied) -> Seconds:

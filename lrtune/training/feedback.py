@@ -42,6 +42,11 @@ class Plateau:
     schedules : sequence of Schedule
         One per setting, K in all.
 
+    Attributes
+    ----------
+    follows : bool
+        Whether the rate of any of them follows the losses.
+
     Examples
     --------
     >>> schedule = Schedule(learning_rate_init=1.0, decay="plateau", decay_rate=0.5, patience=1)

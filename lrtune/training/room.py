@@ -110,8 +110,8 @@ class Room:
         self._scale = self._loss.gradient_scale(n_outputs)
         self._rows_of_inputs = self.inputs.reshape(-1, n_inputs + 1)[:, :-1]
         self._layouts: dict[int, _Layout] = {}
-        self._weights: Array | None = None
-        self._totals: Array = np.empty(0)
+        self._row_weights: Array | None = None
+        self._batch_weights: Array = np.empty(0)
         self._held: tuple[Batches, slice] | None = None
 
     def _layout_of(self, n: int) -> _Layout:
@@ -148,19 +148,19 @@ class Room:
             Total weight of each batch; its number of rows if they have no weights.
         """
         if self._held is not None and self._held[0] is rows and self._held[1] == picked:
-            return self._totals
+            return self._batch_weights
         self.read_inputs(_pick(rows.X, picked))
         y = _pick(rows.y, picked)
-        parts, self.sizes, self._totals, self.scales = self._layout
+        parts, self.sizes, self._batch_weights, self.scales = self._layout
         for part in parts:
             by_batch = y[part.rows].reshape(-1, part.n_rows, y.shape[1])
             np.copyto(part.targets, by_batch.swapaxes(1, 2))
-        self._weights = None
+        self._row_weights = None
         if rows.sample_weight is not None:
             self._weigh(rows.sample_weight[picked])
         if isinstance(picked, slice):
             self._held = rows, picked
-        return self._totals
+        return self._batch_weights
 
     def _weigh(self, weights: Array) -> None:
         totals, self.scales = [], []
@@ -168,7 +168,7 @@ class Room:
             by_batch = weights[part.rows].reshape(-1, part.n_rows)
             totals.append(by_batch.sum(axis=1))
             self.scales += list(by_batch * (self._scale / totals[-1])[:, np.newaxis])
-        self._weights, self._totals = weights, np.concatenate(totals).astype(np.float64)
+        self._row_weights, self._batch_weights = weights, np.concatenate(totals).astype(np.float64)
 
     def read_inputs(self, X: Array) -> None:
         """Take in the inputs alone, ``(n, n_features)``."""
@@ -189,10 +189,10 @@ class Room:
         means = np.empty((n_batches, n_settings))
         for part in self._layout.parts:
             of_rows = losses[part.batches, :, : part.n_rows]
-            if self._weights is None:
+            if self._row_weights is None:
                 means[part.batches] = of_rows.sum(axis=-1) / part.n_rows
             else:
-                weights = self._weights[part.rows].reshape(-1, 1, part.n_rows)
+                weights = self._row_weights[part.rows].reshape(-1, 1, part.n_rows)
                 means[part.batches] = (of_rows * weights).sum(axis=-1) / weights.sum(axis=-1)
         return means
 

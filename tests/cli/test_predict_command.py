@@ -141,7 +141,7 @@ def test_a_table_of_all_kinds_is_saved_and_predicted_for(
     predicted = [float(row["price"]) for row in rows(run.out)]
 
     assert (saved.code, run.code) == (0, 0)
-    assert "load_dataset(DATA).preprocessing" in saved.out
+    assert "load_dataset(DATA, target='price').preprocessing" in saved.out
     assert len(predicted) == 2
     assert np.isfinite(predicted).all()
     assert run.err.splitlines()[-3:] == [

@@ -4,10 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
+import pandas as pd
 import pytest
+from sklearn.datasets import load_iris
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from lrtune import LearningRateSearchCV, MLPClassifier
+import lrtune as package
+from lrtune import LearningRateSearchCV, MLPClassifier, MLPRegressor
+from lrtune.data import load_dataset
 
 QUICK = ("search", "iris", "--trials", "20", "--epochs", "3")
 
@@ -72,10 +79,6 @@ def test_a_study_without_trials_says_so(lrtune: Callable[..., Any], folder: Path
 
 
 def test_a_search_in_python_is_shown(lrtune: Callable[..., Any]) -> None:
-    from sklearn.datasets import load_iris
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     X, y = load_iris(return_X_y=True)
     for name, model in {
         "bare": MLPClassifier(8, max_iter=3),
@@ -92,10 +95,6 @@ def test_a_search_in_python_is_shown(lrtune: Callable[..., Any]) -> None:
 
 
 def test_the_code_to_use_has_all_that_was_tuned_for(lrtune: Callable[..., Any]) -> None:
-    from sklearn.datasets import load_iris
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import MinMaxScaler
-
     X, y = load_iris(return_X_y=True)
     network = MLPClassifier(
         8, activation="tanh", optimizer="momentum", warmup_epochs=1, batch_size=16, max_iter=3
@@ -117,6 +116,23 @@ def test_the_code_to_use_has_all_that_was_tuned_for(lrtune: Callable[..., Any]) 
     assert model[-1].hidden_layer_sizes == (8,)
     best = search.best_estimator_[-1]
     assert model[-1].momentum == pytest.approx(best.momentum, rel=1e-3)
+
+
+def test_the_code_to_use_reads_the_table_as_the_search_did(
+    lrtune: Callable[..., Any], folder: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"price": rng.normal(size=60), "size": rng.normal(size=60)})
+    table["colour"] = rng.choice(["red", "blue"], 60)
+    table.to_csv("table.csv", index=False)
+    run = lrtune("search", "table.csv", "--target", "price", "--trials", "4", "--no-confirm")
+    code = run.out.rpartition("Use it:")[2].strip()
+    names = {"make_pipeline": make_pipeline, "MLPRegressor": MLPRegressor, "lrtune": package}
+    model = eval(code.removesuffix(", or --save"), {**names, "DATA": "table.csv"})  # noqa: S307
+    data = load_dataset("table.csv", target="price")
+
+    assert lrtune("show", "table").out.rpartition("Use it:")[2].strip() == code
+    assert np.isfinite(model.fit(data.X, data.y).predict(data.X)).all()
 
 
 def test_a_study_must_exist_and_be_lrtunes(lrtune: Callable[..., Any], folder: Path) -> None:

@@ -64,7 +64,7 @@ def test_what_else_makes_the_network_is_exported(search: Any, tmp_path: Path) ->
     for to in ("torch", "keras", "sklearn"):
         source = export_schedule(found.schedule, to, steps_per_epoch=4, origin=found)
         assert "activation='tanh'" in source
-        assert "# Tuned behind PowerTransformer: prepare the columns so as well.\n" in source
+        assert "# Tuned behind PowerTransformer(): prepare the columns so as well.\n" in source
 
 
 def test_what_the_rate_depends_on_is_told_and_the_estimator_is_whole(tmp_path: Path) -> None:
@@ -92,6 +92,21 @@ def test_what_the_rate_depends_on_is_told_and_the_estimator_is_whole(tmp_path: P
     assert "# The target was standardised as well.\n" in source
 
 
+def test_a_scaler_with_options_is_not_taken_for_a_plain_one(tmp_path: Path) -> None:
+    X, y = load_iris(return_X_y=True)
+    model = make_pipeline(StandardScaler(with_mean=False), MLPClassifier(8, max_iter=2))
+    record = str(tmp_path / "r.journal")
+    LearningRateSearchCV(
+        model, n_trials=2, confirm=False, storage=record, study_name="own", random_state=0
+    ).fit(X, y)
+    found = read_recommendation("own", record)
+
+    assert found.preprocessing.source == "StandardScaler(with_mean=False)"
+    source = export_schedule(found.schedule, "sklearn", origin=found)
+    assert "# Tuned behind StandardScaler(with_mean=False): prepare" in source
+    assert "make_pipeline" not in source
+
+
 def test_an_optimizers_own_options_are_told_even_if_they_are_as_usual() -> None:
     told = tuned_for(MLPClassifier(optimizer="rmsprop").get_params())
 
@@ -109,7 +124,7 @@ def test_class_weights_are_read_back(tmp_path: Path) -> None:
     found = read_recommendation("own", record)
 
     assert dict(found.parameters)["class_weight"] == {0: 2.0, 1: 1.0, 2: 1.0}
-    assert found.prepared.by == ()
+    assert found.preprocessing.steps == ()
 
 
 def recommended(**values: Any) -> Recommendation:

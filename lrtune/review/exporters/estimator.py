@@ -32,8 +32,8 @@ def estimator_source(schedule: Schedule, origin: Recommendation | None) -> str:
     if before:
         model = f"make_pipeline(\n    {before},\n{indent(model, '    ')},\n)"
     remarks = templates.FOLLOWS_TRAINING if DECAYS[schedule.decay].feedback else ""
-    if not before and origin is not None and origin.prepared.by:
-        remarks += f"# Tuned {origin.prepared.describe()}\n"
+    if not before and origin is not None and origin.preprocessing.steps:
+        remarks += f"# Tuned {origin.preprocessing.describe()}\n"
     return "\n".join(header(schedule, origin)) + templates.SKLEARN.format(
         remark=remarks, imports=imports, model=model
     )
@@ -41,12 +41,9 @@ def estimator_source(schedule: Schedule, origin: Recommendation | None) -> str:
 
 def _before(estimator: str, origin: Recommendation | None) -> tuple[str, str]:
     """Imports, and the step before the network if it is known how to make it."""
-    if origin is not None and origin.prepared.is_scaled:
+    if origin is not None and origin.preprocessing.is_scaled:
         return templates.SCALED.format(estimator=estimator), "StandardScaler()"
-    if origin is not None and origin.prepared.is_table:
-        prepared = origin.prepared
-        asked = f"target={prepared.target!r}"
-        if prepared.preprocessor != "sklearn":
-            asked += f", preprocessor={prepared.preprocessor!r}"
-        return templates.TABLE.format(estimator=estimator, asked=asked), "table.preprocessing"
+    if origin is not None and origin.preprocessing.is_table:
+        imports = templates.TABLE.format(estimator=estimator, dataset=origin.preprocessing.dataset)
+        return imports, "table.preprocessing"
     return f"from lrtune import {estimator}", ""

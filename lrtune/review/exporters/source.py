@@ -54,8 +54,8 @@ def assemble(
     """Comments, imports, constants and body, in this order."""
     standard = ["import math", ""] if "math." in body else []
     head = [*header(schedule, origin), *standard, imports, "", *constants, ""]
-    if origin is not None and origin.prepared.by:
-        head.insert(3, f"# Tuned {origin.prepared.describe()}")
+    if origin is not None and origin.preprocessing.steps:
+        head.insert(3, f"# Tuned {origin.preprocessing.describe()}")
         if origin.task == "regression":
             head.insert(4, "# The target was standardised as well.")
     return "\n".join(head) + body

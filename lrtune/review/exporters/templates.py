@@ -148,5 +148,5 @@ from lrtune import {estimator}
 from lrtune.data import load_dataset
 
 DATA = "the path of the table that was searched"
-table = load_dataset(DATA, {asked})\
+table = {dataset}\
 """
