@@ -13,13 +13,13 @@ from lrtune._version import __version__
 
 if TYPE_CHECKING:
     from lrtune.estimators import MLPClassifier, MLPRegressor
-    from lrtune.model_selection import LearningRateSearchCV
-    from lrtune.persistence import load_model, save_model
-    from lrtune.review.export import export_schedule
-    from lrtune.training.schedules import Schedule
-    from lrtune.tuning.pruners import DivergencePruner
+    from lrtune.export.export import export_schedule
+    from lrtune.models.persistence import load_model, save_model
+    from lrtune.schedules.schedule import Schedule
+    from lrtune.search_cv.search_cv import LearningRateSearchCV
     from lrtune.tuning.range_test import lr_range_test
-    from lrtune.tuning.suggest import suggest_schedule
+    from lrtune.tuning.sampling.pruners import DivergencePruner
+    from lrtune.tuning.sampling.suggest import suggest_schedule
 
 __all__ = [
     "DivergencePruner",
@@ -36,16 +36,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "DivergencePruner": "lrtune.tuning.pruners",
-    "LearningRateSearchCV": "lrtune.model_selection",
+    "DivergencePruner": "lrtune.tuning.sampling.pruners",
+    "LearningRateSearchCV": "lrtune.search_cv.search_cv",
     "MLPClassifier": "lrtune.estimators",
     "MLPRegressor": "lrtune.estimators",
-    "Schedule": "lrtune.training.schedules",
-    "export_schedule": "lrtune.review.export",
-    "load_model": "lrtune.persistence",
+    "Schedule": "lrtune.schedules.schedule",
+    "export_schedule": "lrtune.export.export",
+    "load_model": "lrtune.models.persistence",
     "lr_range_test": "lrtune.tuning.range_test",
-    "save_model": "lrtune.persistence",
-    "suggest_schedule": "lrtune.tuning.suggest",
+    "save_model": "lrtune.models.persistence",
+    "suggest_schedule": "lrtune.tuning.sampling.suggest",
 }
 
 

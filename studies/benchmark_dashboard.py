@@ -34,10 +34,10 @@ from playwright.sync_api import Browser, sync_playwright
 
 from lrtune import __version__
 from lrtune.cli import main as command
-from lrtune.review.dashboard.charts import CHARTS
-from lrtune.review.dashboard.server import make_application, make_server
-from lrtune.tuning.storage import open_storage
-from lrtune.tuning.trials import CURVES
+from lrtune.dashboard.charts import CHARTS
+from lrtune.dashboard.server import make_application, make_server
+from lrtune.tuning.record.storage import open_storage
+from lrtune.tuning.record.trials import CURVES
 
 RESULT = Path(__file__).parent / "results" / "benchmark_dashboard.md"
 OWN, PLAIN, UNSEEN = "lrtune", "Optuna", "unseen"

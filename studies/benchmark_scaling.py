@@ -32,14 +32,14 @@ from threadpoolctl import threadpool_limits
 from tutorial import header, table, write
 
 from lrtune import MLPClassifier
-from lrtune.data import load_dataset
-from lrtune.replicates import draw_replicates, make_replicates
-from lrtune.tuning import asking
-from lrtune.tuning.outcomes import judge
-from lrtune.tuning.preparation import prepare
-from lrtune.tuning.record import Record
+from lrtune.tables.dataset import load_dataset
+from lrtune.tuning.record.record import Record
+from lrtune.tuning.sampling import asking
 from lrtune.tuning.search import Searched, search
 from lrtune.tuning.space import Setting, Space
+from lrtune.tuning.trainers.judging import judge
+from lrtune.tuning.trainers.network import prepare
+from lrtune.tuning.trainers.replicates import draw_replicates, make_replicates
 
 Array = npt.NDArray[Any]
 COLUMNS, CLASSES, BLOCK = 50, 3, 16

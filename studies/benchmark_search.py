@@ -29,10 +29,10 @@ from sklearn.model_selection import train_test_split
 from threadpoolctl import threadpool_limits
 
 import lrtune
-from lrtune.replicates import Replicate
-from lrtune.training.schedules import Schedule
+from lrtune.schedules.schedule import Schedule
 from lrtune.tuning.search import search
 from lrtune.tuning.space import Setting, Space
+from lrtune.tuning.trainers.replicates import Replicate
 
 try:
     import torch

@@ -28,9 +28,9 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from lrtune import MLPClassifier, MLPRegressor
-from lrtune.data import BUNDLED, load_dataset
 from lrtune.exceptions import DivergenceWarning
-from lrtune.training.schedules import Schedule
+from lrtune.schedules.schedule import Schedule
+from lrtune.tables.dataset import BUNDLED, load_dataset
 from lrtune.tuning.range_test import lr_range_test
 from lrtune.tuning.space import DEFAULT_DECAYS, Setting
 

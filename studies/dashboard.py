@@ -16,9 +16,9 @@ from typing import Any
 from playwright.sync_api import Page, sync_playwright
 
 from lrtune.cli import main
-from lrtune.review.dashboard.server import make_application, make_server
-from lrtune.review.studied import outcome, read_study
-from lrtune.tuning.storage import open_storage
+from lrtune.dashboard.server import make_application, make_server
+from lrtune.review.study import outcome, read_study
+from lrtune.tuning.record.storage import open_storage
 
 RESULTS = Path(__file__).parent.resolve() / "results"
 WIDTH, HEIGHT, MARGIN = 1400, 1000, 60

@@ -20,12 +20,12 @@ from sklearn.preprocessing import StandardScaler
 
 import lrtune
 from lrtune import MLPClassifier, MLPRegressor
-from lrtune.data import BUNDLED, load_dataset
-from lrtune.replicates import make_replicates
-from lrtune.tuning.outcomes import judge
-from lrtune.tuning.preparation import prepare
+from lrtune.tables.dataset import BUNDLED, load_dataset
 from lrtune.tuning.search import search
 from lrtune.tuning.space import Setting, Space
+from lrtune.tuning.trainers.judging import judge
+from lrtune.tuning.trainers.network import prepare
+from lrtune.tuning.trainers.replicates import make_replicates
 
 EPOCHS, REPLICATES, TRIALS = 20, 3, 64
 GRID = np.logspace(-1.5, 1.5, 31)

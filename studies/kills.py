@@ -30,11 +30,11 @@ from sklearn.preprocessing import StandardScaler
 import lrtune
 from lrtune import MLPClassifier
 from lrtune.exceptions import RecordWarning
-from lrtune.replicates import draw_replicates, make_replicates
-from lrtune.tuning.record import Record
+from lrtune.tuning.record.record import Record
+from lrtune.tuning.record.storage import DEFAULT_STORAGE, open_storage
 from lrtune.tuning.search import search
 from lrtune.tuning.space import Space
-from lrtune.tuning.storage import DEFAULT_STORAGE, open_storage
+from lrtune.tuning.trainers.replicates import draw_replicates, make_replicates
 
 RESULTS = Path(__file__).parent / "results" / "kills.md"
 TRIALS, EPOCHS, NAME = 40, 4, "iris"

@@ -37,14 +37,15 @@ from stopwatch import START, Stopwatch
 from tutorial import header, table
 
 from lrtune import MLPClassifier
-from lrtune.data import load_dataset
-from lrtune.replicates import make_replicates
-from lrtune.tuning import asking, exploration
-from lrtune.tuning.asking import BLOCK_SIZE
-from lrtune.tuning.record import Record
+from lrtune.tables.dataset import load_dataset
+from lrtune.tuning import blocks as searching
+from lrtune.tuning.record.record import Record
+from lrtune.tuning.record.workers import draw_worker
+from lrtune.tuning.sampling import asking
+from lrtune.tuning.sampling.asking import BLOCK_SIZE
 from lrtune.tuning.search import Progress, search
-from lrtune.tuning.sharing import draw_worker
 from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.replicates import make_replicates
 
 RESULTS = Path(__file__).parent / "results" / "many_workers.md"
 REPLICATES, ENDLESS = 3, 10**6
@@ -146,7 +147,7 @@ def alone(url: str, first: int, load: Workload) -> Block:
     wall, processor, wire = Stopwatch(), ProcessorWatch(), Wire()
     for watch in (processor, wall):
         watch.watch(asking, "ask_block", "ask")
-        watch.watch(exploration, "judge", "train")
+        watch.watch(searching, "judge", "train")
         for name in ("pull", "push"):
             watch.watch(Record, name, name)
     told: list[list[float]] = []
@@ -234,7 +235,7 @@ def plan(
 def help_out(url: str, place: int, phases: Sequence[Phase]) -> list[tuple[float, int]]:
     """Work in the phases that have so many workers; when a block ended, and the trials by then."""
     order, seen = random.Random(place), list[tuple[float, int]]()  # noqa: S311
-    watch, judge = Stopwatch(), exploration.judge
+    watch, judge = Stopwatch(), searching.judge
 
     def mine() -> Phase | None:
         now = time.monotonic()
@@ -255,7 +256,7 @@ def help_out(url: str, place: int, phases: Sequence[Phase]) -> list[tuple[float,
             begin = order.uniform(phase.begin, phase.settled)
             time.sleep(begin - time.monotonic())
 
-    watch.replace(exploration, "judge", judge_slowly)
+    watch.replace(searching, "judge", judge_slowly)
     timeout = phases[-1].end - time.monotonic()
     work(url, IRIS, look, n_trials=ENDLESS, worker=draw_worker(), timeout=timeout)
     watch.restore()

@@ -18,11 +18,11 @@ from sklearn.preprocessing import StandardScaler
 
 import lrtune
 from lrtune import MLPClassifier, MLPRegressor
-from lrtune.data import BUNDLED, load_dataset
-from lrtune.replicates import make_replicates
-from lrtune.tuning.pruners import PRUNERS
+from lrtune.tables.dataset import BUNDLED, load_dataset
+from lrtune.tuning.sampling.pruners import PRUNERS
 from lrtune.tuning.search import search
 from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.replicates import make_replicates
 
 EPOCHS, REPLICATES, TRIALS = 20, 3, 64
 RESULTS = Path(__file__).parent / "results" / "pruning.md"

@@ -30,13 +30,13 @@ from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 
 import lrtune
-from lrtune.data import BUNDLED, load_dataset
 from lrtune.exceptions import NothingCompletedError
-from lrtune.replicates import Replicate, draw_replicates, make_replicates
-from lrtune.tuning.outcomes import judge
-from lrtune.tuning.preparation import prepare
+from lrtune.tables.dataset import BUNDLED, load_dataset
 from lrtune.tuning.search import search
 from lrtune.tuning.space import DEFAULT_DECAYS, Setting, Space
+from lrtune.tuning.trainers.judging import judge
+from lrtune.tuning.trainers.network import prepare
+from lrtune.tuning.trainers.replicates import Replicate, draw_replicates, make_replicates
 
 Array = npt.NDArray[Any]
 Method = Callable[[Problem, int, int], Setting]

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 import lrtune.training.passes
 import lrtune.training.population
-import lrtune.training.room
+import lrtune.training.workspace
 from lrtune.training.batches import Batches
 from lrtune.training.network import Network
 from lrtune.training.optimizers import SGD

@@ -104,25 +104,25 @@ class Stopwatch:
 
 def watch_search(watch: Stopwatch, trained: Counter[tuple[Any, ...]]) -> None:
     """Watch the parts of a search, and count the steps trained by the shape of their arrays."""
-    for name in ("sklearn.pipeline", "lrtune.data", "lrtune.tuning.search"):
+    for name in ("sklearn.pipeline", "lrtune.tables.dataset", "lrtune.tuning.search"):
         importlib.import_module(name)  # in the command's own order, on which the time depends
     import optuna
 
-    import lrtune.data
-    import lrtune.replicates
+    import lrtune.tables.dataset
     import lrtune.tuning.search as searching
+    import lrtune.tuning.trainers.replicates
     from lrtune.training.population import Population
-    from lrtune.training.room import Room
-    from lrtune.tuning import asking
-    from lrtune.tuning.record import Record
+    from lrtune.training.workspace import Room
+    from lrtune.tuning.record.record import Record
+    from lrtune.tuning.sampling import asking
 
     # the phases
     watch.watch(searching, "edge_range", REST, "range test")
     watch.watch(searching, "explore", REST, "search")
     watch.watch(searching, "confirm", REST, "confirmation")
     # the parts
-    watch.watch(lrtune.data, "load_dataset", "load")
-    watch.watch(lrtune.replicates, "train_test_split", "prepare")
+    watch.watch(lrtune.tables.dataset, "load_dataset", "load")
+    watch.watch(lrtune.tuning.trainers.replicates, "train_test_split", "prepare")
     for name in ("prepare", "check_space"):
         watch.watch(searching, name, "prepare")
     watch.watch(asking, "ask_block", "ask")

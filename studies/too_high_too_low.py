@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from scipy.sparse.linalg import LinearOperator, eigsh
 from tutorial import SEED, arguments, data, header, logarithmic_losses, network, table, write
 
-from lrtune.base import RandomStreams
+from lrtune.estimators.base import RandomStreams
 from lrtune.review.plots import COLOURS
 from lrtune.training.batches import Batches
 from lrtune.training.divergence import divergence_threshold, has_diverged

@@ -29,11 +29,11 @@ from sklearn.model_selection import train_test_split
 import lrtune
 from lrtune import MLPClassifier
 from lrtune.exceptions import DivergenceWarning
-from lrtune.replicates import draw_replicates, make_replicates
 from lrtune.review.plots import COLOURS
 from lrtune.tuning.result import SearchResult
 from lrtune.tuning.search import search
 from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.replicates import draw_replicates, make_replicates
 
 Array = npt.NDArray[Any]
 

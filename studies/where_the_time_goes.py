@@ -136,7 +136,7 @@ def cost_of_a_part(n: int = 10_000) -> float:
 # --- the same imports again -----------------------------------------------------------------------
 
 
-IMPORTED = "import lrtune.data, lrtune.tuning.search, time; "
+IMPORTED = "import lrtune.tables.dataset, lrtune.tuning.search, time; "
 TOLD = "print(time.perf_counter(), flush=True)"
 COLLECTOR = {
     "as Python does it": IMPORTED + TOLD,

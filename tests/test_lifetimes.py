@@ -27,8 +27,8 @@ from optuna.trial import TrialState
 
 from lrtune.cli import main
 from lrtune.cli.task import TASK
-from lrtune.tuning.asking import BLOCK_SIZE
-from lrtune.tuning.record import CONFIGURATION
+from lrtune.tuning.record.record import CONFIGURATION
+from lrtune.tuning.sampling.asking import BLOCK_SIZE
 
 JOURNAL, DATABASE = "lrtune.journal", "sqlite:///record.db"
 N_TRIALS = {"confirmed": 24, "explored": 56}
@@ -43,9 +43,14 @@ context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(  # what the commands import, so that a process is there at once
     ["pytest", "hypothesis", "alembic.command", "optuna.storages._rdb.storage"]
     + [f"lrtune.cli.{command}" for command in ("search", "worker", *READERS)]
-    + ["lrtune.cli.environment", "lrtune.cli.summary", "lrtune.data", "lrtune.estimators"]
+    + [
+        "lrtune.cli.environment",
+        "lrtune.cli.summary",
+        "lrtune.tables.dataset",
+        "lrtune.estimators.mlp",
+    ]
     + ["lrtune.review.report", "lrtune.review.retelling"]
-    + ["lrtune.tuning.pruners", "lrtune.tuning.search", "lrtune.tuning.studies"]
+    + ["lrtune.tuning.sampling.pruners", "lrtune.tuning.search", "lrtune.review.studies"]
 )
 
 # --- what may happen ------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from lrtune.exceptions import (
     LrtuneError,
     LrtuneWarning,
 )
-from lrtune.masking import masked
+from lrtune.support.secrets import masked
 
 __all__ = ["COLLECTED_AFTER", "COMMANDS", "LazyGroup", "cli", "main"]
 

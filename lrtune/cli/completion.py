@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 DATA = ("breast_cancer", "diabetes", "digits", "iris", "wine")
-"""Those of `lrtune.data.BUNDLED`, named here so that completing loads no scikit-learn."""
+"""Those of `lrtune.tables.dataset.BUNDLED`, named here so that completing loads no scikit-learn."""
 SHELLS = ("bash", "fish", "zsh")
 CREATED = b'{"op_code":0,'
 """How a journal's lines begin that make a study."""

@@ -13,7 +13,7 @@ import click
 from lrtune.cli.completion import complete_files
 from lrtune.cli.options import DecayList, HiddenSizes, PositiveFloat, RangeType
 from lrtune.exceptions import InvalidInputError
-from lrtune.masking import masked
+from lrtune.support.secrets import masked
 
 __all__ = ["FORMS", "Form", "config_option", "read_config"]
 

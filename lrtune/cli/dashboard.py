@@ -35,8 +35,8 @@ def command(storage: str, port: int, show: bool, writable: bool) -> None:
       lrtune dashboard --open
       lrtune dashboard --storage sqlite:///studies.db --port 0
     """
-    from lrtune.review.dashboard.server import make_application, make_server
-    from lrtune.tuning.storage import open_storage, public_name
+    from lrtune.dashboard.server import make_application, make_server
+    from lrtune.tuning.record.storage import open_storage, public_name
 
     opened, _ = open_storage(storage, must_exist=True)
     server = make_server(make_application(opened, public_name(storage), writable=writable), port)
@@ -59,7 +59,7 @@ def _rights(*, writable: bool) -> str:
 
 def _latest(opened: Any) -> str:
     """What was found in the latest of lrtune's studies, or else the list of studies."""
-    from lrtune.tuning.record import CONFIGURATION
+    from lrtune.tuning.record.record import CONFIGURATION
 
     known = [
         each._study_id for each in opened.get_all_studies() if CONFIGURATION in each.user_attrs

@@ -8,7 +8,7 @@ from importlib import metadata
 from typing import Any
 
 from lrtune._version import __version__
-from lrtune.masking import masked
+from lrtune.support.secrets import masked
 
 __all__ = ["DEPENDENCIES", "command_line", "environment", "versions"]
 

@@ -8,7 +8,7 @@ import click
 
 from lrtune.cli.completion import complete_studies
 from lrtune.cli.options import NewFile, WholeNumber, storage_option
-from lrtune.review.export import EXPORTERS, export_schedule
+from lrtune.export.export import EXPORTERS, export_schedule
 
 __all__ = ["command"]
 
@@ -43,8 +43,8 @@ def command(
       lrtune export iris --to torch
       lrtune export iris --to optax --steps-per-epoch 100 --output schedule.py
     """
-    from lrtune.files import write_new_file
-    from lrtune.review.recommendation import read_recommendation
+    from lrtune.export.provenance import read_recommendation
+    from lrtune.support.files import write_new_file
 
     found = read_recommendation(study, storage)
     text = export_schedule(found.schedule, to, steps_per_epoch=steps_per_epoch, origin=found)

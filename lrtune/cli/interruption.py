@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from lrtune.masking import MASK
+from lrtune.support.secrets import MASK
 
 __all__ = ["Interrupted", "SIGNALS", "heed", "interruptible", "resumable"]
 

@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from lrtune.cli.completion import complete_data, complete_files
+from lrtune.schedules.schedule import DECAYS
 from lrtune.training.optimizers import OPTIMIZERS
-from lrtune.training.schedules import DECAYS
 
 __all__ = [
     "DecayList",
@@ -37,9 +37,9 @@ __all__ = [
 FIGURE_FORMATS = ("png", "svg", "pdf")
 MOST_UNITS = 1_000_000
 PRUNERS = ("none", "median", "percentile", "successive-halving", "hyperband")
-"""Those of `lrtune.tuning.pruners`, named here so that help loads no Optuna."""
+"""Those of `lrtune.tuning.sampling.pruners`, named here so that help loads no Optuna."""
 PREPROCESSORS = ("sklearn", "skrub")
-"""Those of `lrtune.preprocessing`, named here so that help loads no scikit-learn."""
+"""Those of `lrtune.tables.preprocessing`, named here so that help loads no scikit-learn."""
 
 
 def _number(text: str) -> float:

@@ -14,7 +14,7 @@ from lrtune.exceptions import InvalidInputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lrtune.model_files import ModelFacts
+    from lrtune.models.format import ModelFacts
 
 __all__ = ["NAMELESS", "UNSEEN", "command"]
 
@@ -60,8 +60,8 @@ def command(
     """
     import warnings
 
-    from lrtune.files import write_new_file
-    from lrtune.persistence import load_model, read_facts
+    from lrtune.models.persistence import load_model, read_facts
+    from lrtune.support.files import write_new_file
 
     if quiet:
         warnings.simplefilter("ignore")  # until the command line is done
@@ -98,10 +98,10 @@ def _rows(
     import numpy as np
     import pandas as pd
 
-    from lrtune.columns import conform, listed, text_columns
-    from lrtune.data import BUNDLED, load_dataset
-    from lrtune.inspection import require_ordinary
-    from lrtune.reading import read_table
+    from lrtune.tables.columns import conform, listed, text_columns
+    from lrtune.tables.dataset import BUNDLED, load_dataset
+    from lrtune.tables.inspection import require_ordinary
+    from lrtune.tables.reading import read_table
 
     notes: list[str] = []
     if data in BUNDLED:
@@ -133,8 +133,8 @@ def _notes_on_values(frame: pd.DataFrame, estimator: Any, facts: ModelFacts) -> 
     """What is made of values that the model cannot take as they are."""
     from dataclasses import replace
 
-    from lrtune.columns import notes_on
-    from lrtune.inspection import list_done
+    from lrtune.tables.columns import notes_on
+    from lrtune.tables.inspection import list_done
 
     learned, met = _categories(estimator), []
     for column in facts.columns:

@@ -94,8 +94,8 @@ def command(
     """
     from sklearn.pipeline import make_pipeline
 
-    from lrtune.data import load_dataset
     from lrtune.estimators import MLPClassifier, MLPRegressor
+    from lrtune.tables.dataset import load_dataset
     from lrtune.tuning.range_test import lr_range_test
 
     dataset = load_dataset(

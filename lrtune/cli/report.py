@@ -60,8 +60,8 @@ def _file_name(study: str) -> str:
 
 
 def _write_page(study: str, storage: str, path: Path) -> None:
-    from lrtune.files import write_new_file
     from lrtune.review.report import render_report
+    from lrtune.support.files import write_new_file
 
     write_new_file(path, render_report(study, storage).encode("utf-8"))
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from sklearn.base import clone
 
-from lrtune.data import Dataset
 from lrtune.exceptions import DivergenceWarning, NothingCompletedError
-from lrtune.model_files import ModelFacts
-from lrtune.persistence import save_model
+from lrtune.models.format import ModelFacts
+from lrtune.models.persistence import save_model
+from lrtune.tables.dataset import Dataset
 from lrtune.tuning.result import SearchResult
 
 __all__ = ["save_recommended"]

@@ -11,7 +11,7 @@ import numpy as np
 
 from lrtune.cli.config import config_option
 from lrtune.cli.options import DecayList, PositiveFloat, WholeNumber, plot_option
-from lrtune.training.schedules import Schedule
+from lrtune.schedules.schedule import Schedule
 
 __all__ = ["command"]
 

@@ -68,8 +68,8 @@ def command(
         warnings.simplefilter("ignore")  # until the command line is done
 
     from lrtune.cli.environment import environment
-    from lrtune.tuning.record import Record
-    from lrtune.tuning.recorded import ENVIRONMENT
+    from lrtune.tuning.record.record import Record
+    from lrtune.tuning.record.schema import ENVIRONMENT
 
     say, told = partial(_say, quiet=quiet), Task.of(ctx.params)
     dataset = told.load()
@@ -106,7 +106,7 @@ def command(
         click.echo(json.dumps(result.to_dict()))
     else:
         from lrtune.cli.summary import print_summary
-        from lrtune.review.preprocessing import Preprocessing
+        from lrtune.export.preparation import Preprocessing
 
         before = Preprocessing.of(dataset, told.preprocessor)
         print_summary(result, estimator[-1], n_replicates=replicates, preprocessing=before)
@@ -136,8 +136,8 @@ def _draw(result: Any, path: Path) -> str:
 
 
 def _report(result: Any, storage: str, path: Path) -> str:
-    from lrtune.files import write_new_file
     from lrtune.review.report import render_report
+    from lrtune.support.files import write_new_file
 
     write_new_file(path, render_report(result.study, storage).encode())
     return f"written: {path}"

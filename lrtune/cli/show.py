@@ -27,9 +27,9 @@ def command(study: str, storage: str, as_json: bool) -> None:
       lrtune show iris
       lrtune show iris --storage sqlite:///studies.db --json
     """
-    from lrtune.review.preprocessing import Preprocessing
+    from lrtune.export.preparation import Preprocessing
     from lrtune.review.retelling import retell, tuned_network
-    from lrtune.review.studied import read_study
+    from lrtune.review.study import read_study
 
     studied = read_study(study, storage)
     result = retell(studied)

@@ -24,7 +24,7 @@ def command(storage: str, as_json: bool) -> None:
       lrtune studies
       lrtune studies --storage sqlite:///studies.db --json
     """
-    from lrtune.tuning.studies import summarise_studies
+    from lrtune.review.studies import summarise_studies
 
     summaries = summarise_studies(storage)
     if as_json:
@@ -44,7 +44,7 @@ def _print_table(summaries: list[Any], storage: str) -> None:
     from rich.text import Text
 
     from lrtune.cli.console import make_console
-    from lrtune.tuning.storage import public_name
+    from lrtune.tuning.record.storage import public_name
 
     console = make_console()
     if not summaries:

@@ -11,12 +11,12 @@ from rich.text import Text
 
 from lrtune.cli.console import make_console
 from lrtune.estimators import MLPClassifier
-from lrtune.review.exporters.source import changed
-from lrtune.review.preprocessing import Preprocessing
-from lrtune.training.schedules import Schedule
-from lrtune.tuning.confirmation import Estimate
+from lrtune.export.preparation import Preprocessing
+from lrtune.export.source import changed
+from lrtune.export.tuned_for import NETWORK, tuned_for
+from lrtune.schedules.schedule import Schedule
+from lrtune.tuning.confirm.result import Estimate
 from lrtune.tuning.result import SearchResult
-from lrtune.tuning.tuned_for import NETWORK, tuned_for
 
 __all__ = ["SCORE_NAMES", "print_summary"]
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 from lrtune.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
-    from lrtune.data import Dataset
-    from lrtune.tuning.record import Record
+    from lrtune.tables.dataset import Dataset
+    from lrtune.tuning.record.record import Record
     from lrtune.tuning.result import SearchResult
 
 __all__ = ["STANDARD_INPUT", "TASK", "Task"]
@@ -91,7 +91,7 @@ class Task:
 
     def load(self) -> Dataset:
         """Read the data."""
-        from lrtune.data import load_dataset
+        from lrtune.tables.dataset import load_dataset
 
         return load_dataset(
             self.data,
@@ -130,10 +130,10 @@ class Task:
         **options: Any,
     ) -> SearchResult:
         """Search; further options are those of `lrtune.tuning.search.search`."""
-        from lrtune.replicates import draw_replicates, make_replicates
-        from lrtune.tuning.pruners import PRUNERS
+        from lrtune.tuning.sampling.pruners import PRUNERS
         from lrtune.tuning.search import search
         from lrtune.tuning.space import LEARNING_RATE_FREE, Space
+        from lrtune.tuning.trainers.replicates import draw_replicates, make_replicates
 
         y, kind, seed = dataset.y, dataset.task, self.seed
         fresh = draw_replicates(y, task=kind, seed=seed, first=self.replicates)

@@ -17,7 +17,7 @@ from lrtune.cli.task import Task
 from lrtune.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
-    from lrtune.tuning.record import Record
+    from lrtune.tuning.record.record import Record
 
 __all__ = ["command"]
 
@@ -68,9 +68,9 @@ def command(
     if quiet:
         warnings.simplefilter("ignore")
 
-    from lrtune.tuning.networked import network_file_system
-    from lrtune.tuning.record import Record
-    from lrtune.tuning.sharing import draw_worker
+    from lrtune.tuning.record.networked import network_file_system
+    from lrtune.tuning.record.record import Record
+    from lrtune.tuning.record.workers import draw_worker
 
     kind = network_file_system(storage)
     if kind is not None:
@@ -96,13 +96,13 @@ def command(
         click.echo(json.dumps(result.to_dict()))
         return
     from lrtune.cli.summary import print_summary
-    from lrtune.review.preprocessing import Preprocessing
+    from lrtune.export.preparation import Preprocessing
 
     before = Preprocessing.of(dataset, told.preprocessor)
     print_summary(result, estimator[-1], n_replicates=told.replicates, preprocessing=before)
 
 
 def _join(storage: str, name: str, configuration: Mapping[str, Any]) -> Record:
-    from lrtune.tuning.record import Record
+    from lrtune.tuning.record.record import Record
 
     return Record.join(storage, name, configuration)

@@ -10,12 +10,12 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.review.export import export_schedule
-from lrtune.review.studied import Studied
+from lrtune.export.export import export_schedule
+from lrtune.review.study import Studied
 from lrtune.review.wording import number
-from lrtune.tuning.confirmation import Contender
-from lrtune.tuning.storage import DEFAULT_STORAGE
-from lrtune.tuning.trials import complete_trials
+from lrtune.tuning.confirm.result import Contender
+from lrtune.tuning.record.storage import DEFAULT_STORAGE
+from lrtune.tuning.record.trials import complete_trials
 
 __all__ = [
     "CODES",

@@ -12,9 +12,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from optuna.trial import FrozenTrial
 
 from lrtune.review.plots import COLOURS, plot_profile, plot_schedules
-from lrtune.review.studied import OUTCOMES, Studied, outcome
+from lrtune.review.study import OUTCOMES, Studied, outcome
 from lrtune.review.wording import number
-from lrtune.training.schedules import DECAYS, Schedule
+from lrtune.schedules.schedule import DECAYS, Schedule
 
 __all__ = [
     "BINS",

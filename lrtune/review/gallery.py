@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from lrtune.review import figures
 from lrtune.review.importance import FEWEST_TRIALS
-from lrtune.review.studied import Studied
+from lrtune.review.study import Studied
 from lrtune.review.wording import number
 
 __all__ = ["GALLERY", "PNG_DPI", "Picture"]

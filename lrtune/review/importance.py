@@ -18,7 +18,7 @@ import optuna
 from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, create_trial
 
-from lrtune.tuning.storage import quiet_optuna
+from lrtune.tuning.record.storage import quiet_optuna
 
 __all__ = ["FEWEST_TRIALS", "Importance", "MOST_TRIALS", "RESAMPLES", "TREES", "importances"]
 

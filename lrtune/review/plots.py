@@ -11,11 +11,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.files import write_file
-from lrtune.training.schedules import Schedule
+from lrtune.schedules.schedule import Schedule
+from lrtune.support.files import write_file
 
 if TYPE_CHECKING:
-    from lrtune.tuning.confirmation import Confirmation
+    from lrtune.tuning.confirm.result import Confirmation
     from lrtune.tuning.range_result import RangeTestResult
     from lrtune.tuning.result import SearchResult
 

@@ -15,9 +15,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lrtune._version import __version__
 from lrtune.review.facts import best_settings, codes, facts, repeat
 from lrtune.review.gallery import GALLERY, Picture
-from lrtune.review.studied import Studied, read_study
+from lrtune.review.study import Studied, read_study
 from lrtune.review.wording import GLOSSARY, headline, number, paragraphs, status, visible
-from lrtune.tuning.storage import DEFAULT_STORAGE
+from lrtune.tuning.record.storage import DEFAULT_STORAGE
 
 __all__ = ["Shown", "render_figures", "render_report"]
 

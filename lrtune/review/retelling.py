@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from lrtune.exceptions import NothingCompletedError
-from lrtune.review.recommendation import task_of
-from lrtune.review.studied import Studied
+from lrtune.export.provenance import task_of
+from lrtune.review.study import Studied
+from lrtune.tuning.record.trials import EPOCHS, SCORE, SECONDS, best_trial
 from lrtune.tuning.result import SearchResult, Seconds
 from lrtune.tuning.space import Setting
-from lrtune.tuning.trials import EPOCHS, SCORE, SECONDS, best_trial
 
 __all__ = ["INTERRUPTED", "retell", "tuned_network"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from lrtune.review.studied import Studied, outcome
-from lrtune.tuning.confirmation import Confirmation, Estimate
-from lrtune.tuning.profile import SAFE_MARGIN
+from lrtune.review.study import Studied, outcome
+from lrtune.tuning.confirm.measurement import SAFE_MARGIN
+from lrtune.tuning.confirm.result import Confirmation, Estimate
 
 __all__ = [
     "GLOSSARY",

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lrtune.training.network import ACTIVATIONS, LOSSES, Scratch, bits_of
-from lrtune.training.room import FEWEST_COLUMNS, Room
+from lrtune.training.workspace import FEWEST_COLUMNS, Room
 
 __all__ = ["Passes"]
 

@@ -20,7 +20,7 @@ from lrtune.training.divergence import divergence_threshold, has_diverged
 from lrtune.training.network import LOSSES, Network
 from lrtune.training.optimizers import Optimizer
 from lrtune.training.passes import Passes
-from lrtune.training.room import Room
+from lrtune.training.workspace import Room
 
 __all__ = ["CACHE_BYTES", "Divergence", "EVALUATION_ROWS", "Population", "population_size"]
 

@@ -10,9 +10,9 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.tuning.exploration import Exploration
-from lrtune.tuning.outcomes import final_values, judge
-from lrtune.tuning.trials import DIVERGED, complete_trials
+from lrtune.tuning.blocks import Exploration
+from lrtune.tuning.record.trials import DIVERGED, complete_trials
+from lrtune.tuning.trainers.judging import final_values, judge
 
 __all__ = ["BEST", "PruningAudit", "audit_pruning", "require_share"]
 

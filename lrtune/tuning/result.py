@@ -7,9 +7,9 @@ from html import escape
 from typing import Any
 
 from lrtune.tuning.audit import PruningAudit
-from lrtune.tuning.confirmation import Confirmation
+from lrtune.tuning.confirm.result import Confirmation
+from lrtune.tuning.record.trials import TrialCounts
 from lrtune.tuning.space import Setting
-from lrtune.tuning.trials import TrialCounts
 
 __all__ = ["SearchResult", "Seconds"]
 

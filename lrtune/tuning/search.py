@@ -22,22 +22,22 @@ from optuna.trial import FrozenTrial
 
 from lrtune._version import __version__
 from lrtune.exceptions import InvalidInputError, RecordLostError
-from lrtune.replicates import Replicate
-from lrtune.tuning.advice import NOT_CONFIRMED, advise
-from lrtune.tuning.asking import BLOCK_SIZE
 from lrtune.tuning.audit import audit_pruning, require_share
-from lrtune.tuning.confirmation import Confirmation
-from lrtune.tuning.contest import Budget, confirm, share_of_search
-from lrtune.tuning.exploration import Exploration, explore
-from lrtune.tuning.metrics import Objective, stable_repr
-from lrtune.tuning.preparation import Prepared, check_space, default_setting, prepare
+from lrtune.tuning.blocks import Exploration, explore
+from lrtune.tuning.confirm.advice import NOT_CONFIRMED, advise
+from lrtune.tuning.confirm.race import Budget, confirm, share_of_search
+from lrtune.tuning.confirm.result import Confirmation
 from lrtune.tuning.range_test import Edges, edge_range
-from lrtune.tuning.record import CONFIRMATION, SHARED, Record
-from lrtune.tuning.recorded import Ending, Plan, noting_failure
+from lrtune.tuning.record.record import CONFIRMATION, SHARED, Record
+from lrtune.tuning.record.schema import Ending, Plan, noting_failure
+from lrtune.tuning.record.trials import EPOCHS, SCORE, TrialCounts, best_trial
+from lrtune.tuning.record.workers import once, patience
 from lrtune.tuning.result import SearchResult, Seconds
-from lrtune.tuning.sharing import once, patience
+from lrtune.tuning.sampling.asking import BLOCK_SIZE
 from lrtune.tuning.space import Setting, Space
-from lrtune.tuning.trials import EPOCHS, SCORE, TrialCounts, best_trial
+from lrtune.tuning.trainers.network import Prepared, check_space, default_setting, prepare
+from lrtune.tuning.trainers.replicates import Replicate
+from lrtune.tuning.trainers.scoring import Objective, stable_repr
 
 __all__ = ["Progress", "Searched", "configuration", "search"]
 

@@ -17,9 +17,9 @@ from optuna.distributions import (
 from scipy.stats.qmc import Sobol
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.training.schedules import DECAYS
+from lrtune.schedules.schedule import DECAYS
+from lrtune.support.signals import defer_signals
 from lrtune.tuning.dimensions import Dimension, at_share, holds
-from lrtune.unbroken import unbroken
 
 __all__ = [
     "DEFAULT_DECAYS",
@@ -318,7 +318,7 @@ class Space:
             Of the scrambling.
         """
         distributions = self.distributions()
-        with unbroken():  # scipy reads its table of numbers once, and takes half of it for all
+        with defer_signals():  # scipy reads its table of numbers once, and takes half of it for all
             points = Sobol(len(distributions), seed=np.random.default_rng(seed)).random(n)
         return [
             {

@@ -12,7 +12,7 @@ import optuna
 import pytest
 
 from lrtune.cli.completion import DATA, SHELLS
-from lrtune.data import BUNDLED
+from lrtune.tables.dataset import BUNDLED
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -100,7 +100,7 @@ def test_a_password_is_shown_nowhere(lrtune: Callable[..., Any]) -> None:
 def test_open_shows_the_latest_of_lrtunes_studies(
     lrtune: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lrtune.review.dashboard import server
+    from lrtune.dashboard import server
 
     opened: list[str] = []
     monkeypatch.setattr("webbrowser.open", opened.append)

@@ -12,7 +12,7 @@ from sklearn.datasets import load_iris
 from sklearn.preprocessing import StandardScaler
 
 from lrtune import MLPClassifier, Schedule, __version__
-from lrtune.review.export import EXPORTERS
+from lrtune.export.export import EXPORTERS
 
 SEARCH = ("search", "iris", "--trials", "4", "--epochs", "3", "--alpha0", "0.05:0.2", "--json")
 

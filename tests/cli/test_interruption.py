@@ -7,7 +7,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from lrtune.tuning.storage import open_storage
+from lrtune.tuning.record.storage import open_storage
 
 SEARCH = """
 import signal

@@ -22,8 +22,8 @@ import pytest
 from sklearn.datasets import load_iris
 
 from lrtune import LearningRateSearchCV, MLPClassifier
-from lrtune.tuning.record import CONFIRMATION
-from lrtune.tuning.storage import open_storage
+from lrtune.tuning.record.record import CONFIRMATION
+from lrtune.tuning.record.storage import open_storage
 
 QUICK = ("--epochs", "2", "--hidden", "8")
 LONG = ("search", "iris", *QUICK, "--trials", "100000", "--no-confirm", "--quiet")

@@ -15,7 +15,7 @@ import pytest
 
 from lrtune.cli.console import make_console
 from lrtune.cli.progress import Forecast, describe
-from lrtune.tuning.trials import TrialCounts
+from lrtune.tuning.record.trials import TrialCounts
 
 SEARCH = ("search", "iris", "--trials", "48", "--epochs", "1")
 CODE = "import sys, lrtune.cli.progress as p, lrtune.cli as c; p.FIRST_LINE = 0.0; c.main()"

@@ -13,8 +13,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from lrtune.schedules.schedule import DECAYS
 from lrtune.training.optimizers import OPTIMIZERS
-from lrtune.training.schedules import DECAYS
 
 KEYS = [
     "study", "storage", "dataset", "task", "best", "search_loss", "confirmed_loss", "confirmed_se",

@@ -19,8 +19,8 @@ from sklearn.datasets import load_iris
 from lrtune import LearningRateSearchCV, MLPClassifier, save_model
 from lrtune.cli import COMMANDS, cli
 from lrtune.exceptions import InvalidInputError
-from lrtune.tuning import storage as storages
-from lrtune.tuning.record import Record
+from lrtune.tuning.record import storage as storages
+from lrtune.tuning.record.record import Record
 
 SECRETS = ("p%40ss", "p@ss", "s3cr3t", "ss/w0rd", "ss%2Fw0rd")
 """Parts of passwords, as they are and as a URL has them."""

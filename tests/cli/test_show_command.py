@@ -14,7 +14,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import lrtune as package
 from lrtune import LearningRateSearchCV, MLPClassifier, MLPRegressor
-from lrtune.data import load_dataset
+from lrtune.tables.dataset import load_dataset
 
 QUICK = ("search", "iris", "--trials", "20", "--epochs", "3")
 

@@ -11,8 +11,8 @@ import optuna
 import pytest
 from sklearn.datasets import load_iris
 
-from lrtune.tuning import networked
-from lrtune.tuning.storage import open_storage
+from lrtune.tuning.record import networked
+from lrtune.tuning.record.storage import open_storage
 
 QUICK = ("--epochs", "3", "--hidden", "8")
 

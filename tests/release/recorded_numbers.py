@@ -1,6 +1,6 @@
 """Every number that a few searches gave in release 0.1.0, to compare with those of this one.
 
-As a program it prints them: ``python tests/release/recorded_numbers.py > tests/release/numbers.json``.
+As a program it prints them, as they stand in ``numbers.json``.
 The last bits of a float depend on the machine's BLAS and on NumPy's release, so the numbers are
 recorded together with these (`platform_facts`).
 """
@@ -90,7 +90,9 @@ def range_test() -> Any:
 CASES: dict[str, Callable[[], Any]] = {
     "search iris": lambda: command("search", "iris", "--seed", "0"),
     "search digits": lambda: command("search", "digits", "--hidden", "64,32", "--trials", "32"),
-    "search messy": lambda: command("search", str(TABLE), "--target", "price", "--pruner", "median"),
+    "search messy": lambda: command(
+        "search", str(TABLE), "--target", "price", "--pruner", "median"
+    ),
     "range-test iris": lambda: command("range-test", "iris"),
     "LearningRateSearchCV wine": wine,
     "LearningRateSearchCV diabetes": diabetes,

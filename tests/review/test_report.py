@@ -17,13 +17,13 @@ from sklearn.datasets import load_diabetes, load_iris
 
 from lrtune import LearningRateSearchCV, MLPClassifier, MLPRegressor
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
-from lrtune.replicates import draw_replicates, make_replicates
 from lrtune.review.gallery import GALLERY
 from lrtune.review.report import render_figures, render_report
-from lrtune.tuning.record import Record
+from lrtune.tuning.record.record import Record
+from lrtune.tuning.record.storage import open_storage
 from lrtune.tuning.search import search
 from lrtune.tuning.space import Space
-from lrtune.tuning.storage import open_storage
+from lrtune.tuning.trainers.replicates import draw_replicates, make_replicates
 from tests.messy_tables import make_table, write_table
 
 NASTY = "<script>alert(1)</script>"

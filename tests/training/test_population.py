@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lrtune.training.lockstep import Epoch, train
+from lrtune.schedules.schedule import Schedule
+from lrtune.training.loop import Epoch, train
 from lrtune.training.network import LOSSES, Network
 from lrtune.training.optimizers import OPTIMIZERS, SGD, Adam
 from lrtune.training.population import (
@@ -17,7 +18,6 @@ from lrtune.training.population import (
     Population,
     population_size,
 )
-from lrtune.training.schedules import Schedule
 
 LINE = Network((1, 1), loss="squared_error")
 

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lrtune.schedules.schedule import Schedule
 from lrtune.training.batches import Batches
-from lrtune.training.lockstep import Epoch, train
+from lrtune.training.loop import Epoch, train
 from lrtune.training.network import Network
 from lrtune.training.optimizers import Adam
 from lrtune.training.population import Population
-from lrtune.training.schedules import Schedule
 
 ROWS = 20
 SCHEDULES = [Schedule(learning_rate_init=rate) for rate in (0.01, 0.1)]

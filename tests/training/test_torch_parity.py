@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_iris
 
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.plateau import Plateau
+from lrtune.schedules.schedule import Schedule
 from lrtune.training.batches import Batches
-from lrtune.training.decays import DECAYS
-from lrtune.training.feedback import Plateau
-from lrtune.training.lockstep import train
+from lrtune.training.loop import train
 from lrtune.training.network import Network
 from lrtune.training.optimizers import OPTIMIZERS
 from lrtune.training.population import Population
-from lrtune.training.schedules import Schedule
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch

@@ -12,13 +12,13 @@ from sklearn.preprocessing import StandardScaler
 from lrtune import MLPClassifier
 from lrtune.cli.options import PRUNERS as NAMES
 from lrtune.exceptions import InvalidInputError
-from lrtune.replicates import make_replicates
 from lrtune.tuning.audit import PruningAudit
-from lrtune.tuning.outcomes import judge
-from lrtune.tuning.preparation import prepare
-from lrtune.tuning.pruners import PRUNERS
+from lrtune.tuning.sampling.pruners import PRUNERS
 from lrtune.tuning.search import search
 from lrtune.tuning.space import Setting, Space
+from lrtune.tuning.trainers.judging import judge
+from lrtune.tuning.trainers.network import prepare
+from lrtune.tuning.trainers.replicates import make_replicates
 
 EPOCHS = 6
 

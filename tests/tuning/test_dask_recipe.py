@@ -11,10 +11,10 @@ from typing import Any
 import optuna
 import pytest
 
-from lrtune.tuning.asking import BLOCK_SIZE
-from lrtune.tuning.record import CONFIRMATION
-from lrtune.tuning.sharing import OF_TRIALS
-from lrtune.tuning.storage import open_storage
+from lrtune.tuning.record.record import CONFIRMATION
+from lrtune.tuning.record.storage import open_storage
+from lrtune.tuning.record.workers import OF_TRIALS
+from lrtune.tuning.sampling.asking import BLOCK_SIZE
 
 PAGE = Path(__file__).parents[2] / "studies" / "scaling.md"
 NAME, TRIALS = "digits", 96

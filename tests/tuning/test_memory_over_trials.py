@@ -13,10 +13,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lrtune import MLPClassifier
-from lrtune.replicates import make_replicates
-from lrtune.tuning.record import Record
+from lrtune.tuning.record.record import Record
 from lrtune.tuning.search import Progress, search
 from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.replicates import make_replicates
 
 FEW, MANY = 496, 2000
 context = multiprocessing.get_context("spawn")

@@ -16,18 +16,16 @@ from sklearn.preprocessing import StandardScaler
 
 import lrtune.training.population
 from lrtune import MLPClassifier, MLPRegressor, lr_range_test
-from lrtune.base import RandomStreams
-from lrtune.data import BUNDLED, load_dataset
+from lrtune.estimators.base import RandomStreams
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
-from lrtune.replicates import make_replicates
+from lrtune.schedules.schedule import Schedule
+from lrtune.tables.dataset import BUNDLED, load_dataset
 from lrtune.training.batches import Batches
-from lrtune.training.lockstep import train
+from lrtune.training.loop import train
 from lrtune.training.network import Network
 from lrtune.training.optimizers import OPTIMIZERS, SGD
 from lrtune.training.population import Population
-from lrtune.training.schedules import Schedule
 from lrtune.tuning import range_test as module
-from lrtune.tuning.preparation import Prepared, prepare
 from lrtune.tuning.range_result import (
     RANGE_ABOVE_EDGE,
     RANGE_BELOW_EDGE,
@@ -41,6 +39,8 @@ from lrtune.tuning.range_result import (
     valley,
 )
 from lrtune.tuning.range_test import HELD_PER_DECADE, range_test
+from lrtune.tuning.trainers.network import Prepared, prepare
+from lrtune.tuning.trainers.replicates import make_replicates
 
 LOSSES = st.lists(st.floats(0, 10), min_size=2, max_size=40)
 

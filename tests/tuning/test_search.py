@@ -15,14 +15,14 @@ from sklearn.preprocessing import StandardScaler
 
 from lrtune import MLPClassifier
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
-from lrtune.replicates import make_replicates
-from lrtune.tuning.asking import BLOCK_SIZE, ask_block
 from lrtune.tuning.dimensions import Dimension
-from lrtune.tuning.outcomes import Outcome
-from lrtune.tuning.replicated import DivergedAt
+from lrtune.tuning.record.trials import to_trial
+from lrtune.tuning.sampling.asking import BLOCK_SIZE, ask_block
 from lrtune.tuning.search import Progress, Searched, search
 from lrtune.tuning.space import Setting, Space
-from lrtune.tuning.trials import to_trial
+from lrtune.tuning.trainers.judging import Outcome
+from lrtune.tuning.trainers.lockstep import DivergedAt
+from lrtune.tuning.trainers.replicates import make_replicates
 
 SPACE = Space.default(20, learning_rate_init=(1e-3, 30.0))
 EDGE = 0.3

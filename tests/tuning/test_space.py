@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from lrtune.exceptions import InvalidInputError
+from lrtune.schedules.schedule import DECAYS, Schedule
 from lrtune.training.optimizers import OPTIMIZERS
-from lrtune.training.schedules import DECAYS, Schedule
 from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.space import DEFAULT_DECAYS, DEFAULT_RATES, Setting, Space
 

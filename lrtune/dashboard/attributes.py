@@ -1,0 +1,188 @@
+"""What the dashboard shows in its tables: attributes, and values that leave its axes readable."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from statistics import fmean
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from lrtune.review.facts import facts
+from lrtune.review.study import Studied, outcome
+from lrtune.review.wording import SCORES, estimate, headline, number
+from lrtune.tuning.record.trials import DIVERGED, EPOCHS, METRICS, SCORE, complete_trials
+from lrtune.tuning.space import Setting
+
+__all__ = [
+    "NOT_FINITE",
+    "objective_name",
+    "setting_words",
+    "shown_curve",
+    "shown_value",
+    "study_attributes",
+    "trial_attributes",
+    "trial_columns",
+]
+
+NOT_FINITE = "not finite"
+"""In place of a loss that is not a number, or no finite one."""
+_DIGITS = 6
+
+
+def setting_words(params: Mapping[str, Any]) -> str:
+    """A setting, short.
+
+    Examples
+    --------
+    >>> setting_words({"learning_rate_init": 0.125, "decay": "cosine", "decay_rate": 0.0512})
+    'learning_rate_init 0.125, cosine with decay_rate 0.0512'
+    >>> setting_words({"learning_rate_init": 0.125, "decay": "constant", "decay_rate": 0.3})
+    'learning_rate_init 0.125, constant'
+    """
+    setting = Setting.of(params)
+    words = f"learning_rate_init {number(setting.learning_rate_init, 4)}, {setting.decay}"
+    if setting.decay != "constant":
+        words += f" with decay_rate {number(setting.decay_rate)}"
+    return ", ".join([words, *(f"{name} {value}" for name, value in setting.others)])
+
+
+def objective_name(studied: Studied) -> str:
+    """What is optimised, as it stands at the axes."""
+    over = f"mean of {studied.n_replicates} replicates"
+    if studied.n_replicates == 1:
+        over = "1 replicate"
+    name = "validation loss" if studied.metric is None else f"minus {studied.metric}"
+    return f"{name}, {over}"
+
+
+def shown_value(studied: Studied, trial: FrozenTrial) -> float:
+    """A trial's value, at most the worst of a trial that completed, nor worse than a guess."""
+    if trial.value is None or outcome(trial) == "diverged":
+        return studied.worst
+    return min(trial.value, studied.worst)
+
+
+def shown_curve(studied: Studied, trial: FrozenTrial) -> dict[int, float]:
+    """A trial's mean validation loss after each epoch, at most that of a guess."""
+    told = sorted(trial.intermediate_values.items())
+    return {epoch: min(loss, studied.cap) for epoch, loss in told}
+
+
+def study_attributes(studied: Studied) -> dict[str, str]:
+    """What a study found, and what it was, in words.
+
+    The dashboard shows five of them at first: they say it all, the others more of it.
+    """
+    known = dict(facts(studied))
+    parameters = studied.parameters
+    layers = "-".join(re.findall(r"\d+", str(parameters.get("hidden_layer_sizes"))))
+    network = [f"layers {layers}", str(parameters.get("optimizer")), f"{studied.epochs} epochs"]
+    first = {
+        headline(studied).lower(): _found(studied),
+        "trials": _trials(studied),
+        "data": _data(studied.configuration),
+        "network": ", ".join([*network, f"seed {known.pop('seed', '?')}"]),
+        "versions": known.pop("versions", ""),
+    }
+    more = {
+        **{_nth("warning", index): text for index, text in enumerate(studied.warnings)},
+        **{f"{name} in full" if name in first else name: told for name, told in known.items()},
+        "made by": str(studied.environment.get("command", "")),
+    }
+    return {name: value for name, value in (first | more).items() if value}
+
+
+def _data(known: Mapping[str, Any]) -> str:
+    """The data set, as far as it was recorded."""
+    size = f"{known['rows']} rows, {known['columns']} columns" if "rows" in known else ""
+    said = (str(known.get("dataset", "")), size, str(known.get("task", "")))
+    return "; ".join(part for part in said if part)
+
+
+def _found(studied: Studied) -> str:
+    """The recommendation with its uncertainty, and the safe range."""
+    setting, confirmation = studied.setting, studied.confirmation
+    if setting is None:
+        return "no trial has completed"
+    said = [setting_words(setting.params)]
+    if confirmation is None and studied.recommended is not None:
+        said.append(f"loss {estimate(studied.recommended.loss, None)} in the search")
+    if confirmation is not None:
+        recommended, default = confirmation.recommended, confirmation.default
+        loss = estimate(recommended.loss, recommended.se)
+        said.append(f"loss {loss} on {confirmation.replicates} fresh replicates")
+        said.append(f"untuned default {estimate(default.loss, default.se)}")
+        if confirmation.profile.safe_range is not None:
+            low, high = confirmation.profile.safe_range
+            said.append(f"safe from {number(low)} to {number(high)}")
+    return "; ".join(said)
+
+
+def _trials(studied: Studied) -> str:
+    counts = ", ".join(f"{count} {name}" for name, count in asdict(studied.counts).items() if count)
+    planned = max(studied.plan.n_trials, len(studied.trials))
+    said = f"{len(studied.trials)} of {planned}: {counts}" if counts else "none yet"
+    edge = studied.edge
+    if edge is not None and edge.median is not None:
+        said += f"; divergence edge in the first steps: about {number(edge.median, 2)}"
+    return said
+
+
+def _nth(name: str, index: int) -> str:
+    return name if index == 0 else f"{name} {index + 1}"
+
+
+def trial_attributes(studied: Studied, trial: FrozenTrial) -> dict[str, str]:
+    """What came of a trial; the names are among `trial_columns`."""
+    known = trial.user_attrs
+    values: dict[str, Any] = {"outcome": outcome(trial)}
+    losses = known.get("replicate_losses") or []
+    if losses:
+        values |= {"loss": fmean(losses), "spread over replicates": _spread(losses)}
+    if SCORE in known:
+        values[_score_name(studied)] = known[SCORE]
+        values |= {name: fmean(told) for name, told in known.get(METRICS, {}).items()}
+    at = known.get(DIVERGED)
+    if at:
+        there = NOT_FINITE if at["loss"] is None else at["loss"]
+        values |= {"diverged at step": at["step"], "diverged in epoch": at["epoch"]}
+        values |= {"diverged on replicate": at["replicate"], "loss at divergence": there}
+        values.pop("loss", None)  # of the last whole epoch, which is beside the point
+        values.pop("spread over replicates", None)
+    if EPOCHS in known:
+        values["epochs trained, all replicates"] = round(known[EPOCHS], 2)
+    return {name: _plain(value) for name, value in values.items() if value is not None}
+
+
+def trial_columns(studied: Studied) -> dict[str, bool]:
+    """The attributes that some trial has, and whether they are numbers to sort by."""
+    columns = {"outcome": False, "loss": True, "spread over replicates": True}
+    columns[_score_name(studied)] = True
+    for trial in complete_trials(studied.trials)[:1]:
+        columns |= dict.fromkeys(trial.user_attrs.get(METRICS, {}), True)
+    if studied.counts.diverged:
+        names = ("diverged at step", "diverged in epoch", "diverged on replicate")
+        columns |= dict.fromkeys((*names, "loss at divergence"), True)
+    return {**columns, "epochs trained, all replicates": True}
+
+
+def _score_name(studied: Studied) -> str:
+    return SCORES.get(studied.plan.loss, "score")
+
+
+def _spread(losses: Sequence[float]) -> float | None:
+    """Standard deviation over replicates."""
+    if len(losses) < 2:
+        return None
+    mean = fmean(losses)
+    return math.sqrt(sum((loss - mean) ** 2 for loss in losses) / (len(losses) - 1))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.{_DIGITS}g}" if math.isfinite(value) else NOT_FINITE
+    return str(value)

@@ -1,0 +1,428 @@
+"""scikit-learn estimators: a population of one, so that what is tuned and shipped cannot drift."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.utils import compute_class_weight
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+
+from lrtune.estimators.base import BaseMLP
+from lrtune.estimators.fitting import TrainableMLP, trains_on_all_rows
+from lrtune.training.batches import TableRows
+
+__all__ = ["MLPClassifier", "MLPRegressor"]
+
+Array = npt.NDArray[Any]
+
+
+def _balance(counts: Array) -> Array:
+    """Factors that give the classes present equal sums of weights; `counts` are the sums now."""
+    share = counts.sum() / max(1, np.count_nonzero(counts))
+    return np.asarray(np.divide(share, counts, out=np.zeros(len(counts)), where=counts > 0))
+
+
+class MLPClassifier(ClassifierMixin, TrainableMLP):
+    """Multilayer perceptron classifier with a learning-rate schedule.
+
+    Trains a softmax network on the cross entropy by mini-batch gradient descent. It is a
+    population of one of the trainer that `lrtune` searches with: parameters found by a search
+    and pasted here give the tuned model.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(50, 12)
+        Units of each hidden layer.
+    activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
+        Activation of the hidden layers.
+    optimizer : str, default="sgd"
+        One of "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "dog". With
+        ``learning_rate_init=1`` "dog" (distance over gradients) finds its step size by itself, in
+        runs of several hundred steps.
+    learning_rate_init : float, default=0.1
+        α₀, the learning rate at the start; of "dog" a factor on its step size.
+    decay : str, default="constant"
+        How the rate decays; a key of `lrtune.schedules.schedule.DECAYS`.
+    decay_rate : float, default=0
+        k, how fast it decays, in 1/epoch for every decay type.
+    step_size, power, patience : float, float, int, default=5, 2, 2
+        Options of the decay types "step", "polynomial" and "plateau"; see `Schedule`.
+    warmup_epochs, cycle_epochs, min_learning_rate, update
+        Modifiers of the schedule; see `Schedule`.
+    alpha : float, default=0
+        L2 penalty on the weights, divided by the batch's rows when added to the loss.
+    momentum : float, default=0.9
+        Of "momentum" and "nesterov".
+    rho : float, default=0.9
+        Of "rmsprop".
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Of "adam" and "adamw".
+    epsilon : float, default=1e-8
+        Of "adagrad", "rmsprop", "adam", "adamw" and "dog".
+    weight_decay : float, default=0.01
+        Decoupled weight decay of "adamw".
+    weights_init : str, default="glorot_uniform"
+        One of "glorot_normal", "glorot_uniform", "he_normal", "he_uniform".
+    batch_size : int, default=32
+        Rows per step.
+    max_iter : int, default=20
+        Epochs.
+    shuffle : bool, default=True
+        Visit the rows in a new order in every epoch.
+    early_stopping : bool, default=False
+        Hold rows out, stop once their score has not improved for `n_iter_no_change` epochs, and
+        keep the best weights.
+    validation_fraction : float, default=0.1
+        Share of the rows held out with `early_stopping` or ``decay="plateau"``.
+    n_iter_no_change : int, default=10
+        Epochs without improvement after which training stops, if it may stop early.
+    tol : float or None, default=None
+        What counts as an improvement, of the score with `early_stopping`, else of the training
+        loss. None trains for `max_iter` epochs (with `early_stopping`, any improvement counts).
+    warm_start : bool, default=False
+        A further fit goes on where the last one ended: weights, optimizer, schedule.
+    verbose : bool or int, default=False
+        Print a line per epoch.
+    dtype : {"auto", "float32", "float64"}, default="auto"
+        Precision of the training; "auto" is that of X, as in scikit-learn. float32 is 1.5 to 2
+        times as fast.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes.
+    random_state : int, RandomState or None, default=None
+        Seed of initial weights, shuffling and the validation split.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels.
+    coefs_, intercepts_ : list of ndarray
+        Weights ``(fan_in, fan_out)`` and biases ``(fan_out,)`` of each layer.
+    loss_curve_ : list of float
+        Mean training loss of each epoch, without the L2 term.
+    validation_loss_curve_ : list of float
+        Loss on the held-out rows at the end of each epoch; empty if none are held out.
+    validation_scores_ : list of float or None
+        Accuracy on the held-out rows, with `early_stopping`.
+    best_validation_score_ : float
+        The best of them, with `early_stopping`.
+    learning_rate_curve_ : list of float
+        Rate at the first step of each epoch.
+    n_iter_ : int
+        Epochs begun in the last fit.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = StandardScaler().fit_transform(X)
+    >>> model = MLPClassifier(decay="exponential", decay_rate=0.1, random_state=0).fit(X, y)
+    >>> model.score(X, y) > 0.9
+    True
+    """
+
+    _loss = "log_loss"
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseMLP._parameter_constraints,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Sequence[int] = (50, 12),
+        *,
+        activation: str = "relu",
+        optimizer: str = "sgd",
+        learning_rate_init: float = 0.1,
+        decay: str = "constant",
+        decay_rate: float = 0.0,
+        step_size: float = 5.0,
+        power: float = 2.0,
+        patience: int = 2,
+        warmup_epochs: float = 0.0,
+        cycle_epochs: float | None = None,
+        min_learning_rate: float = 0.0,
+        update: Literal["epoch", "batch"] = "epoch",
+        alpha: float = 0.0,
+        momentum: float = 0.9,
+        rho: float = 0.9,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
+        weights_init: str = "glorot_uniform",
+        batch_size: int = 32,
+        max_iter: int = 20,
+        shuffle: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float | None = None,
+        warm_start: bool = False,
+        verbose: bool | int = False,
+        dtype: Literal["auto", "float32", "float64"] = "auto",
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes,
+            activation=activation,
+            optimizer=optimizer,
+            learning_rate_init=learning_rate_init,
+            decay=decay,
+            decay_rate=decay_rate,
+            step_size=step_size,
+            power=power,
+            patience=patience,
+            warmup_epochs=warmup_epochs,
+            cycle_epochs=cycle_epochs,
+            min_learning_rate=min_learning_rate,
+            update=update,
+            alpha=alpha,
+            momentum=momentum,
+            rho=rho,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            weight_decay=weight_decay,
+            weights_init=weights_init,
+            batch_size=batch_size,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            verbose=verbose,
+            dtype=dtype,
+            random_state=random_state,
+        )
+        self.class_weight = class_weight
+
+    @available_if(trains_on_all_rows)  # type: ignore[untyped-decorator]
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def partial_fit(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        classes: npt.ArrayLike | None = None,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> Self:
+        """Train for one more epoch on the rows given; the schedule goes on where it was.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, n_features)
+        y : array_like of shape (n,)
+        classes : array_like of shape (n_classes,), optional
+            All classes, needed at the first call if `y` lacks some of them.
+        sample_weight : array_like of shape (n,), optional
+
+        Returns
+        -------
+        self
+        """
+        if classes is not None and hasattr(self, "_session"):
+            self._require_same(classes)
+        return self._fit(X, y, sample_weight, partial=True, classes=classes)
+
+    def _require_same(self, classes: npt.ArrayLike) -> None:
+        if not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes must be those of the first call, {self.classes_.tolist()}, "
+                f"but got {np.unique(classes).tolist()}"
+            )
+
+    def _learn_target(
+        self,
+        y: Array,
+        weight: Array | None,  # noqa: ARG002
+        classes: npt.ArrayLike | None,
+    ) -> None:
+        self.classes_ = np.unique(y if classes is None else classes)
+
+    def _check(
+        self, X: npt.ArrayLike | TableRows, y: npt.ArrayLike, *, reset: bool
+    ) -> tuple[Array | TableRows, Array]:
+        X, y = super()._check(X, y, reset=reset)
+        check_classification_targets(y)
+        if y.ndim == 2:
+            raise ValueError(
+                f"y must hold one label per row, but got shape {y.shape}: fit one classifier per "
+                "column (sklearn.multioutput.MultiOutputClassifier)"
+            )
+        return X, y
+
+    def _weigh(self, y: Array, weight: Array | None) -> Array | None:
+        if self.class_weight is None:
+            return weight
+        labels = np.searchsorted(self.classes_, y)
+        if self.class_weight == "balanced":
+            factors = _balance(np.bincount(labels, weights=weight, minlength=len(self.classes_)))
+        else:
+            factors = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        if (factors < 0).any():
+            raise ValueError(f"class_weight must not be negative, but got {self.class_weight!r}")
+        by_class = factors[labels].astype(self._training_dtype)
+        return np.asarray(by_class if weight is None else weight * by_class)
+
+    def _encode_target(self, y: Array) -> Array:
+        known = np.isin(y, self.classes_)
+        if not known.all():
+            raise ValueError(
+                f"y must hold classes seen in training, but got {np.unique(y[~known])[:5].tolist()}"
+            )
+        return np.eye(len(self.classes_), dtype=bool)[np.searchsorted(self.classes_, y)]
+
+    def score_outputs(self, outputs: Array, y: Array) -> Array:
+        """Accuracy of K settings' probabilities ``(K, n, n_classes)``, shape (K,)."""
+        return np.asarray((outputs.argmax(axis=-1) == y.argmax(axis=-1)).mean(axis=-1))
+
+    def predict_proba(self, X: npt.ArrayLike) -> Array:
+        """Class probabilities.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            In the order of `classes_`.
+        """
+        return self._outputs(X)
+
+    def predict(self, X: npt.ArrayLike) -> Array:
+        """The most probable class of each row.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        probabilities = self._outputs(X)
+        labels: Array = self.classes_[probabilities.argmax(axis=1)]
+        return labels
+
+
+class MLPRegressor(RegressorMixin, TrainableMLP):
+    """Multilayer perceptron regressor with a learning-rate schedule.
+
+    Minimises the squared error. The target is standardised inside (else the useful range of
+    learning rates would depend on its unit); predictions and scores are in its own unit, losses
+    in the standardised one, where 1 is the loss of predicting the mean.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(50, 12)
+        Units of each hidden layer.
+    activation, optimizer, learning_rate_init, decay, decay_rate, ... :
+        As in `MLPClassifier`.
+
+    Attributes
+    ----------
+    target_mean_, target_scale_ : ndarray of shape (n_outputs,)
+        Mean and standard deviation of the training target.
+    coefs_, intercepts_ : list of ndarray
+        Weights and biases of each layer; the last predicts the standardised target.
+    loss_curve_, validation_loss_curve_, learning_rate_curve_, n_iter_
+        As in `MLPClassifier`.
+
+    Examples
+    --------
+    >>> X = np.linspace(-1, 1, 200)[:, np.newaxis]
+    >>> model = MLPRegressor(max_iter=60, random_state=0).fit(X, 1000 * X[:, 0] ** 2)
+    >>> model.score(X, 1000 * X[:, 0] ** 2) > 0.9
+    True
+    """
+
+    _loss = "squared_error"
+
+    @available_if(trains_on_all_rows)  # type: ignore[untyped-decorator]
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def partial_fit(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> Self:
+        """Train for one more epoch on the rows given; the schedule goes on where it was.
+
+        The target keeps the mean and scale of the first call.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, n_features)
+        y : array_like of shape (n,) or (n, n_outputs)
+        sample_weight : array_like of shape (n,), optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit(X, y, sample_weight, partial=True)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _learn_target(
+        self,
+        y: Array,
+        weight: Array | None,
+        classes: npt.ArrayLike | None,  # noqa: ARG002
+    ) -> None:
+        columns = y.reshape(len(y), -1).astype(np.float64)
+        self._flat_target = y.ndim == 1
+        if weight is not None and not weight.any():
+            weight = None
+        self.target_mean_ = np.average(columns, axis=0, weights=weight)
+        variance = np.average((columns - self.target_mean_) ** 2, axis=0, weights=weight)
+        self.target_scale_ = np.where(variance > 0, np.sqrt(variance), 1.0)
+
+    def _encode_target(self, y: Array) -> Array:
+        columns = y.reshape(len(y), -1)
+        if columns.shape[1] != len(self.target_mean_):
+            raise ValueError(
+                f"y must have as many columns as at first, {len(self.target_mean_)}, "
+                f"but got {columns.shape[1]}"
+            )
+        return np.asarray(
+            (columns - self.target_mean_) / self.target_scale_, dtype=self._training_dtype
+        )
+
+    @property
+    def loss_unit(self) -> float:
+        """Squared scale of a single target; 1 for several, which share no unit."""
+        return float(self.target_scale_[0] ** 2) if len(self.target_scale_) == 1 else 1.0
+
+    def score_outputs(self, outputs: Array, y: Array) -> Array:
+        """R², mean over the outputs, of K settings' predictions ``(K, n, m)``, shape (K,)."""
+        residual = ((outputs - y) ** 2).sum(axis=1, dtype=np.float64)
+        spread = ((y - y.mean(axis=0)) ** 2).sum(axis=0, dtype=np.float64)
+        # as in scikit-learn, a constant target scores 1 if predicted exactly, else 0
+        r2 = np.where(spread > 0, 1 - residual / np.where(spread > 0, spread, 1), residual == 0)
+        return np.asarray(r2.mean(axis=-1))
+
+    def predict(self, X: npt.ArrayLike) -> Array:
+        """Predicted target, in its own unit.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, n_outputs)
+        """
+        predicted = self._outputs(X) * self.target_scale_ + self.target_mean_
+        return np.asarray(predicted[:, 0] if self._flat_target else predicted)

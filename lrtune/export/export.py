@@ -1,0 +1,268 @@
+"""Schedules that travel: source code for other libraries' training scripts, and JSON.
+
+What is written runs without lrtune (but for scikit-learn, whose own networks cannot follow such
+schedules) and gives the rate of lrtune's table of rates at every step. What a library cannot
+express is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from numbers import Integral
+from textwrap import indent
+from typing import TYPE_CHECKING, Literal
+
+from lrtune._version import __version__
+from lrtune.exceptions import InvalidInputError
+from lrtune.export import templates
+from lrtune.export.estimator import estimator_source
+from lrtune.export.formulas import JAX, KERAS, array_formula, python_formula
+from lrtune.export.source import assemble, function_body, rates
+from lrtune.schedules.schedule import DECAYS, Schedule
+
+if TYPE_CHECKING:
+    from lrtune.export.provenance import Recommendation
+
+__all__ = [
+    "EXPORTERS",
+    "export_schedule",
+    "to_json",
+    "to_keras",
+    "to_optax",
+    "to_sklearn",
+    "to_torch",
+]
+
+
+def export_schedule(
+    schedule: Schedule,
+    to: str,
+    *,
+    steps_per_epoch: int | None = None,
+    origin: Recommendation | None = None,
+) -> str:
+    """Write a schedule for another library.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    to : {"keras", "torch", "optax", "sklearn", "json"}
+        A key of `EXPORTERS`.
+    steps_per_epoch : int, optional
+        Batches per epoch of the training script that it is for. Where it is given, torch and Keras
+        count steps in place of epochs; needed by optax, which always does, and by a schedule that
+        changes within an epoch.
+    origin : Recommendation, optional
+        Named in a comment, with its confirmed loss.
+
+    Returns
+    -------
+    str
+        Source code, or JSON.
+
+    Raises
+    ------
+    InvalidInputError
+        If the schedule cannot be written exactly, or `steps_per_epoch` is needed and not given.
+
+    Examples
+    --------
+    >>> schedule = Schedule(learning_rate_init=0.1, decay="cosine", decay_rate=0.05)
+    >>> Schedule.from_json(export_schedule(schedule, "json")) == schedule
+    True
+    """
+    if to not in EXPORTERS:
+        raise InvalidInputError(f"to must be one of {', '.join(EXPORTERS)}, but got {to!r}")
+    if steps_per_epoch is not None and not (
+        isinstance(steps_per_epoch, Integral) and steps_per_epoch >= 1
+    ):
+        raise InvalidInputError(
+            f"steps_per_epoch must be a whole number of at least 1, but got {steps_per_epoch!r}"
+        )
+    return EXPORTERS[to](schedule, steps_per_epoch, origin)
+
+
+def to_torch(
+    schedule: Schedule,
+    steps_per_epoch: int | None = None,
+    origin: Recommendation | None = None,
+) -> str:
+    """A torch scheduler, of epochs or steps; parameters as for `export_schedule`.
+
+    Examples
+    --------
+    >>> schedule = Schedule(learning_rate_init=0.1, decay="inverse_time", decay_rate=0.5)
+    >>> namespace = {}
+    >>> _, _, function = to_torch(schedule).partition("import torch")
+    >>> exec(function.partition("def make_scheduler")[0], namespace)
+    >>> namespace["LEARNING_RATE_INIT"] * namespace["factor"](2)
+    0.05
+    """
+    plain = _plain(schedule, "torch", origin)
+    if DECAYS[plain.decay].feedback:
+        template = templates.TORCH_PLATEAU if plain.patience else templates.TORCH_ON_PLATEAU
+        return assemble(schedule, origin, "import torch", rates(plain), _plateau(template, plain))
+    unit = _unit(plain, steps_per_epoch)
+    floor = "max(MIN_LEARNING_RATE / LEARNING_RATE_INIT, {})"
+    body = templates.TORCH.format(
+        unit=unit,
+        period={"epoch": "epoch", "step": "optimizer step"}[unit],
+        body=function_body(python_formula(plain, unit), plain, floor),
+    )
+    return assemble(schedule, origin, "import torch", rates(plain, steps_per_epoch), body)
+
+
+def to_keras(
+    schedule: Schedule,
+    steps_per_epoch: int | None = None,
+    origin: Recommendation | None = None,
+) -> str:
+    """A Keras callback of epochs, or LearningRateSchedule of steps; as for `export_schedule`.
+
+    Examples
+    --------
+    >>> schedule = Schedule(learning_rate_init=0.1, decay="inverse_time", decay_rate=0.5)
+    >>> "keras.callbacks.LearningRateScheduler(learning_rate)" in to_keras(schedule)
+    True
+    """
+    plain = _plain(schedule, "keras", origin)
+    if DECAYS[plain.decay].feedback:
+        body = _plateau(templates.KERAS_PLATEAU, plain)
+        return assemble(schedule, origin, "import keras", rates(plain), body)
+    if _unit(plain, steps_per_epoch) == "epoch":
+        formula = python_formula(plain, "epoch")
+        body = function_body(formula, plain, "max(MIN_LEARNING_RATE, {})", "LEARNING_RATE_INIT")
+        body = templates.KERAS_EPOCHS.format(body=body)
+        return assemble(schedule, origin, "import keras", rates(plain), body)
+    assert steps_per_epoch is not None  # noqa: S101
+    formula = array_formula(plain, KERAS, steps_per_epoch)
+    body = function_body(formula, plain, "ops.maximum(MIN_LEARNING_RATE, {})", "LEARNING_RATE_INIT")
+    body = templates.KERAS_STEPS.format(body=indent(body, "    "))
+    constants = [*rates(plain, steps_per_epoch), *formula.constants]
+    return assemble(schedule, origin, "import keras\nfrom keras import ops", constants, body)
+
+
+def to_optax(
+    schedule: Schedule,
+    steps_per_epoch: int | None = None,
+    origin: Recommendation | None = None,
+) -> str:
+    """An optax schedule, a function of the step in jax.numpy; as for `export_schedule`.
+
+    Examples
+    --------
+    >>> schedule = Schedule(learning_rate_init=0.1, decay="inverse_time", decay_rate=0.5)
+    >>> to_optax(schedule, steps_per_epoch=100).splitlines()[-1]
+    '    return LEARNING_RATE_INIT * decay'
+    """
+    plain = _plain(schedule, "optax", origin)
+    if DECAYS[plain.decay].feedback:
+        raise InvalidInputError(
+            f"a schedule with decay={plain.decay!r} follows losses, which a function of the step, "
+            "as optax wants it, cannot: search other decay types, or export to torch or keras"
+        )
+    if steps_per_epoch is None:
+        raise _need_steps("optax, which counts steps")
+    formula = array_formula(plain, JAX, steps_per_epoch)
+    body = function_body(formula, plain, "jnp.maximum(MIN_LEARNING_RATE, {})", "LEARNING_RATE_INIT")
+    constants = [*rates(plain, steps_per_epoch), *formula.constants]
+    body = templates.OPTAX.format(body=body)
+    return assemble(schedule, origin, "import jax.numpy as jnp", constants, body)
+
+
+def to_sklearn(
+    schedule: Schedule,
+    steps_per_epoch: int | None = None,  # noqa: ARG001
+    origin: Recommendation | None = None,
+) -> str:
+    """An estimator of lrtune's own, behind what it was tuned behind.
+
+    scikit-learn's own networks cannot follow such schedules.
+
+    Examples
+    --------
+    >>> print(to_sklearn(Schedule(learning_rate_init=0.1)).partition("from ")[2])
+    lrtune import MLPClassifier
+    <BLANKLINE>
+    model = MLPClassifier(
+        learning_rate_init=0.1,
+    )
+    <BLANKLINE>
+    """
+    return estimator_source(schedule, origin)
+
+
+def to_json(
+    schedule: Schedule,
+    steps_per_epoch: int | None = None,  # noqa: ARG001
+    origin: Recommendation | None = None,
+) -> str:
+    """JSON that `Schedule.from_json` reads back into an equal schedule.
+
+    Examples
+    --------
+    >>> json.loads(to_json(Schedule(learning_rate_init=0.1)))["decay"]
+    'constant'
+    """
+    about: dict[str, object] = {"made_by": f"lrtune {__version__}"}
+    if origin is not None:
+        about |= {"study": origin.study, "confirmed": origin.replicates is not None}
+        about |= {"loss": origin.loss, "se": origin.se, "tuned_for": dict(origin.parameters)}
+        about |= {"task": origin.task, "preprocessing": origin.preprocessing.classes}
+    return json.dumps({"about": about, **schedule.to_dict()}, indent=2, allow_nan=False) + "\n"
+
+
+EXPORTERS: dict[str, Callable[[Schedule, int | None, Recommendation | None], str]] = {
+    "keras": to_keras,
+    "torch": to_torch,
+    "optax": to_optax,
+    "sklearn": to_sklearn,
+    "json": to_json,
+}
+"""What writes a schedule for a library."""
+
+
+def _need_steps(why: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"steps_per_epoch (--steps-per-epoch) must be given for {why}: it is the batches per epoch "
+        "of your training script, ceil(rows / batch size)"
+    )
+
+
+def _plain(schedule: Schedule, library: str, origin: Recommendation | None) -> Schedule:
+    """The same rates, said with as little as possible; refused if no rate means what it says."""
+    if origin is not None and origin.optimizer == "dog":
+        raise InvalidInputError(
+            f"study {origin.study!r} was searched with optimizer='dog', whose learning_rate_init "
+            f"is no learning rate in {library}: export to sklearn or json"
+        )
+    schedule = Schedule(**schedule.to_dict())  # in Python's own numbers
+    shrinks = math.exp(-schedule.decay_rate) < 1 if DECAYS[schedule.decay].feedback else True
+    if schedule.decay_rate == 0 or not shrinks:
+        schedule = replace(schedule, decay="constant", decay_rate=0.0)
+    if schedule.decay == "constant" and not schedule.warmup_epochs:
+        return replace(schedule, cycle_epochs=None, update="epoch")
+    return schedule
+
+
+def _unit(schedule: Schedule, steps_per_epoch: int | None) -> Literal["epoch", "step"]:
+    """Steps if the script's are known; else epochs, if the rate changes between them alone."""
+    if steps_per_epoch is not None:
+        return "step"
+    if schedule.warmup_epochs or schedule.update == "batch":
+        raise _need_steps("a warm-up or update='batch', with which the rate changes at every step")
+    return "epoch"
+
+
+def _plateau(template: str, schedule: Schedule) -> str:
+    if schedule.warmup_epochs:
+        raise InvalidInputError(
+            f"warmup_epochs must be 0 for decay={schedule.decay!r} to be exported, as schedulers "
+            f"that follow losses do not warm up, but got {schedule.warmup_epochs}"
+        )
+    return template.format(
+        k=schedule.decay_rate, patience=schedule.patience, floor=schedule.min_learning_rate
+    )

@@ -1,1 +1,0 @@
-"""What `lrtune.review.export` is made of: formulas, templates, and the source around them."""

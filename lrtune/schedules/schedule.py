@@ -1,0 +1,264 @@
+"""Learning-rate schedules: pure functions of time, and the table of rates that a trainer is handed.
+
+One idea holds for every decay type::
+
+    learning_rate(t) = learning_rate_init * shape(decay_rate, t)        t in epochs, fractional
+
+A trainer never sees a schedule: it gets the ``(steps, K)`` table of rates of K settings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from lrtune.exceptions import InvalidInputError
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.portable import Portable
+
+__all__ = ["DECAYS", "Schedule", "TABLE_ELEMENTS", "epoch_rates", "rate_table"]
+
+Array = npt.NDArray[Any]
+
+TABLE_ELEMENTS = 1 << 18
+"""Rates held at once by `epoch_rates`; bounds its memory for long epochs (2 MiB)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule(Portable):
+    """The learning rate as a pure function of time in epochs.
+
+    Parameters
+    ----------
+    learning_rate_init : float
+        α₀, the rate at t = 0. Positive.
+    decay : str, default="constant"
+        The decay type, a key of `DECAYS`.
+    decay_rate : float, default=0.0
+        k, how fast the rate decays, in 1/epoch for every decay type. Not negative.
+    step_size : float, default=5
+        Epochs between two drops of ``decay="step"``.
+    power : float, default=2
+        Exponent of ``decay="polynomial"``.
+    patience : int, default=2
+        Epochs without a better validation loss that ``decay="plateau"`` waits for.
+    warmup_epochs : float, default=0
+        The rate rises linearly from 0 to α₀ over so many epochs, step by step; then t starts.
+    cycle_epochs : float or None, default=None
+        The schedule, warm-up included, starts anew every so many epochs (warm restarts).
+    min_learning_rate : float, default=0
+        A floor under the rate.
+    update : {"epoch", "batch"}, default="epoch"
+        Hold the decay within an epoch (t = ⌊t⌋), or follow t at every step.
+
+    Raises
+    ------
+    InvalidInputError
+        If a value is out of its range.
+
+    Notes
+    -----
+    One-cycle is ``cosine`` with a warm-up; a triangular schedule is ``linear`` with a warm-up and
+    cycles; SGDR is ``cosine`` with cycles. The warm-up follows every step whatever `update` is:
+    held within an epoch, a warm-up of one epoch would train that whole epoch at rate 0.
+
+    References
+    ----------
+    Loshchilov and Hutter (2017), SGDR: stochastic gradient descent with warm restarts.
+    Smith (2017), Cyclical learning rates for training neural networks.
+
+    Examples
+    --------
+    >>> schedule = Schedule(learning_rate_init=0.2, decay="compound", decay_rate=0.01)
+    >>> schedule([0, 1, 2, 3, 4, 5]).round(5)
+    array([0.2    , 0.19802, 0.19414, 0.18848, 0.18123, 0.1726 ])
+    >>> schedule(2.7) == schedule(2)
+    True
+    """
+
+    learning_rate_init: float
+    decay: str = "constant"
+    decay_rate: float = 0.0
+    step_size: float = 5.0
+    power: float = 2.0
+    patience: int = 2
+    warmup_epochs: float = 0.0
+    cycle_epochs: float | None = None
+    min_learning_rate: float = 0.0
+    update: Literal["epoch", "batch"] = "epoch"
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.decay, str) and self.decay in DECAYS):
+            raise InvalidInputError(
+                f"decay must be one of {', '.join(DECAYS)}, but got {self.decay!r}"
+            )
+        if self.update not in ("epoch", "batch"):
+            raise InvalidInputError(f"update must be 'epoch' or 'batch', but got {self.update!r}")
+        for name in ("learning_rate_init", "step_size", "power"):
+            _require(name, getattr(self, name), positive=True)
+        for name in ("decay_rate", "patience", "warmup_epochs", "min_learning_rate"):
+            _require(name, getattr(self, name), positive=False)
+        if self.patience != int(self.patience):
+            raise InvalidInputError(f"patience must be a whole number, but got {self.patience}")
+        if self.min_learning_rate > self.learning_rate_init:
+            raise InvalidInputError(
+                f"min_learning_rate must be at most learning_rate_init "
+                f"({self.learning_rate_init}), but got {self.min_learning_rate}"
+            )
+        if self.cycle_epochs is not None:
+            self._require_cycle(self.cycle_epochs)
+
+    def _require_cycle(self, cycle_epochs: float) -> None:
+        _require("cycle_epochs", cycle_epochs, positive=True)
+        if cycle_epochs <= self.warmup_epochs:
+            raise InvalidInputError(
+                f"cycle_epochs must be longer than the warm-up ({self.warmup_epochs} epochs), "
+                f"but got {cycle_epochs}"
+            )
+        if DECAYS[self.decay].feedback:
+            raise InvalidInputError(
+                f"cycle_epochs must be left out with decay={self.decay!r}, which follows losses "
+                f"and not time, but got {cycle_epochs}"
+            )
+
+    def is_comparable(self, epoch: int) -> bool:
+        """Whether the loss after so many epochs says how good a schedule is, beside others'.
+
+        Not during a warm-up, nor in the first half of a cycle after a restart, when the rate is
+        high again and the loss with it.
+
+        Examples
+        --------
+        >>> schedule = Schedule(learning_rate_init=0.1, warmup_epochs=2, cycle_epochs=6)
+        >>> [epoch for epoch in range(1, 13) if schedule.is_comparable(epoch)]
+        [3, 4, 5, 6, 9, 10, 11, 12]
+        """
+        if self.cycle_epochs is None:
+            return epoch > self.warmup_epochs
+        cycles = math.ceil(epoch / self.cycle_epochs) - 1
+        within = epoch - cycles * self.cycle_epochs
+        settled = self.cycle_epochs / 2 if cycles else 0.0
+        return within > self.warmup_epochs and within >= settled
+
+    def __call__(self, t: npt.ArrayLike) -> Any:
+        """Rate at time `t`.
+
+        Parameters
+        ----------
+        t : float or array_like
+            Time in epochs since the start of training, not negative; may be past the end.
+
+        Returns
+        -------
+        float or ndarray of float64
+            The rate, of the shape of `t`.
+
+        Raises
+        ------
+        InvalidInputError
+            If `t` is negative or not finite, or if the decay type follows losses and so has no
+            value at `t` alone.
+        """
+        if DECAYS[self.decay].feedback:
+            raise InvalidInputError(
+                f"a schedule with decay={self.decay!r} follows the validation loss, so it has no "
+                "rate at t alone; train with it and read learning_rate_curve_"
+            )
+        time = np.asarray(t, dtype=np.float64)
+        if not np.all(np.isfinite(time) & (time >= 0)):
+            raise InvalidInputError(f"t must be at least 0 and finite, but got {time}")
+        rates = _rates([self], time.ravel())[:, 0].reshape(time.shape)
+        return rates if time.ndim else float(rates)
+
+
+def _require(name: str, value: float, *, positive: bool) -> None:
+    rule = "positive" if positive else "at least 0"
+    if not isinstance(value, Real):
+        raise InvalidInputError(f"{name} must be a number, but got {value!r}")
+    if not (math.isfinite(value) and (value > 0 if positive else value >= 0)):
+        raise InvalidInputError(f"{name} must be {rule} and finite, but got {value}")
+
+
+def _rates(schedules: Sequence[Schedule], t: Array) -> Array:
+    """Rates ``(len(t), K)`` of K schedules that differ in α₀, k and floor alone."""
+    first = schedules[0]
+    initial, k, floor = (
+        np.array([getattr(schedule, name) for schedule in schedules], dtype=np.float64)
+        for name in ("learning_rate_init", "decay_rate", "min_learning_rate")
+    )
+    held = t if first.update == "batch" else np.floor(t)
+    if first.cycle_epochs is not None:
+        t, held = np.fmod(t, first.cycle_epochs), np.fmod(held, first.cycle_epochs)
+    since_warmup = np.maximum(0, held - first.warmup_epochs)
+    decay = DECAYS[first.decay]
+    options = {name: getattr(first, name) for name in decay.options if not decay.feedback}
+    factor = decay(k, since_warmup[:, np.newaxis], **options)
+    if first.warmup_epochs > 0:
+        warm = t < first.warmup_epochs
+        factor[warm] = (t[warm] / first.warmup_epochs)[:, np.newaxis]
+    return np.asarray(np.maximum(initial * factor, floor))
+
+
+def rate_table(
+    schedules: Sequence[Schedule], epochs: int, steps_per_epoch: int, *, first_epoch: int = 0
+) -> Array:
+    """Rates of K settings at every step of `epochs` epochs.
+
+    Parameters
+    ----------
+    schedules : sequence of Schedule
+        One per setting.
+    epochs : int
+        Epochs to tabulate.
+    steps_per_epoch : int
+        Optimizer updates per epoch.
+    first_epoch : int, default=0
+        The epoch at which the table starts.
+
+    Returns
+    -------
+    ndarray of float64, shape (epochs * steps_per_epoch, K)
+        Row s holds the rates at t = `first_epoch` + s / `steps_per_epoch`. Decay types that
+        follow losses are given without their feedback factor (`Plateau`).
+
+    Examples
+    --------
+    >>> halving = Schedule(learning_rate_init=1.0, decay="inverse_time", decay_rate=1.0)
+    >>> fixed = Schedule(learning_rate_init=0.1)
+    >>> rate_table([halving, fixed], epochs=2, steps_per_epoch=2)
+    array([[1. , 0.1],
+           [1. , 0.1],
+           [0.5, 0.1],
+           [0.5, 0.1]])
+    """
+    start = first_epoch * steps_per_epoch
+    t = np.arange(start, start + epochs * steps_per_epoch) / steps_per_epoch
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for index, schedule in enumerate(schedules):
+        options = (getattr(schedule, name) for name in DECAYS[schedule.decay].options)
+        modifiers = (schedule.warmup_epochs, schedule.cycle_epochs, schedule.update)
+        groups.setdefault((schedule.decay, *options, *modifiers), []).append(index)
+    table = np.empty((len(t), len(schedules)))
+    for members in groups.values():
+        table[:, members] = _rates([schedules[index] for index in members], t)
+    return table
+
+
+def epoch_rates(
+    schedules: Sequence[Schedule], epochs: int, steps_per_epoch: int, *, first_epoch: int = 0
+) -> Iterator[Array]:
+    """Yield the ``(steps_per_epoch, K)`` rows of the rate table, epoch by epoch.
+
+    The table is made in pieces of bounded size, so that a million steps cost no memory.
+    """
+    piece = max(1, TABLE_ELEMENTS // (steps_per_epoch * len(schedules)))
+    for first in range(0, epochs, piece):
+        n_epochs = min(piece, epochs - first)
+        table = rate_table(schedules, n_epochs, steps_per_epoch, first_epoch=first_epoch + first)
+        yield from table.reshape(n_epochs, steps_per_epoch, len(schedules))

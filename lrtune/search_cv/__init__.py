@@ -1,0 +1,1 @@
+"""`LearningRateSearchCV`: the search as a scikit-learn meta-estimator."""

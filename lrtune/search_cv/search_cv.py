@@ -1,0 +1,396 @@
+"""`LearningRateSearchCV`: the search as a scikit-learn meta-estimator."""
+
+from __future__ import annotations
+
+import operator
+import os
+import time
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from functools import partial
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import optuna
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from sklearn import get_config
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone, is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils import assert_all_finite, check_random_state, get_tags, indexable
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight
+
+from lrtune.exceptions import InvalidInputError
+from lrtune.search_cv.cv_results import cv_results, metric_names
+from lrtune.search_cv.delegation import Refitted
+from lrtune.search_cv.splits import fresh_splits, replicates_of
+from lrtune.tuning.record.record import Record, recorded_seed
+from lrtune.tuning.record.storage import quiet_optuna
+from lrtune.tuning.search import search
+from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.network import require_network, split_pipeline
+from lrtune.tuning.trainers.scoring import (
+    LOSS,
+    Objective,
+    describe_scoring,
+    make_objective,
+    require_no_metadata,
+)
+
+__all__ = ["LearningRateSearchCV"]
+
+Array = npt.NDArray[Any]
+
+
+class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
+    """Search for the learning rate of an estimator by cross-validation.
+
+    Each setting of initial rate, decay type and decay rate is trained on every split of the
+    cross-validation, each with initial weights and shuffling of its own, and judged at the last
+    epoch. Settings train in lockstep; those that diverge are stopped at once.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier, MLPRegressor or a Pipeline that ends in one
+        What is tuned. Transformers are fitted on each split's training rows alone.
+    space : mapping or None, default=None
+        Parameter names to lists of choices, (low, high) tuples or Optuna distributions:
+        "learning_rate_init" and "decay_rate" to a range, which is searched on a logarithmic
+        scale, "decay" to a list, and if wanted further parameters of the network such as
+        "optimizer", "alpha" or "batch_size". What is left out of the first three has its default
+        range.
+    n_trials : int, default=64
+        Settings to try; in a study that is gone on with, those it has count.
+    cv : int, splitter, iterable or None, default=3
+        As in `GridSearchCV`; None is 5 folds.
+    scoring : str, callable, list, tuple, dict or None, default=None
+        What is maximised, as in `GridSearchCV`. None is minus the validation loss (log loss or
+        squared error), which tells settings apart more finely than accuracy.
+    storage : str, path or None, default=None
+        A journal file or an Optuna storage URL to keep the finished trials in.
+    study_name : str or None, default=None
+        A study of this name in `storage` is gone on with, if it searched the same (data, splits,
+        space, seed, …); without a `random_state` it lends its own seed. None starts a new study.
+    refit : bool, str or callable, default=True
+        Fit the best setting on all rows; with several metrics, the name of the one that counts,
+        or a function of `cv_results_` that returns the best row's index.
+    n_jobs : int or None, default=None
+        Processes that train. The result does not depend on it.
+    random_state : int, RandomState or None, default=None
+        Seed of the sampler and of every split's initial weights and shuffling; and of the refit,
+        if the estimator has no seed of its own.
+    timeout : float or None, default=None
+        Seconds after which no further block of settings is begun.
+    confirm : bool, default=True
+        Train the best settings again before one is recommended, with fresh initial weights and
+        shuffling, and on fresh splits if `cv` draws them at random, such as
+        ``KFold(shuffle=True)``; else on the same splits again.
+    sampler, pruner : optuna sampler and pruner or None, default=None
+        Your own, in place of TPE and of no competitive pruning. With a sampler of your own,
+        `random_state` does not seed it.
+
+    Attributes
+    ----------
+    best_params_ : dict
+        Of the best setting; in a pipeline with the step's name before each.
+    best_score_ : float
+        Its mean score over the splits.
+    best_index_ : int
+        Its row in `cv_results_`; once confirmed, not always the row with the best score there.
+    best_estimator_ : estimator
+        Fitted on all rows, for as many epochs as were searched; with `refit`. (With
+        ``decay="plateau"`` a share of the rows, `validation_fraction`, is held out to be watched.)
+    cv_results_ : dict of arrays
+        A row per trial, whatever came of it: "status" is "complete", "diverged", "pruned" or
+        "failed" (trained, but the metric gave NaN), and scores of the latter three are NaN, never
+        an average of the splits that went well.
+    study_ : optuna.Study
+        The trials, in memory, whether they are also kept in a storage or not.
+    result_ : SearchResult
+    scorer_ : callable or dict of callables
+    n_splits_ : int
+    refit_time_ : float
+        Seconds.
+    multimetric_ : bool
+    classes_, n_features_in_, feature_names_in_
+        Of `best_estimator_`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from lrtune import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = make_pipeline(StandardScaler(), MLPClassifier())
+    >>> search = LearningRateSearchCV(model, n_trials=16, random_state=0).fit(X, y)
+    >>> sorted(search.best_params_)
+    ['mlpclassifier__decay', 'mlpclassifier__decay_rate', 'mlpclassifier__learning_rate_init']
+    >>> search.score(X, y) > 0.9
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "estimator": [HasMethods(["fit"])],
+        "space": [Mapping, None],
+        "n_trials": [Interval(Integral, 1, None, closed="left")],
+        "cv": ["cv_object"],
+        "scoring": [str, callable, list, tuple, dict, None],
+        "storage": [str, os.PathLike, None],
+        "study_name": [str, None],
+        "refit": ["boolean", str, callable],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "timeout": [Interval(Real, 0, None, closed="neither"), None],
+        "confirm": ["boolean"],
+        "sampler": [BaseSampler, None],
+        "pruner": [BasePruner, None],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        space: Mapping[str, Any] | None = None,
+        n_trials: int = 64,
+        cv: Any = 3,
+        scoring: Any = None,
+        storage: str | os.PathLike[str] | None = None,
+        study_name: str | None = None,
+        refit: bool | str | Callable[[dict[str, Any]], int] = True,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        timeout: float | None = None,
+        confirm: bool = True,
+        sampler: BaseSampler | None = None,
+        pruner: BasePruner | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.space = space
+        self.n_trials = n_trials
+        self.cv = cv
+        self.scoring = scoring
+        self.storage = storage
+        self.study_name = study_name
+        self.refit = refit
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.timeout = timeout
+        self.confirm = confirm
+        self.sampler = sampler
+        self.pruner = pruner
+
+    # --- fit ----------------------------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=False)  # type: ignore[untyped-decorator]
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Search, and refit the best setting.
+
+        Parameters
+        ----------
+        X : array_like or DataFrame of shape (n, n_features)
+        y : array_like of shape (n,) or (n, n_outputs)
+        **params
+            Passed on: ``groups`` to the splitter, ``sample_weight`` to the network (in a
+            pipeline ``stepname__sample_weight``); with metadata routing, as requested.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InvalidInputError
+            If the estimator, the space or an option does not fit; nothing is recorded then.
+        NothingCompletedError
+            If no setting trained to the end.
+        """
+        network = self._network()
+        X, y = indexable(X, y)
+        if y is None:
+            raise ValueError(
+                "requires y to be passed, but the target y is None: a search needs a target"
+            )
+        assert_all_finite(np.asarray(y), input_name="y")
+        if is_classifier(network):
+            check_classification_targets(y)
+        cv = check_cv(self.cv, y, classifier=is_classifier(network))
+        splitter_params, fit_params = self._route(params, cv)
+        seed = self._seed()
+        replicates = tuple(replicates_of(cv.split(X, y, **splitter_params), seed))
+        if not replicates:
+            raise InvalidInputError(
+                "cv must give at least one split, but gave none: a generator can be used only "
+                "once, give a list or a splitter"
+            )
+        fresh = replicates_of(
+            fresh_splits(cv, X, y, splitter_params, seed), seed, first=len(replicates)
+        )
+        space = Space.of(self.space, network.max_iter)
+        objective, scorer = make_objective(self.estimator, self.scoring, self.refit)
+        if objective is not None:
+            require_no_metadata(scorer, params)
+        searched = search(
+            self.estimator,
+            X,
+            y,
+            replicates=replicates,
+            space=space,
+            n_trials=self.n_trials,
+            seed=seed,
+            timeout=self.timeout,
+            sample_weight=self._network_weight(X, fit_params),
+            objective=objective,
+            fresh=fresh if self.confirm else None,
+            sampler=self.sampler,
+            pruner=self.pruner,
+            n_jobs=self.n_jobs,
+            open_record=self._record_opener(),
+            description={"scoring": describe_scoring(self.scoring)},
+        )
+        self.n_splits_ = len(replicates)
+        self.scorer_ = scorer
+        self.multimetric_ = len(metric_names(searched.trials)) > 1
+        self.result_ = searched.result
+        self.study_ = _study(searched.trials, searched.result.study)
+        prefix = "" if network is self.estimator else f"{self.estimator.steps[-1][0]}__"
+        self.cv_results_ = cv_results(
+            searched.trials, searched.space, n_splits=self.n_splits_, prefix=prefix
+        )
+        self._choose(searched.trials, objective)
+        if self.refit:
+            self._refit(X, y, fit_params, seed)
+        return self
+
+    def _network(self) -> Any:
+        """The network to tune, checked."""
+        network = require_network(self.estimator)
+        if network.early_stopping or network.tol is not None:
+            raise InvalidInputError(
+                "estimator must train for max_iter epochs, as schedules are judged at their last "
+                f"one, but got early_stopping={network.early_stopping}, tol={network.tol}: set "
+                "them to False and None"
+            )
+        return network
+
+    def _seed(self) -> int:
+        """The seed given, that of the study gone on with, or a fresh one."""
+        if self.random_state is None and self.storage is not None and self.study_name is not None:
+            known = recorded_seed(os.fspath(self.storage), self.study_name)
+            if known is not None:
+                return known
+        if isinstance(self.random_state, Integral):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _record_opener(self) -> Callable[[Mapping[str, Any]], Record] | None:
+        if self.storage is None:
+            if self.study_name is not None:
+                raise InvalidInputError(
+                    f"study_name needs a storage to keep the study in, but got "
+                    f"study_name={self.study_name!r} and storage=None"
+                )
+            return None
+        if self.study_name is None:
+            return partial(Record.create, os.fspath(self.storage), "lrtune")
+        return partial(Record.open, os.fspath(self.storage), self.study_name)
+
+    def _choose(self, trials: Any, objective: Objective | None) -> None:
+        if callable(self.refit):
+            self.best_index_ = operator.index(self.refit(self.cv_results_))
+            if not 0 <= self.best_index_ < len(trials):
+                raise IndexError("best_index_ index out of range")
+        else:
+            self.best_index_ = self.result_.best_trial
+        metric = LOSS if objective is None else objective.metric
+        self.best_params_ = self.cv_results_["params"][self.best_index_]
+        self.best_score_ = float(self.cv_results_[f"mean_test_{metric}"][self.best_index_])
+
+    def _refit(self, X: Any, y: Any, fit_params: dict[str, Any], seed: int) -> None:
+        best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
+        _, network = split_pipeline(best)
+        if network.random_state is None:
+            network.set_params(random_state=seed)
+        started = time.perf_counter()
+        best.fit(X, y, **fit_params)
+        self.refit_time_ = time.perf_counter() - started
+        self.best_estimator_ = best
+
+    # --- metadata -----------------------------------------------------------------------------
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Where metadata goes: to the estimator's fit and to the splitter."""
+        return self._router(check_cv(self.cv, classifier=is_classifier(self.estimator)))
+
+    def _router(self, cv: Any) -> MetadataRouter:
+        router = MetadataRouter(owner=type(self).__name__)
+        router.add(
+            estimator=self.estimator,
+            method_mapping=MethodMapping().add(caller="fit", callee="fit"),
+        )
+        router.add(
+            splitter=cv,
+            method_mapping=MethodMapping().add(caller="fit", callee="split"),
+        )
+        return router
+
+    def _route(self, params: dict[str, Any], cv: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Parameters of the splitter's split and of the estimator's fit."""
+        if get_config()["enable_metadata_routing"]:
+            routed = process_routing(self._router(cv), "fit", **params)
+            return dict(routed.splitter.split), dict(routed.estimator.fit)
+        rest = dict(params)
+        groups = rest.pop("groups", None)
+        return {"groups": groups}, rest
+
+    def _network_weight(self, X: Any, fit_params: dict[str, Any]) -> Array | None:
+        """The sample weights that the estimator's fit would hand to its network."""
+        name = "sample_weight"
+        if isinstance(self.estimator, Pipeline):
+            steps = [step for step, _ in self.estimator.steps]
+            if get_config()["enable_metadata_routing"]:
+                routed = process_routing(self.estimator, "fit", **fit_params)
+                fit_params = {
+                    f"{step}__{key}": value
+                    for step in steps
+                    for values in routed[step].values()
+                    for key, value in values.items()
+                }
+            name = f"{steps[-1]}__sample_weight"
+        unknown = sorted(set(fit_params) - {name})
+        if unknown:
+            raise InvalidInputError(
+                f"fit takes groups and {name}, which goes to the network, but got "
+                f"{', '.join(unknown)}: other metadata would not reach what is trained on the "
+                "splits"
+            )
+        weight = fit_params.get(name)
+        return None if weight is None else _check_sample_weight(weight, X)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        own = get_tags(self.estimator)
+        tags.estimator_type = own.estimator_type
+        tags.classifier_tags = deepcopy(own.classifier_tags)
+        tags.regressor_tags = deepcopy(own.regressor_tags)
+        tags.target_tags = deepcopy(own.target_tags)
+        tags.input_tags = deepcopy(own.input_tags)
+        return tags
+
+
+def _study(trials: Any, name: str | None) -> optuna.Study:
+    """The trials as a study in memory: pickled, it needs no file where it is loaded."""
+    with quiet_optuna():
+        study = optuna.create_study(direction="minimize", study_name=name)
+    study.add_trials(trials)
+    return study

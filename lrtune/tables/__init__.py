@@ -1,0 +1,1 @@
+"""From a file to X, y and the preprocessing that its columns need."""

@@ -1,0 +1,225 @@
+"""From a file, or standard input, to a table."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import sys
+import zlib
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pandas as pd
+
+from lrtune.exceptions import InvalidInputError
+from lrtune.tables.delimited import TextFormat, read_delimited, renamed
+
+__all__ = ["COMPRESSIONS", "FOREIGN", "Table", "read_table"]
+
+COMPRESSIONS: dict[bytes, Callable[[Any], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+"""How a compressed file begins, and what opens it."""
+
+FOREIGN = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"%PDF": "a PDF",
+    b"\x89PNG": "an image",
+    b"SQLite format 3": "a database",
+    b"<!DOCTYPE": "a web page",
+    b"<!doctype": "a web page",
+    b"<html": "a web page",
+    b"<?xml": "an XML file",
+    b'[{"': "JSON",
+    b'{"': "JSON",
+}
+"""How files begin that are mistaken for tables."""
+
+_HEAD = 1 << 18
+"""Bytes to find encoding and separator from."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """What was read.
+
+    Attributes
+    ----------
+    name : str
+        The file's name without its endings; "stdin" for standard input.
+    source : str
+        As messages name it.
+    frame : DataFrame
+        With unique text for column names.
+    notes : tuple of str
+        What was found rather than given, one sentence each.
+    """
+
+    name: str
+    source: str
+    frame: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+
+def read_table(
+    source: str,
+    *,
+    separator: str | None = None,
+    encoding: str | None = None,
+    texts: Collection[str] = (),
+) -> Table:
+    r"""Read a table with a header line: text with separators, compressed or not, or Parquet.
+
+    Parameters
+    ----------
+    source : str
+        The file's path, or ``-`` for standard input.
+    separator : str, optional
+        One character, or a name from `lrtune.tables.delimited.SEPARATORS`; found if left out.
+    encoding : str, optional
+        A name that Python knows; by default UTF-8, UTF-16 or UTF-32 if the file begins so, else
+        Windows-1252.
+    texts : collection of str, default=()
+        Columns to read as text, whatever they hold.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such file, or it is no table.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "sizes.csv")
+    >>> _ = Path(path).write_text("size;price\n1,5;2\n2,5;3\n")
+    >>> table = read_table(path)
+    >>> table.name, table.frame["size"].tolist()
+    ('sizes', [1.5, 2.5])
+    >>> table.notes[0]
+    'separator: semicolon (choose with --separator)'
+    """
+    given = TextFormat(separator, encoding, tuple(texts))
+    shown = "standard input" if source == "-" else source
+    try:
+        with _open(source) as stream:
+            head = stream.read(_HEAD)
+            stream.seek(0)
+            _require_table(head, shown)
+            read = _read_parquet if head.startswith(b"PAR1") else read_delimited
+            frame, notes = read(stream, head, given, shown)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise InvalidInputError(
+            f"DATA must be a readable table, but reading {shown!r} gave: {_one_line(error)}: "
+            "get it again, or export it as CSV"
+        ) from error
+    return Table(_name(source), _printable(shown), frame, tuple(notes))
+
+
+def _printable(text: str) -> str:
+    """The text with control characters written out."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _open(source: str) -> BinaryIO:
+    """The source's bytes, decompressed, from which one can go back to the start."""
+    origin: Path | BytesIO = Path(source)
+    if source == "-":
+        origin = BytesIO(sys.stdin.buffer.read())
+        start = origin.read(8)
+        origin.seek(0)
+    elif Path(source).is_file():
+        with Path(source).open("rb") as file:
+            start = file.read(8)
+    elif Path(source).is_fifo():  # as in: lrtune search <(command)
+        origin = BytesIO(Path(source).read_bytes())
+        start = origin.getvalue()[:8]
+    elif source and Path(source).is_dir():
+        raise InvalidInputError(f"DATA must be a file, but {source!r} is a folder: name one in it")
+    else:
+        raise InvalidInputError(
+            f"DATA must be a bundled data set or a file (CSV, TSV, Parquet), but {source!r} is "
+            "neither: check its spelling"
+        )
+    for magic, opener in COMPRESSIONS.items():
+        if start.startswith(magic):
+            opened: BinaryIO = opener(origin)
+            return opened
+    return origin.open("rb") if isinstance(origin, Path) else origin
+
+
+def _name(source: str) -> str:
+    if source == "-":
+        return "stdin"
+    name = Path(source).name
+    for ending in (".gz", ".bz2", ".xz"):
+        name = name.removesuffix(ending)
+    stem = Path(name).stem
+    return "".join(letter if letter.isprintable() else "_" for letter in stem).strip() or "table"
+
+
+def _require_table(head: bytes, source: str) -> None:
+    if not head.strip(b" \t\r\n\v\f\xef\xbb\xbf"):
+        raise InvalidInputError(
+            f"DATA must be a table with a header line, but {source!r} is empty: name another file"
+        )
+    for magic, what in FOREIGN.items():
+        if head.lstrip().startswith(magic):
+            raise InvalidInputError(
+                f"DATA must be a table as CSV, TSV or Parquet, but {source!r} is {what}: export "
+                "the table as CSV"
+            )
+
+
+def _read_parquet(
+    stream: BinaryIO, head: bytes, given: TextFormat, source: str
+) -> tuple[pd.DataFrame, list[str]]:
+    del head
+    if given.separator or given.encoding:
+        raise InvalidInputError(
+            f"a Parquet file has neither separator nor encoding, but {source!r} is one: leave out "
+            "--separator and --encoding"
+        )
+    try:
+        frame = pd.read_parquet(stream, engine="pyarrow")
+    except ImportError as error:
+        raise InvalidInputError(
+            f"reading Parquet takes pyarrow, to read {source!r}: pip install 'lrtune[parquet]'"
+        ) from error
+    except ValueError as error:  # pyarrow's own errors derive from it
+        raise OSError(_one_line(error)) from error
+    if isinstance(frame.index, pd.MultiIndex) or frame.index.name is not None:
+        frame = frame.reset_index()
+    names = [str(name) for name in frame.columns]
+    frame.columns = _unique(names)
+    for name, values in frame.items():
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            frame[name] = values.astype(object).infer_objects()
+    pairs = list(zip(names, frame.columns, strict=True))
+    return frame.reset_index(drop=True), renamed(pairs)
+
+
+def _unique(names: list[str]) -> pd.Index[Any]:
+    """The names, made unique as pandas does it with those of a CSV file."""
+    taken: list[str] = []
+    for name in names:
+        new, number = name, 0
+        while new in taken or (number and new in names):
+            number += 1
+            new = f"{name}.{number}"
+        taken.append(new)
+    return pd.Index(taken)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

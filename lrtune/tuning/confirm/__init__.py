@@ -1,0 +1,1 @@
+"""Confirmation: a race of the best settings on fresh replicates, and the winner's measurement."""

@@ -1,0 +1,167 @@
+"""What a person should know before trusting a recommendation, in words."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lrtune.tuning.confirm.measurement import SAFE_MARGIN
+from lrtune.tuning.confirm.result import Confirmation
+from lrtune.tuning.confirm.statistics import EQUIVALENT
+from lrtune.tuning.space import Setting, Space
+
+__all__ = [
+    "EDGE_SHARE",
+    "FEW_ROWS",
+    "NARROW",
+    "NOT_CONFIRMED",
+    "WIDEN",
+    "advise",
+]
+
+NOT_CONFIRMED = (
+    "the loss was measured on the replicates that chose the setting, so expect a higher one on "
+    "fresh seeds, the more so the smaller the table"
+)
+EDGE_SHARE = 0.05
+"""A setting in the outermost share of a range (on a logarithmic scale) lies at its edge."""
+WIDEN = 10.0
+"""How far beyond such an edge to look."""
+NARROW = 2.0
+"""A safe range whose ends are less than this factor apart is narrow."""
+FEW_ROWS = 30
+"""Validation rows of a replicate below which a loss says little."""
+
+
+def advise(confirmation: Confirmation, space: Space, n_validation: int) -> list[str]:
+    """Warnings about a confirmed recommendation, the gravest first.
+
+    Parameters
+    ----------
+    confirmation : Confirmation
+    space : Space
+        What was searched.
+    n_validation : int
+        Validation rows of a replicate.
+    """
+    best = confirmation.contenders[0].setting
+    return [
+        *_learned(confirmation),
+        *_measurable(confirmation, n_validation),
+        *(_better_beyond(confirmation, space) or _at_the_edge(best, space)),
+        *_narrow(confirmation),
+        *_tied(confirmation),
+    ]
+
+
+def _learned(confirmation: Confirmation) -> list[str]:
+    """Whether the network beats a prediction that ignores the columns."""
+    loss, naive = confirmation.recommended.loss, confirmation.naive_loss
+    if loss is None or loss < naive:
+        return []
+    return [
+        f"the network predicts no better ({loss:.3g}) than the mean or the class shares alone "
+        f"({naive:.3g}): more epochs, another network, or nothing to learn from these columns"
+    ]
+
+
+def _measurable(confirmation: Confirmation, n_validation: int) -> list[str]:
+    """Whether the differences mean anything on so few rows."""
+    said = []
+    if n_validation < FEW_ROWS:
+        said.append(
+            f"a replicate validates with {n_validation} rows only, so losses are rough: more rows "
+            "would say more than more trials"
+        )
+    gain = confirmation.gain
+    if confirmation.default.diverged:
+        said.append(
+            "the untuned default diverged on at least one of "
+            f"{confirmation.replicates} fresh replicates"
+        )
+    elif gain.loss is not None and gain.se is not None and gain.loss < -_reach(confirmation, 2):
+        said.append(
+            "on fresh replicates the untuned default does better, by "
+            f"{-gain.loss:.2g} ± {gain.se:.2g}: keep it, or search ranges around it"
+        )
+    elif gain.loss is not None and gain.se is not None and gain.loss < 2 * gain.se:
+        better = "better" if gain.loss >= 0 else "worse"
+        said.append(
+            f"on fresh replicates the recommended setting is not measurably better than the "
+            f"default: {abs(gain.loss):.2g} ± {gain.se:.2g} {better}"
+        )
+    return said
+
+
+def _better_beyond(confirmation: Confirmation, space: Space) -> list[str]:
+    """Whether the profile found clearly better rates outside the range searched."""
+    low, high = space.rates
+    rates, mean = np.array(confirmation.profile.rates), confirmation.profile.mean
+    outside = np.where((rates < low) | (rates > high), mean, np.inf)
+    best, known = float(outside.min()), confirmation.recommended.loss
+    if known is None or not best < known - SAFE_MARGIN * abs(known):
+        return []
+    rate = float(rates[outside.argmin()])
+    wider = (min(low, rate / WIDEN), max(high, rate * WIDEN))
+    return [
+        f"a learning_rate_init of {rate:.3g}, outside the range searched, does better "
+        f"({best:.3g}): look further, --alpha0 {wider[0]:.3g}:{wider[1]:.3g}"
+    ]
+
+
+def _reach(confirmation: Confirmation, n_errors: float) -> float:
+    """A difference to the default that counts: several standard errors, and not negligible."""
+    loss, error = confirmation.recommended.loss or 0.0, confirmation.gain.se or 0.0
+    return max(n_errors * error, EQUIVALENT * abs(loss))
+
+
+def _at_the_edge(best: Setting, space: Space) -> list[str]:
+    ranges = {"learning_rate_init": ("--alpha0", space.rates)}
+    if best.decay != "constant":
+        ranges["decay_rate"] = ("--decay-rate", space.decay_rate)
+    said = []
+    for name, (option, (low, high)) in ranges.items():
+        value = best.params[name]
+        place = math.log(value / low) / math.log(high / low) if low < high else 0.5
+        if place <= EDGE_SHARE and name == "learning_rate_init":  # a decay near 0 is none at all
+            side, wider = "low", (low / WIDEN, high)
+        elif place >= 1 - EDGE_SHARE:
+            side, wider = "high", (low, high * WIDEN)
+        else:
+            continue
+        said.append(
+            f"the best {name}, {value:.3g}, lies at the {side} end of the range searched, "
+            f"{low:.3g} to {high:.3g}: look further, {option} {wider[0]:.3g}:{wider[1]:.3g}"
+        )
+    return said
+
+
+def _narrow(confirmation: Confirmation) -> list[str]:
+    profile = confirmation.profile
+    safe = profile.safe_range
+    if safe is None:
+        return []
+    rate, above = profile.rates[len(profile.rates) // 2], profile.rates[len(profile.rates) // 2 + 1]
+    if profile.losses[profile.rates.index(above)][0] is None:
+        return [
+            f"there is no margin above the recommended learning_rate_init, {rate:.3g}: the next "
+            f"rate tested, {above:.3g}, diverged; a lower one, from {safe[0]:.3g} on, is safer"
+        ]
+    if safe[1] / safe[0] >= NARROW:
+        return []
+    return [
+        f"the safe range of learning_rate_init is narrow, {safe[0]:.3g} to {safe[1]:.3g}: tune "
+        "again after any change of the data or the network"
+    ]
+
+
+def _tied(confirmation: Confirmation) -> list[str]:
+    first, *others = confirmation.tied_decays
+    if not others:
+        return []
+    why = "the simplest" if first == "constant" else "with the lowest learning_rate_init"
+    return [
+        f"{', '.join(confirmation.tied_decays)} are statistically tied: {first}, {why}, is "
+        "recommended"
+    ]

@@ -1,0 +1,156 @@
+"""The frozen result of a confirmation: what fresh replicates said."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from lrtune.tuning.confirm.measurement import Profile
+from lrtune.tuning.space import Setting
+
+__all__ = ["Confirmation", "Contender", "Estimate"]
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A setting that met fresh replicates.
+
+    Attributes
+    ----------
+    trial : int
+        Its number in the study.
+    setting : Setting
+    search_loss : float
+        What the search saw (with a metric of the user's, minus that).
+    loss : float or None
+        Mean over the race's replicates that it met; None if it diverged on one.
+    replicates : int
+        How many it met.
+    status : {"recommended", "tied", "contending", "worse", "diverged"}
+        "tied" is within one standard error of the best; "contending" is not surely worse.
+    """
+
+    trial: int
+    setting: Setting
+    search_loss: float
+    loss: float | None
+    replicates: int
+    status: str
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean loss over replicates and its standard error.
+
+    `diverged` says whether it diverged on one of them: it was then stopped on all.
+    """
+
+    loss: float | None
+    se: float | None
+    diverged: bool = False
+
+    @classmethod
+    def of(cls, losses: Array) -> Self:
+        """From the losses of one setting, inf where it diverged."""
+        if not np.isfinite(losses).all():
+            return cls(None, None, diverged=True)
+        se = float(losses.std(ddof=1) / math.sqrt(len(losses))) if len(losses) > 1 else None
+        return cls(float(losses.mean()), se)
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """What fresh replicates said.
+
+    Attributes
+    ----------
+    contenders : tuple of Contender
+        The recommended one first.
+    recommended : Estimate
+        Its loss on replicates that had no part in choosing it.
+    default, baseline : Estimate or None
+        The untuned estimator's, and a learning-rate-free optimizer's, on the same replicates.
+    gain : Estimate
+        Loss of the default above that of the recommended setting, replicate by replicate.
+    score : float
+        Mean accuracy or R² there.
+    profile : Profile
+        The loss at rates around the recommended one.
+    naive_loss : float
+        Loss there of a prediction that ignores the input: the training rows' class shares, or
+        their mean target.
+    replicates : int
+        How many these replicates are.
+    tied_decays : tuple of str
+        Decay types with a setting tied with the best, the recommended one's first.
+    epochs : float
+        Epochs that confirmation trained.
+    share : float
+        These, as a share of the epochs that the search trained.
+    """
+
+    contenders: tuple[Contender, ...]
+    recommended: Estimate
+    default: Estimate
+    gain: Estimate
+    score: float
+    profile: Profile
+    naive_loss: float
+    replicates: int
+    tied_decays: tuple[str, ...]
+    epochs: float
+    share: float
+    baseline: Estimate | None = None
+
+    def summary(self) -> dict[str, Any]:
+        """JSON values of what a reader asks first."""
+        return {
+            "replicates": self.replicates,
+            "contenders": len(self.contenders),
+            "epochs": self.epochs,
+            "share": self.share,
+            "default_se": self.default.se,
+            "gain": self.gain.loss,
+            "gain_se": self.gain.se,
+            "baseline_loss": None if self.baseline is None else self.baseline.loss,
+            "naive_loss": self.naive_loss,
+            "sensitivity": self.profile.sensitivity,
+            "safe_range_is_bounded": list(self.profile.is_bounded),
+            "tied_decays": list(self.tied_decays),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values, all of them."""
+        values = asdict(self)
+        values["contenders"] = [
+            {**asdict(each), "setting": each.setting.params} for each in self.contenders
+        ]
+        values["profile"] = self.profile.to_dict()
+        values["tied_decays"] = list(self.tied_decays)
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """From what `to_dict` gave."""
+        estimates = {
+            name: None if values[name] is None else Estimate(**values[name])
+            for name in ("recommended", "default", "gain", "baseline")
+        }
+        contenders = tuple(
+            Contender(**{**each, "setting": Setting.of(each["setting"])})
+            for each in values["contenders"]
+        )
+        special = {
+            "contenders": contenders,
+            "profile": Profile.from_dict(values["profile"]),
+            "tied_decays": tuple(values["tied_decays"]),
+        }
+        known = {field.name: values[field.name] for field in fields(cls)}
+        return cls(**{**known, **estimates, **special})

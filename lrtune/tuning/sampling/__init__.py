@@ -1,0 +1,1 @@
+"""Sampling: which settings are tried next."""

@@ -1,0 +1,1 @@
+"""Trainers: what can train settings on replicates."""

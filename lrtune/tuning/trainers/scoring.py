@@ -1,0 +1,145 @@
+"""What a search maximises when it is not minus the loss: scikit-learn's scorers, one or several."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+from sklearn import get_config
+from sklearn.metrics import check_scoring
+from sklearn.utils.metadata_routing import get_routing_for_object
+
+from lrtune.exceptions import InvalidInputError
+from lrtune.tuning.trainers.lockstep import Scorers
+
+__all__ = [
+    "LOSS",
+    "Objective",
+    "describe_scoring",
+    "make_objective",
+    "require_no_metadata",
+    "stable_repr",
+]
+
+LOSS = "score"
+"""Name of the default metric in ``cv_results_``: minus the validation loss."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a trial's value is: minus the mean of a metric over the replicates.
+
+    Without one, a trial's value is its mean validation loss at the last epoch.
+
+    Attributes
+    ----------
+    scorers : callable
+        Called with a fitted estimator, X and y; returns scores by name, higher is better.
+    metric : str
+        The score that counts.
+    """
+
+    scorers: Scorers
+    metric: str
+
+
+def make_objective(estimator: Any, scoring: Any, refit: Any) -> tuple[Objective | None, Any]:
+    """What is optimised (None for the loss), and the scorer as scikit-learn's searches show it.
+
+    Parameters
+    ----------
+    estimator : estimator
+    scoring : str, callable, list, tuple, dict or None
+    refit : bool, str or callable
+        With several metrics, the name of the one that counts.
+
+    Raises
+    ------
+    InvalidInputError
+        If `refit` names none of several metrics.
+    """
+    if scoring is None:
+        return None, check_scoring(estimator)
+    if isinstance(scoring, str) or callable(scoring):
+        scorer = check_scoring(estimator, scoring)
+        metric = refit if isinstance(refit, str) and callable(scoring) else LOSS
+        return Objective(_Scoring(scorer, metric, refit), metric), scorer
+    scorers = {name: check_scoring(estimator, each) for name, each in _named(scoring).items()}
+    if not scorers:
+        raise InvalidInputError(f"scoring must name at least one metric, but got {scoring!r}")
+    metric = _require_metric(refit, scorers)
+    return Objective(_Scoring(scorers, metric, refit), metric), scorers
+
+
+class _Scoring:
+    """One scorer or several as a function that can be sent to another process."""
+
+    def __init__(self, scorers: Any, metric: str, refit: Any) -> None:
+        self.scorers = scorers
+        self.metric = metric
+        self.refit = refit
+
+    def __call__(self, fitted: Any, X: Any, y: Any) -> dict[str, float]:
+        if isinstance(self.scorers, dict):
+            return {name: float(scorer(fitted, X, y)) for name, scorer in self.scorers.items()}
+        told = self.scorers(fitted, X, y)
+        if not isinstance(told, Mapping):
+            return {self.metric: float(told)}
+        _require_metric(self.refit, told)
+        return {name: float(score) for name, score in told.items()}
+
+
+def _named(scoring: Any) -> dict[str, Any]:
+    """Several metrics by name."""
+    if isinstance(scoring, Mapping):
+        return dict(scoring)
+    if not all(isinstance(name, str) for name in scoring):
+        raise InvalidInputError(
+            f"a list of metrics must hold names, but got {scoring!r}: give functions by name, in "
+            "a dict"
+        )
+    return {name: name for name in scoring}
+
+
+def _require_metric(refit: Any, metrics: Iterable[str]) -> str:
+    if not (isinstance(refit, str) and refit in metrics):
+        raise InvalidInputError(
+            f"refit must name the metric that counts, one of {', '.join(metrics)}, when there are "
+            f"several, but got {refit!r}"
+        )
+    return refit
+
+
+def require_no_metadata(scorers: Any, params: dict[str, Any]) -> None:
+    """Refuse scorers that request any of the metadata passed to fit, which do not reach them."""
+    for scorer in scorers.values() if isinstance(scorers, dict) else [scorers]:
+        wanted = get_routing_for_object(scorer).consumes("score", params)
+        if get_config()["enable_metadata_routing"] and wanted:
+            raise InvalidInputError(
+                f"scorers get no metadata in this search, but {scorer!r} requests "
+                f"{', '.join(sorted(wanted))}: request none, or leave scoring out, as the "
+                "validation loss is weighted by sample_weight"
+            )
+
+
+def describe_scoring(scoring: Any) -> Any:
+    """Scoring as JSON values, the same in every process."""
+    if isinstance(scoring, Mapping):
+        return {name: describe_scoring(scorer) for name, scorer in scoring.items()}
+    if isinstance(scoring, list | tuple):
+        return [describe_scoring(scorer) for scorer in scoring]
+    if scoring is None or isinstance(scoring, str):
+        return scoring
+    code = getattr(scoring, "__code__", None)
+    if code is None:
+        return getattr(scoring, "__qualname__", None) or stable_repr(scoring)
+    body = joblib.hash((code.co_code, code.co_names, stable_repr(code.co_consts)))
+    return f"{scoring.__qualname__} {body}"  # two lambdas have one name
+
+
+def stable_repr(value: Any) -> str:
+    """A representation that is the same in every process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))

@@ -1,0 +1,140 @@
+"""Messy tables are read, understood, spoken of, searched, saved, reported and predicted for."""
+
+import csv
+import io
+import os
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+
+from lrtune.review.study import read_study
+from lrtune.tables.columns import Column, conform, text_columns
+from lrtune.tables.dataset import load_dataset
+from lrtune.tables.reading import read_table
+from tests.messy_tables import MESSY, Messy, make_table, write_table
+
+QUICK = ("--trials", "2", "--epochs", "1", "--no-confirm", "--replicates", "2", "--hidden", "4")
+needs_pyarrow = pytest.mark.skipif(find_spec("pyarrow") is None, reason="needs pyarrow")
+REPORTED = MESSY if "CI" in os.environ else ("strange_names", "everything")
+"""Drawing a report takes seconds."""
+NAMES = [pytest.param(name, marks=needs_pyarrow) if name == "parquet" else name for name in MESSY]
+
+
+def load(messy: Messy, folder: Path, **options: Any) -> Any:
+    given = dict(zip(messy.options[::2], messy.options[1::2], strict=True))
+    path = str(write_table(messy, folder))
+    return load_dataset(path, target=given.get("--target"), **options)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_messy_table_goes_all_the_way(
+    lrtune: Callable[..., Any], folder: Path, name: str
+) -> None:
+    messy = make_table(name)
+    path = write_table(messy, folder)
+    before = path.read_bytes()
+    report = ("--report", "report.html") if name in REPORTED else ()
+    wanted = ("--save", "model.skops", *report, "--json")
+    run = lrtune("search", path.name, *QUICK, *messy.options, *wanted)
+    predicted = lrtune("predict", "model.skops", path.name)
+
+    assert run.code == 0, run.err
+    assert run.json["task"] == messy.task
+    for line in messy.said:
+        assert line in run.err
+    assert predicted.code == 0, predicted.err
+    assert len(list(csv.reader(io.StringIO(predicted.out)))) == len(messy.frame) + 1
+    assert "Traceback" not in run.err + predicted.err
+    if not report:  # an old Matplotlib warns of its own dependencies
+        assert "warning" not in (run.err + predicted.err).lower()
+    assert path.read_bytes() == before
+    files = {path.name, "lrtune.journal", "model.skops", *report[1:]}
+    assert {file.name for file in folder.iterdir()} == files
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_columns_are_used_or_left_out_as_they_should(folder: Path, name: str) -> None:
+    messy = make_table(name)
+    dataset = load(messy, folder)
+    used = {column.name for column in dataset.columns if column.used}
+
+    assert used >= set(messy.used)
+    assert not used & set(messy.dropped)
+    assert all(column.done for column in dataset.columns if not column.used)
+    assert len(dataset.X) == len(dataset.y)
+    if isinstance(dataset.X, pd.DataFrame):
+        assert set(dataset.X.columns) == used
+    else:
+        assert dataset.X.flags.c_contiguous
+        assert np.isfinite(dataset.X).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_was_learned_on_some_rows_holds_for_all(folder: Path, name: str) -> None:
+    """Unseen categories and gaps give finite numbers, and a file read anew gives the same."""
+    dataset = load(make_table(name), folder)
+    columns = [Column.from_dict(column.to_dict()) for column in dataset.columns]
+    path = next(folder.iterdir())
+    frame = read_table(str(path), texts=text_columns(columns)).frame
+    few = slice(0, len(dataset.X), 3)
+    preprocessing = clone(dataset.preprocessing).fit(dataset.X[few])
+    numbers = preprocessing.transform(conform(frame, columns))
+
+    assert np.isfinite(numbers).all()
+    assert numbers.shape[0] == len(frame)
+    if len(frame) == len(dataset.X):
+        assert np.array_equal(numbers, preprocessing.transform(dataset.X))
+
+
+def test_a_search_of_a_messy_table_is_resumed(lrtune: Callable[..., Any], folder: Path) -> None:
+    path = write_table(make_table("everything"), folder)
+    found = lrtune("search", path.name, *QUICK, "--json").json
+    given = ("--separator", "semicolon", "--encoding", "cp1252", "--resume", "--json")
+    again = lrtune("search", path.name, *QUICK, *given)
+    other = lrtune("search", path.name, *QUICK, "--target", "iso", "--resume")
+
+    assert again.code == 0, again.err
+    assert again.json["best"] == found["best"]
+    assert other.code == 2
+
+
+def test_trials_do_not_depend_on_the_processes(lrtune: Callable[..., Any], folder: Path) -> None:
+    path = write_table(make_table("everything"), folder)
+    one, two = (
+        lrtune("search", path.name, *QUICK, "--trials", "3", "--jobs", jobs, "--json").json
+        for jobs in ("1", "2")
+    )
+
+    assert one["best"] == two["best"]
+    assert one["search_loss"] == two["search_loss"]
+
+
+def test_the_record_says_what_was_done(lrtune: Callable[..., Any], folder: Path) -> None:
+    path = write_table(make_table("missing_numbers"), folder)
+    study = lrtune("search", path.name, *QUICK, "--json").json["study"]
+    table = read_study(study, "lrtune.journal").environment["table"]
+
+    assert table["notes"] == list(load_dataset(path.name).notes)
+    assert [Column.from_dict(column).name for column in table["columns"]] == ["size", "age"]
+
+
+def test_a_seed_gives_one_table() -> None:
+    for name in MESSY:
+        assert make_table(name, 3).frame.equals(make_table(name, 3).frame)
+    assert not make_table("clean", 3).frame.equals(make_table("clean", 4).frame)
+
+
+def test_skrub_takes_texts_as_well(lrtune: Callable[..., Any], folder: Path) -> None:
+    pytest.importorskip("skrub")
+    path = write_table(make_table("everything"), folder)
+    run = lrtune("search", path.name, *QUICK, "--preprocessor", "skrub", "--json")
+
+    assert run.code == 0, run.err
+    assert "warning" not in run.err.lower()
+    assert "texts encoded by skrub: 'note'" in run.err

@@ -1,0 +1,159 @@
+"""From columns to numbers: fitted on training rows alone, taken apart into plain types."""
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from lrtune import MLPClassifier
+from lrtune.cli.options import PREPROCESSORS as NAMES
+from lrtune.tables.columns import Column
+from lrtune.tables.inspection import describe_columns
+from lrtune.tables.preprocessing import MAX_ONE_HOT, PREPROCESSORS, DateParts, make_preprocessing
+from lrtune.tuning.search import configuration
+from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.network import prepare
+from lrtune.tuning.trainers.replicates import Replicate
+
+N = 60
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "n": np.where(rng.random(N) < 0.2, np.nan, rng.normal(3, 2, N)),
+            "b": rng.choice(np.array([True, False, None], dtype=object), N),
+            "c": rng.choice(np.array(["u", "v", "w", None], dtype=object), N),
+            "d": pd.date_range("2021-03-01", periods=N, freq="25h").strftime("%d.%m.%Y %H:%M"),
+            "t": [f"a note of {place} words" for place in range(N)],
+        }
+    )
+    frame.loc[50, "c"] = "seen once"
+    frame.loc[4, "d"] = None
+    return frame
+
+
+def test_the_names_are_those_of_the_command_line() -> None:
+    assert set(PREPROCESSORS) == set(NAMES)
+
+
+def test_numbers_without_gaps_are_only_standardised() -> None:
+    for name in PREPROCESSORS:
+        assert type(make_preprocessing([Column("a", "number")], name)) is StandardScaler
+
+
+@pytest.mark.parametrize("name", PREPROCESSORS)
+def test_what_is_learned_is_learned_on_training_rows_alone(frame: pd.DataFrame, name: str) -> None:
+    if name == "skrub":
+        pytest.importorskip("skrub")
+    columns, X = describe_columns(frame, encodes_texts=name == "skrub")
+    other = X.copy()
+    other.loc[40:, "n"] *= 100
+    train, validation = np.arange(40), np.arange(40, N)
+    model = make_pipeline(make_preprocessing(columns, name), MLPClassifier((4,), max_iter=1))
+    y = np.arange(N) % 2
+    first, second = (
+        prepare(model, table, y, Replicate(train, validation, 0)) for table in (X, other)
+    )
+
+    assert np.array_equal(first.rows.X, second.rows.X)
+    assert np.isfinite(first.rows.X).all()
+    assert np.isfinite(first.validation.X).all()
+
+
+@pytest.mark.parametrize("name", PREPROCESSORS)
+def test_it_can_be_cloned_and_pickled(frame: pd.DataFrame, name: str) -> None:
+    if name == "skrub":
+        pytest.importorskip("skrub")
+    columns, X = describe_columns(frame, encodes_texts=name == "skrub")
+    made = make_preprocessing(columns, name)
+    fitted = clone(made).fit(X)
+    again = pickle.loads(pickle.dumps(fitted))  # noqa: S301
+
+    assert np.array_equal(fitted.transform(X), again.transform(X))
+    assert np.array_equal(fitted.transform(X), clone(made).fit_transform(X))
+
+
+def test_gaps_are_filled_in_marked_and_standardised(frame: pd.DataFrame) -> None:
+    columns, X = describe_columns(frame[["n"]])
+    numbers = make_preprocessing(columns).fit_transform(X)
+
+    assert numbers.shape == (N, 2)
+    assert numbers.mean(axis=0) == pytest.approx([0, 0], abs=1e-12)
+    assert numbers.std(axis=0) == pytest.approx([1, 1])
+    assert len(np.unique(numbers[frame["n"].isna(), 0])) == 1
+
+
+def test_a_column_that_is_empty_in_training_gives_finite_numbers() -> None:
+    frame = pd.DataFrame({"a": [1.0, 2.0] + [np.nan] * 10, "b": np.arange(12) / 7})
+    columns, X = describe_columns(frame)
+    fitted = make_preprocessing(columns).fit(X.iloc[2:])
+
+    assert np.isfinite(fitted.transform(X)).all()
+
+
+def test_one_hot_columns_are_few() -> None:
+    frame = pd.DataFrame({"c": [f"c{place % 90}" for place in range(400)]})
+    columns, X = describe_columns(frame)
+
+    assert make_preprocessing(columns).fit_transform(X).shape == (400, MAX_ONE_HOT)
+
+
+def test_dates_are_taken_apart_into_what_varies() -> None:
+    days = pd.DataFrame({"d": pd.to_datetime(["2024-01-01", "2024-01-15", None, "2024-01-08"])})
+    parts = DateParts().fit(days)
+
+    assert parts.get_feature_names_out().tolist() == ["d_day_number", "d_day"]
+    assert parts.transform(days)[:2].tolist() == [[8766, 1], [8780, 15]]
+    assert np.isnan(parts.transform(days)[2]).all()
+    assert parts.transform(days.astype(str)).tolist()[0] == [8766, 1]
+
+
+def hashed(frame: Any) -> str:
+    columns, X = describe_columns(frame)
+    model = make_pipeline(make_preprocessing(columns), MLPClassifier())
+    y = np.array(["u", "v"] * (N // 2), dtype=object)
+    space = Space.default(5, learning_rate_init=(0.1, 1.0))
+    facts = configuration(model, X, y, (), space, 0, None, {})
+    return f"{facts['data']} {joblib.hash(sorted(facts['estimator']))}"
+
+
+def test_the_fingerprint_is_that_of_every_process_and_release() -> None:
+    """pandas 2 and 3 keep dates and texts differently; the record must not notice."""
+    code = "from tests.tables.test_preprocessing import *; print(hashed(fixed()))"
+    told = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    ).stdout
+
+    assert told.strip() == hashed(fixed())
+    assert told.split()[0] == FINGERPRINT
+
+
+FINGERPRINT = "9aebf6587630584d843c814abeafb94a"
+
+
+def fixed() -> pd.DataFrame:
+    """A table whose values depend on no release."""
+    return pd.DataFrame(
+        {
+            "n": [None, 1.5, 2.25] * (N // 3),
+            "c": ["u", None, "vö"] * (N // 3),
+            "d": pd.date_range("2021-03-01", periods=N, freq="25h"),
+            "b": [True, None, False] * (N // 3),
+        }
+    )

@@ -1,0 +1,229 @@
+"""From files to tables: formats, separators, encodings, names."""
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lrtune.exceptions import InvalidInputError
+from lrtune.tables.delimited import SEPARATORS
+from lrtune.tables.reading import read_table
+
+PLAIN = pd.DataFrame({"size": [1.5, 2.0, -3.25], "city": ["Bern", "Zürich", "São Paulo"]})
+
+
+def text(separator: str = ",") -> str:
+    return PLAIN.to_csv(index=False, sep=separator)
+
+
+def write(content: bytes | str, name: str = "t.csv") -> str:
+    Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return name
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_separators_are_found(folder: Path, separator: str) -> None:
+    table = read_table(write(text(separator)))
+
+    pd.testing.assert_frame_equal(table.frame, PLAIN)
+    assert bool(table.notes) == (separator != ",")
+
+
+def test_columns_of_a_fixed_width_are_found(folder: Path) -> None:
+    table = read_table(write("size   age\n 1.5    2\n10.25  30\n"))
+
+    assert table.frame.to_dict("list") == {"size": [1.5, 10.25], "age": [2, 30]}
+    assert table.notes == ("separator: space (choose with --separator)",)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["full name,age", "a b c,d e f", '"last; first",age', "x|y,z", "tab\there,b"],
+)
+def test_other_separators_inside_names_mislead_nobody(folder: Path, header: str) -> None:
+    table = read_table(write(header + "\n" + "1,2\n3,4\n" * 9))
+
+    assert table.frame.shape == (18, 2)
+
+
+@pytest.mark.parametrize("name", [*SEPARATORS, ";", "\\t", " ", "~"])
+def test_separators_are_given_by_name_or_character(folder: Path, name: str) -> None:
+    used = {"\\t": "\t", "space": " "}.get(name, SEPARATORS.get(name, name))
+    table = read_table(write(f"a{used}b\n1{used}2\n"), separator=name)
+
+    assert table.frame.to_dict("list") == {"a": [1], "b": [2]}
+    assert table.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [
+        ("utf-8", ()),
+        ("utf-8-sig", ()),
+        ("utf-16", ("encoding: utf-16 (choose with --encoding)",)),
+        ("utf-32", ("encoding: utf-32 (choose with --encoding)",)),
+        ("cp1252", ("encoding: cp1252 (choose with --encoding)",)),
+    ],
+)
+def test_encodings_are_found(folder: Path, encoding: str, said: tuple[str, ...]) -> None:
+    table = read_table(write(text().encode(encoding)))
+
+    pd.testing.assert_frame_equal(table.frame, PLAIN)
+    assert table.notes == said
+
+
+def test_a_letter_beyond_the_first_bytes_decides_the_encoding(folder: Path) -> None:
+    rows = "a,b\n" + "1,x\n" * 100_000
+    table = read_table(write(rows.encode() + "2,ü\n".encode("latin-1")))
+
+    assert table.frame["b"].iloc[-1] == "ü"
+    assert table.notes == ("encoding: cp1252 (choose with --encoding)",)
+
+
+def test_an_encoding_is_given(folder: Path) -> None:
+    table = read_table(write("город,б\nКазань,1\n".encode("cp1251")), encoding="cp1251")
+
+    assert table.frame.to_dict("list") == {"город": ["Казань"], "б": [1]}
+    assert table.notes == ()
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_compression_is_told_by_the_content(
+    folder: Path, compress: Callable[[bytes], bytes]
+) -> None:
+    table = read_table(write(compress(text().encode()), "of no such ending.csv"))
+
+    pd.testing.assert_frame_equal(table.frame, PLAIN)
+
+
+@pytest.mark.parametrize("make", [str.encode, lambda content: gzip.compress(content.encode())])
+def test_standard_input(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[str], bytes]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(make(text()))))
+    table = read_table("-")
+
+    pd.testing.assert_frame_equal(table.frame, PLAIN)
+    assert (table.name, table.source) == ("stdin", "standard input")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_a_pipe_with_a_name(folder: Path) -> None:
+    os.mkfifo("pipe")
+    writer = threading.Thread(target=lambda: Path("pipe").write_text(text(), encoding="utf-8"))
+    writer.start()
+    table = read_table("pipe")
+    writer.join()
+
+    pd.testing.assert_frame_equal(table.frame, PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("a.csv", "a"),
+        ("a.b.tsv.gz", "a.b"),
+        ("noending", "noending"),
+        ("mit leer & 表.csv", "mit leer & 表"),
+        ("two\nlines\x1b.csv", "two_lines_"),
+        (".csv", ".csv"),
+    ],
+)
+def test_the_name_is_that_of_the_file(folder: Path, file: str, name: str) -> None:
+    table = read_table(write(text(), file))
+
+    assert table.name == name
+    assert table.source.isprintable()
+
+
+@pytest.mark.parametrize("line", ["sep=;\r\n", '"sep=;"\n', "sep=;;;\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_first_line_for_spreadsheets_tells_the_separator(
+    folder: Path, line: str, encoding: str
+) -> None:
+    table = read_table(write(f"{line}a;b,c;d\n1;2;x\n3;4;y\n".encode(encoding)))
+
+    assert table.frame.to_dict("list") == {"a": [1, 3], "b,c": [2, 4], "d": ["x", "y"]}
+    assert "separator: semicolon (choose with --separator)" in table.notes
+
+
+@pytest.mark.parametrize("separator", [" | ", " ; ", " , "])
+def test_spaces_around_a_separator_are_none(folder: Path, separator: str) -> None:
+    lines = [["a", "b", "c"], ["1", "2", "x"], ["3", "4", "y"]]
+    table = read_table(write("".join(separator.join(line) + "\n" for line in lines)))
+
+    assert table.frame.to_dict("list") == {"a": [1, 3], "b": [2, 4], "c": ["x", "y"]}
+
+
+def test_decimal_commas_are_read(folder: Path) -> None:
+    content = "a;b;c;d\n1,5;2;x,y;1,5\n-2,25e-3;3,5;z;NA\n" + "0,5;1;u,v;2,5\n" * 9
+    table = read_table(write(content))
+
+    assert table.frame["a"].astype(float).tolist()[:2] == [1.5, -0.00225]
+    assert table.frame["b"].astype(float).tolist()[:2] == [2, 3.5]
+    assert table.frame["c"][0] == "x,y"
+    assert table.frame["d"].tolist()[:2] == ["1.5", "NA"]
+    assert "commas taken for decimal points: 'a', 'b', 'd'" in table.notes
+
+
+def test_separators_at_line_ends_make_no_column(folder: Path) -> None:
+    table = read_table(write("a,b,\n1,2,\n3,4,\n"))
+
+    assert list(table.frame.columns) == ["a", "b"]
+    assert table.notes == ("columns without a name or a value: 1 left out",)
+
+
+def test_spaces_around_names_and_values_do_not_count(folder: Path) -> None:
+    table = read_table(write("a, b , c\n1, 2, x\n3, 4, y\n"))
+
+    assert table.frame.to_dict("list") == {"a": [1, 3], "b": [2, 4], "c": ["x", "y"]}
+
+
+def test_numbers_in_the_header_are_doubted(folder: Path) -> None:
+    table = read_table(write("country,2019,inf\nCH,1,2\n"))
+
+    assert list(table.frame.columns) == ["country", "2019", "inf"]
+    assert "though it holds numbers such as '2019'" in table.notes[0]
+
+
+def test_names_that_are_not_unique_are_renamed_and_said(folder: Path) -> None:
+    table = read_table(write("a,a,a.1,b,a\n1,2,3,4,5\n"))
+
+    assert len(set(table.frame.columns)) == 5
+    assert "columns of the same name: 'a' renamed to" in table.notes[0]
+
+
+def test_columns_are_kept_as_text_if_wished(folder: Path) -> None:
+    table = read_table(write("zip,flag\n01,true\n,false\n"), texts=("zip", "flag", "none"))
+
+    assert table.frame["zip"][0] == "01"
+    assert table.frame["zip"].isna().tolist() == [False, True]
+    assert table.frame["flag"].tolist() == ["true", "false"]
+
+
+def test_parquet(folder: Path) -> None:
+    pytest.importorskip("pyarrow")
+    frame = PLAIN.assign(kind=pd.Categorical([1, 2, None]))
+    frame.index = pd.Index([7, 8, 9], name="key")
+    frame.to_parquet("t.parquet")
+    table = read_table("t.parquet")
+
+    assert list(table.frame.columns) == ["key", "size", "city", "kind"]
+    assert table.frame["kind"].dropna().tolist() == [1, 2]
+    assert table.frame.index.tolist() == [0, 1, 2]
+
+
+def test_parquet_without_pyarrow_names_the_cure(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(InvalidInputError, match=r"pip install 'lrtune\[parquet\]'"):
+        read_table(write(b"PAR1 and so on", "t.parquet"))

@@ -1,0 +1,164 @@
+"""A journal file that loses nothing: torn lines, full disks, stale locks, several writers."""
+
+import multiprocessing
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from lrtune.exceptions import RecordLostError, RecordWarning
+from lrtune.tuning.record.journal import LOCK_SECONDS, BlockJournal
+from lrtune.tuning.record.record import Record
+from tests.full_disk import largest_file
+
+FACTS = {"dataset": "iris"}
+
+
+def trials(n: int, start: int = 0) -> list[FrozenTrial]:
+    return [
+        create_trial(state=TrialState.COMPLETE, value=float(i), user_attrs={"curve": [0.5] * 20})
+        for i in range(start, start + n)
+    ]
+
+
+def resumed() -> Record:
+    return Record.resume("record.journal", "study", FACTS)
+
+
+def test_a_journal_cut_at_every_byte_of_its_last_lines_keeps_what_was_whole(folder: Path) -> None:
+    record = Record.create("record.journal", "study", FACTS)
+    record.push(trials(5), known=[])
+    content = Path("record.journal").read_bytes()
+    whole = content.splitlines(keepends=True)
+    for cut in range(len(content) - len(whole[-1]) - len(whole[-2]), len(content)):
+        Path("record.journal").write_bytes(content[:cut])
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            found = resumed().pull()
+        n_lines = content[:cut].count(b"\n")
+
+        assert [trial.value for trial in found] == [float(i) for i in range(n_lines - 2)]
+        assert Path("record.journal").read_bytes() == b"".join(whole[:n_lines])
+        assert len(told) == (not content[:cut].endswith(b"\n"))
+
+
+def test_a_line_torn_by_another_process_is_cut_off_before_the_next_is_written(folder: Path) -> None:
+    record = Record.create("record.journal", "study", FACTS)
+    record.push(trials(2), known=[])
+    with Path("record.journal").open("ab") as file:
+        file.write(b'{"op_code":4,"wor')
+    with pytest.warns(RecordWarning, match="half-written line of 17 bytes"):
+        record.push(trials(2, start=2), known=record.pull())
+
+    assert [trial.value for trial in resumed().pull()] == [0.0, 1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("room", [0, 1, 700, 3000])
+def test_a_full_disk_loses_no_earlier_trial_and_leaves_no_torn_line(
+    folder: Path, room: int
+) -> None:
+    record = Record.create("record.journal", "study", FACTS)
+    record.push(trials(3), known=[])
+    before = Path("record.journal").read_bytes()
+    with (
+        largest_file(len(before) + room),
+        pytest.raises(RecordLostError, match=r"record.journal can no longer be used \(OSError: "),
+    ):
+        record.push(trials(16, start=3), known=record.pull())
+    after = Path("record.journal").read_bytes()
+
+    assert after.startswith(before)
+    assert after.endswith(b"\n")
+    assert len(resumed().pull()) in (3, 4)  # the first trial of a block may have had room
+    found = resumed()
+    found.push(trials(4, start=3), known=found.pull())
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["deleted", "replaced"])
+def test_a_record_that_is_deleted_or_replaced_is_not_made_anew(
+    folder: Path, replaced: bool
+) -> None:
+    record = Record.create("record.journal", "study", FACTS)
+    record.push(trials(3), known=[])
+    known = record.pull()
+    content = Path("record.journal").read_bytes()
+    Path("record.journal").unlink()
+    if replaced:
+        Path("record.journal").write_bytes(content)
+    what = "replaced by another file" if replaced else "deleted"
+    with pytest.raises(RecordLostError, match=what):
+        record.push(trials(2), known=known)
+
+    assert Path("record.journal").exists() is replaced
+    assert not replaced or Path("record.journal").read_bytes() == content
+
+
+def test_a_lock_left_by_a_killed_run_is_taken_away_and_said(folder: Path) -> None:
+    record = Record.create("record.journal", "study", FACTS)
+    Path("record.journal.lock").symlink_to("record.journal")
+    with pytest.warns(RecordWarning, match="lock on record.journal was taken away"):
+        record.push(trials(1), known=[])
+
+    assert len(resumed().pull()) == 1
+    assert not os.path.lexists("record.journal.lock")
+    assert LOCK_SECONDS < 10
+
+
+def _write(number: int, folder: str, n_blocks: int) -> None:
+    os.chdir(folder)
+    record = Record.resume("record.journal", "study", FACTS)
+    for _ in range(n_blocks):
+        record.push(trials(4), known=record.pull(), worker=number)
+
+
+def test_several_processes_write_into_one_study_at_once(folder: Path) -> None:
+    Record.create("record.journal", "study", FACTS)
+    context = multiprocessing.get_context("spawn")
+    processes = [
+        context.Process(target=_write, args=(number, str(folder), 10)) for number in (1, 2, 3)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    found = resumed().pull()
+    by_worker: dict[Any, int] = {}
+    for trial in found:
+        by_worker[trial.user_attrs["worker"]] = by_worker.get(trial.user_attrs["worker"], 0) + 1
+
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert by_worker == {1: 40, 2: 40, 3: 40}
+    assert [trial.number for trial in found] == list(range(120))
+
+
+def test_the_journal_is_found_wherever_the_program_goes(folder: Path) -> None:
+    record = Record.create("record.journal", "study", FACTS)
+    Path("elsewhere").mkdir()
+    os.chdir("elsewhere")
+    record.push(trials(2), known=[])
+    os.chdir("..")
+
+    assert len(resumed().pull()) == 2
+    assert not list(Path("elsewhere").iterdir())
+
+
+def test_a_journal_of_another_program_is_written_by_both(folder: Path) -> None:
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    record = Record.create("record.journal", "study", FACTS)
+    theirs = optuna.load_study(
+        study_name="study", storage=JournalStorage(JournalFileBackend("record.journal"))
+    )
+    record.push(trials(2), known=[])
+    theirs.set_user_attr("note", "seen")
+    known = record.pull()
+    record.push(trials(2), known=known)
+
+    assert len(theirs.trials) == 4
+    assert resumed().study.user_attrs["note"] == "seen"
+    assert BlockJournal("record.journal").read_logs(0) is not None
