@@ -20,6 +20,7 @@ from typing import Any
 
 import click
 
+from lrtune.cli.flags import with_flags
 from lrtune.cli.interruption import interruptible
 from lrtune.exceptions import (
     InvalidInputError,
@@ -132,7 +133,11 @@ def main(arguments: list[str] | None = None) -> Any:
         error.show()
         sys.exit(2)
     except (click.ClickException, InvalidInputError) as error:
-        message = _told(error) if isinstance(error, click.ClickException) else str(error)
+        message = (
+            _usage_message(error)
+            if isinstance(error, click.ClickException)
+            else with_flags(str(error))
+        )
         click.echo(f"lrtune: {masked(' '.join(message.split()))}", err=True)
         sys.exit(2)
     except MemoryError as error:
@@ -140,14 +145,14 @@ def main(arguments: list[str] | None = None) -> Any:
         click.echo(f"lrtune: {told}: take a smaller network, or fewer rows", err=True)
         sys.exit(1)
     except (LrtuneError, OSError) as error:
-        click.echo(f"lrtune: {masked(str(error))}", err=True)
+        click.echo(f"lrtune: {masked(with_flags(str(error)))}", err=True)
         sys.exit(1)
     except (KeyboardInterrupt, click.Abort) as error:
         click.echo("lrtune: interrupted", err=True)
         sys.exit(128 + getattr(error.__cause__ or error, "number", signal.SIGINT))
 
 
-def _told(error: click.ClickException) -> str:
+def _usage_message(error: click.ClickException) -> str:
     """What is wrong with the words given, and where help is if something is missing or too much."""
     message = error.format_message()
     missing = isinstance(error, click.MissingParameter) or "unexpected extra" in message
@@ -169,4 +174,4 @@ def _collect_less() -> None:
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     """Print a warning as one line on standard error, without the place in the code."""
-    click.echo(f"lrtune: warning: {message}", err=True)
+    click.echo(f"lrtune: warning: {with_flags(str(message))}", err=True)

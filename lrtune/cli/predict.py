@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lrtune.cli.completion import complete_data, complete_files
+from lrtune.cli.flags import with_flags
 from lrtune.cli.options import NewFile
 from lrtune.exceptions import InvalidInputError
 
@@ -70,7 +71,7 @@ def command(
     X, notes = _rows(data, estimator, facts, separator=separator, encoding=encoding)
     text = _predict(estimator, X, facts.target or NAMELESS, data, proba=proba).to_csv(index=False)
     for note in () if quiet else notes:
-        click.echo(note, err=True)
+        click.echo(with_flags(note), err=True)
     if output is None:
         click.echo(text, nl=False)
         return

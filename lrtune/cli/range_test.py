@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from lrtune.cli.config import config_option
+from lrtune.cli.flags import with_flags
 from lrtune.cli.options import (
     PositiveFloat,
     WholeNumber,
@@ -107,7 +108,7 @@ def command(
         preprocessor=preprocessor,
     )
     for note in dataset.notes:
-        click.echo(note, err=True)
+        click.echo(with_flags(note), err=True)
     network = MLPClassifier if dataset.task == "classification" else MLPRegressor
     model = network(hidden, optimizer=optimizer, batch_size=batch_size, dtype="float32")
     result = lr_range_test(

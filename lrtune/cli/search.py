@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from lrtune.cli.config import config_option
+from lrtune.cli.flags import with_flags
 from lrtune.cli.interruption import resumable
 from lrtune.cli.options import PRUNERS as PRUNER_NAMES
 from lrtune.cli.options import network_options, table_options
@@ -125,7 +126,7 @@ def command(
 def _say(line: str, *, quiet: bool) -> None:
     """Say what is not the result."""
     if not quiet:
-        click.echo(line, err=True)
+        click.echo(with_flags(line), err=True)
 
 
 def _draw(result: Any, path: Path) -> str:

@@ -7,6 +7,7 @@ import json
 import click
 
 from lrtune.cli.completion import complete_studies
+from lrtune.cli.flags import with_flags
 from lrtune.cli.options import storage_option
 
 __all__ = ["command"]
@@ -45,4 +46,4 @@ def command(study: str, storage: str, as_json: bool) -> None:
             preprocessing=Preprocessing.recorded(studied.configuration),
         )
     for warning in result.warnings:
-        click.echo(f"Note: {warning}.", err=True)
+        click.echo(f"Note: {with_flags(warning)}.", err=True)

@@ -1,0 +1,55 @@
+"""Parameters in messages as the command line calls them.
+
+Below the command line a message names a parameter in backticks, as Python has it: `` `task` `` or
+`` `task='regression'` ``. Here, and nowhere else, they become ``--task`` and ``--task regression``.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["FLAGS", "with_flags"]
+
+FLAGS = {
+    "confirm=False": "--no-confirm",
+    "data": "DATA",
+    "hidden_layer_sizes": "--hidden",
+    "learning_rate_init": "--alpha0",
+    "max_iter": "--epochs",
+    "model": "MODEL",
+    "n_jobs": "--jobs",
+    "n_replicates": "--replicates",
+    "n_steps": "--steps",
+    "n_trials": "--trials",
+    "random_state": "--seed",
+    "study_name": "--name",
+}
+"""Those that are called otherwise; all others keep their names, with dashes."""
+
+_PARAMETER = re.compile(r"`(?P<name>\w+)(?:=(?P<value>[^`]*))?`")
+
+
+def with_flags(message: str) -> str:
+    """Return a message with flags in place of the parameters in backticks.
+
+    Examples
+    --------
+    >>> with_flags("name another `target`, or give `learning_rate_init=(0.01, 1)`")
+    'name another --target, or give --alpha0 0.01:1'
+    >>> with_flags("leave out `confirm=False` and `resume=True`")
+    'leave out --no-confirm and --resume'
+    """
+    return _PARAMETER.sub(_flag, message)
+
+
+def _flag(found: re.Match[str]) -> str:
+    name, value = found["name"], found["value"]
+    whole = found[0].strip("`")
+    if whole in FLAGS:
+        return FLAGS[whole]
+    flag = FLAGS.get(name, f"--{name.replace('_', '-')}")
+    if value is None or value == "True":
+        return flag
+    if value.startswith("("):
+        return f"{flag} {':'.join(part.strip() for part in value.strip('()').split(','))}"
+    return f"{flag} {value.strip(chr(39))}"
