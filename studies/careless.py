@@ -32,7 +32,8 @@ from lrtune.exceptions import DivergenceWarning
 from lrtune.schedules.schedule import Schedule
 from lrtune.tables.dataset import BUNDLED, load_dataset
 from lrtune.tuning.range_test import lr_range_test
-from lrtune.tuning.space import DEFAULT_DECAYS, Setting
+from lrtune.tuning.setting import Setting
+from lrtune.tuning.space import DEFAULT_DECAYS
 
 Array = npt.NDArray[Any]
 
@@ -201,7 +202,7 @@ def optuna_tpe(
     )
     with calm():
         study.optimize(objective, n_trials=n_trials)
-    return Setting.of(study.best_trial.params)
+    return Setting.from_params(study.best_trial.params)
 
 
 def random_search(problem: Problem, n_trials: int, seed: int) -> Setting:

@@ -22,7 +22,8 @@ import lrtune
 from lrtune import MLPClassifier, MLPRegressor
 from lrtune.tables.dataset import BUNDLED, load_dataset
 from lrtune.tuning.search import search
-from lrtune.tuning.space import Setting, Space
+from lrtune.tuning.setting import Setting
+from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.judging import judge
 from lrtune.tuning.trainers.network import prepare
 from lrtune.tuning.trainers.replicates import make_replicates

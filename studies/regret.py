@@ -33,7 +33,8 @@ import lrtune
 from lrtune.exceptions import NothingCompletedError
 from lrtune.tables.dataset import BUNDLED, load_dataset
 from lrtune.tuning.search import search
-from lrtune.tuning.space import DEFAULT_DECAYS, Setting, Space
+from lrtune.tuning.setting import Setting
+from lrtune.tuning.space import DEFAULT_DECAYS, Space
 from lrtune.tuning.trainers.judging import judge
 from lrtune.tuning.trainers.network import prepare
 from lrtune.tuning.trainers.replicates import Replicate, draw_replicates, make_replicates

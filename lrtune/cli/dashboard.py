@@ -59,10 +59,10 @@ def _rights(*, writable: bool) -> str:
 
 def _latest(opened: Any) -> str:
     """What was found in the latest of lrtune's studies, or else the list of studies."""
-    from lrtune.tuning.record.record import CONFIGURATION
+    from lrtune.tuning.record.schema import SearchFacts
 
     known = [
-        each._study_id for each in opened.get_all_studies() if CONFIGURATION in each.user_attrs
+        each._study_id for each in opened.get_all_studies() if SearchFacts.KEY in each.user_attrs
     ]
     return f"/dashboard/studies/{max(known)}/note" if known else "/dashboard"
 

@@ -11,11 +11,12 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from lrtune.review.facts import facts
-from lrtune.review.study import Studied, outcome
+from lrtune.review.facts import fact_rows
+from lrtune.review.study import Studied
 from lrtune.review.wording import SCORES, estimate, headline, number
-from lrtune.tuning.record.trials import DIVERGED, EPOCHS, METRICS, SCORE, complete_trials
-from lrtune.tuning.space import Setting
+from lrtune.tuning.record.schema import TrialFacts
+from lrtune.tuning.record.trials import complete_trials, status
+from lrtune.tuning.setting import Setting
 
 __all__ = [
     "NOT_FINITE",
@@ -43,7 +44,7 @@ def setting_words(params: Mapping[str, Any]) -> str:
     >>> setting_words({"learning_rate_init": 0.125, "decay": "constant", "decay_rate": 0.3})
     'learning_rate_init 0.125, constant'
     """
-    setting = Setting.of(params)
+    setting = Setting.from_params(params)
     words = f"learning_rate_init {number(setting.learning_rate_init, 4)}, {setting.decay}"
     if setting.decay != "constant":
         words += f" with decay_rate {number(setting.decay_rate)}"
@@ -61,7 +62,7 @@ def objective_name(studied: Studied) -> str:
 
 def shown_value(studied: Studied, trial: FrozenTrial) -> float:
     """A trial's value, at most the worst of a trial that completed, nor worse than a guess."""
-    if trial.value is None or outcome(trial) == "diverged":
+    if trial.value is None or status(trial) == "diverged":
         return studied.worst
     return min(trial.value, studied.worst)
 
@@ -77,30 +78,30 @@ def study_attributes(studied: Studied) -> dict[str, str]:
 
     The dashboard shows five of them at first: they say it all, the others more of it.
     """
-    known = dict(facts(studied))
+    known = dict(fact_rows(studied))
     parameters = studied.parameters
     layers = "-".join(re.findall(r"\d+", str(parameters.get("hidden_layer_sizes"))))
     network = [f"layers {layers}", str(parameters.get("optimizer")), f"{studied.epochs} epochs"]
     first = {
         headline(studied).lower(): _found(studied),
         "trials": _trials(studied),
-        "data": _data(studied.configuration),
+        "data": _data(studied),
         "network": ", ".join([*network, f"seed {known.pop('seed', '?')}"]),
         "versions": known.pop("versions", ""),
     }
     more = {
         **{_nth("warning", index): text for index, text in enumerate(studied.warnings)},
         **{f"{name} in full" if name in first else name: told for name, told in known.items()},
-        "made by": str(studied.environment.get("command", "")),
+        "made by": studied.environment.command,
     }
     return {name: value for name, value in (first | more).items() if value}
 
 
-def _data(known: Mapping[str, Any]) -> str:
-    """The data set, as far as it was recorded."""
-    size = f"{known['rows']} rows, {known['columns']} columns" if "rows" in known else ""
-    said = (str(known.get("dataset", "")), size, str(known.get("task", "")))
-    return "; ".join(part for part in said if part)
+def _data(studied: Studied) -> str:
+    """Return the data set, as far as it was recorded."""
+    data = studied.facts.data
+    size = "" if data.rows is None else f"{data.rows} rows, {data.columns} columns"
+    return "; ".join(part for part in (data.dataset, size, studied.facts.trainer.task) if part)
 
 
 def _found(studied: Studied) -> str:
@@ -137,24 +138,21 @@ def _nth(name: str, index: int) -> str:
 
 
 def trial_attributes(studied: Studied, trial: FrozenTrial) -> dict[str, str]:
-    """What came of a trial; the names are among `trial_columns`."""
-    known = trial.user_attrs
-    values: dict[str, Any] = {"outcome": outcome(trial)}
-    losses = known.get("replicate_losses") or []
-    if losses:
+    """Return the outcome of a trial; the names are among `trial_columns`."""
+    facts = TrialFacts.of(trial)
+    values: dict[str, Any] = {"outcome": status(trial)}
+    if facts.diverged is not None:
+        at = facts.diverged
+        loss = NOT_FINITE if at.loss is None else at.loss
+        values |= {"diverged at step": at.step, "diverged in epoch": at.epoch}
+        values |= {"diverged on replicate": at.replicate, "loss at divergence": loss}
+    elif facts.replicate_losses:
+        losses = facts.replicate_losses
         values |= {"loss": fmean(losses), "spread over replicates": _spread(losses)}
-    if SCORE in known:
-        values[_score_name(studied)] = known[SCORE]
-        values |= {name: fmean(told) for name, told in known.get(METRICS, {}).items()}
-    at = known.get(DIVERGED)
-    if at:
-        there = NOT_FINITE if at["loss"] is None else at["loss"]
-        values |= {"diverged at step": at["step"], "diverged in epoch": at["epoch"]}
-        values |= {"diverged on replicate": at["replicate"], "loss at divergence": there}
-        values.pop("loss", None)  # of the last whole epoch, which is beside the point
-        values.pop("spread over replicates", None)
-    if EPOCHS in known:
-        values["epochs trained, all replicates"] = round(known[EPOCHS], 2)
+    if facts.score is not None:
+        values[_score_name(studied)] = facts.score
+        values |= {name: fmean(each) for name, each in (facts.metrics or {}).items()}
+    values["epochs trained, all replicates"] = round(facts.epochs, 2)
     return {name: _plain(value) for name, value in values.items() if value is not None}
 
 
@@ -163,7 +161,7 @@ def trial_columns(studied: Studied) -> dict[str, bool]:
     columns = {"outcome": False, "loss": True, "spread over replicates": True}
     columns[_score_name(studied)] = True
     for trial in complete_trials(studied.trials)[:1]:
-        columns |= dict.fromkeys(trial.user_attrs.get(METRICS, {}), True)
+        columns |= dict.fromkeys(TrialFacts.of(trial).metrics or (), True)
     if studied.counts.diverged:
         names = ("diverged at step", "diverged in epoch", "diverged on replicate")
         columns |= dict.fromkeys((*names, "loss at divergence"), True)
@@ -171,7 +169,7 @@ def trial_columns(studied: Studied) -> dict[str, bool]:
 
 
 def _score_name(studied: Studied) -> str:
-    return SCORES.get(studied.plan.loss, "score")
+    return SCORES.get(studied.facts.trainer.loss, "score")
 
 
 def _spread(losses: Sequence[float]) -> float | None:

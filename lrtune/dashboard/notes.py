@@ -9,10 +9,11 @@ from optuna.trial import FrozenTrial
 
 from lrtune.dashboard.attributes import NOT_FINITE, setting_words, shown_value
 from lrtune.dashboard.pictures import PICTURES
-from lrtune.review.facts import Table, best_settings, codes, facts, repeat
-from lrtune.review.study import Studied, outcome
-from lrtune.review.wording import estimate, headline, number, paragraphs, status
-from lrtune.tuning.record.trials import DIVERGED
+from lrtune.review.facts import Table, best_settings, codes, fact_rows, repeat
+from lrtune.review.study import Studied
+from lrtune.review.wording import estimate, headline, number, paragraphs, progress_notes
+from lrtune.tuning.record.schema import TrialFacts
+from lrtune.tuning.record.trials import status
 
 __all__ = ["OUTCOME_NOTES", "escaped", "study_note", "trial_note"]
 
@@ -63,7 +64,7 @@ def study_note(studied: Studied, pictures: Sequence[str] = ()) -> str:
     title = headline(studied)
     if studied.setting is not None:
         title += f": {setting_words(studied.setting.params)}"
-    parts = [f"# {escaped(title)}", *(f"> **{escaped(text)}**" for text in status(studied))]
+    parts = [f"# {escaped(title)}", *(f"> **{escaped(text)}**" for text in progress_notes(studied))]
     if not studied.trials:
         parts.append("No trial has finished yet: come back in a moment.")
     parts.append(_ELSEWHERE)
@@ -116,14 +117,14 @@ def _use(studied: Studied) -> str:
 
 
 def _reproduce(studied: Studied) -> str:
-    command = studied.environment.get("command")
-    told = _table(("", ""), [tuple(map(escaped, row)) for row in facts(studied)])
+    command = studied.environment.command
+    told = _table(("", ""), [tuple(map(escaped, row)) for row in fact_rows(studied)])
     return f"```sh\n{command}\n```\n\n{told}" if command else told
 
 
 def trial_note(studied: Studied, trial: FrozenTrial) -> str:
     """What a trial's setting was, what came of it, and what that means."""
-    came = outcome(trial)
+    came = status(trial)
     chosen = studied.recommended is not None and studied.recommended.trial == trial.number
     default = studied.default_trial
     title = came
@@ -136,8 +137,8 @@ def trial_note(studied: Studied, trial: FrozenTrial) -> str:
 
 
 def _complete(studied: Studied, trial: FrozenTrial) -> str:
-    losses = trial.user_attrs["replicate_losses"]
-    scores = trial.user_attrs.get("replicate_scores", [])
+    facts = TrialFacts.of(trial)
+    losses, scores = facts.replicate_losses, facts.replicate_scores or ()
     heads = ("replicate", "loss", "score")[: 3 if scores else 2]
     columns = [[str(index + 1) for index in range(len(losses))], _numbers(losses), _numbers(scores)]
     rows = list(zip(*columns[: len(heads)], strict=True))
@@ -169,13 +170,14 @@ def _numbers(values: Iterable[float]) -> list[str]:
 
 
 def _diverged(studied: Studied, trial: FrozenTrial) -> str:
-    at = trial.user_attrs[DIVERGED]
-    loss = NOT_FINITE if at["loss"] is None else number(at["loss"])
+    at = TrialFacts.of(trial).diverged
+    assert at is not None  # noqa: S101
+    loss = NOT_FINITE if at.loss is None else number(at.loss)
     known = studied.naive_loss
     guess = "" if known is None else f", where a guess has {number(known)}"
     return (
-        f"The rate was too high: after **{at['step']} steps**, in epoch {at['epoch']} of replicate "
-        f"{at['replicate']}, the loss of a batch was **{loss}**{guess}. It was then stopped on all "
+        f"The rate was too high: after **{at.step} steps**, in epoch {at.epoch} of replicate "
+        f"{at.replicate}, the loss of a batch was **{loss}**{guess}. It was then stopped on all "
         f"replicates, which Optuna calls *pruned*. The value shown, "
         f"{number(shown_value(studied, trial))}, is a cap that keeps the axes readable."
     )

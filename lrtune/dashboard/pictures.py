@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import fields
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,12 +14,12 @@ from lrtune.dashboard.attributes import setting_words
 from lrtune.review.figures import logarithmic
 from lrtune.review.gallery import GALLERY, Picture
 from lrtune.review.plots import COLOURS, MOST_POINTS, POINTS_PER_EPOCH
-from lrtune.review.study import Studied, outcome
+from lrtune.review.study import Studied
 from lrtune.schedules.schedule import DECAYS, Schedule
-from lrtune.tuning.record.trials import CURVES, complete_trials
-from lrtune.tuning.space import Setting
+from lrtune.tuning.record.schema import TrialFacts
+from lrtune.tuning.record.trials import complete_trials, status
 
-__all__ = ["MOST_PICTURES", "PICTURES", "draw_study", "draw_trial", "pictured", "schedule_of"]
+__all__ = ["MOST_PICTURES", "PICTURES", "draw_study", "draw_trial", "pictured"]
 
 PICTURES: tuple[Picture, ...] = (GALLERY["loss"], GALLERY["learning-curves"])
 """In a study's note: what was tried, what diverged and what is recommended, at a glance."""
@@ -33,17 +31,11 @@ _DPI = 110
 def pictured(studied: Studied) -> frozenset[int]:
     """Numbers of the trials that have a picture: the best, and the gentlest that diverged."""
     best = sorted(complete_trials(studied.trials), key=lambda each: (each.value, each.number))
-    diverged = [trial for trial in studied.trials if outcome(trial) == "diverged"]
+    diverged = [trial for trial in studied.trials if status(trial) == "diverged"]
     gentle = sorted(diverged, key=lambda each: float(each.params["learning_rate_init"]))
     special = [studied.default_trial, studied.recommended_trial]
     shown = [*best[:MOST_PICTURES], *gentle[:MOST_PICTURES], *special]
     return frozenset(trial.number for trial in shown if trial is not None)
-
-
-def schedule_of(studied: Studied, trial: FrozenTrial) -> Schedule:
-    """The schedule that a trial trained with."""
-    known = {**studied.parameters, **Setting.of(trial.params).params}
-    return Schedule(**{field.name: known[field.name] for field in fields(Schedule)})
 
 
 def draw_study(studied: Studied, index: int) -> bytes:
@@ -56,9 +48,9 @@ def draw_trial(studied: Studied, trial: FrozenTrial) -> bytes:
     figure = Figure(figsize=(8.0, 3.6), layout="constrained")
     losses, rates = figure.subplots(1, 2)
     _draw_losses(losses, studied, trial)
-    _draw_rates(rates, studied, schedule_of(studied, trial))
+    _draw_rates(rates, studied, studied.schedule_of(trial))
     figure.suptitle(
-        f"trial {trial.number}, {outcome(trial)}: {setting_words(trial.params)}", fontsize="medium"
+        f"trial {trial.number}, {status(trial)}: {setting_words(trial.params)}", fontsize="medium"
     )
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=_DPI)
@@ -68,7 +60,7 @@ def draw_trial(studied: Studied, trial: FrozenTrial) -> bytes:
 def _draw_losses(axes: Axes, studied: Studied, trial: FrozenTrial) -> None:
     """Validation loss of each replicate by epoch; what is above a guess is cut to it."""
     cap = studied.cap
-    curves = trial.user_attrs.get(CURVES) or []
+    curves = TrialFacts.of(trial).replicate_curves
     for index, curve in enumerate(curves):
         if curve:
             epochs, colour = np.arange(1, len(curve) + 1), COLOURS[index % len(COLOURS)]
@@ -97,11 +89,11 @@ def _scale(axes: Axes, losses: Sequence[float]) -> None:
 
 
 def _mark_divergence(axes: Axes, trial: FrozenTrial, cap: float) -> None:
-    at: dict[str, Any] | None = trial.user_attrs.get("diverged")
-    if at:
-        label = f"diverged at step {at['step']}\non replicate {at['replicate']}"
-        colour = COLOURS[(at["replicate"] - 1) % len(COLOURS)]
-        axes.plot([at["epoch"]], [cap], "x", color=colour, markersize=10, label=label)
+    at = TrialFacts.of(trial).diverged
+    if at is not None:
+        label = f"diverged at step {at.step}\non replicate {at.replicate}"
+        colour = COLOURS[(at.replicate - 1) % len(COLOURS)]
+        axes.plot([at.epoch], [cap], "x", color=colour, markersize=10, label=label)
 
 
 def _draw_rates(axes: Axes, studied: Studied, schedule: Schedule) -> None:

@@ -30,8 +30,10 @@ from lrtune.dashboard.charts import CHARTS
 from lrtune.dashboard.notes import study_note, trial_note
 from lrtune.dashboard.pictures import PICTURES, draw_study, draw_trial, pictured
 from lrtune.exceptions import InvalidInputError
-from lrtune.review.study import Studied, outcome, study_of
-from lrtune.tuning.record.record import CONFIGURATION
+from lrtune.review.study import Studied
+from lrtune.tuning.record.schema import SearchFacts
+from lrtune.tuning.record.trials import status
+from lrtune.tuning.result import result_of
 
 __all__ = ["Annotations", "NoFiles"]
 
@@ -149,7 +151,7 @@ class Annotations:
     def _is_own(self, study_id: int) -> bool:
         """Whether it is one of lrtune's studies, and was not just deleted."""
         try:
-            return CONFIGURATION in self._storage.get_study_user_attrs(study_id)
+            return SearchFacts.KEY in self._storage.get_study_user_attrs(study_id)
         except KeyError:
             return False
 
@@ -158,7 +160,8 @@ class Annotations:
         if not self._is_own(study_id):
             return None
         name = self._storage.get_study_name_from_id(study_id)
-        return study_of(optuna.load_study(study_name=name, storage=self._storage), self._shown_as)
+        study = optuna.load_study(study_name=name, storage=self._storage)
+        return Studied(result_of(study, self._shown_as))
 
 
 def _png(content: bytes) -> Any:
@@ -208,7 +211,7 @@ def _tell_trial(
         {"step": epoch, "value": _rounded(loss)}
         for epoch, loss in shown_curve(studied, trial).items()
     ]
-    if outcome(trial) == "diverged":
+    if status(trial) == "diverged":
         told["constraints"] = [1.0]  # which the dashboard draws in grey
     if trial.number in pictures:
         picture = {"artifact_id": name, "mimetype": "image/png"}

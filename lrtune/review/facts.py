@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial
 
 from lrtune.exceptions import InvalidInputError
@@ -14,8 +15,11 @@ from lrtune.export.export import export_schedule
 from lrtune.review.study import Studied
 from lrtune.review.wording import number
 from lrtune.tuning.confirm.result import Contender
+from lrtune.tuning.dimensions import Dimension
+from lrtune.tuning.record.schema import TrainerFacts
 from lrtune.tuning.record.storage import DEFAULT_STORAGE
 from lrtune.tuning.record.trials import complete_trials
+from lrtune.tuning.space import Space
 
 __all__ = [
     "CODES",
@@ -27,7 +31,7 @@ __all__ = [
     "Table",
     "best_settings",
     "codes",
-    "facts",
+    "fact_rows",
     "repeat",
 ]
 
@@ -143,19 +147,19 @@ def repeat(studied: Studied) -> str:
     return shlex.join(words)
 
 
-def facts(studied: Studied) -> list[tuple[str, str]]:
+def fact_rows(studied: Studied) -> list[tuple[str, str]]:
     """What it takes to get the same trials again, and what it took."""
-    known = studied.configuration
+    facts = studied.facts
     rows = {
-        "data": _data(known),
-        "data fingerprint": known.get("data"),
-        "splits fingerprint": known.get("splits"),
-        "seed": known.get("seed"),
+        "data": _data(studied),
+        "data fingerprint": facts.data_hash,
+        "splits fingerprint": facts.splits_hash,
+        "seed": facts.seed,
         "replicates": f"{studied.n_replicates} in the search" + _confirmed(studied),
-        "searched": _space(known["space"]),
+        "searched": _space(facts.space),
         "optimised": studied.metric or f"{studied.loss_name}, in the last epoch",
-        "pruner": known.get("pruner") or "none; diverging trials are stopped in any case",
-        "estimator": known["estimator"].get("steps"),
+        "pruner": facts.pruner or "none; diverging trials are stopped in any case",
+        "estimator": _pipeline(facts.trainer),
         "network": _network(studied),
         "versions": _versions(studied),
         "searched on": _date(studied),
@@ -164,17 +168,19 @@ def facts(studied: Studied) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in rows.items() if value not in (None, "")]
 
 
-def _data(known: Mapping[str, Any]) -> str:
-    said = [str(known["dataset"])] if "dataset" in known else []
-    if "rows" in known:
-        said.append(
-            f"{known['rows']} rows, {known['columns']} column{'s' if known['columns'] > 1 else ''}"
-        )
-    if "target" in known:
-        said.append(f"target column: {known['target']}")
-    if "task" in known:
-        said.append(str(known["task"]))
-    return "; ".join(said)
+def _data(studied: Studied) -> str:
+    data = studied.facts.data
+    parts = [data.dataset]
+    if data.rows is not None and data.columns is not None:
+        parts.append(f"{data.rows} rows, {data.columns} column{'s' if data.columns > 1 else ''}")
+    if data.target is not None:
+        parts.append(f"target column: {data.target}")
+    parts.append(studied.facts.trainer.task)
+    return "; ".join(part for part in parts if part)
+
+
+def _pipeline(trainer: TrainerFacts) -> str:
+    return ", ".join([*(step.source for step in trainer.steps), trainer.estimator])
 
 
 def _confirmed(studied: Studied) -> str:
@@ -183,14 +189,20 @@ def _confirmed(studied: Studied) -> str:
     return f", {studied.confirmation.replicates} fresh ones for the figures of the recommendation"
 
 
-def _space(searched: Mapping[str, Any]) -> str:
-    return "; ".join(f"{name}: {_range(value)}" for name, value in searched.items())
+def _space(space: Space) -> str:
+    ranges = {
+        "learning_rate_init": " to ".join(number(rate) for rate in space.rates),
+        "decay": ", ".join(space.decay),
+        "decay_rate": " to ".join(number(rate) for rate in space.decay_rate),
+        **{name: _range(dimension) for name, dimension in space.others},
+    }
+    return "; ".join(f"{name}: {shown}" for name, shown in ranges.items())
 
 
-def _range(value: Any) -> str:
-    if isinstance(value, list) and all(isinstance(each, float) for each in value):
-        return " to ".join(number(each) for each in value)
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _range(dimension: Dimension) -> str:
+    if isinstance(dimension.distribution, CategoricalDistribution):
+        return ", ".join(map(str, dimension.ends))
+    return " to ".join(_plain(end) for end in dimension.ends)
 
 
 def _network(studied: Studied) -> str:
@@ -200,8 +212,7 @@ def _network(studied: Studied) -> str:
 
 
 def _versions(studied: Studied) -> str:
-    versions = dict(studied.environment.get("versions") or {})
-    versions.setdefault("lrtune", studied.configuration.get("version", "unknown"))
+    versions = {"lrtune": studied.facts.version, **studied.environment.versions}
     return ", ".join(f"{name} {versions[name]}" for name in sorted(versions))
 
 
@@ -211,7 +222,7 @@ def _date(studied: Studied) -> str:
 
 
 def _seconds(studied: Studied) -> str:
-    if studied.ending is None or not studied.ending.seconds:
+    if studied.ending is None or studied.ending.seconds is None:
         return ""
     seconds = studied.ending.seconds
-    return f"{seconds['search']:.1f} s of search, {seconds['confirm']:.1f} s of confirmation"
+    return f"{seconds.search:.1f} s of search, {seconds.confirm:.1f} s of confirmation"

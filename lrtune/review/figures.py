@@ -12,9 +12,11 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from optuna.trial import FrozenTrial
 
 from lrtune.review.plots import COLOURS, plot_profile, plot_schedules
-from lrtune.review.study import OUTCOMES, Studied, outcome
+from lrtune.review.study import Studied
 from lrtune.review.wording import number
 from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.tuning.record.schema import TrialFacts
+from lrtune.tuning.record.trials import STATUSES, status
 
 __all__ = [
     "BINS",
@@ -48,11 +50,11 @@ DEFAULT: dict[str, Any] = {"color": "black", "linewidth": 1.8, "linestyle": "--"
 def draw_losses(studied: Studied) -> Figure:
     """Loss of every trial against α₀, by decay type, with the safe range and the edge."""
     figure, axes = _start("Validation loss by initial learning rate", height=4.4)
-    decays = [name for name in DECAYS if name in studied.configuration["space"]["decay"]]
+    decays = [name for name in DECAYS if name in studied.facts.space.decay]
     for index, decay in enumerate(decays):
         shown = [trial for trial in studied.trials if trial.params["decay"] == decay]
         _scatter(axes, studied, shown, index, decay)
-    _cross(axes, [trial for trial in studied.trials if outcome(trial) == "diverged"], studied.cap)
+    _cross(axes, [trial for trial in studied.trials if status(trial) == "diverged"], studied.cap)
     if studied.naive_loss is not None:
         axes.axhline(studied.cap, color="0.5", linestyle=":", label="a guess")
     _mark_range(axes, studied)
@@ -68,8 +70,8 @@ def draw_losses(studied: Studied) -> Figure:
 def draw_learning_curves(studied: Studied) -> Figure:
     """Loss by epoch of the recommended, the best, the default and some diverged trials, capped."""
     figure, axes = _start("Learning curves")
-    diverged = [trial for trial in studied.trials if outcome(trial) == "diverged"]
-    latest = sorted(diverged, key=lambda trial: -trial.user_attrs["epochs"])[:SHOWN_DIVERGED]
+    diverged = [trial for trial in studied.trials if status(trial) == "diverged"]
+    latest = sorted(diverged, key=lambda trial: -TrialFacts.of(trial).epochs)[:SHOWN_DIVERGED]
     for trial in reversed(latest):
         label = f"diverged ({len(latest)} of {len(diverged)})"
         _curve(axes, studied, trial, label, color=COLOURS[1], linewidth=1.2)
@@ -162,8 +164,8 @@ def draw_outcomes(studied: Studied) -> Figure:
     styles = {"complete": (COLOURS[0], ""), "pruned": (COLOURS[4], ".."),
               "diverged": (COLOURS[1], "//"), "failed": ("0.6", "xx")}  # fmt: skip
     below = np.zeros(len(edges) - 1)
-    for kind in OUTCOMES:
-        rates = [t.params["learning_rate_init"] for t in studied.trials if outcome(t) == kind]
+    for kind in STATUSES:
+        rates = [t.params["learning_rate_init"] for t in studied.trials if status(t) == kind]
         if not rates:
             continue
         counts = np.histogram(np.clip(rates, edges[0], edges[-1]), edges)[0]
@@ -232,7 +234,7 @@ def _scatter(
 ) -> None:
     colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
     for kind, filled in (("complete", colour), ("pruned", "none")):
-        shown = [trial for trial in trials if outcome(trial) == kind]
+        shown = [trial for trial in trials if status(trial) == kind]
         axes.scatter(
             [trial.params["learning_rate_init"] for trial in shown],
             [studied.loss(trial) for trial in shown],

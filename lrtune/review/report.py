@@ -13,11 +13,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lrtune._version import __version__
-from lrtune.review.facts import best_settings, codes, facts, repeat
+from lrtune.review.facts import best_settings, codes, fact_rows, repeat
 from lrtune.review.gallery import GALLERY, Picture
-from lrtune.review.study import Studied, read_study
-from lrtune.review.wording import GLOSSARY, headline, number, paragraphs, status, visible
-from lrtune.tuning.record.storage import DEFAULT_STORAGE
+from lrtune.review.study import Studied
+from lrtune.review.wording import GLOSSARY, headline, number, paragraphs, progress_notes, visible
+from lrtune.tuning.result import SearchResult
 
 __all__ = ["Shown", "render_figures", "render_report"]
 
@@ -44,39 +44,23 @@ class Shown:
         return cls(picture.title, picture.caption(studied), image, width, height)
 
 
-def render_report(study: str | None, storage: str | None = DEFAULT_STORAGE) -> str:
-    """A report on one of lrtune's own studies.
+def render_report(result: SearchResult) -> str:
+    """Render a report on a search as HTML, to be written as UTF-8.
 
-    The same study gives the same text.
-
-    Parameters
-    ----------
-    study : str or None
-        Its name; None, of a search that kept no record, is refused.
-    storage : str or None, default="lrtune.journal"
-        A journal file or a database URL.
-
-    Returns
-    -------
-    str
-        HTML, to be written as UTF-8.
+    The same result gives the same text.
 
     Raises
     ------
     InvalidInputError
-        If there is no such study, or it was made by another program.
+        If the search kept no record.
     """
-    studied = read_study(study, storage)
     template = _environment().get_template("report.html.jinja")
-    return template.render(_content(studied))
+    return template.render(_content(Studied(result)))
 
 
-def render_figures(study: str | None, storage: str | None = DEFAULT_STORAGE) -> dict[str, bytes]:
-    """The report's figures as PNG files, by name; what the study has nothing for is left out.
-
-    Parameters and errors are those of `render_report`.
-    """
-    studied = read_study(study, storage)
+def render_figures(result: SearchResult) -> dict[str, bytes]:
+    """Draw the report's figures as PNG files, by name; those without data are left out."""
+    studied = Studied(result)
     return {
         name: picture.png(studied)
         for name, picture in GALLERY.items()
@@ -98,14 +82,14 @@ def _environment() -> Environment:
 
 def _content(studied: Studied) -> dict[str, Any]:
     """What the template shows."""
-    table = studied.environment.get("table") or {}
+    table = studied.environment.table
     return {
         "version": __version__,
         "study": studied.name,
         "storage": studied.storage,
         "dataset": studied.dataset,
         "headline": headline(studied),
-        "status": status(studied),
+        "status": progress_notes(studied),
         "setting": _setting(studied),
         "paragraphs": paragraphs(studied),
         "warnings": studied.warnings,
@@ -113,10 +97,10 @@ def _content(studied: Studied) -> dict[str, Any]:
         "figures": {name: Shown.of(picture, studied) for name, picture in GALLERY.items()},
         "table": best_settings(studied),
         "codes": codes(studied),
-        "command": studied.environment.get("command"),
-        "facts": facts(studied),
-        "notes": table.get("notes", ()),
-        "columns": table.get("columns", ()),
+        "command": studied.environment.command,
+        "facts": fact_rows(studied),
+        "notes": table.notes,
+        "columns": table.columns,
         "again": repeat(studied),
         "glossary": GLOSSARY,
     }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from lrtune.review.study import Studied, outcome
+from lrtune.review.study import Studied
 from lrtune.tuning.confirm.measurement import SAFE_MARGIN
 from lrtune.tuning.confirm.result import Confirmation, Estimate
+from lrtune.tuning.record.trials import status
 
 __all__ = [
     "GLOSSARY",
@@ -15,7 +16,7 @@ __all__ = [
     "headline",
     "number",
     "paragraphs",
-    "status",
+    "progress_notes",
     "visible",
 ]
 
@@ -94,7 +95,7 @@ def headline(studied: Studied) -> str:
     return "Best of the search, not confirmed"
 
 
-def status(studied: Studied) -> list[str]:
+def progress_notes(studied: Studied) -> list[str]:
     """What is unfinished or missing, the gravest first."""
     said = []
     ending, n_trials = studied.ending, len(studied.trials)
@@ -173,9 +174,9 @@ def _expected(studied: Studied, confirmation: Confirmation) -> str:
         return (
             f"NOT SAFE: the setting diverged on one of {confirmation.replicates} fresh replicates."
         )
-    score = SCORES.get(studied.plan.loss, "score")
+    score = SCORES.get(studied.facts.trainer.loss, "score")
     root = ""
-    if studied.plan.loss == "squared_error" and recommended.loss >= 0:
+    if studied.facts.trainer.loss == "squared_error" and recommended.loss >= 0:
         root = f" (its root, in the target's own unit: {number(recommended.loss**0.5)})"
     return (
         f"Expect {_loss(studied)} of {estimate(recommended.loss, recommended.se)} after "
@@ -251,7 +252,7 @@ def _trials(studied: Studied) -> str:
             f" Within a few steps, a rate of about {number(edge.median, 2)} or more diverges; "
             "lower ones may do so later."
         )
-    diverged = [t.params["learning_rate_init"] for t in studied.trials if outcome(t) == "diverged"]
+    diverged = [t.params["learning_rate_init"] for t in studied.trials if status(t) == "diverged"]
     if diverged:
         known = f" The lowest learning_rate_init that diverged was {number(min(diverged))}.{known}"
     listed = ", ".join(f"{count} {name}" for name, count in counts.items())

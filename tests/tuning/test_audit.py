@@ -15,7 +15,8 @@ from lrtune.exceptions import InvalidInputError
 from lrtune.tuning.audit import PruningAudit
 from lrtune.tuning.sampling.pruners import PRUNERS
 from lrtune.tuning.search import search
-from lrtune.tuning.space import Setting, Space
+from lrtune.tuning.setting import Setting
+from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.judging import judge
 from lrtune.tuning.trainers.network import prepare
 from lrtune.tuning.trainers.replicates import make_replicates

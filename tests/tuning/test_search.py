@@ -19,7 +19,8 @@ from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.record.trials import to_trial
 from lrtune.tuning.sampling.asking import BLOCK_SIZE, ask_block
 from lrtune.tuning.search import Progress, Searched, search
-from lrtune.tuning.space import Setting, Space
+from lrtune.tuning.setting import Setting
+from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.judging import Outcome
 from lrtune.tuning.trainers.lockstep import DivergedAt
 from lrtune.tuning.trainers.replicates import make_replicates

@@ -75,7 +75,7 @@ def suggest_schedule(
         name: _suggest(trial, name, distribution)
         for name, distribution in space.distributions().items()
     }
-    return Schedule(**space.setting(drawn).own_params, **options)
+    return Schedule(**space.setting(drawn).schedule_params, **options)
 
 
 def _suggest(trial: BaseTrial, name: str, distribution: Any) -> Any:

@@ -15,7 +15,8 @@ from lrtune.tuning.sampling.asking import (
     make_sampler,
     telling,
 )
-from lrtune.tuning.space import Setting, Space
+from lrtune.tuning.setting import Setting
+from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.judging import Outcome
 from lrtune.tuning.trainers.lockstep import DivergedAt
 

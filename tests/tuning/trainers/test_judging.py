@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 import lrtune.training.population
 from lrtune import MLPClassifier, MLPRegressor
-from lrtune.tuning.space import Setting
+from lrtune.tuning.setting import Setting
 from lrtune.tuning.trainers.judging import judge
 from lrtune.tuning.trainers.network import prepare
 from lrtune.tuning.trainers.replicates import make_replicates

@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lrtune import MLPClassifier
-from lrtune.tuning.space import Setting
+from lrtune.tuning.setting import Setting
 from lrtune.tuning.trainers.judging import judge
 from lrtune.tuning.trainers.lockstep import Lockstep, Trained, join
 from lrtune.tuning.trainers.network import Prepared, prepare
