@@ -20,7 +20,8 @@ from sklearn.utils.validation import (
 )
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
 from lrtune.training.batches import Batches, TableRows
 from lrtune.training.network import ACTIVATIONS, INITIALIZERS, Network
 from lrtune.training.optimizers import OPTIMIZERS, Optimizer

@@ -17,8 +17,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from lrtune.estimators.base import BaseMLP, RandomStreams
 from lrtune.estimators.callbacks import CallbackSupportMixin, FitCallbacks
 from lrtune.exceptions import DivergenceWarning, InvalidInputError
+from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.plateau import Feedback, Plateau
-from lrtune.schedules.schedule import DECAYS
 from lrtune.support.blas import one_blas_thread
 from lrtune.training.batches import Batches
 from lrtune.training.loop import Epoch, train

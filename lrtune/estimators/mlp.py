@@ -48,7 +48,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
     learning_rate_init : float, default=0.1
         α₀, the learning rate at the start; of "dog" a factor on its step size.
     decay : str, default="constant"
-        How the rate decays; a key of `lrtune.schedules.schedule.DECAYS`.
+        How the rate decays; a key of `lrtune.schedules.decays.DECAYS`.
     decay_rate : float, default=0
         k, how fast it decays, in 1/epoch for every decay type.
     step_size, power, patience : float, float, int, default=5, 2, 2

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from lrtune.export import templates
 from lrtune.export.source import changed, header
-from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
 
 if TYPE_CHECKING:
     from lrtune.export.provenance import Recommendation

@@ -21,7 +21,8 @@ from lrtune.export import templates
 from lrtune.export.estimator import estimator_source
 from lrtune.export.formulas import JAX, KERAS, array_formula, python_formula
 from lrtune.export.source import assemble, function_body, rates
-from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
 
 if TYPE_CHECKING:
     from lrtune.export.provenance import Recommendation

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from lrtune._version import __version__
 from lrtune.export.formulas import Formula
-from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
 
 if TYPE_CHECKING:
     from lrtune.export.provenance import Recommendation

@@ -14,7 +14,8 @@ from optuna.trial import FrozenTrial
 from lrtune.review.plots import COLOURS, plot_profile, plot_schedules
 from lrtune.review.study import OUTCOMES, Studied, outcome
 from lrtune.review.wording import number
-from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
 
 __all__ = [
     "BINS",

@@ -20,7 +20,8 @@ from lrtune.export.provenance import (
     recommendation_of,
 )
 from lrtune.review.importance import Importance, importances
-from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
 from lrtune.tuning.confirm.advice import FEW_ROWS, NOT_CONFIRMED, advise
 from lrtune.tuning.confirm.result import Confirmation
 from lrtune.tuning.range_result import Spread

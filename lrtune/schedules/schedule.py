@@ -22,7 +22,7 @@ from lrtune.exceptions import InvalidInputError
 from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.portable import Portable
 
-__all__ = ["DECAYS", "Schedule", "TABLE_ELEMENTS", "epoch_rates", "rate_table"]
+__all__ = ["Schedule", "TABLE_ELEMENTS", "epoch_rates", "rate_table"]
 
 Array = npt.NDArray[Any]
 

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from lrtune import MLPClassifier, MLPRegressor, Schedule
 from lrtune.exceptions import DivergenceWarning
-from lrtune.schedules.schedule import DECAYS
+from lrtune.schedules.decays import DECAYS
 from lrtune.training.optimizers import OPTIMIZERS
 
 

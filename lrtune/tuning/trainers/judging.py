@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from joblib import effective_n_jobs
 
-from lrtune.schedules.schedule import DECAYS
+from lrtune.schedules.decays import DECAYS
 from lrtune.support.blas import one_blas_thread
 from lrtune.support.processes import in_processes
 from lrtune.training.population import population_size

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lrtune.estimators.base import RandomStreams
-from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
 from lrtune.training.loop import Epoch, train
 from lrtune.training.population import Population
 from lrtune.tuning.space import Setting
