@@ -23,7 +23,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import scale
 
 from lrtune import MLPClassifier, Schedule
-from lrtune.estimators.base import RandomStreams
+from lrtune.training.random_streams import RandomStreams
 
 pytestmark = pytest.mark.keras
 

@@ -292,11 +292,11 @@ def test_layers_are_views_of_the_flat_parameters() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"layer_sizes": (3,)}, r"layer_sizes must name .*, but got \(3,\)"),
+        ({"layer_sizes": (3,)}, r"`layer_sizes` must hold .*, but got \(3,\)"),
         ({"layer_sizes": (3, 0, 2)}, r"each at least 1, but got \(3, 0, 2\)"),
-        ({"activation": "rely"}, "activation must be one of .*relu.*, but got 'rely'"),
-        ({"loss": "mse"}, "loss must be one of log_loss, squared_error, but got 'mse'"),
-        ({"weights_init": "zeros"}, "weights_init must be one of .*, but got 'zeros'"),
+        ({"activation": "rely"}, "`activation` must be one of .*relu.*, but got 'rely'"),
+        ({"loss": "mse"}, "`loss` must be one of log_loss, squared_error, but got 'mse'"),
+        ({"weights_init": "zeros"}, "`weights_init` must be one of .*, but got 'zeros'"),
     ],
 )
 def test_a_network_that_cannot_be_is_refused(values: dict[str, Any], message: str) -> None:

@@ -53,9 +53,13 @@ def probe(*inputs: float, batch_size: int) -> tuple[Population, Batches]:
     return Population(LINE, SGD(), initial, batch_size=batch_size), Batches(x, np.zeros_like(x))
 
 
-def fitted(population: Population, rows: Batches, *rates: float, **options: Any) -> list[Epoch]:
-    values = {"epochs": 3, "rng": np.random.default_rng(0), **options}
-    return list(train(population, constant(*rates), rows, **values))
+def fitted(
+    population: Population, rows: Batches, *rates: float, epochs: int = 3, **options: Any
+) -> list[Epoch]:
+    rng = np.random.default_rng(0)
+    return list(
+        train(population, constant(*rates), rows, **{"rng": rng, **options}, epochs=range(epochs))
+    )
 
 
 # --- what an epoch tells --------------------------------------------------------------------------
@@ -86,7 +90,7 @@ def test_the_training_loss_of_one_batch_is_the_loss_before_its_update() -> None:
 def test_the_training_loss_is_the_mean_over_rows_also_when_a_batch_is_not_full() -> None:
     population, rows = line(1.0, 2.0, 3.0, 4.0, 6.0, batch_size=4)
 
-    loss = fitted(population, rows, 1e-9, epochs=1, shuffle=False)[0].training_loss
+    loss = fitted(population, rows, 1e-9, epochs=1, rng=None)[0].training_loss
 
     assert loss == pytest.approx([(1 + 4 + 9 + 16 + 36) / 5])
 
@@ -105,7 +109,7 @@ def test_without_rows_to_validate_with_there_is_no_validation_loss() -> None:
 def test_the_rates_told_are_those_of_the_first_step() -> None:
     schedules = [Schedule(learning_rate_init=0.4, warmup_epochs=2), *constant(0.1)]
     rng = np.random.default_rng(0)
-    epochs = list(train(made(2, batch_size=5), schedules, drawn(), epochs=3, rng=rng))
+    epochs = list(train(made(2, batch_size=5), schedules, drawn(), epochs=range(3), rng=rng))
 
     assert [epoch.rates.tolist() for epoch in epochs] == [[0.0, 0.1], [0.2, 0.1], [0.4, 0.1]]
 
@@ -202,7 +206,9 @@ def test_the_last_setting_to_diverge_ends_the_training() -> None:
 
 def test_the_caller_ends_the_training_by_dropping_all() -> None:
     population, seen = made(2), 0
-    for _ in train(population, constant(1, 2), drawn(), epochs=9, rng=np.random.default_rng(0)):
+    for _ in train(
+        population, constant(1, 2), drawn(), epochs=range(9), rng=np.random.default_rng(0)
+    ):
         seen += 1
         population.keep(np.zeros(2, dtype=bool))
 
@@ -230,14 +236,14 @@ OUTLIER = [1.0, -1.0] * 12 + [8.0]  # the first loss is 1, so the threshold is 1
 
 def test_a_batch_that_is_not_full_counts_by_its_share() -> None:
     population, rows = probe(*OUTLIER, batch_size=8)
-    fitted(population, rows, 1e-12, epochs=1, shuffle=False)
+    fitted(population, rows, 1e-12, epochs=1, rng=None)
 
     assert population.diverged == {}
 
 
 def test_a_full_batch_counts_in_full() -> None:
     population, rows = probe(*OUTLIER, batch_size=1)
-    fitted(population, rows, 1e-12, epochs=1, shuffle=False)
+    fitted(population, rows, 1e-12, epochs=1, rng=None)
 
     assert population.diverged == {0: Divergence(0, 24, pytest.approx(64.0))}
 
@@ -254,7 +260,7 @@ def test_fewer_rows_than_a_batch_count_in_full() -> None:
 def test_an_outlier_among_the_targets_is_no_divergence() -> None:
     population, rows = line(*[1.0, -1.0] * 12, 100.0, batch_size=1)
     far = Batches(np.zeros((1, 1)), np.array([[1000.0]]))
-    fitted(population, rows, 1e-12, validation=far, shuffle=False)
+    fitted(population, rows, 1e-12, validation=far, rng=None)
 
     assert population.diverged == {}
 

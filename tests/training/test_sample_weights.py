@@ -30,9 +30,9 @@ def made(batch_size: int = 1000) -> Population:
 def fitted(
     population: Population, rows: Batches, weight: Any = None, validation: Batches | None = None
 ) -> list[Epoch]:
-    rng, weighted = np.random.default_rng(0), Batches(rows.X, rows.y, weight)
-    values: dict[str, Any] = {"epochs": 3, "rng": rng, "shuffle": False, "validation": validation}
-    return list(train(population, SCHEDULES, weighted, **values))
+    weighted = Batches(rows.X, rows.y, weight)
+    options: dict[str, Any] = {"epochs": range(3), "rng": None, "validation": validation}
+    return list(train(population, SCHEDULES, weighted, **options))
 
 
 def trained(rows: Batches, weight: Any = None) -> tuple[Any, Any]:

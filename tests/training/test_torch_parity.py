@@ -130,7 +130,7 @@ def weights_by_lrtune(network: Network, initial: Any, rows: Batches, optimizer: 
     population = Population(network, OPTIMIZERS[optimizer](), initial, batch_size=BATCH_SIZE)
     schedule = Schedule(learning_rate_init=RATES[optimizer])
     rng = np.random.default_rng(9)
-    list(train(population, [schedule], rows, epochs=EPOCHS, rng=rng))
+    list(train(population, [schedule], rows, epochs=range(EPOCHS), rng=rng))
     return population.parameters[0]
 
 
