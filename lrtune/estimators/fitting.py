@@ -269,11 +269,11 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
                 stratify=stratify,
             )
         except ValueError as error:
+            option = "early_stopping=True" if self.early_stopping else f"decay={self.decay!r}"
             raise InvalidInputError(
                 "validation rows must include every class and leave rows to train on, but a "
-                f"fraction of {self.validation_fraction} of {len(rows)} rows does not: use more "
-                "rows or another validation_fraction, or train without "
-                f"`{'early_stopping=True' if self.early_stopping else f'decay={self.decay!r}'}`"
+                f"fraction of {self.validation_fraction} of {len(rows)} rows does not ({error}): "
+                f"use more rows, another validation_fraction, or no `{option}`"
             ) from error
         return rows.take(train_rows), rows.take(validation_rows)
 

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks of its contract, on the defaults and on every kind of configuration."""
+"""scikit-learn's checks of estimators, on the defaults and on every kind of configuration."""
 
 import inspect
 from collections.abc import Callable
@@ -51,7 +51,7 @@ STRICT: dict[str, Any] = (  # scikit-learn before 1.8 leaves it to xfail_strict 
 
 
 def expected(estimator: Any) -> dict[str, str]:
-    """The checks that an estimator is expected to fail, with reasons."""
+    """Return the checks that an estimator is expected to fail, with reasons."""
     failures: dict[str, str] = {}
     for (parameter, value), reasons in EXPECTED.items():
         if getattr(estimator, parameter) == value:
