@@ -13,9 +13,9 @@ from typing import TypeVar
 
 from joblib import Parallel, delayed
 
-__all__ = ["LOOK_SECONDS", "in_processes"]
+__all__ = ["CHECK_SECONDS", "in_processes"]
 
-LOOK_SECONDS = 0.5
+CHECK_SECONDS = 0.5
 """Seconds between two checks of a worker whether its parent is still running."""
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -54,7 +54,7 @@ def _end_with(parent: int) -> None:
 
         def watch() -> None:
             while os.getppid() == parent:
-                time.sleep(LOOK_SECONDS)
+                time.sleep(CHECK_SECONDS)
             os._exit(1)
 
         threading.Thread(target=watch, daemon=True).start()
