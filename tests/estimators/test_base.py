@@ -159,7 +159,7 @@ def test_columns_of_a_table_are_known_by_name(iris: tuple[Any, Any], network: ty
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize(
-    ("given", "asked", "used"),
+    ("input_dtype", "dtype", "expected"),
     [
         ("float32", "auto", "float32"),
         ("float64", "auto", "float64"),
@@ -169,9 +169,9 @@ def test_columns_of_a_table_are_known_by_name(iris: tuple[Any, Any], network: ty
     ],
 )
 def test_dtype_auto_follows_the_input(
-    iris: tuple[Any, Any], network: type[Any], given: str, asked: Any, used: str
+    iris: tuple[Any, Any], network: type[Any], input_dtype: str, dtype: Any, expected: str
 ) -> None:
-    X, y = iris[0].round().astype(given), iris[1]
-    model = network(dtype=asked, max_iter=2, random_state=0).fit(X, y)
+    X, y = iris[0].round().astype(input_dtype), iris[1]
+    model = network(dtype=dtype, max_iter=2, random_state=0).fit(X, y)
 
-    assert {array.dtype for array in [*model.coefs_, *model.intercepts_]} == {np.dtype(used)}
+    assert {array.dtype for array in [*model.coefs_, *model.intercepts_]} == {np.dtype(expected)}

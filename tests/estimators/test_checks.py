@@ -40,7 +40,7 @@ EXPECTED: dict[tuple[str, Any], dict[str, str]] = {
     ("early_stopping", True): {WEIGHTS: "other rows are held out if rows are repeated"},
     ("decay", "plateau"): {WEIGHTS: "other rows are held out if rows are repeated"},
     ("batch_size", 8): {WEIGHTS: "repeated rows fall into other mini-batches"},
-    ("warm_start", True): {"check_supervised_y_2d": "fits twice, and a warm start goes on"},
+    ("warm_start", True): {"check_supervised_y_2d": "fits twice, and a warm start continues"},
 }
 BELOW_ROUNDING = {WEIGHTS, "check_methods_sample_order_invariance"}
 STRICT: dict[str, Any] = (  # scikit-learn before 1.8 leaves it to xfail_strict in pyproject.toml

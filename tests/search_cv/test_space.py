@@ -223,7 +223,10 @@ def test_a_resumed_search_with_a_pruner_goes_on_as_an_uninterrupted_one(folder: 
         ({"optimizer": "adam"}, "optimizer must be searched over .* but got 'adam'"),
         ({"min_learning_rate": (0.1, 0.2)}, r"at most `learning_rate_init` \(\S+\), but got 0.1"),
         ({"cycle_epochs": [4.0], "warmup_epochs": [1.0, 5.0]}, "greater than `warmup_epochs`"),
-        ({"cycle_epochs": [4.0], "decay": ["cosine", "plateau"]}, "left out with `decay='plateau'`"),
+        (
+            {"cycle_epochs": [4.0], "decay": ["cosine", "plateau"]},
+            "left out with `decay='plateau'`",
+        ),
     ],
     ids=str,
 )

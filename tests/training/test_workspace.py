@@ -116,8 +116,8 @@ def test_other_rows_are_read_after_a_slice(workspace: Workspace) -> None:
 def test_a_workspace_stays_within_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = BATCH * (4 + 2 * (1 + K) + K)
     monkeypatch.setattr(module, "WORKSPACE_BYTES", 2 * numbers * 8)
-    made = Workspace(NETWORK, K, BATCH, 3, FLOAT64)
+    limited = Workspace(NETWORK, K, BATCH, 3, FLOAT64)
 
-    assert (made.n_batches, made.n_requested) == (2, 3)
+    assert (limited.n_batches, limited.n_requested) == (2, 3)
     monkeypatch.setattr(module, "WORKSPACE_BYTES", 1)
     assert Workspace(NETWORK, K, BATCH, 3, FLOAT64).n_batches == 1
