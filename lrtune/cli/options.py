@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from lrtune.cli.completion import complete_data, complete_files
-from lrtune.schedules.schedule import DECAYS
+from lrtune.schedules.decays import DECAYS
 from lrtune.training.optimizers import OPTIMIZERS
 
 __all__ = [

@@ -19,7 +19,7 @@ from lrtune.cli.options import (
     plot_option,
     storage_option,
 )
-from lrtune.schedules.schedule import DECAYS
+from lrtune.schedules.decays import DECAYS
 
 __all__ = ["output_options", "record_options", "training_options"]
 

@@ -13,7 +13,7 @@ from lrtune.dashboard.attributes import setting_words, shown_curve
 from lrtune.review.plots import COLOURS
 from lrtune.review.study import Studied
 from lrtune.review.wording import estimate, headline, number
-from lrtune.schedules.schedule import DECAYS
+from lrtune.schedules.decays import DECAYS
 from lrtune.tuning.record.trials import complete_trials, status
 
 __all__ = ["CHARTS", "MOST_CURVES", "learning_curves", "loss_by_rate"]

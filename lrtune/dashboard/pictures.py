@@ -15,7 +15,8 @@ from lrtune.review.figures import logarithmic
 from lrtune.review.gallery import GALLERY, Picture
 from lrtune.review.plots import COLOURS, MOST_POINTS, POINTS_PER_EPOCH
 from lrtune.review.study import Studied
-from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
 from lrtune.tuning.record.schema import TrialFacts
 from lrtune.tuning.record.trials import complete_trials, status
 

@@ -14,7 +14,8 @@ from optuna.trial import FrozenTrial
 from lrtune.review.plots import COLOURS, plot_profile, plot_schedules
 from lrtune.review.study import Studied
 from lrtune.review.wording import number
-from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
 from lrtune.tuning.record.schema import TrialFacts
 from lrtune.tuning.record.trials import STATUSES, status
 
