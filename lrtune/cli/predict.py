@@ -61,7 +61,7 @@ def command(
     """
     import warnings
 
-    from lrtune.models.persistence import load_model, read_facts
+    from lrtune.models.load import load_model, read_facts
     from lrtune.support.files import write_new_file
 
     if quiet:
