@@ -85,7 +85,8 @@ def command(
                 storage, name or dataset.name, configuration
             )
             columns = [column.to_dict() for column in dataset.columns]
-            table = {"notes": list(dataset.notes), "columns": columns}
+            notes = [with_flags(note) for note in dataset.notes]
+            table = {"notes": notes, "columns": columns}
             opened.note(ENVIRONMENT, {**environment(ctx.obj), "table": table})
             opened.note(TASK, told.to_record())
             return opened

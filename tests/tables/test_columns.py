@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.tables.columns import Column, conform, is_plain, notes_on, text_columns
+from lrtune.tables.apply import conform, text_columns
+from lrtune.tables.columns import Column, is_plain, notes_on
 from lrtune.tables.inspection import IDENTIFIER_NAME, describe_columns
 from lrtune.tables.kinds import DATE_FORMATS, find_date_format
 
@@ -173,7 +174,7 @@ def test_texts_are_used_by_who_takes_them() -> None:
 
     assert not describe(texts).used
     assert describe(texts, encodes_texts=True).used
-    assert "--preprocessor skrub" in notes_on([describe(texts)])[0]
+    assert "`preprocessor='skrub'`" in notes_on([describe(texts)])[0]
 
 
 def test_whole_numbers_stay_an_array_and_gaps_make_a_frame() -> None:

@@ -14,7 +14,8 @@ import pytest
 from sklearn.base import clone
 
 from lrtune.review.study import read_study
-from lrtune.tables.columns import Column, conform, text_columns
+from lrtune.tables.apply import conform, text_columns
+from lrtune.tables.columns import Column
 from lrtune.tables.dataset import load_dataset
 from lrtune.tables.reading import read_table
 from tests.messy_tables import MESSY, Messy, make_table, write_table
