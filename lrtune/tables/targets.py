@@ -114,8 +114,8 @@ def read_target(
         )
     if not rows.any():
         raise InvalidInputError(
-            f"the target must have values, but column {column!r} of {source} has none in any row: "
-            "name another `target`"
+            f"the target must have values, but column {column!r} of {source} has no value in any "
+            "row: name another `target`"
         )
     present = values[rows].infer_objects()
     if task == "auto":
