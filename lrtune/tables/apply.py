@@ -15,7 +15,7 @@ from lrtune.exceptions import InvalidInputError
 from lrtune.tables.bundled import BUNDLED
 from lrtune.tables.columns import Column, gather, is_plain, notes_on
 from lrtune.tables.dataset import load_dataset
-from lrtune.tables.inspection import list_treatments, require_ordinary
+from lrtune.tables.inspection import list_treatments, refuse_huge_values
 from lrtune.tables.reading import read_table
 from lrtune.tables.wording import listed, one_line
 
@@ -76,7 +76,7 @@ def read_rows(
     for place, column in enumerate(used):
         if column.kind == "number":
             values = X[:, place] if isinstance(X, np.ndarray) else X[column.name]
-            require_ordinary(pd.Series(values), f"column {column.name!r} of {source}")
+            refuse_huge_values(pd.Series(values), f"column {column.name!r} of {source}")
     ignored = [name for name in frame.columns if name not in {column.name for column in used}]
     if ignored:
         notes.append(f"columns ignored: {listed(ignored)}")

@@ -95,7 +95,7 @@ def gather(
     """
     if not is_plain(columns):
         return pd.DataFrame(dict(converted)).reset_index(drop=True)
-    return np.column_stack(list(converted.values())).astype(np.float64, copy=False)
+    return np.ascontiguousarray(np.column_stack(list(converted.values())), dtype=np.float64)
 
 
 def notes_on(columns: Sequence[Column]) -> tuple[str, ...]:

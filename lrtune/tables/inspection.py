@@ -12,18 +12,23 @@ import pandas as pd
 
 from lrtune.exceptions import InvalidInputError
 from lrtune.tables.columns import Column, gather, notes_on
-from lrtune.tables.kinds import find_date_format, find_thousands, is_boolean, is_numeric
+from lrtune.tables.kinds import (
+    THOUSANDS_NAMES,
+    find_date_format,
+    find_thousands,
+    is_boolean,
+    is_numeric,
+)
 
 __all__ = [
-    "DROPPED",
+    "DROPS",
     "Drop",
     "IDENTIFIER_NAME",
     "LARGEST",
     "MAX_CATEGORIES",
-    "SIGNS",
     "describe_columns",
     "list_treatments",
-    "require_ordinary",
+    "refuse_huge_values",
 ]
 
 Array = npt.NDArray[Any]
@@ -62,7 +67,7 @@ def _names_rows(name: str, kind: str, values: pd.Series[Any]) -> bool:
     return kind == "text" and _all_different(values) and not values.str.contains(r"\s").any()
 
 
-DROPPED = (
+DROPS = (
     Drop("empty", lambda _, __, values: not values.notna().any(), "they hold no value"),
     Drop(
         "constant",
@@ -77,9 +82,6 @@ DROPPED = (
     Drop("identifier", _names_rows, "they hold another word in every row"),
 )
 """Reasons to leave a column out; the first one that applies counts."""
-
-SIGNS = {".": "points", ",": "commas", "'": "apostrophes", " ": "spaces"}
-"""Names of the thousands separators."""
 
 _TEXTS = "they hold free text or too many categories (`preprocessor='skrub'` encodes them)"
 _FILLED = {
@@ -110,7 +112,7 @@ def describe_columns(
         columns.append(column)
         if column.used:
             if column.kind == "number":
-                require_ordinary(series, f"column {column.name!r} of {source}")
+                refuse_huge_values(series, f"column {column.name!r} of {source}")
             converted[column.name] = series
     if not converted:
         raise InvalidInputError(
@@ -128,7 +130,7 @@ def _describe(
     if kind == "category" and _is_text(converted):
         kind = "text"
     missing = int(converted.isna().sum())
-    for drop in DROPPED:
+    for drop in DROPS:
         if drop.applies("" if alone else name, kind, converted):
             return _dropped(name, drop.kind, missing, drop.reason), converted
     if kind == "text" and not encodes_texts:
@@ -185,14 +187,14 @@ def _list_encodings(
 ) -> Iterator[tuple[str, int]]:
     """Yield each treatment of all values of a column, with 0 for all of them."""
     if thousands:
-        yield f"{SIGNS[thousands]} taken for thousands separators", 0
+        yield f"{THOUSANDS_NAMES[thousands]} taken for thousands separators", 0
     if kind in _ENCODED:
         yield _ENCODED[kind], 0
     if kind == "date":
         yield f"dates{f', read as {date_format},' if date_format else ''} made numbers", 0
 
 
-def require_ordinary(values: pd.Series[Any], where: str) -> None:
+def refuse_huge_values(values: pd.Series[Any], where: str) -> None:
     """Raise if values are too large to be standardised in single precision."""
     largest = float(values.abs().max())
     if largest > LARGEST:

@@ -15,6 +15,7 @@ __all__ = [
     "PLACEHOLDERS",
     "SHARE_READ",
     "THOUSANDS",
+    "THOUSANDS_NAMES",
     "as_booleans",
     "as_dates",
     "as_numbers",
@@ -52,6 +53,7 @@ DATE_FORMATS = (
 """Date formats to try; the first one that fits is taken."""
 THOUSANDS = {".": ",", ",": ".", "'": ".", " ": ","}
 """Thousands separators, and the decimal mark that goes with each."""
+THOUSANDS_NAMES = {".": "points", ",": "commas", "'": "apostrophes", " ": "spaces"}
 _NUMBERLIKE = r"[\d\s.,'+-]*"
 _SAMPLED = 500
 _TRUTHS = {True: 1.0, False: 0.0, "True": 1.0, "False": 0.0, "true": 1.0, "false": 0.0}

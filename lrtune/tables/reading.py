@@ -177,7 +177,7 @@ def _read_parquet(
         frame = pd.read_parquet(stream, engine="pyarrow")
     except ImportError as error:
         raise InvalidInputError(
-            f"reading Parquet needs pyarrow, to read {source!r}: pip install 'lrtune[parquet]'"
+            f"reading Parquet, as in {source!r}, needs pyarrow: pip install 'lrtune[parquet]'"
         ) from error
     except ValueError as error:  # pyarrow's own errors derive from it
         raise OSError(one_line(error)) from error

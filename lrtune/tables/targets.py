@@ -12,9 +12,10 @@ import pandas as pd
 
 from lrtune.exceptions import InvalidInputError
 from lrtune.tables.bundled import Task
-from lrtune.tables.inspection import SIGNS, require_ordinary
+from lrtune.tables.inspection import refuse_huge_values
 from lrtune.tables.kinds import (
     PLACEHOLDERS,
+    THOUSANDS_NAMES,
     as_numbers,
     as_texts,
     find_thousands,
@@ -103,7 +104,7 @@ def read_target(
     if thousands:
         numbers = as_numbers(values, thousands)
         values = numbers.astype(object).where(numbers.notna(), values)
-        notes.append(f"target: {SIGNS[thousands]} taken for thousands separators")
+        notes.append(f"target: {THOUSANDS_NAMES[thousands]} taken for thousands separators")
     if is_numeric(values, share=1) and not _is_exact(values):
         values = as_numbers(values)
     rows = values.notna().to_numpy(copy=True)
@@ -170,7 +171,7 @@ def _numbers(present: pd.Series[Any], column: Any, source: str) -> Array:
             f"holds {texts[pd.to_numeric(texts, errors='coerce').isna()].iloc[0]!r}: name another "
             "`target` or `task='classification'`"
         )
-    require_ordinary(present, f"the target column {column!r} of {source}")
+    refuse_huge_values(present, f"the target column {column!r} of {source}")
     values: Array = present.to_numpy(dtype=np.float64)
     if np.ptp(values) == 0:
         raise InvalidInputError(

@@ -16,7 +16,7 @@ from lrtune.tables.inspection import (
     MAX_CATEGORIES,
     describe_columns,
     list_treatments,
-    require_ordinary,
+    refuse_huge_values,
 )
 
 N = 40
@@ -173,7 +173,7 @@ def test_values_too_large_for_single_precision_are_refused(value: float) -> None
     with pytest.raises(InvalidInputError, match=r"at most 1e\+30 .* 'a' of the table holds 1e\+31"):
         describe_columns(frame)
 
-    require_ordinary(pd.Series([LARGEST, np.nan, -LARGEST]), "column 'a'")
+    refuse_huge_values(pd.Series([LARGEST, np.nan, -LARGEST]), "column 'a'")
 
 
 @pytest.mark.parametrize(
