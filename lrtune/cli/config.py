@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from lrtune.cli.completion import complete_files
-from lrtune.cli.options import DecayList, HiddenSizes, PositiveFloat, RangeType
+from lrtune.cli.types import DecayList, HiddenSizes, RangeType
 from lrtune.exceptions import InvalidInputError
 from lrtune.support.secrets import masked
 
@@ -41,7 +41,6 @@ FORMS: dict[type[Any], Form] = {
     click.types.BoolParamType: Form("true or false", (bool,)),
     click.types.IntParamType: Form("a whole number", (int,)),
     click.types.FloatParamType: Form("a number", (int, float)),
-    PositiveFloat: Form("a number", (int, float)),
     RangeType: Form('[LOW, HIGH] or "LOW:HIGH"', (int, float, str), ":"),
     HiddenSizes: Form("a list of whole numbers", (int, str), ","),
     DecayList: Form("a list of names", (str,), ","),
@@ -59,7 +58,7 @@ def config_option(function: Any) -> Any:
         expose_value=False,
         callback=_take_over,
         shell_complete=complete_files,
-        help="Take options from there, by their names without dashes; what is given here wins.",
+        help="Read options from this file, by their names without dashes; the command line wins.",
     )(function)
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from lrtune.cli.options import WholeNumber, storage_option
+from lrtune.cli.options import storage_option
+from lrtune.cli.types import WholeNumber
 
 __all__ = ["command"]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from lrtune.cli.completion import complete_studies
-from lrtune.cli.options import NewFile, WholeNumber, storage_option
+from lrtune.cli.options import storage_option
+from lrtune.cli.types import OutputFile, WholeNumber
 from lrtune.export.export import EXPORTERS, export_schedule
 
 __all__ = ["command"]
@@ -20,16 +21,17 @@ __all__ = ["command"]
     type=click.Choice(list(EXPORTERS)),
     default="json",
     show_default=True,
-    help="The library that the source is for.",
+    help="Library that the code is for.",
 )
 @click.option(
     "--steps-per-epoch",
     type=WholeNumber(1),
     metavar="N",
-    help="Batches per epoch of your script: count steps, not epochs.  [optax needs it]",
+    help="Batches per epoch of your script: the code then counts steps, not epochs.  "
+    "[required by optax]",
 )
 @storage_option
-@click.option("--output", type=NewFile(), help="Write there.  [default: standard output]")
+@click.option("--output", type=OutputFile(), help="File to write.  [default: standard output]")
 def command(
     study: str, to: str, steps_per_epoch: int | None, storage: str, output: Path | None
 ) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 
 from lrtune.cli.completion import complete_studies
-from lrtune.cli.options import NewFile, storage_option
+from lrtune.cli.options import storage_option
+from lrtune.cli.types import OutputFile
 from lrtune.exceptions import InvalidInputError
 
 __all__ = ["FORMATS", "command"]
@@ -30,7 +31,7 @@ __all__ = ["FORMATS", "command"]
 @storage_option
 @click.option(
     "--output",
-    type=NewFile(),
+    type=OutputFile(),
     help="A new file, or with png a new folder.  [default: STUDY.html, STUDY-figures]",
 )
 def command(study: str, kind: str, storage: str, output: Path | None) -> None:
@@ -49,7 +50,7 @@ def command(study: str, kind: str, storage: str, output: Path | None) -> None:
     if output is None:
         ctx = click.get_current_context()
         parameter = next(each for each in ctx.command.params if each.name == "output")
-        output = NewFile().convert(_file_name(study) + ending, parameter, ctx)
+        output = OutputFile().convert(_file_name(study) + ending, parameter, ctx)
     write(study, storage, output)
     click.echo(f"written: {output}", err=True)
 

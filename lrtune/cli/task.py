@@ -130,7 +130,7 @@ class Task:
         **options: Any,
     ) -> SearchResult:
         """Search; further options are those of `lrtune.tuning.search.search`."""
-        from lrtune.tuning.sampling.pruners import PRUNERS
+        from lrtune.tuning.sampling.competitive import PRUNERS
         from lrtune.tuning.search import search
         from lrtune.tuning.space import LEARNING_RATE_FREE, Space
         from lrtune.tuning.trainers.replicates import draw_replicates, make_replicates
