@@ -20,7 +20,8 @@ from sklearn.preprocessing import StandardScaler
 
 import lrtune
 from lrtune import MLPClassifier, MLPRegressor
-from lrtune.tables.dataset import BUNDLED, load_dataset
+from lrtune.tables.bundled import BUNDLED
+from lrtune.tables.dataset import load_dataset
 from lrtune.tuning.search import search
 from lrtune.tuning.space import Setting, Space
 from lrtune.tuning.trainers.judging import judge

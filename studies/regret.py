@@ -31,7 +31,8 @@ from threadpoolctl import threadpool_limits
 
 import lrtune
 from lrtune.exceptions import NothingCompletedError
-from lrtune.tables.dataset import BUNDLED, load_dataset
+from lrtune.tables.bundled import BUNDLED
+from lrtune.tables.dataset import load_dataset
 from lrtune.tuning.search import search
 from lrtune.tuning.space import DEFAULT_DECAYS, Setting, Space
 from lrtune.tuning.trainers.judging import judge

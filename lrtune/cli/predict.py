@@ -99,8 +99,9 @@ def _rows(
     import numpy as np
     import pandas as pd
 
+    from lrtune.tables.bundled import BUNDLED
     from lrtune.tables.columns import conform, listed, text_columns
-    from lrtune.tables.dataset import BUNDLED, load_dataset
+    from lrtune.tables.dataset import load_dataset
     from lrtune.tables.inspection import require_ordinary
     from lrtune.tables.reading import read_table
 

@@ -57,7 +57,7 @@ TRUSTED: dict[str, tuple[str, ...]] = {
     "ObjectNode": (
         "lrtune.estimators.mlp.MLPClassifier",
         "lrtune.estimators.mlp.MLPRegressor",
-        "lrtune.tables.preprocessing.DateParts",
+        "lrtune.tables.transformers.DateParts",
         "lrtune.training.network.Network",
         "sklearn.compose._column_transformer.ColumnTransformer",
         "sklearn.compose._column_transformer._RemainderColsList",
@@ -84,7 +84,7 @@ TRUSTED: dict[str, tuple[str, ...]] = {
 RENAMED: dict[tuple[Any, Any], str] = {
     ("lrtune.estimators", "MLPClassifier"): "lrtune.estimators.mlp",
     ("lrtune.estimators", "MLPRegressor"): "lrtune.estimators.mlp",
-    ("lrtune.preprocessing", "DateParts"): "lrtune.tables.preprocessing",
+    ("lrtune.preprocessing", "DateParts"): "lrtune.tables.transformers",
 }
 """Modules of lrtune's own types in files of release 0.1.0, and where these types are today."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,27 +13,19 @@ from sklearn import datasets
 from sklearn.preprocessing import StandardScaler
 
 from lrtune.exceptions import InvalidInputError
+from lrtune.tables.bundled import BUNDLED, Task
 from lrtune.tables.columns import Column, is_plain, notes_on
 from lrtune.tables.inspection import describe_columns
-from lrtune.tables.preprocessing import make_preprocessing
+from lrtune.tables.preprocessors import make_preprocessing
 from lrtune.tables.reading import Table, read_table
 from lrtune.tables.targets import find_target, read_target
 
-__all__ = ["BUNDLED", "Dataset", "MIN_ROWS", "load_dataset"]
+__all__ = ["Dataset", "MIN_ROWS", "load_dataset"]
 
 Array = npt.NDArray[Any]
-Task = Literal["classification", "regression"]
 
 MIN_ROWS = 8
 """Fewer rows cannot be split and learned from."""
-
-BUNDLED: dict[str, tuple[Callable[..., Any], Task]] = {
-    "breast_cancer": (datasets.load_breast_cancer, "classification"),
-    "diabetes": (datasets.load_diabetes, "regression"),
-    "digits": (datasets.load_digits, "classification"),
-    "iris": (datasets.load_iris, "classification"),
-    "wine": (datasets.load_wine, "classification"),
-}
 
 
 @dataclass(frozen=True)
@@ -155,7 +147,7 @@ def _load_bundled(
     task: Literal["auto", "classification", "regression"],
     given: dict[str, str | None],
 ) -> Dataset:
-    load, natural_task = BUNDLED[source]
+    loader, natural_task = BUNDLED[source]
     for option, value in given.items():
         if value is not None:
             raise InvalidInputError(
@@ -166,7 +158,7 @@ def _load_bundled(
         raise InvalidInputError(
             f"task must be {natural_task} for the bundled data {source!r}, but got {task}"
         )
-    bunch = load()
+    bunch = getattr(datasets, loader)()
     X = np.ascontiguousarray(bunch.data, dtype=np.float64)
     columns = tuple(Column(str(name), "number") for name in bunch.feature_names)
     y = np.asarray(bunch.target)

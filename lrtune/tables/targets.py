@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lrtune.exceptions import InvalidInputError
+from lrtune.tables.bundled import Task
 from lrtune.tables.columns import listed
 from lrtune.tables.inspection import SIGNS, require_ordinary
 from lrtune.tables.kinds import (
@@ -26,7 +27,6 @@ __all__ = ["MAX_INTEGER_CLASSES", "TASKS", "Target", "find_target", "read_target
 
 Array = npt.NDArray[Any]
 Series = pd.Series
-Task = Literal["classification", "regression"]
 
 TASKS: tuple[Task, ...] = ("classification", "regression")
 MAX_INTEGER_CLASSES = 20

@@ -12,7 +12,7 @@ import optuna
 import pytest
 
 from lrtune.cli.completion import DATA, SHELLS
-from lrtune.tables.dataset import BUNDLED
+from lrtune.tables.bundled import BUNDLED
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -24,7 +24,7 @@ from lrtune.exceptions import InvalidInputError, LrtuneWarning
 from lrtune.models.format import FACTS, FORMAT, MOST_BYTES, SCHEMA, TRUSTED, ModelFacts
 from lrtune.models.persistence import read_facts
 from lrtune.tables.columns import Column
-from lrtune.tables.preprocessing import make_preprocessing
+from lrtune.tables.preprocessors import make_preprocessing
 
 NETWORK = MLPClassifier((5,), max_iter=2, random_state=0)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.tables.dataset import BUNDLED, load_dataset
+from lrtune.tables.bundled import BUNDLED
+from lrtune.tables.dataset import load_dataset
 from lrtune.tuning.trainers.replicates import make_replicates
 
 

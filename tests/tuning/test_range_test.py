@@ -19,7 +19,8 @@ from lrtune import MLPClassifier, MLPRegressor, lr_range_test
 from lrtune.estimators.base import RandomStreams
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
 from lrtune.schedules.schedule import Schedule
-from lrtune.tables.dataset import BUNDLED, load_dataset
+from lrtune.tables.bundled import BUNDLED
+from lrtune.tables.dataset import load_dataset
 from lrtune.training.batches import Batches
 from lrtune.training.loop import train
 from lrtune.training.network import Network

@@ -15,10 +15,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lrtune import MLPClassifier
-from lrtune.cli.options import PREPROCESSORS as NAMES
 from lrtune.tables.columns import Column
 from lrtune.tables.inspection import describe_columns
-from lrtune.tables.preprocessing import MAX_ONE_HOT, PREPROCESSORS, DateParts, make_preprocessing
+from lrtune.tables.preprocessors import PREPROCESSORS, make_preprocessing
+from lrtune.tables.transformers import MAX_ONE_HOT, DateParts
 from lrtune.tuning.search import configuration
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import prepare
@@ -42,10 +42,6 @@ def frame() -> pd.DataFrame:
     frame.loc[50, "c"] = "seen once"
     frame.loc[4, "d"] = None
     return frame
-
-
-def test_the_names_are_those_of_the_command_line() -> None:
-    assert set(PREPROCESSORS) == set(NAMES)
 
 
 def test_numbers_without_gaps_are_only_standardised() -> None:
@@ -131,7 +127,7 @@ def hashed(frame: Any) -> str:
 
 def test_the_fingerprint_is_that_of_every_process_and_release() -> None:
     """pandas 2 and 3 keep dates and texts differently; the record must not notice."""
-    code = "from tests.tables.test_preprocessing import *; print(hashed(fixed()))"
+    code = "from tests.tables.test_preprocessors import *; print(hashed(fixed()))"
     told = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
         capture_output=True,
