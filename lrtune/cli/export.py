@@ -1,4 +1,4 @@
-"""``lrtune export``: a study's learning rate as source code for another library."""
+"""``lrtune export``: the learning rate of a study as source code for another library."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def command(
 ) -> None:
     """Write the learning rate that a study recommends as source code to paste into a script.
 
-    The code needs the library alone, and gives the rate that lrtune trained with at every step;
-    what a library cannot express is refused. JSON is read back by Schedule.from_json.
+    The code needs only that library, and gives the rate that lrtune trained with at every step; a
+    schedule that the library cannot express is refused. Schedule.from_json reads the JSON.
 
     \b
     Examples:
@@ -48,12 +48,16 @@ def command(
     from lrtune.export.provenance import read_recommendation
     from lrtune.support.files import write_new_file
 
-    found = read_recommendation(study, storage)
-    text = export_schedule(found.schedule, to, steps_per_epoch=steps_per_epoch, origin=found)
+    recommendation = read_recommendation(study, storage)
+    text = export_schedule(
+        recommendation.schedule, to, steps_per_epoch=steps_per_epoch, origin=recommendation
+    )
     if output is None:
         click.echo(text, nl=False)
     else:
         write_new_file(output, text.encode())
-    click.echo(f"trial {found.trial} of study {study!r}: {found.describe()}", err=True)
+    click.echo(
+        f"trial {recommendation.trial} of study {study!r}: {recommendation.describe()}", err=True
+    )
     if output is not None:
         click.echo(f"written: {output}", err=True)

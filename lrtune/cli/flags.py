@@ -1,7 +1,7 @@
-"""Parameters in messages as the command line calls them.
+"""Turn the parameters in messages into flags of the command line.
 
-Below the command line a message names a parameter in backticks, as Python has it: `` `task` `` or
-`` `task='regression'` ``. Here, and nowhere else, they become ``--task`` and ``--task regression``.
+Other rooms name a parameter in backticks and in Python's form, `` `task` `` or
+`` `task='regression'` ``; the command line prints ``--task`` and ``--task regression`` instead.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FLAGS = {
     "random_state": "--seed",
     "study_name": "--name",
 }
-"""Those that are called otherwise; all others keep their names, with dashes."""
+"""Flags that differ from the parameter's name with dashes."""
 
 _PARAMETER = re.compile(r"`(?P<name>\w+)(?:=(?P<value>[^`]*))?`")
 
@@ -32,8 +32,6 @@ _PARAMETER = re.compile(r"`(?P<name>\w+)(?:=(?P<value>[^`]*))?`")
 def with_flags(message: str) -> str:
     """Return a message with flags in place of the parameters in backticks.
 
-    Examples
-    --------
     >>> with_flags("name another `target`, or give `learning_rate_init=(0.01, 1)`")
     'name another --target, or give --alpha0 0.01:1'
     >>> with_flags("leave out `confirm=False` and `resume=True`")
@@ -42,9 +40,9 @@ def with_flags(message: str) -> str:
     return _PARAMETER.sub(_flag, message)
 
 
-def _flag(found: re.Match[str]) -> str:
-    name, value = found["name"], found["value"]
-    whole = found[0].strip("`")
+def _flag(match: re.Match[str]) -> str:
+    name, value = match["name"], match["value"]
+    whole = match[0].strip("`")
     if whole in FLAGS:
         return FLAGS[whole]
     flag = FLAGS.get(name, f"--{name.replace('_', '-')}")

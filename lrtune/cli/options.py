@@ -10,19 +10,16 @@ import click
 
 from lrtune.cli.completion import complete_data, complete_files
 from lrtune.cli.types import FIGURE_ENDINGS, FiniteNumber, HiddenSizes, OutputFile, WholeNumber
+from lrtune.tables.preprocessors import PREPROCESSORS
 from lrtune.training.optimizers import OPTIMIZERS
 
 __all__ = [
-    "PREPROCESSORS",
     "apply_options",
     "epochs_option",
     "network_options",
     "replicates_option",
     "table_options",
 ]
-
-PREPROCESSORS = ("sklearn", "skrub")
-"""Those of `lrtune.tables.preprocessing`, named here so that help loads no scikit-learn."""
 
 Decorator = Callable[[Any], Any]
 
@@ -126,7 +123,7 @@ def table_options(function: Any) -> Any:
         encoding_option,
         click.option(
             "--preprocessor",
-            type=click.Choice(PREPROCESSORS),
+            type=click.Choice(list(PREPROCESSORS)),
             default="sklearn",
             show_default=True,
             help="Library that turns other columns into numbers; skrub handles free text too.",

@@ -129,7 +129,7 @@ def command(
         return
     _print(result)
     for warning in result.warnings:
-        click.echo(f"Note: {warning}.", err=True)
+        click.echo(f"Note: {with_flags(warning)}.", err=True)
 
 
 def _print(result: Any) -> None:
@@ -150,12 +150,11 @@ def _print(result: Any) -> None:
         if spread is None:
             table.add_row(name, Text("none", style="bold"), "", Text(meaning))
             continue
-        shown = [
+        median, lower, upper = (
             beyond if rate is None else f"{rate:.3g}"
             for rate in (spread.median, spread.lower, spread.upper)
-        ]
-        quartiles = f"{shown[1]} to {shown[2]}"
-        table.add_row(name, Text(shown[0], style="bold"), quartiles, Text(meaning))
+        )
+        table.add_row(name, Text(median, style="bold"), f"{lower} to {upper}", Text(meaning))
     console.print(table)
     low, high = result.learning_rate_range
     console.print(Text(f"\nSearch it:  --alpha0 {low:g}:{high:g}"), soft_wrap=True)

@@ -59,8 +59,7 @@ def _print_table(summaries: list[Any], storage: str) -> None:
 
 
 def _cells(summary: Any) -> list[str]:
-    counts = [f"{count} {outcome}" for outcome, count in asdict(summary.trials).items() if count]
-    cells = [summary.study, summary.dataset, ", ".join(counts) or "none yet"]
+    cells = [summary.study, summary.dataset, summary.trials.describe() or "none yet"]
     if summary.best is None:
         return [*cells, "–", "–"]
     best = summary.best

@@ -103,7 +103,7 @@ BAD = {
     "epoch = 3": "'run.toml': epoch must be an option of lrtune search, but there is none of that "
     "name: do you mean epochs?",
     "zzz = 3": "the keys are alpha0, audit-pruning",
-    'data = "iris"': "data is no option: give DATA on the command line",
+    'data = "iris"': "data is not an option: give DATA on the command line",
     'config = "other.toml"': "config must be an option",
     "[search]\nepochs = 3": "search must be an option",
     'epochs = "20"': "'run.toml': epochs: must be a whole number, but got '20'",

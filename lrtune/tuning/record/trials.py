@@ -120,6 +120,15 @@ class TrialCounts:
             failed=states.count(TrialState.FAIL),
         )
 
+    def describe(self) -> str:
+        """Return the counts that are not zero in words.
+
+        >>> TrialCounts(complete=12, pruned=0, diverged=3, failed=0).describe()
+        '12 complete, 3 diverged'
+        """
+        counts = asdict(self).items()
+        return ", ".join(f"{count} {outcome}" for outcome, count in counts if count)
+
 
 def complete_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """The trials that trained to the end and have a value."""
