@@ -16,7 +16,7 @@ __all__ = [
     "FIGURE_ENDINGS",
     "FiniteNumber",
     "HiddenSizes",
-    "MOST_UNITS",
+    "MAX_UNITS",
     "OutputFile",
     "RangeType",
     "StudyName",
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 FIGURE_ENDINGS = (".png", ".svg", ".pdf")
-MOST_UNITS = 1_000_000
+MAX_UNITS = 1_000_000
 
 
 class WholeNumber(click.IntRange):
@@ -92,9 +92,9 @@ class HiddenSizes(click.ParamType):
                 param,
                 ctx,
             )
-        if not 1 <= min(sizes) <= max(sizes) <= MOST_UNITS:
+        if not 1 <= min(sizes) <= max(sizes) <= MAX_UNITS:
             self.fail(
-                f"must be at least 1 and at most {MOST_UNITS} in every layer, but got {value!r}",
+                f"must be at least 1 and at most {MAX_UNITS} in every layer, but got {value!r}",
                 param,
                 ctx,
             )

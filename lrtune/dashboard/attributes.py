@@ -1,46 +1,44 @@
-"""What the dashboard shows in its tables: attributes, and values that leave its axes readable."""
+"""Attributes in the dashboard's tables, and values capped to keep its axes readable."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 from optuna.trial import FrozenTrial
 
-from lrtune.review.facts import facts
+from lrtune.review.numbers import estimate, number
 from lrtune.review.study import Studied, outcome
-from lrtune.review.wording import SCORES, estimate, headline, number
+from lrtune.review.tables import data_in_words, reproduction_rows
+from lrtune.review.wording import SCORES, headline
 from lrtune.tuning.record.trials import DIVERGED, EPOCHS, METRICS, SCORE, complete_trials
 from lrtune.tuning.space import Setting
 
 __all__ = [
     "NOT_FINITE",
+    "capped_curve",
+    "capped_value",
     "objective_name",
-    "setting_words",
-    "shown_curve",
-    "shown_value",
+    "setting_in_words",
     "study_attributes",
     "trial_attributes",
     "trial_columns",
 ]
 
 NOT_FINITE = "not finite"
-"""In place of a loss that is not a number, or no finite one."""
+"""Text in place of a loss that is infinite or not a number."""
 _DIGITS = 6
 
 
-def setting_words(params: Mapping[str, Any]) -> str:
-    """A setting, short.
+def setting_in_words(params: Mapping[str, Any]) -> str:
+    """Return a setting in a few words.
 
-    Examples
-    --------
-    >>> setting_words({"learning_rate_init": 0.125, "decay": "cosine", "decay_rate": 0.0512})
+    >>> setting_in_words({"learning_rate_init": 0.125, "decay": "cosine", "decay_rate": 0.0512})
     'learning_rate_init 0.125, cosine with decay_rate 0.0512'
-    >>> setting_words({"learning_rate_init": 0.125, "decay": "constant", "decay_rate": 0.3})
+    >>> setting_in_words({"learning_rate_init": 0.125, "decay": "constant", "decay_rate": 0.3})
     'learning_rate_init 0.125, constant'
     """
     setting = Setting.of(params)
@@ -51,85 +49,83 @@ def setting_words(params: Mapping[str, Any]) -> str:
 
 
 def objective_name(studied: Studied) -> str:
-    """What is optimised, as it stands at the axes."""
-    over = f"mean of {studied.n_replicates} replicates"
-    if studied.n_replicates == 1:
-        over = "1 replicate"
+    """Return the label of the axes that show the optimised value."""
     name = "validation loss" if studied.metric is None else f"minus {studied.metric}"
-    return f"{name}, {over}"
+    if studied.n_replicates == 1:
+        return f"{name}, 1 replicate"
+    return f"{name}, mean of {studied.n_replicates} replicates"
 
 
-def shown_value(studied: Studied, trial: FrozenTrial) -> float:
-    """A trial's value, at most the worst of a trial that completed, nor worse than a guess."""
+def capped_value(studied: Studied, trial: FrozenTrial) -> float:
+    """Return a trial's value, capped at the worst completed trial and at a guess."""
     if trial.value is None or outcome(trial) == "diverged":
         return studied.worst
     return min(trial.value, studied.worst)
 
 
-def shown_curve(studied: Studied, trial: FrozenTrial) -> dict[int, float]:
-    """A trial's mean validation loss after each epoch, at most that of a guess."""
-    told = sorted(trial.intermediate_values.items())
-    return {epoch: min(loss, studied.cap) for epoch, loss in told}
+def capped_curve(studied: Studied, trial: FrozenTrial) -> dict[int, float]:
+    """Return a trial's mean validation loss after each epoch, capped at that of a guess."""
+    return {
+        epoch: min(loss, studied.cap) for epoch, loss in sorted(trial.intermediate_values.items())
+    }
 
 
 def study_attributes(studied: Studied) -> dict[str, str]:
-    """What a study found, and what it was, in words.
+    """Return the result and the origin of a study, in words by name.
 
-    The dashboard shows five of them at first: they say it all, the others more of it.
+    The dashboard shows the first five at once and the others on demand.
     """
-    known = dict(facts(studied))
+    origin = dict(reproduction_rows(studied))
     parameters = studied.parameters
-    layers = "-".join(re.findall(r"\d+", str(parameters.get("hidden_layer_sizes"))))
-    network = [f"layers {layers}", str(parameters.get("optimizer")), f"{studied.epochs} epochs"]
+    layers = "-".join(map(str, np.atleast_1d(parameters["hidden_layer_sizes"])))
+    network = (
+        f"layers {layers}",
+        str(parameters.get("optimizer")),
+        f"{studied.epochs} epochs",
+        f"seed {origin.pop('seed', '?')}",
+    )
     first = {
-        headline(studied).lower(): _found(studied),
+        headline(studied).lower(): _recommendation(studied),
         "trials": _trials(studied),
-        "data": _data(studied.configuration),
-        "network": ", ".join([*network, f"seed {known.pop('seed', '?')}"]),
-        "versions": known.pop("versions", ""),
+        "data": data_in_words(studied.configuration, with_target=False),
+        "network": ", ".join(network),
+        "versions": origin.pop("versions", ""),
     }
     more = {
         **{_nth("warning", index): text for index, text in enumerate(studied.warnings)},
-        **{f"{name} in full" if name in first else name: told for name, told in known.items()},
+        **{f"{name} in full" if name in first else name: text for name, text in origin.items()},
         "made by": str(studied.environment.get("command", "")),
     }
     return {name: value for name, value in (first | more).items() if value}
 
 
-def _data(known: Mapping[str, Any]) -> str:
-    """The data set, as far as it was recorded."""
-    size = f"{known['rows']} rows, {known['columns']} columns" if "rows" in known else ""
-    said = (str(known.get("dataset", "")), size, str(known.get("task", "")))
-    return "; ".join(part for part in said if part)
-
-
-def _found(studied: Studied) -> str:
-    """The recommendation with its uncertainty, and the safe range."""
+def _recommendation(studied: Studied) -> str:
+    """Return the recommendation with its uncertainty, and the safe range."""
     setting, confirmation = studied.setting, studied.confirmation
     if setting is None:
         return "no trial has completed"
-    said = [setting_words(setting.params)]
+    parts = [setting_in_words(setting.params)]
     if confirmation is None and studied.recommended is not None:
-        said.append(f"loss {estimate(studied.recommended.loss, None)} in the search")
+        parts.append(f"loss {estimate(studied.recommended.loss, None)} in the search")
     if confirmation is not None:
         recommended, default = confirmation.recommended, confirmation.default
         loss = estimate(recommended.loss, recommended.se)
-        said.append(f"loss {loss} on {confirmation.replicates} fresh replicates")
-        said.append(f"untuned default {estimate(default.loss, default.se)}")
+        parts.append(f"loss {loss} on {confirmation.replicates} fresh replicates")
+        parts.append(f"untuned default {estimate(default.loss, default.se)}")
         if confirmation.profile.safe_range is not None:
             low, high = confirmation.profile.safe_range
-            said.append(f"safe from {number(low)} to {number(high)}")
-    return "; ".join(said)
+            parts.append(f"safe from {number(low)} to {number(high)}")
+    return "; ".join(parts)
 
 
 def _trials(studied: Studied) -> str:
-    counts = ", ".join(f"{count} {name}" for name, count in asdict(studied.counts).items() if count)
-    planned = max(studied.plan.n_trials, len(studied.trials))
-    said = f"{len(studied.trials)} of {planned}: {counts}" if counts else "none yet"
+    n_planned = max(studied.plan.n_trials, len(studied.trials))
+    counts = studied.counts.describe()
+    text = f"{len(studied.trials)} of {n_planned}: {counts}" if counts else "none yet"
     edge = studied.edge
     if edge is not None and edge.median is not None:
-        said += f"; divergence edge in the first steps: about {number(edge.median, 2)}"
-    return said
+        text += f"; divergence edge in the first steps: about {number(edge.median, 2)}"
+    return text
 
 
 def _nth(name: str, index: int) -> str:
@@ -137,29 +133,34 @@ def _nth(name: str, index: int) -> str:
 
 
 def trial_attributes(studied: Studied, trial: FrozenTrial) -> dict[str, str]:
-    """What came of a trial; the names are among `trial_columns`."""
-    known = trial.user_attrs
+    """Return the results of a trial; the names are among `trial_columns`."""
+    recorded = trial.user_attrs
     values: dict[str, Any] = {"outcome": outcome(trial)}
-    losses = known.get("replicate_losses") or []
-    if losses:
-        values |= {"loss": fmean(losses), "spread over replicates": _spread(losses)}
-    if SCORE in known:
-        values[_score_name(studied)] = known[SCORE]
-        values |= {name: fmean(told) for name, told in known.get(METRICS, {}).items()}
-    at = known.get(DIVERGED)
-    if at:
-        there = NOT_FINITE if at["loss"] is None else at["loss"]
-        values |= {"diverged at step": at["step"], "diverged in epoch": at["epoch"]}
-        values |= {"diverged on replicate": at["replicate"], "loss at divergence": there}
-        values.pop("loss", None)  # of the last whole epoch, which is beside the point
-        values.pop("spread over replicates", None)
-    if EPOCHS in known:
-        values["epochs trained, all replicates"] = round(known[EPOCHS], 2)
-    return {name: _plain(value) for name, value in values.items() if value is not None}
+    divergence = recorded.get(DIVERGED)
+    losses = recorded.get("replicate_losses")
+    if losses and not divergence:
+        values["loss"] = fmean(losses)
+        values["spread over replicates"] = (
+            float(np.std(losses, ddof=1)) if len(losses) > 1 else None
+        )
+    if SCORE in recorded:
+        values[_score_name(studied)] = recorded[SCORE]
+        values |= {name: fmean(scores) for name, scores in recorded.get(METRICS, {}).items()}
+    if divergence:
+        loss = divergence["loss"]
+        values |= {
+            "diverged at step": divergence["step"],
+            "diverged in epoch": divergence["epoch"],
+            "diverged on replicate": divergence["replicate"],
+            "loss at divergence": NOT_FINITE if loss is None else loss,
+        }
+    if EPOCHS in recorded:
+        values["epochs trained, all replicates"] = round(recorded[EPOCHS], 2)
+    return {name: _to_text(value) for name, value in values.items() if value is not None}
 
 
 def trial_columns(studied: Studied) -> dict[str, bool]:
-    """The attributes that some trial has, and whether they are numbers to sort by."""
+    """Return the attributes that some trial has, and whether they are numbers to sort by."""
     columns = {"outcome": False, "loss": True, "spread over replicates": True}
     columns[_score_name(studied)] = True
     for trial in complete_trials(studied.trials)[:1]:
@@ -174,15 +175,7 @@ def _score_name(studied: Studied) -> str:
     return SCORES.get(studied.plan.loss, "score")
 
 
-def _spread(losses: Sequence[float]) -> float | None:
-    """Standard deviation over replicates."""
-    if len(losses) < 2:
-        return None
-    mean = fmean(losses)
-    return math.sqrt(sum((loss - mean) ** 2 for loss in losses) / (len(losses) - 1))
-
-
-def _plain(value: Any) -> str:
+def _to_text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.{_DIGITS}g}" if math.isfinite(value) else NOT_FINITE
     return str(value)

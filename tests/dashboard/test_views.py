@@ -101,8 +101,8 @@ def test_the_note_says_what_is_recommended_how_sure_it_is_and_how_to_repeat_it(
     assert studied.confirmation is not None
 
     assert note.startswith("# Recommended: learning\\_rate\\_init")
-    for heading in ("Beware", "Best settings", "What came of a trial", "Get the same again"):
-        assert f"## {heading}\n" in note or heading == "Beware"
+    for heading in ("Warnings", "Best settings", "Outcomes of a trial", "Reproduce it"):
+        assert f"## {heading}\n" in note or heading == "Warnings"
     assert f"{studied.confirmation.recommended.loss:.4g} ±" in note
     assert all(escaped(warning) in note for warning in studied.warnings)
     assert "lrtune search iris --trials 24" in note
@@ -380,7 +380,7 @@ def test_pruned_and_failed_trials_have_notes(lrtune: Callable[..., Any]) -> None
     studied = read_study("iris", "lrtune.journal")
     trial = next(each for each in studied.trials if each.state.name == "COMPLETE")
     trial.state = optuna.trial.TrialState.PRUNED
-    assert "Halted after 5 of 5 epochs" in trial_note(studied, trial)
+    assert "Stopped after 5 of 5 epochs" in trial_note(studied, trial)
     trial.state = optuna.trial.TrialState.FAIL
     assert "no number" in trial_note(studied, trial)
     assert trial_attributes(studied, trial)["outcome"] == "failed"
@@ -391,7 +391,7 @@ def test_a_release_that_is_not_known_is_refused() -> None:
     class Other:
         routes = ()
 
-    with pytest.raises(InvalidInputError, match="must be one that lrtune knows"):
+    with pytest.raises(InvalidInputError, match="must be one that lrtune supports"):
         Annotations(optuna.storages.InMemoryStorage(), "memory").annotate(Other())
 
 
@@ -403,7 +403,7 @@ def test_the_server_listens_on_this_machine_alone_and_says_where(client: Client)
             assert server.socket.getsockname()[0] == "127.0.0.1"
             with urlopen(f"{server.address}/api/studies") as answer:  # noqa: S310
                 assert json.load(answer)["study_summaries"][0]["study_name"] == "iris"
-            with pytest.raises(InvalidInputError, match="is taken: name another with --port"):
+            with pytest.raises(InvalidInputError, match="is taken: name another `port`"):
                 make_server(client.application, server.server_port)
         finally:
             server.shutdown()

@@ -121,7 +121,7 @@ def test_it_says_what_to_set_and_how_sure_that_is(confirmed: tuple[str, Any]) ->
     for warning in result.warnings:
         assert f"{warning[0].upper()}{warning[1:]}." in text
     for word in ("replicate", "diverged", "decay_rate", "safe range"):
-        assert word in text.partition("Words used here")[2]
+        assert word in text.partition("Glossary")[2]
 
 
 def test_it_is_one_page_that_needs_nothing(confirmed: tuple[str, Any]) -> None:
@@ -217,8 +217,8 @@ def test_without_confirmation_it_says_so(storage: str) -> None:
     text = said(storage)
 
     assert "Best of the search, not confirmed" in text
-    assert f"log loss) of {result.search_loss:.4g}, mean of the 2 replicates that chose" in text
-    assert "has not met fresh replicates" in text
+    assert f"log loss) of {result.search_loss:.4g}, the mean of the 2 replicates that chose" in text
+    assert "was not tried on fresh replicates" in text
     assert "so expect a higher one on fresh seeds" in text
     assert "sensitivity" not in render_figures("s", storage)
 
@@ -245,7 +245,7 @@ def test_settings_that_all_diverge_on_fresh_replicates_are_not_called_safe(
         searched(storage, n_trials=3)
     text = said(storage)
 
-    assert "Best of the search, not safe Nothing may be recommended as safe: every setting" in text
+    assert "Best of the search, not safe No setting can be recommended as safe: every setting" in text
 
 
 def test_one_trial_is_enough(storage: str) -> None:
@@ -253,7 +253,7 @@ def test_one_trial_is_enough(storage: str) -> None:
     text = said(storage)
 
     assert "1 trial was tried: 1 complete." in text
-    assert "Not told: it takes 16 trials or more" in text
+    assert "it takes at least 16 trials" in text
 
 
 def test_an_interrupted_search_says_so_and_how_to_go_on(storage: str) -> None:
@@ -265,8 +265,9 @@ def test_an_interrupted_search_says_so_and_how_to_go_on(storage: str) -> None:
         searched(storage, n_trials=20, on_progress=interrupt)
     text = said(storage)
 
-    assert "was interrupted, or runs still: 16 of 20 trials have finished" in text
-    assert "--resume" in text
+    assert "was interrupted, or is still running: 16 of 20 trials have finished" in text
+    assert "Repeat it with resume=True to continue." in text
+    assert "<code>resume=True</code>" in render_report("s", storage)
     assert "Best of the search, not confirmed" in text
 
 
@@ -318,7 +319,7 @@ def test_a_regression_is_told_in_its_own_unit(storage: str) -> None:
 
     assert "validation loss (squared error) of" in text
     assert "its root, in the target's own unit:" in text
-    assert "a R² of" in text
+    assert "an R² of" in text
 
 
 def test_further_parameters_fixed_ones_and_scorers_are_told(storage: str) -> None:
@@ -372,7 +373,7 @@ def test_what_was_made_of_the_table_is_told(lrtune: Callable[..., Any], folder: 
     text = str(Text(render_report("s", "lrtune.journal")))
     notes = [" ".join(line.split()) for line in said.splitlines() if line.startswith("target: ")]
 
-    assert "What was made of the table" in text
+    assert "How the table was read" in text
     assert notes
     assert all(note in text for note in notes)
 

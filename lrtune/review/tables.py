@@ -1,0 +1,224 @@
+"""The tables and the code samples of a report."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from lrtune.exceptions import InvalidInputError
+from lrtune.export.export import export_schedule
+from lrtune.review.numbers import number
+from lrtune.review.study import Studied
+from lrtune.tuning.confirm.result import Contender
+from lrtune.tuning.record.storage import DEFAULT_STORAGE
+from lrtune.tuning.record.trials import complete_trials
+
+__all__ = [
+    "CODE_TITLES",
+    "Code",
+    "MAX_ROWS",
+    "RACE_CAPTION",
+    "Row",
+    "SCHEDULE_PARAMETERS",
+    "SettingsTable",
+    "best_settings",
+    "code_samples",
+    "data_in_words",
+    "report_command",
+    "reproduction_rows",
+]
+
+MAX_ROWS = 10
+SCHEDULE_PARAMETERS = ("learning_rate_init", "decay", "decay_rate")
+RACE_CAPTION = (
+    "The settings that raced on fresh replicates, the recommended one first; settings that were "
+    "clearly worse left early. Ties go to a constant rate, then to the lower rate. The winner was "
+    "then measured on further replicates, which gives the loss to expect, stated above."
+)
+CODE_TITLES = {
+    "sklearn": "In Python, with lrtune's estimator:",
+    "torch": "As a scheduler for torch",
+    "keras": "As a callback for Keras",
+}
+"""Title of each code sample, by its key in `EXPORTERS`."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A setting and its results."""
+
+    cells: tuple[str, ...]
+    recommended: bool = False
+
+
+@dataclass(frozen=True)
+class SettingsTable:
+    """The best settings, the best one first."""
+
+    caption: str
+    heads: tuple[str, ...] = ()
+    rows: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True)
+class Code:
+    """Source that uses the recommended setting, or the reason why there is none."""
+
+    title: str
+    source: str = ""
+    missing: str = ""
+
+
+def best_settings(studied: Studied) -> SettingsTable:
+    """Return the settings that raced on fresh replicates, or else the best of the search."""
+    if studied.best is None:
+        return SettingsTable("There are none: no trial completed.")
+    value = "loss" if studied.metric is None else studied.metric
+    others = tuple(name for name in studied.best.params if name not in SCHEDULE_PARAMETERS)
+    heads = ("trial", *SCHEDULE_PARAMETERS, *others, f"search {value}")
+    if studied.confirmation is not None:
+        heads = (*heads, f"fresh {value}", "replicates", "verdict")
+        trials = {trial.number: trial for trial in studied.trials}
+        sign = 1 if studied.metric is None else -1
+        rows = tuple(
+            Row(
+                (
+                    *_setting_cells(studied, trials[contender.trial], others),
+                    *_race_cells(contender, sign),
+                ),
+                contender.status == "recommended",
+            )
+            for contender in studied.confirmation.contenders[:MAX_ROWS]
+            if contender.trial in trials
+        )
+        return SettingsTable(RACE_CAPTION, heads, rows)
+    best = sorted(complete_trials(studied.trials), key=lambda trial: (trial.value, trial.number))
+    rows = tuple(
+        Row(_setting_cells(studied, trial, others), trial is best[0]) for trial in best[:MAX_ROWS]
+    )
+    caption = "With their values in the search; none was tried on fresh replicates."
+    return SettingsTable(caption, heads, rows)
+
+
+def _setting_cells(studied: Studied, trial: FrozenTrial, others: Sequence[str]) -> tuple[str, ...]:
+    params = trial.params
+    value = trial.value if trial.value is not None else studied.loss(trial)
+    return (
+        str(trial.number),
+        number(params["learning_rate_init"]),
+        params["decay"],
+        "–" if params["decay"] == "constant" else number(params["decay_rate"]),
+        *(_parameter(params[name]) for name in others),
+        number(value if studied.metric is None else -value),
+    )
+
+
+def _race_cells(contender: Contender, sign: int) -> tuple[str, ...]:
+    loss = "–" if contender.loss is None else number(sign * contender.loss)
+    return (loss, str(contender.replicates), contender.status)
+
+
+def _parameter(value: Any) -> str:
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def code_samples(studied: Studied) -> list[Code]:
+    """Return the recommended setting as source, for lrtune and for other libraries."""
+    return [] if studied.recommended is None else [_code(studied, to) for to in CODE_TITLES]
+
+
+def _code(studied: Studied, to: str) -> Code:
+    recommended = studied.recommended
+    assert recommended is not None  # noqa: S101
+    try:
+        source = export_schedule(recommended.schedule, to, origin=recommended).strip()
+    except InvalidInputError as error:
+        return Code(CODE_TITLES[to], missing=str(error))
+    return Code(CODE_TITLES[to], source)
+
+
+def report_command(studied: Studied) -> str:
+    """Return the command that writes the report."""
+    words = ["lrtune", "report", studied.name]
+    if studied.storage != DEFAULT_STORAGE:
+        words += ["--storage", studied.storage]
+    return shlex.join(words)
+
+
+def reproduction_rows(studied: Studied) -> list[tuple[str, str]]:
+    """Return what is needed to get the same trials again, and what the search took, by name."""
+    configuration = studied.configuration
+    rows = {
+        "data": data_in_words(configuration),
+        "data fingerprint": configuration.get("data"),
+        "splits fingerprint": configuration.get("splits"),
+        "seed": configuration.get("seed"),
+        "replicates": _replicates(studied),
+        "searched": _space(configuration["space"]),
+        "optimised": studied.metric or f"{studied.loss_name}, in the last epoch",
+        "pruner": configuration.get("pruner") or "none; diverging trials are stopped in any case",
+        "estimator": configuration["estimator"].get("steps"),
+        "network": _network(studied),
+        "versions": _versions(studied),
+        "searched on": _start(studied),
+        "wall time": _seconds(studied),
+    }
+    return [(name, str(value)) for name, value in rows.items() if value not in (None, "")]
+
+
+def data_in_words(configuration: Mapping[str, Any], *, with_target: bool = True) -> str:
+    """Return the data set, its size, its target and the task, as far as they were recorded."""
+    parts = [str(configuration.get("dataset", ""))]
+    if "rows" in configuration:
+        n_columns = configuration["columns"]
+        plural = "s" if n_columns > 1 else ""
+        parts.append(f"{configuration['rows']} rows, {n_columns} column{plural}")
+    if with_target and "target" in configuration:
+        parts.append(f"target column: {configuration['target']}")
+    parts.append(str(configuration.get("task", "")))
+    return "; ".join(filter(None, parts))
+
+
+def _replicates(studied: Studied) -> str:
+    text = f"{studied.n_replicates} in the search"
+    if studied.confirmation is None:
+        return text
+    return f"{text}, {studied.confirmation.replicates} fresh ones to measure the recommendation"
+
+
+def _space(space: Mapping[str, Any]) -> str:
+    return "; ".join(f"{name}: {_range(value)}" for name, value in space.items())
+
+
+def _range(value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(bound, float) for bound in value):
+        return " to ".join(map(number, value))
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _network(studied: Studied) -> str:
+    names = ("hidden_layer_sizes", "activation", "optimizer", "batch_size", "max_iter", "dtype")
+    parameters = studied.parameters
+    return ", ".join(f"{name}={parameters[name]}" for name in names if name in parameters)
+
+
+def _versions(studied: Studied) -> str:
+    versions = dict(studied.environment.get("versions") or {})
+    versions.setdefault("lrtune", studied.configuration.get("version", "unknown"))
+    return ", ".join(f"{name} {versions[name]}" for name in sorted(versions))
+
+
+def _start(studied: Studied) -> str:
+    starts = [trial.datetime_start for trial in studied.trials if trial.datetime_start]
+    return f"{min(starts):%Y-%m-%d %H:%M}" if starts else ""
+
+
+def _seconds(studied: Studied) -> str:
+    if studied.ending is None or not studied.ending.seconds:
+        return ""
+    seconds = studied.ending.seconds
+    return f"{seconds['search']:.1f} s of search, {seconds['confirm']:.1f} s of confirmation"
