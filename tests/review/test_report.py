@@ -245,7 +245,9 @@ def test_settings_that_all_diverge_on_fresh_replicates_are_not_called_safe(
         searched(storage, n_trials=3)
     text = said(storage)
 
-    assert "Best of the search, not safe No setting can be recommended as safe: every setting" in text
+    assert (
+        "Best of the search, not safe No setting can be recommended as safe: every setting" in text
+    )
 
 
 def test_one_trial_is_enough(storage: str) -> None:
