@@ -196,6 +196,8 @@ def _gain(gain: Estimate) -> str:
     """Return the paired difference to the default in words."""
     if gain.loss is None:
         return "which cannot be compared"
+    if gain.loss == 0:
+        return "the same loss"
     size = number(abs(gain.loss), 2) + ("" if gain.se is None else f" ± {number(gain.se, 2)}")
     if gain.se is None or abs(gain.loss) < 2 * gain.se:
         return f"a difference of {size}, which chance explains"
