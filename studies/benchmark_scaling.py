@@ -36,7 +36,8 @@ from lrtune.tables.dataset import load_dataset
 from lrtune.tuning.record.record import Record
 from lrtune.tuning.sampling import asking
 from lrtune.tuning.search import Searched, search
-from lrtune.tuning.space import Setting, Space
+from lrtune.tuning.setting import Setting
+from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.judging import judge
 from lrtune.tuning.trainers.network import prepare
 from lrtune.tuning.trainers.replicates import draw_replicates, make_replicates

@@ -31,7 +31,8 @@ from threadpoolctl import threadpool_limits
 import lrtune
 from lrtune.schedules.schedule import Schedule
 from lrtune.tuning.search import search
-from lrtune.tuning.space import Setting, Space
+from lrtune.tuning.setting import Setting
+from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.replicates import Replicate
 
 try:

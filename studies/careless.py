@@ -33,7 +33,8 @@ from lrtune.schedules.schedule import Schedule
 from lrtune.tables.bundled import BUNDLED
 from lrtune.tables.dataset import load_dataset
 from lrtune.tuning.range_test import lr_range_test
-from lrtune.tuning.space import DEFAULT_DECAYS, Setting
+from lrtune.tuning.setting import Setting
+from lrtune.tuning.space import DEFAULT_DECAYS
 
 Array = npt.NDArray[Any]
 
@@ -202,7 +203,7 @@ def optuna_tpe(
     )
     with calm():
         study.optimize(objective, n_trials=n_trials)
-    return Setting.of(study.best_trial.params)
+    return Setting.from_params(study.best_trial.params)
 
 
 def random_search(problem: Problem, n_trials: int, seed: int) -> Setting:

@@ -40,7 +40,7 @@ from tutorial import (
 
 from lrtune.exceptions import DivergenceWarning
 from lrtune.review.plots import COLOURS
-from lrtune.tuning.space import DEFAULT_RATES
+from lrtune.tuning.setting import DEFAULT_RATES
 
 Array = npt.NDArray[Any]
 

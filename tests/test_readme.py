@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lrtune.schedules.schedule import DECAYS
+from lrtune.schedules.decays import DECAYS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

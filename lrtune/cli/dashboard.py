@@ -60,10 +60,12 @@ def _rights(*, writable: bool) -> str:
 
 def _latest_page(storage: Any) -> str:
     """Return the path of the latest lrtune study's page, or of the list of studies."""
-    from lrtune.tuning.record.record import CONFIGURATION
+    from lrtune.tuning.record.schema import SearchFacts
 
     own = [
-        study._study_id for study in storage.get_all_studies() if CONFIGURATION in study.user_attrs
+        study._study_id
+        for study in storage.get_all_studies()
+        if SearchFacts.KEY in study.user_attrs
     ]
     return f"/dashboard/studies/{max(own)}/note" if own else "/dashboard"
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import platform
 import shlex
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lrtune._version import __version__
 from lrtune.support.secrets import masked
+
+if TYPE_CHECKING:
+    from lrtune.tables.dataset import Dataset
+    from lrtune.tuning.record.schema import Environment
 
 __all__ = ["DEPENDENCIES", "command_line", "environment", "versions"]
 
@@ -37,6 +41,8 @@ def command_line(words: list[str]) -> str:
     return shlex.join(["lrtune", *safe_words])
 
 
-def environment(words: list[str]) -> dict[str, Any]:
-    """Return the command and the versions, for the record."""
-    return {"command": command_line(words), "versions": versions()}
+def environment(words: list[str], dataset: Dataset) -> Environment:
+    """Return the command, the versions and the table, for the record."""
+    from lrtune.tuning.record.schema import Environment, TableFacts
+
+    return Environment(command_line(words), versions(), TableFacts(dataset.notes, dataset.columns))

@@ -45,10 +45,13 @@ def command(
       lrtune export iris --to torch
       lrtune export iris --to optax --steps-per-epoch 100 --output schedule.py
     """
-    from lrtune.export.provenance import read_recommendation
+    from lrtune.export.provenance import recommend
     from lrtune.support.files import write_new_file
+    from lrtune.tuning.result import read_result
 
-    recommendation = read_recommendation(study, storage)
+    otherwise = "make a Schedule of its best_params and call export_schedule"
+    result = read_result(study, storage, purpose="export", otherwise=otherwise)
+    recommendation = recommend(result)
     text = export_schedule(
         recommendation.schedule, to, steps_per_epoch=steps_per_epoch, origin=recommendation
     )

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +15,9 @@ from lrtune.cli.completion import complete_studies
 from lrtune.cli.options import storage_option
 from lrtune.cli.types import OutputFile
 from lrtune.exceptions import InvalidInputError
+
+if TYPE_CHECKING:
+    from lrtune.tuning.result import SearchResult
 
 __all__ = ["FORMATS", "command"]
 
@@ -60,17 +64,24 @@ def _file_name(study: str) -> str:
     return re.sub(r"[^\w.-]+", "-", study).strip("-.") or "report"
 
 
+def _read(study: str, storage: str) -> SearchResult:
+    from lrtune.tuning.result import read_result
+
+    otherwise = "look at it with optuna-dashboard"
+    return read_result(study, storage, purpose="report on", otherwise=otherwise)
+
+
 def _write_page(study: str, storage: str, path: Path) -> None:
     from lrtune.review.report import render_report
     from lrtune.support.files import write_new_file
 
-    write_new_file(path, render_report(study, storage).encode("utf-8"))
+    write_new_file(path, render_report(_read(study, storage)).encode("utf-8"))
 
 
 def _write_figures(study: str, storage: str, path: Path) -> None:
     from lrtune.review.report import render_figures
 
-    figures = render_figures(study, storage)
+    figures = render_figures(_read(study, storage))
     try:
         _write_folder(path, {f"{name}.png": content for name, content in figures.items()})
     except OSError as error:

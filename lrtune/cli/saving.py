@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
-
-from sklearn.base import clone
 
 from lrtune.exceptions import DivergenceWarning, NothingCompletedError
 from lrtune.models.format import ModelFacts
 from lrtune.models.persistence import save_model
 from lrtune.tables.dataset import Dataset
+from lrtune.tuning.record.schema import Request
 from lrtune.tuning.result import SearchResult
+from lrtune.tuning.table_search import make_network
 
 __all__ = ["save_recommended"]
 
 
-def save_recommended(
-    estimator: Any,
-    result: SearchResult,
-    dataset: Dataset,
-    path: Path,
-    *,
-    seed: int,
-) -> str:
-    """Train what a search recommends on all rows, and save it; says what was done.
+def save_recommended(result: SearchResult, request: Request, dataset: Dataset, path: Path) -> str:
+    """Train what a search recommends on all rows, and save it; return what was done.
 
     Raises
     ------
@@ -34,7 +26,8 @@ def save_recommended(
     InvalidInputError
         If the file cannot be written.
     """
-    model = clone(estimator)
+    seed = request.seed
+    model = make_network(request, dataset)
     model[-1].set_params(**result.best_params, random_state=seed)
     try:
         with warnings.catch_warnings():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping
 from functools import partial
@@ -17,7 +16,6 @@ from lrtune.cli.interruption import resumable
 from lrtune.cli.options import network_options, table_options
 from lrtune.cli.progress import show_progress
 from lrtune.cli.search_options import output_options, record_options, training_options
-from lrtune.cli.task import TASK, Task
 from lrtune.exceptions import InvalidInputError
 from lrtune.tuning.sampling.competitive import PRUNERS
 
@@ -38,9 +36,7 @@ def command(
     trials: int,
     timeout: float | None,
     audit_share: float | None,
-    seed: int,
     jobs: int,
-    replicates: int,
     storage: str,
     name: str | None,
     resume: bool,
@@ -49,7 +45,7 @@ def command(
     report: Path | None,
     as_json: bool,
     quiet: bool,
-    **_: Any,  # the others are read by `Task.of`
+    **_: Any,  # the others are in `Request`
 ) -> None:
     """Search for the best learning rate of a network on DATA.
 
@@ -69,62 +65,50 @@ def command(
         warnings.simplefilter("ignore")  # until the command line is done
 
     from lrtune.cli.environment import environment
+    from lrtune.cli.summary import print_result
     from lrtune.tuning.record.record import Record
-    from lrtune.tuning.record.schema import ENVIRONMENT
+    from lrtune.tuning.record.schema import Request
+    from lrtune.tuning.search import Recording
+    from lrtune.tuning.table_search import load, search_table, with_path
 
-    say, told = partial(_say, quiet=quiet), Task.of(ctx.params)
-    dataset = told.load()
+    say, request = partial(_say, quiet=quiet), Request.from_json(ctx.params)
+    dataset = load(request)
     for note in dataset.notes:
         say(note)
-    estimator = told.estimator(dataset)
+    recording = Recording(
+        partial(Record.resume if resume else Record.create, storage, name or dataset.name),
+        environment(ctx.obj, dataset),
+        with_path(request),
+    )
     bar = show_progress(trials, timeout=timeout, quiet=quiet)
     with resumable(ctx) as remember, bar as show:
-
-        def open_record(configuration: Mapping[str, Any]) -> Record:
-            opened = (Record.resume if resume else Record.create)(
-                storage, name or dataset.name, configuration
-            )
-            columns = [column.to_dict() for column in dataset.columns]
-            table = {"notes": list(dataset.notes), "columns": columns}
-            opened.note(ENVIRONMENT, {**environment(ctx.obj), "table": table})
-            opened.note(TASK, told.to_record())
-            return opened
 
         def on_progress(progress: Any) -> None:
             remember(progress)
             show(progress)
 
-        result = told.run(
+        result = search_table(
+            request,
             dataset,
-            estimator,
-            open_record,
+            recording=recording,
             timeout=timeout,
             audit_share=audit_share,
             n_jobs=jobs,
             on_progress=on_progress,
         )
-    if as_json:
-        click.echo(json.dumps(result.to_dict()))
-    else:
-        from lrtune.cli.summary import print_summary
-        from lrtune.export.preparation import Preprocessing
-
-        before = Preprocessing.of(dataset, told.preprocessor)
-        print_summary(result, estimator[-1], n_replicates=replicates, preprocessing=before)
-        for warning in result.warnings:
-            say(f"Note: {warning}.")
+    print_result(result, as_json=as_json, quiet=quiet)
     if plot is not None:
         say(_draw(result, plot))
     if save is not None:
         from lrtune.cli.saving import save_recommended
 
-        say(save_recommended(estimator, result, dataset, save, seed=seed))
+        say(save_recommended(result, request, dataset, save))
     if report is not None:
-        say(_report(result, storage, report))
+        say(_report(result, report))
 
 
 def _say(line: str, *, quiet: bool) -> None:
-    """Say what is not the result."""
+    """Print a note on standard error."""
     if not quiet:
         click.echo(with_flags(line), err=True)
 
@@ -136,16 +120,16 @@ def _draw(result: Any, path: Path) -> str:
     return f"drawn: {path}"
 
 
-def _report(result: Any, storage: str, path: Path) -> str:
+def _report(result: Any, path: Path) -> str:
     from lrtune.review.report import render_report
     from lrtune.support.files import write_new_file
 
-    write_new_file(path, render_report(result.study, storage).encode())
+    write_new_file(path, render_report(result).encode())
     return f"written: {path}"
 
 
 def _check_options(given: Mapping[str, Any]) -> None:
-    """Options that need others, met before anything is loaded."""
+    """Refuse options that do not go together, before anything is loaded."""
     rules = {
         "--baseline is measured on the replicates of the confirmation, but got --no-confirm: "
         "leave out one of them": not (given["baseline"] and not given["confirm"]),

@@ -26,7 +26,7 @@ from lrtune.cli.types import (
     StudyName,
     WholeNumber,
 )
-from lrtune.schedules.schedule import DECAYS
+from lrtune.schedules.decays import DECAYS
 from lrtune.tuning.sampling.competitive import PRUNERS
 
 __all__ = ["output_options", "record_options", "training_options"]

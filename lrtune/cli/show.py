@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from lrtune.cli.completion import complete_studies
-from lrtune.cli.flags import with_flags
 from lrtune.cli.options import storage_option
 
 __all__ = ["command"]
@@ -28,22 +25,10 @@ def command(study: str, storage: str, as_json: bool) -> None:
       lrtune show iris
       lrtune show iris --storage sqlite:///studies.db --json
     """
-    from lrtune.export.preparation import Preprocessing
-    from lrtune.review.retelling import retell, tuned_network
-    from lrtune.review.study import read_study
+    from lrtune.cli.summary import print_result
+    from lrtune.tuning.result import read_result
 
-    studied = read_study(study, storage)
-    result = retell(studied)
-    if as_json:
-        click.echo(json.dumps(result.to_dict()))
-    else:
-        from lrtune.cli.summary import print_summary
-
-        print_summary(
-            result,
-            tuned_network(studied),
-            n_replicates=studied.n_replicates,
-            preprocessing=Preprocessing.recorded(studied.configuration),
-        )
-    for warning in result.warnings:
-        click.echo(f"Note: {with_flags(warning)}.", err=True)
+    result = read_result(
+        study, storage, purpose="show", otherwise="look at it with optuna-dashboard"
+    )
+    print_result(result, as_json=as_json)

@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any
+import json
 
-import numpy as np
+import click
 from rich.table import Table
 from rich.text import Text
 
 from lrtune.cli.console import make_console
-from lrtune.estimators import MLPClassifier
-from lrtune.export.preparation import Preprocessing
-from lrtune.export.source import changed
-from lrtune.export.tuned_for import NETWORK, tuned_for
-from lrtune.schedules.schedule import Schedule
+from lrtune.cli.flags import with_flags
+from lrtune.export.estimator import estimator_line
+from lrtune.export.provenance import recommend
 from lrtune.tuning.confirm.result import Estimate
 from lrtune.tuning.result import SearchResult
 
-__all__ = ["SCORE_NAMES", "print_summary"]
+__all__ = ["SCORE_NAMES", "print_result"]
 
 SCORE_NAMES = {"classification": "accuracy", "regression": "R²"}
 
 
-def print_summary(
-    result: SearchResult, network: Any, *, n_replicates: int, preprocessing: Preprocessing
-) -> None:
-    """Print a result on standard output.
+def print_result(result: SearchResult, *, as_json: bool, quiet: bool = False) -> None:
+    """Print a result on standard output, and unless quiet its warnings on standard error.
 
-    Parameters
-    ----------
-    result : SearchResult
-    network : MLPClassifier or MLPRegressor
-        What was tuned.
-    n_replicates : int
-        What each setting was judged on in the search.
-    preprocessing : Preprocessing
-        What stands before the network.
+    As JSON the warnings are part of it, and names are the command line's flags.
     """
+    warnings = [with_flags(warning) for warning in result.warnings]
+    if as_json:
+        click.echo(json.dumps({**result.to_dict(), "warnings": warnings}))
+        return
+    _print_summary(result)
+    for warning in () if quiet else warnings:
+        click.echo(f"Note: {warning}.", err=True)
+
+
+def _print_summary(result: SearchResult) -> None:
     console = make_console()
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
@@ -49,7 +46,7 @@ def print_summary(
     if best.decay != "constant":
         table.add_row("decay_rate", Text(f"{best.decay_rate:.4g}", style="bold"), "per epoch")
     losses = _confirmed if result.confirmation else _searched
-    for name, value, remark in losses(result, network, n_replicates):
+    for name, value, remark in losses(result):
         table.add_row(name, Text(value, style="bold"), Text(remark))
     table.add_row("trials", Text(_trials(result), style="bold"), f"{result.seconds.total:.1f} s")
     audit = result.pruning_audit
@@ -59,26 +56,35 @@ def print_summary(
         table.add_row("pruning audit", Text(value, style="bold"), Text(remark))
     table.add_row("study", Text(str(result.study), style="bold"), Text(f"in {result.storage}"))
     console.print(table)
-    console.print(Text(f"\nUse it:  {_code(result, network, preprocessing)}"), soft_wrap=True)
+    origin = recommend(result)
+    code = estimator_line(origin) + (", or --save" if origin.preparation.is_table else "")
+    console.print(Text(f"\nUse it:  {code}"), soft_wrap=True)
 
 
-def _searched(result: SearchResult, network: Any, n_replicates: int) -> list[tuple[str, str, str]]:
-    what = f"mean of {n_replicates} replicates after {network.max_iter} epochs{_unit(result)}"
+def _searched(result: SearchResult) -> list[tuple[str, str, str]]:
+    facts = result.facts
+    what = f"mean of {facts.replicates} replicates after {facts.trainer.epochs} epochs"
     return [
-        ("validation loss", f"{result.search_loss:.4g}", what),
+        ("validation loss", f"{result.search_loss:.4g}", what + _unit(result)),
         (SCORE_NAMES[result.task], f"{result.score:.3f}", ""),
     ]
 
 
-def _confirmed(result: SearchResult, network: Any, n_replicates: int) -> list[tuple[str, str, str]]:
+def _confirmed(result: SearchResult) -> list[tuple[str, str, str]]:
+    trainer = result.facts.trainer
+    untuned = trainer.parameters["learning_rate_init"]
     confirmation = result.confirmation
     assert confirmation is not None  # noqa: S101
     fresh = f"{confirmation.replicates} fresh replicates"
-    what = f"after {network.max_iter} epochs, on {fresh}{_unit(result)}"
+    what = f"after {trainer.epochs} epochs, on {fresh}{_unit(result)}"
     rows = [
         ("validation loss", result.describe_loss(), what),
-        ("  in the search", f"{result.search_loss:.4g}", f"on the {n_replicates} that chose it"),
-        ("  untuned", _estimate(confirmation.default), f"at {network.learning_rate_init:g}"),
+        (
+            "  in the search",
+            f"{result.search_loss:.4g}",
+            f"on the {result.facts.replicates} that chose it",
+        ),
+        ("  untuned", _estimate(confirmation.default), f"at {untuned:g}"),
     ]
     if confirmation.baseline is not None:
         rows.append(("  DoG", _estimate(confirmation.baseline), "without a learning rate"))
@@ -114,29 +120,3 @@ def _trials(result: SearchResult) -> str:
     outcomes = {"diverged": trials.diverged, "pruned": trials.pruned, "failed": trials.failed}
     rest = "".join(f", {count} {name}" for name, count in outcomes.items() if count)
     return f"{trials.complete} complete{rest}"
-
-
-def _code(result: SearchResult, network: Any, preprocessing: Preprocessing) -> str:
-    usual = MLPClassifier().get_params()
-    given = {name: value for name, value in vars(network).items() if name in usual}
-    parameters = {**given, **result.best.params}
-    parameters["hidden_layer_sizes"] = tuple(
-        np.atleast_1d(parameters["hidden_layer_sizes"]).tolist()
-    )
-    network_own = {
-        name: value
-        for name, value in tuned_for(parameters).items()
-        if name in NETWORK or value != usual.get(name)
-    }
-    schedule = Schedule(**{field.name: parameters[field.name] for field in fields(Schedule)})
-    arguments = network_own | changed(schedule)
-    listed = ", ".join(f"{name}={_short(value)}" for name, value in arguments.items())
-    model = f"{type(network).__name__}({listed})"
-    if not preprocessing.steps:
-        return model
-    code = f"make_pipeline({preprocessing.source}, {model})"
-    return f"{code}, or --save" if preprocessing.is_table else code
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else repr(value)

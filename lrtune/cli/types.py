@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from lrtune.schedules.schedule import DECAYS
+from lrtune.schedules.decays import DECAYS
 
 __all__ = [
     "DecayList",

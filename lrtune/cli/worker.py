@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import warnings
-from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,12 +16,8 @@ from lrtune.cli.options import (
     timeout_option,
 )
 from lrtune.cli.progress import show_progress
-from lrtune.cli.task import Task
 from lrtune.cli.types import StudyName
 from lrtune.exceptions import InvalidInputError
-
-if TYPE_CHECKING:
-    from lrtune.tuning.record.record import Record
 
 __all__ = ["command"]
 
@@ -67,9 +60,12 @@ def command(
     if quiet:
         warnings.simplefilter("ignore")
 
+    from lrtune.cli.summary import print_result
     from lrtune.tuning.record.networked import network_file_system
     from lrtune.tuning.record.record import Record
     from lrtune.tuning.record.workers import draw_worker
+    from lrtune.tuning.search import Recording
+    from lrtune.tuning.table_search import load, read_request, search_table
 
     kind = network_file_system(storage)
     if kind is not None:
@@ -78,30 +74,16 @@ def command(
             f"{storage!r} is on a network drive ({kind}), where two writers can lose each other's "
             "trials: use a database, --storage postgresql+psycopg://…"
         )
-    told = Task.from_record(Record.look(storage, name), data)
-    dataset = told.load()
-    estimator = told.estimator(dataset)
-    with show_progress(told.trials, timeout=timeout, quiet=quiet) as show:
-        result = told.run(
+    request = read_request(Record.look(storage, name), data)
+    dataset = load(request)
+    with show_progress(request.trials, timeout=timeout, quiet=quiet) as show:
+        result = search_table(
+            request,
             dataset,
-            estimator,
-            partial(_join, storage, name),
-            n_jobs=jobs,
+            recording=Recording(partial(Record.join, storage, name)),
             timeout=timeout,
-            on_progress=show,
+            n_jobs=jobs,
             worker=draw_worker(),
+            on_progress=show,
         )
-    if as_json:
-        click.echo(json.dumps(result.to_dict()))
-        return
-    from lrtune.cli.summary import print_summary
-    from lrtune.export.preparation import Preprocessing
-
-    before = Preprocessing.of(dataset, told.preprocessor)
-    print_summary(result, estimator[-1], n_replicates=told.replicates, preprocessing=before)
-
-
-def _join(storage: str, name: str, configuration: Mapping[str, Any]) -> Record:
-    from lrtune.tuning.record.record import Record
-
-    return Record.join(storage, name, configuration)
+    print_result(result, as_json=as_json, quiet=True)

@@ -11,11 +11,12 @@ import numpy as np
 from optuna.trial import FrozenTrial
 
 from lrtune.review.numbers import estimate, number
-from lrtune.review.study import Studied, outcome
+from lrtune.review.study import Studied
 from lrtune.review.tables import data_in_words, reproduction_rows
 from lrtune.review.wording import SCORES, headline
-from lrtune.tuning.record.trials import DIVERGED, EPOCHS, METRICS, SCORE, complete_trials
-from lrtune.tuning.space import Setting
+from lrtune.tuning.record.schema import TrialFacts
+from lrtune.tuning.record.trials import complete_trials, status
+from lrtune.tuning.setting import Setting
 
 __all__ = [
     "NOT_FINITE",
@@ -41,7 +42,7 @@ def setting_in_words(params: Mapping[str, Any]) -> str:
     >>> setting_in_words({"learning_rate_init": 0.125, "decay": "constant", "decay_rate": 0.3})
     'learning_rate_init 0.125, constant'
     """
-    setting = Setting.of(params)
+    setting = Setting.from_params(params)
     words = f"learning_rate_init {number(setting.learning_rate_init, 4)}, {setting.decay}"
     if setting.decay != "constant":
         words += f" with decay_rate {number(setting.decay_rate)}"
@@ -58,7 +59,7 @@ def objective_name(studied: Studied) -> str:
 
 def capped_value(studied: Studied, trial: FrozenTrial) -> float:
     """Return a trial's value, capped at the worst completed trial and at a guess."""
-    if trial.value is None or outcome(trial) == "diverged":
+    if trial.value is None or status(trial) == "diverged":
         return studied.worst
     return min(trial.value, studied.worst)
 
@@ -87,14 +88,14 @@ def study_attributes(studied: Studied) -> dict[str, str]:
     first = {
         headline(studied).lower(): _recommendation(studied),
         "trials": _trials(studied),
-        "data": data_in_words(studied.configuration, with_target=False),
+        "data": data_in_words(studied, with_target=False),
         "network": ", ".join(network),
         "versions": origin.pop("versions", ""),
     }
     more = {
         **{_nth("warning", index): text for index, text in enumerate(studied.warnings)},
         **{f"{name} in full" if name in first else name: text for name, text in origin.items()},
-        "made by": str(studied.environment.get("command", "")),
+        "made by": studied.environment.command,
     }
     return {name: value for name, value in (first | more).items() if value}
 
@@ -134,28 +135,25 @@ def _nth(name: str, index: int) -> str:
 
 def trial_attributes(studied: Studied, trial: FrozenTrial) -> dict[str, str]:
     """Return the results of a trial; the names are among `trial_columns`."""
-    recorded = trial.user_attrs
-    values: dict[str, Any] = {"outcome": outcome(trial)}
-    divergence = recorded.get(DIVERGED)
-    losses = recorded.get("replicate_losses")
-    if losses and not divergence:
+    facts = TrialFacts.of(trial)
+    values: dict[str, Any] = {"outcome": status(trial)}
+    losses = facts.replicate_losses
+    if losses and facts.diverged is None:
         values["loss"] = fmean(losses)
-        values["spread over replicates"] = (
-            float(np.std(losses, ddof=1)) if len(losses) > 1 else None
-        )
-    if SCORE in recorded:
-        values[_score_name(studied)] = recorded[SCORE]
-        values |= {name: fmean(scores) for name, scores in recorded.get(METRICS, {}).items()}
-    if divergence:
-        loss = divergence["loss"]
+        if len(losses) > 1:
+            values["spread over replicates"] = float(np.std(losses, ddof=1))
+    if facts.score is not None:
+        values[_score_name(studied)] = facts.score
+        values |= {name: fmean(scores) for name, scores in (facts.metrics or {}).items()}
+    if facts.diverged is not None:
+        loss = facts.diverged.loss
         values |= {
-            "diverged at step": divergence["step"],
-            "diverged in epoch": divergence["epoch"],
-            "diverged on replicate": divergence["replicate"],
+            "diverged at step": facts.diverged.step,
+            "diverged in epoch": facts.diverged.epoch,
+            "diverged on replicate": facts.diverged.replicate,
             "loss at divergence": NOT_FINITE if loss is None else loss,
         }
-    if EPOCHS in recorded:
-        values["epochs trained, all replicates"] = round(recorded[EPOCHS], 2)
+    values["epochs trained, all replicates"] = round(facts.epochs, 2)
     return {name: _to_text(value) for name, value in values.items() if value is not None}
 
 
@@ -164,7 +162,7 @@ def trial_columns(studied: Studied) -> dict[str, bool]:
     columns = {"outcome": False, "loss": True, "spread over replicates": True}
     columns[_score_name(studied)] = True
     for trial in complete_trials(studied.trials)[:1]:
-        columns |= dict.fromkeys(trial.user_attrs.get(METRICS, {}), True)
+        columns |= dict.fromkeys(TrialFacts.of(trial).metrics or (), True)
     if studied.counts.diverged:
         names = ("diverged at step", "diverged in epoch", "diverged on replicate")
         columns |= dict.fromkeys((*names, "loss at divergence"), True)
@@ -172,7 +170,7 @@ def trial_columns(studied: Studied) -> dict[str, bool]:
 
 
 def _score_name(studied: Studied) -> str:
-    return SCORES.get(studied.plan.loss, "score")
+    return SCORES.get(studied.facts.trainer.loss, "score")
 
 
 def _to_text(value: Any) -> str:

@@ -12,10 +12,10 @@ from optuna.trial import FrozenTrial
 from lrtune.dashboard.attributes import capped_curve, setting_in_words
 from lrtune.review.numbers import estimate, number
 from lrtune.review.plots import COLOURS
-from lrtune.review.study import Studied, outcome
+from lrtune.review.study import Studied
 from lrtune.review.wording import headline
-from lrtune.schedules.schedule import DECAYS
-from lrtune.tuning.record.trials import complete_trials
+from lrtune.schedules.decays import DECAYS
+from lrtune.tuning.record.trials import complete_trials, status
 
 __all__ = ["CHARTS", "MAX_CURVES", "learning_curves", "loss_by_rate"]
 
@@ -38,10 +38,10 @@ Trace = dict[str, Any]
 
 def loss_by_rate(studied: Studied) -> dict[str, Any]:
     """Return the loss of every trial against α₀, by decay type, with safe range and edge."""
-    decays = [name for name in DECAYS if name in studied.configuration["space"]["decay"]]
+    decays = [name for name in DECAYS if name in studied.facts.space.decay]
     traces = [_decay(studied, name, index) for index, name in enumerate(decays)]
     traces = [trace for trace in traces if trace["x"]]
-    diverged = [trial for trial in studied.trials if outcome(trial) == "diverged"]
+    diverged = [trial for trial in studied.trials if status(trial) == "diverged"]
     if diverged:
         marker = {"symbol": "x", "color": GREY, "size": 7}
         traces.append(_points(studied, diverged, "diverged (capped)", marker))
@@ -70,7 +70,7 @@ def learning_curves(studied: Studied) -> dict[str, Any]:
         for trial, colour in zip(others, COLOURS, strict=False)
     ]
     traces += [_curve(studied, trial, line, name) for trial, line, name in named.values()]
-    diverged = [trial for trial in studied.trials if outcome(trial) == "diverged"]
+    diverged = [trial for trial in studied.trials if status(trial) == "diverged"]
     lowest = sorted(diverged, key=lambda trial: float(trial.params["learning_rate_init"]))
     line = {"color": GREY, "width": 1.5}
     traces += [
@@ -163,7 +163,7 @@ def _decay(studied: Studied, decay: str, index: int) -> Trace:
     trials = [
         trial
         for trial in studied.trials
-        if trial.params["decay"] == decay and outcome(trial) in ("complete", "pruned")
+        if trial.params["decay"] == decay and status(trial) in ("complete", "pruned")
     ]
     marker = {
         "symbol": _SYMBOLS[index % len(_SYMBOLS)],

@@ -10,10 +10,11 @@ from optuna.trial import FrozenTrial
 from lrtune.dashboard.attributes import NOT_FINITE, capped_value, setting_in_words
 from lrtune.dashboard.pictures import PICTURES
 from lrtune.review.numbers import estimate, number
-from lrtune.review.study import Studied, outcome
+from lrtune.review.study import Studied
 from lrtune.review.tables import best_settings, code_samples, report_command, reproduction_rows
-from lrtune.review.wording import PARAMETER, headline, paragraphs, status
-from lrtune.tuning.record.trials import DIVERGED
+from lrtune.review.wording import PARAMETER, headline, paragraphs, progress_notes
+from lrtune.tuning.record.schema import TrialFacts
+from lrtune.tuning.record.trials import status
 
 __all__ = ["OUTCOME_NOTES", "escaped", "study_note", "trial_note"]
 
@@ -59,7 +60,7 @@ def study_note(studied: Studied, pictures: Sequence[str] = ()) -> str:
     title = headline(studied)
     if studied.setting is not None:
         title += f": {setting_in_words(studied.setting.params)}"
-    parts = [f"# {escaped(title)}", *(f"> **{escaped(text)}**" for text in status(studied))]
+    parts = [f"# {escaped(title)}", *(f"> **{escaped(text)}**" for text in progress_notes(studied))]
     if not studied.trials:
         parts.append("No trial has finished yet: come back in a moment.")
     parts.append(_ELSEWHERE)
@@ -116,7 +117,7 @@ def _use(studied: Studied) -> str:
 
 
 def _reproduce(studied: Studied) -> str:
-    command = studied.environment.get("command")
+    command = studied.environment.command
     table = _table(("", ""), [tuple(map(escaped, row)) for row in reproduction_rows(studied)])
     return f"```sh\n{command}\n```\n\n{table}" if command else table
 
@@ -125,18 +126,18 @@ def trial_note(studied: Studied, trial: FrozenTrial) -> str:
     """Return the note on a trial: its setting, its outcome, and what that means."""
     is_recommended = studied.recommended is not None and studied.recommended.trial == trial.number
     default = studied.default_trial
-    title = outcome(trial)
+    title = status(trial)
     if default is not None and default.number == trial.number:
         title += ", the untuned default"
     if is_recommended:
         title += ", recommended" if studied.confirmation is not None else ", best of the search"
     setting = escaped(setting_in_words(trial.params))
-    return f"### {title}\n\n{setting}\n\n{OUTCOME_NOTES[outcome(trial)](studied, trial)}\n"
+    return f"### {title}\n\n{setting}\n\n{OUTCOME_NOTES[status(trial)](studied, trial)}\n"
 
 
 def _complete(studied: Studied, trial: FrozenTrial) -> str:
-    losses = trial.user_attrs["replicate_losses"]
-    scores = trial.user_attrs.get("replicate_scores", [])
+    facts = TrialFacts.of(trial)
+    losses, scores = facts.replicate_losses, facts.replicate_scores or ()
     heads = ("replicate", "loss", "score")[: 3 if scores else 2]
     columns = [[str(index + 1) for index in range(len(losses))], _numbers(losses), _numbers(scores)]
     rows = list(zip(*columns[: len(heads)], strict=True))
@@ -171,14 +172,15 @@ def _numbers(values: Iterable[float]) -> list[str]:
 
 
 def _diverged(studied: Studied, trial: FrozenTrial) -> str:
-    divergence = trial.user_attrs[DIVERGED]
-    loss = NOT_FINITE if divergence["loss"] is None else number(divergence["loss"])
+    divergence = TrialFacts.of(trial).diverged
+    assert divergence is not None  # noqa: S101
+    loss = NOT_FINITE if divergence.loss is None else number(divergence.loss)
     guess = ""
     if studied.naive_loss is not None:
         guess = f", where a guess has {number(studied.naive_loss)}"
     return (
-        f"The rate was too high: after **{divergence['step']} steps**, in epoch "
-        f"{divergence['epoch']} of replicate {divergence['replicate']}, the loss of a batch was "
+        f"The rate was too high: after **{divergence.step} steps**, in epoch "
+        f"{divergence.epoch} of replicate {divergence.replicate}, the loss of a batch was "
         f"**{loss}**{guess}. The trial was then stopped on all replicates, which Optuna calls "
         f"*pruned*. The value shown, {number(capped_value(studied, trial))}, is a cap that keeps "
         "the axes readable."

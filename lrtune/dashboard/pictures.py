@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import fields
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,17 +14,17 @@ from lrtune.dashboard.attributes import setting_in_words
 from lrtune.review.figures import logarithmic
 from lrtune.review.gallery import GALLERY, Picture
 from lrtune.review.plots import COLOURS, MAX_POINTS, POINTS_PER_EPOCH
-from lrtune.review.study import Studied, outcome
-from lrtune.schedules.schedule import DECAYS, Schedule
-from lrtune.tuning.record.trials import CURVES, DIVERGED, complete_trials
-from lrtune.tuning.space import Setting
+from lrtune.review.study import Studied
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
+from lrtune.tuning.record.schema import TrialFacts
+from lrtune.tuning.record.trials import complete_trials, status
 
 __all__ = [
     "MAX_PICTURES",
     "PICTURES",
     "draw_study",
     "draw_trial",
-    "schedule_of",
     "trials_with_picture",
 ]
 
@@ -40,17 +38,11 @@ _DPI = 110
 def trials_with_picture(studied: Studied) -> frozenset[int]:
     """Return the numbers of the best trials, and of the diverged ones with the lowest rates."""
     best = sorted(complete_trials(studied.trials), key=lambda trial: (trial.value, trial.number))
-    diverged = [trial for trial in studied.trials if outcome(trial) == "diverged"]
+    diverged = [trial for trial in studied.trials if status(trial) == "diverged"]
     lowest = sorted(diverged, key=lambda trial: float(trial.params["learning_rate_init"]))
     special = [studied.default_trial, studied.recommended_trial]
     trials = [*best[:MAX_PICTURES], *lowest[:MAX_PICTURES], *special]
     return frozenset(trial.number for trial in trials if trial is not None)
-
-
-def schedule_of(studied: Studied, trial: FrozenTrial) -> Schedule:
-    """Return the schedule that a trial trained with."""
-    parameters = {**studied.parameters, **Setting.of(trial.params).params}
-    return Schedule(**{field.name: parameters[field.name] for field in fields(Schedule)})
 
 
 def draw_study(studied: Studied, index: int) -> bytes:
@@ -63,9 +55,9 @@ def draw_trial(studied: Studied, trial: FrozenTrial) -> bytes:
     figure = Figure(figsize=(8.0, 3.6), layout="constrained")
     losses, rates = figure.subplots(1, 2)
     _draw_losses(losses, studied, trial)
-    _draw_rates(rates, studied, schedule_of(studied, trial))
+    _draw_rates(rates, studied, studied.schedule_of(trial))
     figure.suptitle(
-        f"trial {trial.number}, {outcome(trial)}: {setting_in_words(trial.params)}",
+        f"trial {trial.number}, {status(trial)}: {setting_in_words(trial.params)}",
         fontsize="medium",
     )
     file = io.BytesIO()
@@ -76,7 +68,7 @@ def draw_trial(studied: Studied, trial: FrozenTrial) -> bytes:
 def _draw_losses(axes: Axes, studied: Studied, trial: FrozenTrial) -> None:
     """Draw the validation loss of each replicate by epoch, capped at that of a guess."""
     cap = studied.cap
-    curves = trial.user_attrs.get(CURVES) or []
+    curves = TrialFacts.of(trial).replicate_curves
     for index, curve in enumerate(curves):
         if curve:
             epochs, colour = np.arange(1, len(curve) + 1), COLOURS[index % len(COLOURS)]
@@ -105,11 +97,11 @@ def _scale(axes: Axes, losses: Sequence[float]) -> None:
 
 
 def _mark_divergence(axes: Axes, trial: FrozenTrial, cap: float) -> None:
-    divergence: dict[str, Any] | None = trial.user_attrs.get(DIVERGED)
-    if divergence:
-        label = f"diverged at step {divergence['step']}\non replicate {divergence['replicate']}"
-        colour = COLOURS[(divergence["replicate"] - 1) % len(COLOURS)]
-        axes.plot([divergence["epoch"]], [cap], "x", color=colour, markersize=10, label=label)
+    divergence = TrialFacts.of(trial).diverged
+    if divergence is not None:
+        label = f"diverged at step {divergence.step}\non replicate {divergence.replicate}"
+        colour = COLOURS[(divergence.replicate - 1) % len(COLOURS)]
+        axes.plot([divergence.epoch], [cap], "x", color=colour, markersize=10, label=label)
 
 
 def _draw_rates(axes: Axes, studied: Studied, schedule: Schedule) -> None:

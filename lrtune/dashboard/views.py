@@ -30,8 +30,10 @@ from lrtune.dashboard.charts import CHARTS
 from lrtune.dashboard.notes import study_note, trial_note
 from lrtune.dashboard.pictures import PICTURES, draw_study, draw_trial, trials_with_picture
 from lrtune.exceptions import InvalidInputError
-from lrtune.review.study import Studied, outcome, study_of
-from lrtune.tuning.record.record import CONFIGURATION
+from lrtune.review.study import Studied
+from lrtune.tuning.record.schema import SearchFacts
+from lrtune.tuning.record.trials import status
+from lrtune.tuning.result import result_of
 
 __all__ = ["Annotations", "NoFiles"]
 
@@ -137,7 +139,7 @@ class Annotations:
     def _is_own(self, study_id: int) -> bool:
         """Return whether a study is one of lrtune's, and was not just deleted."""
         try:
-            return CONFIGURATION in self._storage.get_study_user_attrs(study_id)
+            return SearchFacts.KEY in self._storage.get_study_user_attrs(study_id)
         except KeyError:
             return False
 
@@ -146,9 +148,8 @@ class Annotations:
         if not self._is_own(study_id):
             return None
         name = self._storage.get_study_name_from_id(study_id)
-        return study_of(
-            optuna.load_study(study_name=name, storage=self._storage), self._public_name
-        )
+        study = optuna.load_study(study_name=name, storage=self._storage)
+        return Studied(result_of(study, self._public_name))
 
 
 def _png(content: bytes) -> Any:
@@ -198,7 +199,7 @@ def _annotate_trial(
         {"step": epoch, "value": _rounded(loss)}
         for epoch, loss in capped_curve(studied, trial).items()
     ]
-    if outcome(trial) == "diverged":
+    if status(trial) == "diverged":
         entry["constraints"] = [1.0]  # violated, so the dashboard draws the trial in grey
     if has_picture:
         artifact = {

@@ -1,30 +1,24 @@
-"""The source of lrtune's own estimator, behind what it was tuned behind."""
+"""Source that makes lrtune's own estimator with a schedule, behind the columns' preparation."""
 
 from __future__ import annotations
 
 from textwrap import indent
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lrtune.export import templates
 from lrtune.export.source import changed, header
-from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
 
 if TYPE_CHECKING:
     from lrtune.export.provenance import Recommendation
 
-__all__ = ["estimator_source"]
+__all__ = ["estimator_line", "estimator_source"]
 
 
 def estimator_source(schedule: Schedule, origin: Recommendation | None) -> str:
-    """An estimator with a schedule, in a pipeline with what can be had again.
-
-    Parameters
-    ----------
-    schedule : Schedule
-    origin : Recommendation or None
-    """
-    is_regressor = origin is not None and origin.task == "regression"
-    estimator = "MLPRegressor" if is_regressor else "MLPClassifier"
+    """Return source of an estimator with a schedule, in a pipeline where that can be had again."""
+    estimator = "MLPClassifier" if origin is None else origin.estimator
     parameters = dict(() if origin is None else origin.parameters) | changed(schedule)
     arguments = "".join(f"    {name}={value!r},\n" for name, value in parameters.items())
     imports, before = _before(estimator, origin)
@@ -32,18 +26,32 @@ def estimator_source(schedule: Schedule, origin: Recommendation | None) -> str:
     if before:
         model = f"make_pipeline(\n    {before},\n{indent(model, '    ')},\n)"
     remarks = templates.FOLLOWS_TRAINING if DECAYS[schedule.decay].feedback else ""
-    if not before and origin is not None and origin.preprocessing.steps:
-        remarks += f"# Tuned {origin.preprocessing.describe()}\n"
+    if not before and origin is not None and origin.preparation.steps:
+        remarks += f"# Tuned {origin.preparation.describe()}\n"
     return "\n".join(header(schedule, origin)) + templates.SKLEARN.format(
         remark=remarks, imports=imports, model=model
     )
 
 
+def estimator_line(origin: Recommendation) -> str:
+    """Return the same on one line, with rounded numbers, to be read rather than pasted."""
+    parameters = dict(origin.own_parameters) | changed(origin.schedule)
+    arguments = ", ".join(f"{name}={_rounded(value)}" for name, value in parameters.items())
+    model = f"{origin.estimator}({arguments})"
+    if not origin.preparation.steps:
+        return model
+    return f"make_pipeline({origin.preparation.source}, {model})"
+
+
+def _rounded(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else repr(value)
+
+
 def _before(estimator: str, origin: Recommendation | None) -> tuple[str, str]:
-    """Imports, and the step before the network if it is known how to make it."""
-    if origin is not None and origin.preprocessing.is_scaled:
+    """Return imports, and the step before the network if it can be made again."""
+    if origin is not None and origin.preparation.is_scaled:
         return templates.SCALED.format(estimator=estimator), "StandardScaler()"
-    if origin is not None and origin.preprocessing.is_table:
-        imports = templates.TABLE.format(estimator=estimator, dataset=origin.preprocessing.dataset)
+    if origin is not None and origin.preparation.is_table:
+        imports = templates.TABLE.format(estimator=estimator, dataset=origin.preparation.dataset)
         return imports, "table.preprocessing"
     return f"from lrtune import {estimator}", ""

@@ -21,7 +21,8 @@ from lrtune.export import templates
 from lrtune.export.estimator import estimator_source
 from lrtune.export.formulas import JAX, KERAS, array_formula, python_formula
 from lrtune.export.source import assemble, function_body, rates
-from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
 
 if TYPE_CHECKING:
     from lrtune.export.provenance import Recommendation
@@ -211,7 +212,7 @@ def to_json(
     if origin is not None:
         about |= {"study": origin.study, "confirmed": origin.replicates is not None}
         about |= {"loss": origin.loss, "se": origin.se, "tuned_for": dict(origin.parameters)}
-        about |= {"task": origin.task, "preprocessing": origin.preprocessing.classes}
+        about |= {"task": origin.task, "preprocessing": origin.preparation.classes}
     return json.dumps({"about": about, **schedule.to_dict()}, indent=2, allow_nan=False) + "\n"
 
 

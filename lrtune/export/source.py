@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from lrtune._version import __version__
 from lrtune.export.formulas import Formula
-from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
 
 if TYPE_CHECKING:
     from lrtune.export.provenance import Recommendation
@@ -54,8 +55,8 @@ def assemble(
     """Comments, imports, constants and body, in this order."""
     standard = ["import math", ""] if "math." in body else []
     head = [*header(schedule, origin), *standard, imports, "", *constants, ""]
-    if origin is not None and origin.preprocessing.steps:
-        head.insert(3, f"# Tuned {origin.preprocessing.describe()}")
+    if origin is not None and origin.preparation.steps:
+        head.insert(3, f"# Tuned {origin.preparation.describe()}")
         if origin.task == "regression":
             head.insert(4, "# The target was standardised as well.")
     return "\n".join(head) + body

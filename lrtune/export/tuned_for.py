@@ -1,39 +1,43 @@
-"""What a learning rate was tuned for: the parameters of a network that it depends on."""
+"""The parameters that a learning rate was tuned for, without which it means little."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from lrtune.estimators import MLPClassifier
 from lrtune.schedules.schedule import Schedule
 from lrtune.training.optimizers import OPTIMIZERS
+from lrtune.tuning.record.schema import TrainerFacts
+from lrtune.tuning.setting import Setting
 
-__all__ = ["NETWORK", "tuned_for"]
+__all__ = ["NETWORK", "tuned_for", "tuned_parameters"]
 
 NETWORK = ("hidden_layer_sizes", "optimizer", "batch_size", "max_iter")
-"""Parameters that a learning rate was tuned for, and that a reader of it should always know."""
-_UNTOLD = {field.name for field in fields(Schedule)} | {"random_state", "verbose", "warm_start"}
-"""Parameters that are told elsewhere, or that a learning rate does not depend on."""
+"""Parameters that every learning rate depends on."""
+_ELSEWHERE = {field.name for field in fields(Schedule)} | {"random_state", "verbose", "warm_start"}
+"""Parameters that are shown elsewhere, or that no learning rate depends on."""
 
 
-def tuned_for(parameters: Mapping[str, Any], *, searched: Iterable[str] = ()) -> dict[str, Any]:
-    """What a learning rate was tuned for, of all parameters of a network.
+def tuned_parameters(trainer: TrainerFacts, setting: Setting) -> dict[str, Any]:
+    """Return all parameters of the network that a setting was tuned with."""
+    return {**trainer.parameters, **setting.params}
 
-    `NETWORK`, the options of its optimizer, what was searched, and what is not as usual.
 
-    Examples
-    --------
-    >>> model = MLPClassifier(activation="tanh", optimizer="momentum")
-    >>> list(tuned_for(model.get_params()))[len(NETWORK) :]
-    ['activation', 'momentum']
+def tuned_for(trainer: TrainerFacts, setting: Setting, *, options: bool = True) -> dict[str, Any]:
+    """Return the parameters that a learning rate was tuned for.
+
+    Those are `NETWORK`, further parameters that were searched, those that differ from their
+    defaults, and, with `options`, those that the optimizer has of its own.
     """
-    usual = MLPClassifier().get_params()
-    wanted = {field.name for field in fields(OPTIMIZERS[parameters["optimizer"]])}.union(searched)
+    parameters = tuned_parameters(trainer, setting)
+    searched = {name for name, _ in setting.others}
+    wanted = searched.union(trainer.changed, _options(parameters) if options else ())
     further = (
-        name
-        for name, value in parameters.items()
-        if name not in _UNTOLD.union(NETWORK) and (name in wanted or value != usual.get(name))
+        name for name in parameters if name in wanted and name not in _ELSEWHERE.union(NETWORK)
     )
     return {name: parameters[name] for name in (*NETWORK, *further)}
+
+
+def _options(parameters: dict[str, Any]) -> Iterable[str]:
+    return (field.name for field in fields(OPTIMIZERS[parameters["optimizer"]]))

@@ -13,8 +13,11 @@ from optuna.trial import FrozenTrial
 
 from lrtune.review.numbers import number
 from lrtune.review.plots import COLOURS, plot_profile, plot_schedules, unique_legend
-from lrtune.review.study import OUTCOMES, Studied, outcome
-from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.review.study import Studied
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
+from lrtune.tuning.record.schema import TrialFacts
+from lrtune.tuning.record.trials import STATUSES, status
 
 __all__ = [
     "BINS",
@@ -48,11 +51,11 @@ DEFAULT: dict[str, Any] = {"color": "black", "linewidth": 1.8, "linestyle": "--"
 def draw_losses(studied: Studied) -> Figure:
     """Draw the loss of every trial against α₀, by decay type, with the safe range and the edge."""
     figure, axes = _start("Validation loss by initial learning rate", height=4.4)
-    decays = [name for name in DECAYS if name in studied.configuration["space"]["decay"]]
+    decays = [name for name in DECAYS if name in studied.facts.space.decay]
     for index, decay in enumerate(decays):
         trials = [trial for trial in studied.trials if trial.params["decay"] == decay]
         _scatter(axes, studied, trials, index, decay)
-    diverged = [trial for trial in studied.trials if outcome(trial) == "diverged"]
+    diverged = [trial for trial in studied.trials if status(trial) == "diverged"]
     _mark_diverged(axes, diverged, studied.cap)
     if studied.naive_loss is not None:
         axes.axhline(studied.cap, color="0.5", linestyle=":", label="a guess")
@@ -69,8 +72,8 @@ def draw_losses(studied: Studied) -> Figure:
 def draw_learning_curves(studied: Studied) -> Figure:
     """Draw the loss by epoch of the named trials and of some that diverged, capped."""
     figure, axes = _start("Learning curves")
-    diverged = [trial for trial in studied.trials if outcome(trial) == "diverged"]
-    latest = sorted(diverged, key=lambda trial: -trial.user_attrs["epochs"])[:MAX_DIVERGED]
+    diverged = [trial for trial in studied.trials if status(trial) == "diverged"]
+    latest = sorted(diverged, key=lambda trial: -TrialFacts.of(trial).epochs)[:MAX_DIVERGED]
     for trial in reversed(latest):
         label = f"diverged ({len(latest)} of {len(diverged)})"
         _curve(axes, studied, trial, label, color=COLOURS[1], linewidth=1.2)
@@ -164,8 +167,8 @@ def draw_outcomes(studied: Studied) -> Figure:
     styles = {"complete": (COLOURS[0], ""), "pruned": (COLOURS[4], ".."),
               "diverged": (COLOURS[1], "//"), "failed": ("0.6", "xx")}  # fmt: skip
     below = np.zeros(len(edges) - 1)
-    for kind in OUTCOMES:
-        rates = [t.params["learning_rate_init"] for t in studied.trials if outcome(t) == kind]
+    for kind in STATUSES:
+        rates = [t.params["learning_rate_init"] for t in studied.trials if status(t) == kind]
         if not rates:
             continue
         counts = np.histogram(np.clip(rates, edges[0], edges[-1]), edges)[0]
@@ -232,7 +235,7 @@ def _scatter(
 ) -> None:
     colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
     for kind, filled in (("complete", colour), ("pruned", "none")):
-        of_kind = [trial for trial in trials if outcome(trial) == kind]
+        of_kind = [trial for trial in trials if status(trial) == kind]
         axes.scatter(
             [trial.params["learning_rate_init"] for trial in of_kind],
             [studied.loss(trial) for trial in of_kind],

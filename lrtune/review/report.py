@@ -16,10 +16,10 @@ from markupsafe import Markup, escape
 from lrtune._version import __version__
 from lrtune.review.gallery import GALLERY, Picture
 from lrtune.review.numbers import number
-from lrtune.review.study import Studied, read_study
+from lrtune.review.study import Studied
 from lrtune.review.tables import best_settings, code_samples, report_command, reproduction_rows
-from lrtune.review.wording import GLOSSARY, PARAMETER, headline, paragraphs, status, visible
-from lrtune.tuning.record.storage import DEFAULT_STORAGE
+from lrtune.review.wording import GLOSSARY, PARAMETER, headline, paragraphs, progress_notes, visible
+from lrtune.tuning.result import SearchResult
 
 __all__ = ["EmbeddedFigure", "render_figures", "render_report"]
 
@@ -46,16 +46,15 @@ class EmbeddedFigure:
         return cls(picture.title, picture.caption(studied), image, width, height)
 
 
-def render_report(study: str | None, storage: str | None = DEFAULT_STORAGE) -> str:
-    """Return the report on a study as HTML; the same study gives the same text."""
-    studied = read_study(study, storage)
+def render_report(result: SearchResult) -> str:
+    """Return the report on a search as HTML; the same result gives the same text."""
     template = _environment().get_template("report.html.jinja")
-    return template.render(_content(studied))
+    return template.render(_content(Studied(result)))
 
 
-def render_figures(study: str | None, storage: str | None = DEFAULT_STORAGE) -> dict[str, bytes]:
-    """Return the figures that the report on a study shows, as PNG files by name."""
-    studied = read_study(study, storage)
+def render_figures(result: SearchResult) -> dict[str, bytes]:
+    """Return the figures that the report on a search shows, as PNG files by name."""
+    studied = Studied(result)
     return {
         name: picture.png(studied)
         for name, picture in GALLERY.items()
@@ -87,14 +86,14 @@ def _message(text: str) -> Markup:
 
 def _content(studied: Studied) -> dict[str, Any]:
     """Return what the template shows."""
-    table = studied.environment.get("table") or {}
+    table = studied.environment.table
     return {
         "version": __version__,
         "study": studied.name,
         "storage": studied.storage,
         "dataset": studied.dataset,
         "headline": headline(studied),
-        "status": status(studied),
+        "status": progress_notes(studied),
         "setting": _setting(studied),
         "paragraphs": paragraphs(studied),
         "warnings": [f"{text[:1].upper()}{text[1:]}." for text in studied.warnings],
@@ -102,10 +101,10 @@ def _content(studied: Studied) -> dict[str, Any]:
         "figures": {name: EmbeddedFigure.of(each, studied) for name, each in GALLERY.items()},
         "table": best_settings(studied),
         "codes": code_samples(studied),
-        "command": studied.environment.get("command"),
+        "command": studied.environment.command,
         "facts": reproduction_rows(studied),
-        "notes": table.get("notes", ()),
-        "columns": table.get("columns", ()),
+        "notes": table.notes,
+        "columns": table.columns,
         "report_command": report_command(studied),
         "glossary": GLOSSARY,
     }

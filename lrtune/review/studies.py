@@ -1,4 +1,4 @@
-"""What a record holds, study by study."""
+"""The list of studies in a record."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from dataclasses import dataclass
 
 import optuna
 
-from lrtune.tuning.confirm.result import Confirmation
-from lrtune.tuning.record.record import CONFIGURATION, CONFIRMATION
-from lrtune.tuning.record.storage import open_storage
-from lrtune.tuning.record.trials import TrialCounts, best_trial
-from lrtune.tuning.space import Setting
+from lrtune.tuning.record.schema import SearchFacts
+from lrtune.tuning.record.storage import open_storage, public_name
+from lrtune.tuning.record.trials import TrialCounts
+from lrtune.tuning.result import result_of
+from lrtune.tuning.setting import Setting
 
 __all__ = ["StudySummary", "summarise_studies"]
 
 
 @dataclass(frozen=True)
 class StudySummary:
-    """What a study holds: the recommended setting and its confirmed loss, if it was confirmed.
+    """One line on a study.
 
-    Else the best of the search; None if no trial completed.
+    The best setting and its loss are the confirmed ones if it was confirmed, else the search's;
+    None if no trial completed.
     """
 
     study: str
@@ -30,12 +31,7 @@ class StudySummary:
 
 
 def summarise_studies(storage: str) -> list[StudySummary]:
-    """Summaries of lrtune's own studies in a storage, by name.
-
-    Parameters
-    ----------
-    storage : str
-        A journal file or a database URL.
+    """Summarise lrtune's own studies in a storage, by name.
 
     Raises
     ------
@@ -46,24 +42,13 @@ def summarise_studies(storage: str) -> list[StudySummary]:
     summaries = []
     for name in sorted(optuna.get_all_study_names(opened)):
         study = optuna.load_study(storage=opened, study_name=name)
-        configuration = study.user_attrs.get(CONFIGURATION)
-        if configuration is None:
+        if SearchFacts.KEY not in study.user_attrs:
             continue
-        trials = study.get_trials(deepcopy=False)
-        counts = TrialCounts.of(trials)
-        best = best_trial(trials) if counts.complete else None
-        loss = None if best is None else best.value
-        confirmed = study.user_attrs.get(CONFIRMATION)
-        if confirmed is not None:
-            known = Confirmation.from_dict(confirmed)
-            best, loss = trials[known.contenders[0].trial], known.recommended.loss
-        summaries.append(
-            StudySummary(
-                name,
-                configuration.get("dataset", ""),
-                counts,
-                None if best is None else Setting.of(best.params),
-                loss,
-            )
-        )
+        result = result_of(study, public_name(storage))
+        best, loss = None, None
+        if result.trials.complete:
+            best, loss = result.best, result.recommended_trial.value
+        if result.confirmation is not None:
+            loss = result.confirmed_loss
+        summaries.append(StudySummary(name, result.dataset, result.trials, best, loss))
     return summaries

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial
 
 from lrtune.exceptions import InvalidInputError
@@ -14,8 +15,11 @@ from lrtune.export.export import export_schedule
 from lrtune.review.numbers import number
 from lrtune.review.study import Studied
 from lrtune.tuning.confirm.result import Contender
+from lrtune.tuning.dimensions import Dimension
+from lrtune.tuning.record.schema import TrainerFacts
 from lrtune.tuning.record.storage import DEFAULT_STORAGE
 from lrtune.tuning.record.trials import complete_trials
+from lrtune.tuning.space import Space
 
 __all__ = [
     "CODE_TITLES",
@@ -151,17 +155,17 @@ def report_command(studied: Studied) -> str:
 
 def reproduction_rows(studied: Studied) -> list[tuple[str, str]]:
     """Return what is needed to get the same trials again, and what the search took, by name."""
-    configuration = studied.configuration
+    facts = studied.facts
     rows = {
-        "data": data_in_words(configuration),
-        "data fingerprint": configuration.get("data"),
-        "splits fingerprint": configuration.get("splits"),
-        "seed": configuration.get("seed"),
+        "data": data_in_words(studied),
+        "data fingerprint": facts.data_hash,
+        "splits fingerprint": facts.splits_hash,
+        "seed": facts.seed,
         "replicates": _replicates(studied),
-        "searched": _space(configuration["space"]),
+        "searched": _space(facts.space),
         "optimised": studied.metric or f"{studied.loss_name}, in the last epoch",
-        "pruner": configuration.get("pruner") or "none; diverging trials are stopped in any case",
-        "estimator": configuration["estimator"].get("steps"),
+        "pruner": facts.pruner or "none; diverging trials are stopped in any case",
+        "estimator": _pipeline(facts.trainer),
         "network": _network(studied),
         "versions": _versions(studied),
         "searched on": _start(studied),
@@ -170,17 +174,20 @@ def reproduction_rows(studied: Studied) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in rows.items() if value not in (None, "")]
 
 
-def data_in_words(configuration: Mapping[str, Any], *, with_target: bool = True) -> str:
+def data_in_words(studied: Studied, *, with_target: bool = True) -> str:
     """Return the data set, its size, its target and the task, as far as they were recorded."""
-    parts = [str(configuration.get("dataset", ""))]
-    if "rows" in configuration:
-        n_columns = configuration["columns"]
-        plural = "s" if n_columns > 1 else ""
-        parts.append(f"{configuration['rows']} rows, {n_columns} column{plural}")
-    if with_target and "target" in configuration:
-        parts.append(f"target column: {configuration['target']}")
-    parts.append(str(configuration.get("task", "")))
+    data = studied.facts.data
+    parts = [data.dataset]
+    if data.rows is not None and data.columns is not None:
+        parts.append(f"{data.rows} rows, {data.columns} column{'s' if data.columns > 1 else ''}")
+    if with_target and data.target is not None:
+        parts.append(f"target column: {data.target}")
+    parts.append(studied.facts.trainer.task)
     return "; ".join(filter(None, parts))
+
+
+def _pipeline(trainer: TrainerFacts) -> str:
+    return ", ".join([*(step.source for step in trainer.steps), trainer.estimator])
 
 
 def _replicates(studied: Studied) -> str:
@@ -190,14 +197,20 @@ def _replicates(studied: Studied) -> str:
     return f"{text}, {studied.confirmation.replicates} fresh ones to measure the recommendation"
 
 
-def _space(space: Mapping[str, Any]) -> str:
-    return "; ".join(f"{name}: {_range(value)}" for name, value in space.items())
+def _space(space: Space) -> str:
+    ranges = {
+        "learning_rate_init": " to ".join(map(number, space.rates)),
+        "decay": ", ".join(space.decay),
+        "decay_rate": " to ".join(map(number, space.decay_rate)),
+        **{name: _range(dimension) for name, dimension in space.others},
+    }
+    return "; ".join(f"{name}: {text}" for name, text in ranges.items())
 
 
-def _range(value: Any) -> str:
-    if isinstance(value, list) and all(isinstance(bound, float) for bound in value):
-        return " to ".join(map(number, value))
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _range(dimension: Dimension) -> str:
+    if isinstance(dimension.distribution, CategoricalDistribution):
+        return ", ".join(map(str, dimension.ends))
+    return " to ".join(map(_parameter, dimension.ends))
 
 
 def _network(studied: Studied) -> str:
@@ -207,8 +220,7 @@ def _network(studied: Studied) -> str:
 
 
 def _versions(studied: Studied) -> str:
-    versions = dict(studied.environment.get("versions") or {})
-    versions.setdefault("lrtune", studied.configuration.get("version", "unknown"))
+    versions = {"lrtune": studied.facts.version, **studied.environment.versions}
     return ", ".join(f"{name} {versions[name]}" for name in sorted(versions))
 
 
@@ -218,7 +230,7 @@ def _start(studied: Studied) -> str:
 
 
 def _seconds(studied: Studied) -> str:
-    if studied.ending is None or not studied.ending.seconds:
+    if studied.ending is None or studied.ending.seconds is None:
         return ""
     seconds = studied.ending.seconds
-    return f"{seconds['search']:.1f} s of search, {seconds['confirm']:.1f} s of confirmation"
+    return f"{seconds.search:.1f} s of search, {seconds.confirm:.1f} s of confirmation"

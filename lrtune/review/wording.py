@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from lrtune.review.numbers import estimate, number
-from lrtune.review.study import Studied, outcome
+from lrtune.review.study import Studied
 from lrtune.tuning.confirm.measurement import SAFE_MARGIN
 from lrtune.tuning.confirm.result import Confirmation, Estimate
+from lrtune.tuning.record.trials import status
 
 __all__ = [
     "GLOSSARY",
@@ -15,7 +16,7 @@ __all__ = [
     "SCORES",
     "headline",
     "paragraphs",
-    "status",
+    "progress_notes",
     "visible",
 ]
 
@@ -68,7 +69,7 @@ def headline(studied: Studied) -> str:
     return "Best of the search, not confirmed"
 
 
-def status(studied: Studied) -> list[str]:
+def progress_notes(studied: Studied) -> list[str]:
     """Return what is unfinished or missing, the most serious first."""
     texts = []
     ending, n_trials = studied.ending, len(studied.trials)
@@ -100,8 +101,8 @@ def status(studied: Studied) -> list[str]:
 
 
 def _with_resume(studied: Studied) -> str:
-    command = studied.environment.get("command")
-    return "its command with --resume" if command else "it with `resume=True`"
+    has_command = bool(studied.environment.command)
+    return "its command with --resume" if has_command else "it with `resume=True`"
 
 
 def paragraphs(studied: Studied) -> list[str]:
@@ -156,9 +157,9 @@ def _expected(studied: Studied, confirmation: Confirmation) -> str:
         return (
             f"NOT SAFE: the setting diverged on one of {confirmation.replicates} fresh replicates."
         )
-    score = SCORES.get(studied.plan.loss, "score")
+    score = SCORES.get(studied.facts.trainer.loss, "score")
     root = ""
-    if studied.plan.loss == "squared_error" and recommended.loss >= 0:
+    if studied.facts.trainer.loss == "squared_error" and recommended.loss >= 0:
         root = f" (its root, in the target's own unit: {number(recommended.loss**0.5)})"
     return (
         f"Expect {_loss(studied)} of {estimate(recommended.loss, recommended.se)} after "
@@ -236,7 +237,7 @@ def _trials(studied: Studied) -> str:
     diverged = [
         trial.params["learning_rate_init"]
         for trial in studied.trials
-        if outcome(trial) == "diverged"
+        if status(trial) == "diverged"
     ]
     if diverged:
         lowest = number(min(diverged))

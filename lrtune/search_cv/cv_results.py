@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.ma
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 from scipy.stats import rankdata
 
-from lrtune.tuning.record.trials import DIVERGED, METRICS, SECONDS, best_trial
+from lrtune.tuning.record.schema import TrialFacts
+from lrtune.tuning.record.trials import best_trial, status
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.scoring import LOSS
 
@@ -18,37 +19,24 @@ __all__ = ["cv_results", "metric_names"]
 
 
 def metric_names(trials: Sequence[FrozenTrial]) -> list[str]:
-    """The metrics that a search's trials hold; minus the loss if they hold none."""
-    return list(best_trial(trials).user_attrs[METRICS]) or [LOSS]
+    """Return the metrics that a search's trials hold; minus the loss if they hold none."""
+    return list(TrialFacts.of(best_trial(trials)).metrics or ()) or [LOSS]
 
 
 def cv_results(
-    trials: Sequence[FrozenTrial], space: Space, *, n_splits: int, prefix: str = ""
+    trials: Sequence[FrozenTrial], space: Space, n_splits: int, *, prefix: str = ""
 ) -> dict[str, Any]:
-    """A row per trial, whatever came of it.
+    """Return a row per trial, whatever its outcome: `GridSearchCV.cv_results_` and "status".
 
-    Parameters
-    ----------
-    trials : sequence of FrozenTrial
-    space : Space
-        What was searched.
-    n_splits : int
-        Replicates of each trial.
-    prefix : str, default=""
-        Before each parameter's name: that of a pipeline's step, and two underscores.
-
-    Returns
-    -------
-    dict of arrays
-        As `GridSearchCV.cv_results_`, and "status". Scores of trials that did not train to the
-        end are NaN, and ranked last.
+    Scores of trials that did not train to the end are NaN, and ranked last. `prefix` stands before
+    each parameter's name: that of a pipeline's step, and two underscores.
     """
     params = [
         {prefix + name: value for name, value in space.setting(trial.params).params.items()}
         for trial in trials
     ]
     results: dict[str, Any] = {
-        "mean_fit_time": np.array([trial.user_attrs[SECONDS] for trial in trials]) / n_splits,
+        "mean_fit_time": np.array([TrialFacts.of(trial).seconds for trial in trials]) / n_splits,
         "std_fit_time": np.zeros(len(trials)),
         "mean_score_time": np.zeros(len(trials)),
         "std_score_time": np.zeros(len(trials)),
@@ -58,7 +46,7 @@ def cv_results(
         column[:] = [row[name] for row in params]
         results[f"param_{name}"] = numpy.ma.MaskedArray(column, mask=False)
     results["params"] = params
-    results["status"] = np.array([_status(trial) for trial in trials])
+    results["status"] = np.array([status(trial) for trial in trials])
     for metric in metric_names(trials):
         splits = np.array([_split_scores(trial, metric, n_splits) for trial in trials])
         for split, column in enumerate(splits.T):
@@ -72,16 +60,9 @@ def cv_results(
 
 
 def _split_scores(trial: FrozenTrial, metric: str, n_splits: int) -> list[float]:
-    if trial.state != TrialState.COMPLETE:
+    if status(trial) != "complete":
         return [np.nan] * n_splits
-    losses: list[float] = trial.user_attrs["replicate_losses"]
-    scores: list[float] = trial.user_attrs[METRICS].get(metric, [-loss for loss in losses])
-    return scores
-
-
-def _status(trial: FrozenTrial) -> str:
-    if trial.state == TrialState.COMPLETE:
-        return "complete"
-    if trial.state == TrialState.FAIL:
-        return "failed"
-    return "diverged" if trial.user_attrs[DIVERGED] else "pruned"
+    facts = TrialFacts.of(trial)
+    if facts.metrics and metric in facts.metrics:
+        return list(facts.metrics[metric])
+    return [-loss for loss in facts.replicate_losses]

@@ -1,4 +1,4 @@
-"""What a search can do once its best setting is refitted: what the best estimator can."""
+"""Methods of a search that its best estimator answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = npt.NDArray[Any]
 
 
 def _best_has(method: str) -> Callable[[Any], bool]:
-    """Whether the estimator, or the best one, has a method (for ``available_if``)."""
+    """Return a check that the estimator, or the best one, has a method (for ``available_if``)."""
 
     def check(search: Refitted) -> bool:
         if not search.refit:
@@ -30,7 +30,7 @@ def _best_has(method: str) -> Callable[[Any], bool]:
 
 
 class Refitted:
-    """A mixin that hands on to `best_estimator_`, if there is one.
+    """A mixin that delegates to `best_estimator_`, if there is one.
 
     It needs `estimator` and `refit`, and once fitted `scorer_`.
     """
@@ -42,14 +42,14 @@ class Refitted:
 
     @property
     def classes_(self) -> Array:
-        """The class labels, of `best_estimator_`."""
+        """Return the class labels, of `best_estimator_`."""
         _best_has("classes_")(self)
         classes: Array = self.best_estimator_.classes_
         return classes
 
     @property
     def feature_names_in_(self) -> Array:
-        """Names of the columns, of `best_estimator_`."""
+        """Return the names of the columns, of `best_estimator_`."""
         if not hasattr(self, "best_estimator_"):
             raise AttributeError(
                 f"{type(self).__name__} object has no feature_names_in_ attribute."
@@ -59,7 +59,7 @@ class Refitted:
 
     @property
     def n_features_in_(self) -> int:
-        """Number of columns, of `best_estimator_`."""
+        """Return the number of columns, of `best_estimator_`."""
         if not hasattr(self, "best_estimator_"):
             raise AttributeError(f"{type(self).__name__} object has no n_features_in_ attribute.")
         return int(self.best_estimator_.n_features_in_)
@@ -73,15 +73,15 @@ class Refitted:
 
     @available_if(_best_has("predict_proba"))  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Array:
-        """Class probabilities of the best estimator."""
+        """Return class probabilities of the best estimator."""
         check_is_fitted(self)
         probabilities: Array = self.best_estimator_.predict_proba(X)
         return probabilities
 
     @available_if(_best_has("score"))  # type: ignore[untyped-decorator]
     def score(self, X: Any, y: Any = None) -> float:
-        """Score of the best estimator, by `scoring` if it is given, else by its own."""
+        """Return the score of the best estimator, by `scoring` if it is given, else by its own."""
         check_is_fitted(self)
         scorer = self.scorer_[self.refit] if isinstance(self.scorer_, dict) else self.scorer_
-        told = scorer(self.best_estimator_, X, y)
-        return float(told[self.refit] if isinstance(told, Mapping) else told)
+        scores = scorer(self.best_estimator_, X, y)
+        return float(scores[self.refit] if isinstance(scores, Mapping) else scores)

@@ -33,12 +33,14 @@ from sklearn.utils.validation import _check_sample_weight
 from lrtune.exceptions import InvalidInputError
 from lrtune.search_cv.cv_results import cv_results, metric_names
 from lrtune.search_cv.delegation import Refitted
-from lrtune.search_cv.splits import fresh_splits, replicates_of
+from lrtune.search_cv.splits import SplitReplicates
 from lrtune.tuning.record.record import Record, recorded_seed
 from lrtune.tuning.record.storage import quiet_optuna
-from lrtune.tuning.search import search
+from lrtune.tuning.sampling.asking import Sampling
+from lrtune.tuning.search import Budget, Recording, search
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.network import require_network, split_pipeline
+from lrtune.tuning.trainers.network import NetworkTrainer
+from lrtune.tuning.trainers.preparation import require_network, split_pipeline
 from lrtune.tuning.trainers.scoring import (
     LOSS,
     Objective,
@@ -227,53 +229,50 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         cv = check_cv(self.cv, y, classifier=is_classifier(network))
         splitter_params, fit_params = self._route(params, cv)
         seed = self._seed()
-        replicates = tuple(replicates_of(cv.split(X, y, **splitter_params), seed))
-        if not replicates:
+        splits = SplitReplicates(cv, X, y, splitter_params, seed)
+        if not splits.first:
             raise InvalidInputError(
                 "cv must give at least one split, but gave none: a generator can be used only "
                 "once, give a list or a splitter"
             )
-        fresh = replicates_of(
-            fresh_splits(cv, X, y, splitter_params, seed), seed, first=len(replicates)
-        )
         space = Space.of(self.space, network.max_iter)
         objective, scorer = make_objective(self.estimator, self.scoring, self.refit)
         if objective is not None:
             require_no_metadata(scorer, params)
-        searched = search(
+        trainer = NetworkTrainer(
             self.estimator,
             X,
             y,
-            replicates=replicates,
-            space=space,
-            n_trials=self.n_trials,
-            seed=seed,
-            timeout=self.timeout,
+            splits.first,
+            fresh=splits,
             sample_weight=self._network_weight(X, fit_params),
             objective=objective,
-            fresh=fresh if self.confirm else None,
-            sampler=self.sampler,
-            pruner=self.pruner,
             n_jobs=self.n_jobs,
-            open_record=self._record_opener(),
-            description={"scoring": describe_scoring(self.scoring)},
         )
-        self.n_splits_ = len(replicates)
+        n_splits = len(splits.first)
+        result = search(
+            trainer,
+            space,
+            budget=Budget(self.n_trials, n_splits, self.timeout, self.confirm),
+            sampling=Sampling(seed, self.sampler, self.pruner),
+            scoring=describe_scoring(self.scoring),
+            recording=self._recording(),
+        )
+        trials = result.finished
+        self.n_splits_ = n_splits
         self.scorer_ = scorer
-        self.multimetric_ = len(metric_names(searched.trials)) > 1
-        self.result_ = searched.result
-        self.study_ = _study(searched.trials, searched.result.study)
+        self.multimetric_ = len(metric_names(trials)) > 1
+        self.result_ = result
+        self.study_ = _study(trials, result.study)
         prefix = "" if network is self.estimator else f"{self.estimator.steps[-1][0]}__"
-        self.cv_results_ = cv_results(
-            searched.trials, searched.space, n_splits=self.n_splits_, prefix=prefix
-        )
-        self._choose(searched.trials, objective)
+        self.cv_results_ = cv_results(trials, result.facts.space, n_splits, prefix=prefix)
+        self._choose(trials, objective)
         if self.refit:
             self._refit(X, y, fit_params, seed)
         return self
 
     def _network(self) -> Any:
-        """The network to tune, checked."""
+        """Return the network to tune, checked."""
         network = require_network(self.estimator)
         if network.early_stopping or network.tol is not None:
             raise InvalidInputError(
@@ -284,16 +283,16 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         return network
 
     def _seed(self) -> int:
-        """The seed given, that of the study gone on with, or a fresh one."""
+        """Return the seed given, that of the study that is resumed, or a fresh one."""
         if self.random_state is None and self.storage is not None and self.study_name is not None:
-            known = recorded_seed(os.fspath(self.storage), self.study_name)
-            if known is not None:
-                return known
+            recorded = recorded_seed(os.fspath(self.storage), self.study_name)
+            if recorded is not None:
+                return recorded
         if isinstance(self.random_state, Integral):
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
-    def _record_opener(self) -> Callable[[Mapping[str, Any]], Record] | None:
+    def _recording(self) -> Recording | None:
         if self.storage is None:
             if self.study_name is not None:
                 raise InvalidInputError(
@@ -302,8 +301,8 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
                 )
             return None
         if self.study_name is None:
-            return partial(Record.create, os.fspath(self.storage), "lrtune")
-        return partial(Record.open, os.fspath(self.storage), self.study_name)
+            return Recording(partial(Record.create, os.fspath(self.storage), "lrtune"))
+        return Recording(partial(Record.open, os.fspath(self.storage), self.study_name))
 
     def _choose(self, trials: Any, objective: Objective | None) -> None:
         if callable(self.refit):
@@ -329,7 +328,7 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
     # --- metadata -----------------------------------------------------------------------------
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Where metadata goes: to the estimator's fit and to the splitter."""
+        """Return where metadata goes: to the estimator's fit and to the splitter."""
         return self._router(check_cv(self.cv, classifier=is_classifier(self.estimator)))
 
     def _router(self, cv: Any) -> MetadataRouter:
@@ -345,7 +344,7 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         return router
 
     def _route(self, params: dict[str, Any], cv: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Parameters of the splitter's split and of the estimator's fit."""
+        """Return the parameters of the splitter's split and of the estimator's fit."""
         if get_config()["enable_metadata_routing"]:
             routed = process_routing(self._router(cv), "fit", **params)
             return dict(routed.splitter.split), dict(routed.estimator.fit)
@@ -354,7 +353,7 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         return {"groups": groups}, rest
 
     def _network_weight(self, X: Any, fit_params: dict[str, Any]) -> Array | None:
-        """The sample weights that the estimator's fit would hand to its network."""
+        """Return the sample weights that the estimator's fit would hand to its network."""
         name = "sample_weight"
         if isinstance(self.estimator, Pipeline):
             steps = [step for step, _ in self.estimator.steps]
@@ -389,7 +388,7 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
 
 
 def _study(trials: Any, name: str | None) -> optuna.Study:
-    """The trials as a study in memory: pickled, it needs no file where it is loaded."""
+    """Return the trials as a study in memory: unpickled elsewhere, it needs no file."""
     with quiet_optuna():
         study = optuna.create_study(direction="minimize", study_name=name)
     study.add_trials(trials)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from copy import copy
 from typing import Any
 
@@ -11,34 +10,14 @@ import numpy as np
 
 from lrtune.tuning.trainers.replicates import Replicate
 
-__all__ = ["fresh_splits", "replicates_of"]
+__all__ = ["SplitReplicates"]
 
 
-def replicates_of(
-    splits: Iterable[tuple[Any, Any]], seed: int, *, first: int = 0
-) -> Iterator[Replicate]:
-    """Splits, each with a seed of its own for initial weights and shuffling.
+class SplitReplicates:
+    """Replicates by number: the splits of a cross-validation, each with a seed of its own.
 
-    Parameters
-    ----------
-    splits : iterable of (train, test)
-        Indices of rows.
-    seed : int
-    first : int, default=0
-        The first one's number, which enters its seed.
-
-    Examples
-    --------
-    >>> one, two = replicates_of([([0, 1], [2]), ([1, 2], [0])], seed=0)
-    >>> one.seed != two.seed
-    True
-    """
-    for number, (train, test) in enumerate(splits, first):
-        yield Replicate(np.asarray(train), np.asarray(test), _seed_of(seed, number))
-
-
-def fresh_splits(cv: Any, X: Any, y: Any, params: Any, seed: int) -> Iterator[tuple[Any, Any]]:
-    """Split again and again, each time with another seed if the splitter draws at random.
+    The first numbers are the splitter's own splits, `first`. Further ones split again and again,
+    each time with another seed if the splitter draws at random.
 
     Parameters
     ----------
@@ -49,13 +28,38 @@ def fresh_splits(cv: Any, X: Any, y: Any, params: Any, seed: int) -> Iterator[tu
         Further arguments of its ``split``.
     seed : int
     """
-    for number in itertools.count(1):
-        splitter = copy(cv)
-        if getattr(splitter, "shuffle", hasattr(cv, "random_state")):
-            splitter.random_state = _seed_of(seed + 1, number)
-        yield from splitter.split(X, y, **params)
+
+    def __init__(self, cv: Any, X: Any, y: Any, params: Mapping[str, Any], seed: int) -> None:
+        self._cv, self._data, self._params, self._seed = cv, (X, y), params, seed
+        splits = list(cv.split(X, y, **params))
+        self.first = tuple(self._replicate(split, number) for number, split in enumerate(splits))
+        self._restart()
+
+    def __call__(self, number: int) -> Replicate:
+        """Return the replicate of a number beyond the first."""
+        if number < self._start:
+            self._restart()
+        while number >= self._start + len(self._splits):
+            self._split_again()
+        return self._replicate(self._splits[number - self._start], number)
+
+    def _restart(self) -> None:
+        self._pass, self._start = 0, len(self.first)
+        self._splits: list[tuple[Any, Any]] = []
+
+    def _split_again(self) -> None:
+        self._pass += 1
+        self._start += len(self._splits)
+        splitter = copy(self._cv)
+        if getattr(splitter, "shuffle", hasattr(self._cv, "random_state")):
+            splitter.random_state = _seed_of(self._seed + 1, self._pass)
+        self._splits = list(splitter.split(*self._data, **self._params))
+
+    def _replicate(self, split: tuple[Any, Any], number: int) -> Replicate:
+        train, test = split
+        return Replicate(np.asarray(train), np.asarray(test), _seed_of(self._seed, number))
 
 
 def _seed_of(seed: int, number: int) -> int:
-    """Seed of a replicate's initial weights and shuffling."""
+    """Return the seed of a replicate's initial weights and shuffling."""
     return int(np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1)[0])

@@ -11,120 +11,85 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
-from optuna.pruners import BasePruner
-from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial
 
 from lrtune.exceptions import RecordLostError
 from lrtune.tuning.record.record import Record
 from lrtune.tuning.record.trials import to_trial
-from lrtune.tuning.sampling.asking import BLOCK_SIZE, Asker, keep_notes
-from lrtune.tuning.space import Setting, Space
-from lrtune.tuning.trainers.judging import judge
-from lrtune.tuning.trainers.network import Prepared
-from lrtune.tuning.trainers.scoring import Objective
+from lrtune.tuning.sampling.asking import BLOCK_SIZE, Asker, Sampling, keep_notes
+from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.protocol import Trainer
 
-__all__ = ["Exploration", "explore"]
+__all__ = ["Explorer"]
 
 
 @dataclass(frozen=True)
-class Exploration:
-    """What a search explores, and by which means.
+class Explorer:
+    """Asks for settings of a space, trains them on `replicates`, and records the trials."""
 
-    Attributes
-    ----------
-    prepared : sequence of Prepared
-        What each setting is judged on.
-    space : Space
-    default : Setting
-        The untuned one, tried first if the space holds it.
-    seed : int
-        Of the sampler.
-    objective : Objective or None
-        What is optimised, by default the validation loss.
-    sampler, pruner : optional
-        The user's own.
-    n_jobs : int or None
-    record : Record or None
-        Where finished trials are pushed.
-    worker : int
-        Who explores: 0 for the search itself, another number for each that helps it.
-    """
-
-    prepared: Sequence[Prepared]
+    trainer: Trainer
     space: Space
-    default: Setting
-    seed: int
-    objective: Objective | None
-    sampler: BaseSampler | None
-    pruner: BasePruner | None
-    n_jobs: int | None
-    record: Record | None
-    worker: int = 0
+    replicates: Sequence[int]
+    sampling: Sampling
+    record: Record | None = None
 
+    def explore(
+        self,
+        finished: list[FrozenTrial],
+        *,
+        n_trials: int,
+        deadline: float,
+        on_block: Callable[[], None],
+    ) -> RecordLostError | None:
+        """Add trials to those finished, until there are `n_trials` or the deadline has passed.
 
-def explore(
-    exploration: Exploration,
-    finished: list[FrozenTrial],
-    *,
-    n_trials: int,
-    deadline: float,
-    on_block: Callable[[], None],
-) -> RecordLostError | None:
-    """Add trials to those finished, until there are so many.
+        The deadline is by ``time.monotonic()``; no further block is begun after it. Trials that
+        workers record meanwhile are taken in before each block. If the record is lost, a worker
+        ends with RecordLostError; the search itself goes on without it, and the error is returned.
+        """
+        sampling, record = self.sampling, self.record
+        asker = Asker(self.space, sampling, default=self.trainer.default_setting(self.space))
+        is_users = sampling.sampler is not None or sampling.pruner is not None
+        lost = None
+        while len(finished) < n_trials and not (finished and time.monotonic() > deadline):
+            # the block that the next trial belongs to is asked whole; finished trials are skipped
+            first = len(finished) // BLOCK_SIZE * BLOCK_SIZE
+            block = asker.ask(finished[:first])
+            asked = block[len(finished) - first : n_trials - first]
+            trials = self._train(asked)
+            if is_users:
+                keep_notes(asked, trials)
+            try:
+                _keep(trials, finished, record, sampling.worker)
+            except RecordLostError as error:
+                if sampling.worker:
+                    raise
+                lost, record = error, None
+                _keep(trials, finished, None, 0)
+            on_block()
+        return lost
 
-    Trials that workers record meanwhile are taken in before each block. If the record is lost, the
-    search itself goes on without it; a worker ends.
+    def _train(self, asked: Sequence[Trial]) -> list[FrozenTrial]:
+        """Train the trials that were asked for; return them finished."""
 
-    Parameters
-    ----------
-    exploration : Exploration
-    finished : list of FrozenTrial
-        Trials of the study so far; grows.
-    n_trials : int
-    deadline : float
-        By ``time.monotonic()``; no further block is begun after it.
-    on_block : callable
-        Called after each block.
+        def prune(index: int, epoch: int, loss: float) -> bool:
+            asked[index].report(loss, epoch)
+            return asked[index].should_prune()
 
-    Returns
-    -------
-    RecordLostError or None
-        Why trials are missing from the record, if some are.
-
-    Raises
-    ------
-    RecordLostError
-        If a worker loses the record.
-    """
-    asker = Asker(
-        exploration.space,
-        exploration.seed,
-        exploration.space.drawn(exploration.default),
-        exploration.sampler,
-        exploration.pruner,
-        exploration.worker,
-    )
-    notes = exploration.sampler is not None or exploration.pruner is not None
-    lost = None
-    while len(finished) < n_trials and not (finished and time.monotonic() > deadline):
-        # the block that the next trial belongs to is asked whole; what is already done is skipped
-        first = len(finished) // BLOCK_SIZE * BLOCK_SIZE
-        block = asker.ask(finished[:first])
-        asked = block[len(finished) - first : n_trials - first]
-        trials = _train(exploration, asked)
-        if notes:
-            keep_notes(asked, trials)
-        try:
-            _keep(trials, finished, None if lost else exploration.record, exploration.worker)
-        except RecordLostError as error:
-            if exploration.worker:
-                raise
-            lost = error
-            _keep(trials, finished, None, 0)
-        on_block()
-    return lost
+        begun = datetime.now()
+        outcomes = self.trainer.train(
+            [self.space.setting(trial.params) for trial in asked],
+            self.replicates,
+            metrics=True,
+            prune=None if self.sampling.pruner is None else prune,
+        )
+        cap = 2 * self.trainer.guess_loss(self.replicates)
+        return [
+            to_trial(
+                trial.params, outcome, self.space, cap=cap, begun=begun, metric=self.trainer.metric
+            )
+            for trial, outcome in zip(asked, outcomes, strict=True)
+        ]
 
 
 def _keep(
@@ -136,32 +101,4 @@ def _keep(
             trial.number = len(finished)
             finished.append(trial)
         return
-    finished[:] = record.push(trials, known=finished, worker=worker)
-
-
-def _train(exploration: Exploration, asked: Sequence[Trial]) -> list[FrozenTrial]:
-    """Train the trials that were asked, and make finished trials of them."""
-
-    def prune(index: int, epoch: int, loss: float) -> bool:
-        asked[index].report(loss, epoch)
-        return asked[index].should_prune()
-
-    begun = datetime.now()
-    objective, space = exploration.objective, exploration.space
-    outcomes = judge(
-        exploration.prepared,
-        [space.setting(trial.params) for trial in asked],
-        scorers=None if objective is None else objective.scorers,
-        prune=None if exploration.pruner is None else prune,
-        n_jobs=exploration.n_jobs,
-    )
-    metric, cap = None if objective is None else objective.metric, _cap(exploration.prepared)
-    return [
-        to_trial(trial.params, outcome, space, cap, begun, metric=metric)
-        for trial, outcome in zip(asked, outcomes, strict=True)
-    ]
-
-
-def _cap(prepared: Sequence[Prepared]) -> float:
-    """What a diverged trial's loss is told as: twice that of a guess."""
-    return 2 * float(np.mean([replicate.guess_loss for replicate in prepared]))
+    finished[:] = record.push(trials, seen=finished, worker=worker)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Self
 
+import numpy as np
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
+    distribution_to_json,
+    json_to_distribution,
 )
 
 from lrtune.exceptions import InvalidInputError
@@ -47,7 +52,7 @@ class Dimension:
         if isinstance(spec, list) and spec:
             if all(isinstance(value, bool | int | float | str | None) for value in spec):
                 return cls(CategoricalDistribution(spec))
-            values = (tuple(value) if isinstance(value, list) else value for value in spec)
+            values = (_plain(value) for value in spec)
             labels = tuple((repr(value), value) for value in values)
             return cls(CategoricalDistribution([label for label, _ in labels]), labels)
         if isinstance(spec, tuple) and len(spec) == 2 and all(isinstance(v, Real) for v in spec):
@@ -69,6 +74,20 @@ class Dimension:
         """The parameter's value for what was drawn."""
         return dict(self.labels).get(drawn, drawn) if self.labels else drawn
 
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "distribution": json.loads(distribution_to_json(self.distribution)),
+            "values": [value for _, value in self.labels],
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        choices = (tuple(each) if isinstance(each, list) else each for each in values["values"])
+        return cls(
+            json_to_distribution(json.dumps(values["distribution"])),
+            tuple((repr(value), value) for value in choices),
+        )
+
     @property
     def ends(self) -> tuple[Any, ...]:
         """The lowest and highest value of a range, or all the choices."""
@@ -77,6 +96,13 @@ class Dimension:
         if isinstance(self.distribution, FloatDistribution | IntDistribution):
             return (self.distribution.low, self.distribution.high)
         return ()
+
+
+def _plain(value: Any) -> Any:
+    """Return a sequence as a tuple of Python's own numbers."""
+    if not isinstance(value, list | tuple):
+        return value
+    return tuple(each.item() if isinstance(each, np.generic) else each for each in value)
 
 
 def holds(distribution: BaseDistribution, value: Any) -> bool:

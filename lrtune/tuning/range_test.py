@@ -26,14 +26,15 @@ from sklearn.utils import assert_all_finite, indexable
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
-from lrtune.estimators.base import RandomStreams
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
 from lrtune.support.blas import one_blas_thread
 from lrtune.training.batches import Batches
 from lrtune.training.population import Population, population_size
+from lrtune.training.random_streams import RandomStreams
 from lrtune.tuning.range_result import RangeTestResult, range_around
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.network import Prepared, prepare, require_network
+from lrtune.tuning.trainers.network import NetworkTrainer
+from lrtune.tuning.trainers.preparation import Prepared, prepare, require_network
 from lrtune.tuning.trainers.replicates import make_replicates
 
 __all__ = [
@@ -181,25 +182,20 @@ def range_test(
     return RangeTestResult.of(rates, runs, edges, smoothing)
 
 
-def edge_range(prepared: Sequence[Prepared], space: Space) -> tuple[tuple[float, float], Edges]:
-    """The range of α₀ to search: around the edge, for whatever else the space varies.
+def edge_range(
+    trainer: NetworkTrainer, space: Space, replicates: Sequence[int]
+) -> tuple[tuple[float, float], Edges]:
+    """Find the range of α₀ to search, around the edge for whatever else the space varies.
 
-    Parameters
-    ----------
-    prepared : sequence of Prepared
-    space : Space
-
-    Returns
-    -------
-    bounds : (float, float)
-    edges : tuple of tuple of float
-        By replicate, NaN if above the rates tested; a row for each end of what else is varied.
+    Returns the range, and the edges by replicate, NaN if above the rates tested; a row for each end
+    of what else is varied.
 
     Raises
     ------
     NothingCompletedError
         If training diverges at the lowest rate already.
     """
+    prepared = trainer.prepared(replicates)
     rates = _grid(*EDGE_SOUGHT)
     varied: list[tuple[tuple[str, Any], ...]] = [
         ((name, end),) for name, dimension in space.others for end in dimension.ends

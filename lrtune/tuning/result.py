@@ -1,102 +1,215 @@
-"""The frozen result of a search, which everything that reports only reads."""
+"""The frozen result of a search: what `search` returns, and what a record reads back into."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from html import escape
 from typing import Any
 
-from lrtune.tuning.audit import PruningAudit
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial
+
+from lrtune.exceptions import NothingCompletedError
+from lrtune.tuning.confirm.advice import FEW_ROWS, NOT_CONFIRMED, advise
 from lrtune.tuning.confirm.result import Confirmation
-from lrtune.tuning.record.trials import TrialCounts
-from lrtune.tuning.space import Setting
+from lrtune.tuning.record.record import open_own_study, read_facts
+from lrtune.tuning.record.schema import (
+    Ending,
+    Environment,
+    Plan,
+    PruningAudit,
+    SearchFacts,
+    Seconds,
+    TrialFacts,
+)
+from lrtune.tuning.record.storage import public_name
+from lrtune.tuning.record.trials import TrialCounts, best_trial
+from lrtune.tuning.setting import Setting
 
-__all__ = ["SearchResult", "Seconds"]
+__all__ = ["SearchResult", "UNFINISHED", "read_result", "result_of"]
 
-
-@dataclass(frozen=True)
-class Seconds:
-    """Wall time."""
-
-    search: float
-    confirm: float
-    total: float
+UNFINISHED = (
+    "the search did not end: it was interrupted after {finished} of {total} trials, or it still "
+    "runs; go on with it by its command and `study_name='{name}'` `resume=True`{command}"
+)
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search found; the fields are those of ``lrtune search --json``.
+    """The result of a search, finished or not; everything that reports reads it and nothing else.
 
     Attributes
     ----------
-    study, storage : str or None
-        The record; None if the search kept none.
-    dataset, task : str
-    best : Setting
-        The recommended setting.
-    search_loss : float
-        Its mean validation loss over the replicates at the last epoch, as the search saw it (in
-        a regression, the squared error in the target's own unit).
-    score : float
-        Its mean accuracy, or R², on the replicates of the confirmation, or else of the search.
-    trials : TrialCounts
-    trial_epochs : float
-        Epochs trained, over all trials and replicates.
-    epochs_saved : float
-        Epochs that diverged and pruned trials were spared.
-    warnings : tuple of str
-    seconds : Seconds
+    facts : SearchFacts
+        What was searched, on what, by which trainer.
+    plan : Plan
+        What the search set out to do.
+    finished : tuple of FrozenTrial
+        Optuna's finished trials.
     confirmation : Confirmation or None
-        What fresh replicates said; None if they were not asked.
-    best_trial : int
-        The recommended setting's trial.
-    pruning_audit : PruningAudit or None
-        What finishing some of the pruned trials showed; None if that was not asked for.
+        The outcome on fresh replicates; None if there was none.
+    ending : Ending or None
+        None while the search runs, and if it was interrupted.
+    environment : Environment
+        The command and the versions it was made with.
+    study, storage : str or None
+        The record; None if there is none.
     """
 
-    study: str | None
-    storage: str | None
-    dataset: str
-    task: str
-    best: Setting
-    search_loss: float
-    score: float
-    trials: TrialCounts
-    trial_epochs: float
-    epochs_saved: float
-    seconds: Seconds
-    warnings: tuple[str, ...] = ()
-    confirmation: Confirmation | None = None
-    best_trial: int = 0
-    pruning_audit: PruningAudit | None = None
+    facts: SearchFacts = field(repr=False)
+    plan: Plan = field(repr=False)
+    finished: tuple[FrozenTrial, ...] = field(repr=False)
+    confirmation: Confirmation | None
+    ending: Ending | None
+    environment: Environment = field(repr=False)
+    study: str | None = None
+    storage: str | None = None
+
+    @property
+    def dataset(self) -> str:
+        """Return the data set's name; empty for arrays."""
+        return self.facts.data.dataset
+
+    @property
+    def task(self) -> str:
+        """Return "classification" or "regression"."""
+        return self.facts.trainer.task
+
+    @property
+    def trials(self) -> TrialCounts:
+        """Return the number of trials by outcome."""
+        return TrialCounts.of(self.finished)
+
+    @cached_property
+    def recommended_trial(self) -> FrozenTrial:
+        """Return the recommended setting's trial.
+
+        Raises
+        ------
+        NothingCompletedError
+            If no trial completed.
+        """
+        if not self.finished:
+            raise NothingCompletedError(
+                f"study {self.study!r} in {self.storage} has no finished trial yet: go on with "
+                "its search by the same options and `resume=True`"
+            )
+        if self.confirmation is None:
+            return best_trial(self.finished)
+        number = self.confirmation.contenders[0].trial
+        return next(trial for trial in self.finished if trial.number == number)
+
+    @property
+    def best_trial(self) -> int:
+        """Return the number of the recommended setting's trial."""
+        return self.recommended_trial.number
+
+    @property
+    def best(self) -> Setting:
+        """Return the recommended setting."""
+        if self.confirmation is not None:
+            return self.confirmation.contenders[0].setting
+        return self.facts.space.setting(self.recommended_trial.params)
+
+    @property
+    def best_params(self) -> dict[str, Any]:
+        """Return the recommended setting as estimator parameters."""
+        return self.best.params
+
+    @property
+    def search_loss(self) -> float:
+        """Return its mean validation loss over the search's replicates at the last epoch.
+
+        In a regression it is the squared error in the target's own unit.
+        """
+        return float(np.mean(TrialFacts.of(self.recommended_trial).replicate_losses))
+
+    @property
+    def score(self) -> float:
+        """Return its mean accuracy, or R²: of the confirmation, or else of the search."""
+        if self.confirmation is not None:
+            return self.confirmation.score
+        score = TrialFacts.of(self.recommended_trial).score
+        assert score is not None  # noqa: S101
+        return score
 
     @property
     def confirmed_loss(self) -> float | None:
-        """Mean loss of the recommended setting on replicates that had no part in choosing it."""
+        """Return its mean loss on replicates that had no part in choosing it."""
         return None if self.confirmation is None else self.confirmation.recommended.loss
 
     @property
     def confirmed_se(self) -> float | None:
-        """Its standard error."""
+        """Return the standard error of `confirmed_loss`."""
         return None if self.confirmation is None else self.confirmation.recommended.se
 
     @property
     def default_loss(self) -> float | None:
-        """Mean loss of the untuned default there; None also if it diverged."""
+        """Return the untuned default's mean loss there; None also if it diverged."""
         return None if self.confirmation is None else self.confirmation.default.loss
 
     @property
     def safe_range(self) -> tuple[float, float] | None:
-        """Lowest and highest α₀ that lose at most 10 % and never diverged."""
+        """Return the lowest and highest α₀ that lose at most 10 % and never diverged."""
         return None if self.confirmation is None else self.confirmation.profile.safe_range
 
     @property
-    def best_params(self) -> dict[str, Any]:
-        """The recommended setting as estimator parameters."""
-        return self.best.params
+    def trial_epochs(self) -> float:
+        """Return the epochs trained, over all trials and replicates."""
+        return round(self._epochs, 2)
+
+    @property
+    def epochs_saved(self) -> float:
+        """Return the epochs that diverged and pruned trials were spared."""
+        in_full = self.facts.trainer.epochs * self.facts.replicates * len(self.finished)
+        return round(in_full - self._epochs, 2)
+
+    @property
+    def _epochs(self) -> float:
+        return sum(TrialFacts.of(trial).epochs for trial in self.finished)
+
+    @property
+    def seconds(self) -> Seconds:
+        """Return the wall time; of a search that did not end, the time that its trials took."""
+        if self.ending is not None and self.ending.seconds is not None:
+            return self.ending.seconds
+        spent = math.fsum(TrialFacts.of(trial).seconds for trial in self.finished)
+        return Seconds(spent, 0.0, spent)
+
+    @property
+    def pruning_audit(self) -> PruningAudit | None:
+        """Return the outcome of finishing some of the pruned trials, if that was asked for."""
+        return None if self.ending is None else self.ending.pruning_audit
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """Return what to know before trusting the recommendation."""
+        ending, is_confirmed = self.ending, self.confirmation is not None
+        if ending is not None and ending.failure is None and ending.confirmed == is_confirmed:
+            return ending.warnings
+        if self.confirmation is None:
+            return (NOT_CONFIRMED,) if self.trials.complete else ()
+        n_validation = self.plan.n_validation or FEW_ROWS
+        return tuple(advise(self.confirmation, self.facts.space, n_validation))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return the advice, after a note if there is more in the study than its end knew of."""
+        n_finished = len(self.finished)
+        if self.plan.n_trials == 0 or (
+            self.ending is not None and self.ending.n_trials == n_finished
+        ):
+            return self.advice
+        command = f": {self.environment.command}" if self.environment.command else ""
+        total = max(self.plan.n_trials, n_finished)
+        note = UNFINISHED.format(finished=n_finished, total=total, name=self.study, command=command)
+        return (note, *self.advice)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values, in the order of the documented object."""
+        """Return JSON values, in the order of the documented object."""
         return {
             "study": self.study,
             "storage": self.storage,
@@ -119,7 +232,7 @@ class SearchResult:
         }
 
     def describe_loss(self) -> str:
-        """The loss in words: confirmed if it is, with its standard error."""
+        """Return the loss in words: confirmed if it is, with its standard error."""
         if self.confirmed_loss is None:
             return f"{self.search_loss:.4g}"
         if self.confirmed_se is None:
@@ -127,7 +240,7 @@ class SearchResult:
         return f"{self.confirmed_loss:.4g} ± {self.confirmed_se:.2g}"
 
     def _repr_html_(self) -> str:
-        """A small table for notebooks."""
+        """Return a small table for notebooks."""
         rows: dict[str, Any] = {
             **self.best_params,
             "validation loss": self.describe_loss(),
@@ -143,3 +256,35 @@ class SearchResult:
             if value not in (None, "")
         )
         return f"<table>{cells}</table>"
+
+
+def read_result(
+    study: str, storage: str, *, purpose: str = "read", otherwise: str = ""
+) -> SearchResult:
+    """Read the result of one of lrtune's own studies from its record.
+
+    `purpose` and `otherwise` are for messages, as in `open_own_study`.
+    """
+    opened = open_own_study(storage, study, purpose=purpose, otherwise=otherwise)
+    return result_of(opened, public_name(storage))
+
+
+def result_of(study: optuna.Study, storage: str) -> SearchResult:
+    """Return the result of one of lrtune's own studies, which is open already."""
+    attributes = study.user_attrs
+
+    def read(kind: type[Any]) -> Any:
+        values = attributes.get(kind.KEY)
+        return None if values is None else kind.from_json(values)
+
+    trials = study.get_trials(deepcopy=False)
+    return SearchResult(
+        facts=read_facts(study),
+        plan=read(Plan) or Plan(),
+        finished=tuple(trial for trial in trials if trial.state.is_finished()),
+        confirmation=read(Confirmation),
+        ending=read(Ending),
+        environment=read(Environment) or Environment(),
+        study=study.study_name,
+        storage=storage,
+    )

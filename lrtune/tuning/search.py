@@ -1,45 +1,107 @@
-"""The search, from an estimator and a table to a recommended setting.
+"""The search, from a trainer and a space to a recommended setting.
 
-Replicates are made ready, α₀'s range is found, settings are explored, and the best of them are
-confirmed on fresh replicates.
+α₀'s range is found, settings are explored in blocks, and the best of them are confirmed on fresh
+replicates.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import joblib
-import numpy as np
-import numpy.typing as npt
-from optuna.pruners import BasePruner
-from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from lrtune._version import __version__
-from lrtune.exceptions import InvalidInputError, RecordLostError
+from lrtune.exceptions import InvalidInputError, NothingCompletedError, RecordLostError
 from lrtune.tuning.audit import audit_pruning, require_share
-from lrtune.tuning.blocks import Exploration, explore
+from lrtune.tuning.blocks import Explorer
 from lrtune.tuning.confirm.advice import NOT_CONFIRMED, advise
-from lrtune.tuning.confirm.race import Budget, confirm, share_of_search
+from lrtune.tuning.confirm.race import ConfirmationBudget, confirm, share_of_search
 from lrtune.tuning.confirm.result import Confirmation
 from lrtune.tuning.range_test import Edges, edge_range
-from lrtune.tuning.record.record import CONFIRMATION, SHARED, Record
-from lrtune.tuning.record.schema import Ending, Plan, noting_failure
-from lrtune.tuning.record.trials import EPOCHS, SCORE, TrialCounts, best_trial
+from lrtune.tuning.record.record import Record
+from lrtune.tuning.record.schema import (
+    DataFacts,
+    Ending,
+    Environment,
+    Plan,
+    Request,
+    SearchFacts,
+    Seconds,
+)
+from lrtune.tuning.record.trials import TrialCounts, best_trial
 from lrtune.tuning.record.workers import once, patience
-from lrtune.tuning.result import SearchResult, Seconds
-from lrtune.tuning.sampling.asking import BLOCK_SIZE
-from lrtune.tuning.space import Setting, Space
-from lrtune.tuning.trainers.network import Prepared, check_space, default_setting, prepare
-from lrtune.tuning.trainers.replicates import Replicate
-from lrtune.tuning.trainers.scoring import Objective, stable_repr
+from lrtune.tuning.result import SearchResult
+from lrtune.tuning.sampling.asking import BLOCK_SIZE, Sampling
+from lrtune.tuning.setting import Setting
+from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.network import NetworkTrainer
 
-__all__ = ["Progress", "Searched", "configuration", "search"]
+__all__ = ["Budget", "Progress", "Recording", "search", "search_facts"]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a search may spend.
+
+    Attributes
+    ----------
+    n_trials : int
+        Trials in the study, counting those that a resumed study already has.
+    replicates : int
+        That each setting is judged on.
+    timeout : float or None
+        Seconds after which no further block is begun.
+    confirm : bool
+        Whether the best settings are confirmed on fresh replicates.
+    baseline : Setting or None
+        Measured beside the recommended setting.
+    audit_share : float or None
+        Share of the pruned trials to finish after all.
+
+    Raises
+    ------
+    InvalidInputError
+        If one of them breaks a rule.
+    """
+
+    n_trials: int = 64
+    replicates: int = 3
+    timeout: float | None = None
+    confirm: bool = True
+    baseline: Setting | None = None
+    audit_share: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.audit_share is not None:
+            require_share(self.audit_share)
+        if self.n_trials < 1:
+            raise InvalidInputError(f"n_trials must be at least 1, but got {self.n_trials}")
+        if self.timeout is not None and not self.timeout > 0:
+            raise InvalidInputError(f"timeout must be positive, but got {self.timeout}")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Where a search is recorded.
+
+    Attributes
+    ----------
+    open : callable
+        Opens the record, given the search's facts; called once all arguments are checked.
+    environment : Environment
+    request : Request or None
+        For workers; without it none can help.
+    """
+
+    open: Callable[[SearchFacts], Record]
+    environment: Environment = field(default_factory=Environment)
+    request: Request | None = None
 
 
 @dataclass(frozen=True)
@@ -54,86 +116,40 @@ class Progress:
     confirming: bool = False
 
 
-@dataclass(frozen=True)
-class Searched:
-    """What a search leaves: trials, the space they are from, their record, and the result."""
-
-    trials: Sequence[FrozenTrial]
-    space: Space
-    record: Record | None
-    result: SearchResult
-
-
 def search(
-    estimator: Any,
-    X: Any,
-    y: Any,
-    *,
-    replicates: Sequence[Replicate],
+    trainer: NetworkTrainer,
     space: Space,
-    n_trials: int = 64,
-    seed: int = 0,
-    timeout: float | None = None,
-    sample_weight: npt.NDArray[Any] | None = None,
-    objective: Objective | None = None,
-    fresh: Iterable[Replicate] | None = None,
-    baseline: Setting | None = None,
-    sampler: BaseSampler | None = None,
-    pruner: BasePruner | None = None,
-    audit_share: float | None = None,
-    n_jobs: int | None = None,
-    open_record: Callable[[Mapping[str, Any]], Record] | None = None,
-    description: Mapping[str, Any] | None = None,
+    *,
+    budget: Budget,
+    sampling: Sampling,
+    data: DataFacts | None = None,
+    scoring: Any = None,
+    recording: Recording | None = None,
     on_progress: Callable[[Progress], None] | None = None,
-    worker: int = 0,
-) -> Searched:
-    """Search for the best learning-rate setting of an estimator.
+) -> SearchResult:
+    """Search for the best setting of what a trainer trains.
 
     Parameters
     ----------
-    estimator : MLPClassifier, MLPRegressor or a Pipeline that ends in one
-        What is tuned; its `max_iter` is the number of epochs of a trial. Not changed.
-    X : array_like or DataFrame of shape (n, n_features)
-    y : array_like of shape (n,) or (n, n_outputs)
-    replicates : sequence of Replicate
-        What each setting is judged on.
+    trainer : NetworkTrainer
     space : Space
-        What is searched; without a range of α₀, around the edge that a range test finds.
-    n_trials : int, default=64
-        Trials in the study, counting those that a resumed study already has.
-    seed : int, default=0
-        Of the sampler.
-    timeout : float, optional
-        Seconds after which no further block is begun.
-    sample_weight : ndarray of shape (n,), optional
-        Weights of the rows, in training and in the validation loss.
-    objective : Objective, optional
-        What is optimised, by default the validation loss.
-    fresh : iterable of Replicate, optional
-        Replicates that the search does not see, as many as are asked for: the best settings are
-        confirmed on them. By default the recommended setting is not confirmed.
-    baseline : Setting, optional
-        Measured beside the recommended setting.
-    sampler, pruner : optional
-        The user's own, in place of TPE and of no competitive pruning.
-    audit_share : float, optional
-        Share of the pruned trials to finish after all, to see whether good ones were lost.
-    n_jobs : int, optional
-        Processes that train; the result does not depend on it.
-    open_record : callable, optional
-        Given the search's configuration, opens the record of finished trials; called once all
-        other arguments are checked. By default nothing is recorded.
-    description : mapping, optional
-        Further facts kept with the study; "dataset" and "task" name the result's fields.
+        Without a range of α₀, it is laid around the edge that a range test finds.
+    budget : Budget
+    sampling : Sampling
+        With a worker id, it helps a search that runs elsewhere, whose study `recording` joins: the
+        first process to see all trials finished runs the confirmation, the others wait for it.
+    data : DataFacts, optional
+        The data's name and size, for the record.
+    scoring : JSON value, optional
+        The metric as the user gave it, for the record.
+    recording : Recording, optional
+        By default nothing is recorded.
     on_progress : callable, optional
         Called with a `Progress` at the start and after each block.
-    worker : int, default=0
-        A number of one's own (`draw_worker`), to help a search that runs elsewhere: `open_record`
-        then joins its study. Whoever finds all trials finished confirms, the others wait for it.
 
     Returns
     -------
-    Searched
+    SearchResult
 
     Raises
     ------
@@ -145,80 +161,146 @@ def search(
         If a worker loses the record; a search that does goes on without it.
     """
     started = time.monotonic()
-    _check(n_trials, timeout, audit_share)
-    description = description or {}
-    prepared = [prepare(estimator, X, y, replicate, sample_weight) for replicate in replicates]
-    check_space(prepared[0], space)
+    replicates = range(budget.replicates)
+    trainer.check(space)
     edges: Edges = ()
     if space.learning_rate_init is None:
-        bounds, edges = edge_range(prepared, space)
+        bounds, edges = edge_range(trainer, space, replicates)
         space = replace(space, learning_rate_init=bounds)
-        check_space(prepared[0], space)
-    record = None
-    if open_record is not None:  # from here on nothing is to be wrong with the arguments
-        facts = configuration(
-            estimator, X, y, replicates, space, seed, objective, description, sample_weight
-        )
-        record = open_record({**facts, "pruner": None if pruner is None else _kind(pruner)})
-    study = None if record is None else record.name
+        trainer.check(space)
+    facts = search_facts(trainer, space, budget, sampling, data=data, scoring=scoring)
+    record = None if recording is None else recording.open(facts)  # all else is checked by now
     finished = [] if record is None else record.pull()
-    total = max(n_trials, len(finished))
-    report = _reporter(on_progress, study, finished, total)
+    total = max(budget.n_trials, len(finished))
+    report = _reporter(on_progress, None if record is None else record.name, finished, total)
     report()
-    default = default_setting(estimator, space)
-    drawn, confirming = space.drawn(default), fresh is not None
-    if not worker:
-        Plan.made(prepared, total, drawn, edges, confirm=confirming).keep(record)
-    means = Exploration(
-        prepared, space, default, seed, objective, sampler, pruner, n_jobs, record, worker
-    )
-    lost = explore(
-        means,
-        finished,
-        n_trials=n_trials,
-        deadline=math.inf if timeout is None else started + timeout,
-        on_block=report,
-    )
+    explorer = Explorer(trainer, space, replicates, sampling, record)
+    plan, environment = _plan(explorer, budget, total, edges), Environment()
+    if recording is not None:
+        environment = recording.environment
+    if record is not None and recording is not None and not sampling.worker:
+        _write_beginning(record, recording, plan)
+    elif record is not None:
+        plan = record.read(Plan) or plan
+        environment = record.read(Environment) or environment
+    deadline = math.inf if budget.timeout is None else started + budget.timeout
+    lost = explorer.explore(finished, n_trials=budget.n_trials, deadline=deadline, on_block=report)
     kept = None if lost else record
-    shared = kept is not None and (worker > 0 or bool(kept.noted(SHARED)))
-    if shared:  # so that all come to the same, whoever finished a block too many
-        del finished[n_trials:]
-    with noting_failure(kept, finished):
-        best_trial(finished)  # from here on one is known to have completed
+    is_shared = kept is not None and (sampling.worker > 0 or kept.is_shared)
+    if is_shared:  # so that all processes come to the same, whoever finished a block too many
+        del finished[budget.n_trials :]
+    with _failure_recorded(kept, finished):
+        best_trial(finished)  # raises if none completed
     searched = time.monotonic()
     confirmation = None
-    if fresh is not None:
+    if budget.confirm:
         report(confirming=True)
-
-        def run() -> Confirmation:
-            return confirm(
-                finished,
-                space,
-                (prepare(estimator, X, y, replicate, sample_weight) for replicate in fresh),
-                budget=_budget(finished, prepared),
-                default=default,
-                baseline=baseline,
-                objective=objective,
-                n_jobs=n_jobs,
+        with _failure_recorded(kept, finished):
+            confirmation, unwritten = _confirmed(
+                lambda: _confirm(explorer, finished, budget), kept, finished, is_shared=is_shared
             )
-
-        with noting_failure(kept, finished):
-            confirmation, unkept = _confirmed(run, kept, finished, shared=shared)
-            lost = lost or unkept
+            lost = lost or unwritten
     done = time.monotonic()
-    seconds = Seconds(searched - started, done - searched, done - started)
-    result = _result(
-        finished, record, space, description, prepared, n_trials, confirmation, seconds
-    )
+    warnings = _warnings(finished, space, trainer, budget, confirmation)
     if lost is not None:
-        result = replace(result, warnings=(*result.warnings, _unrecorded(lost, finished)))
+        warnings.append(f"{lost}; this result, of {len(finished)} trials, is not recorded in full")
         record = None
-    if audit_share is not None:
-        audit = audit_pruning(means, finished, share=audit_share)
-        result = replace(result, pruning_audit=audit)
-    with suppress(RecordLostError):  # only this last note is missing then
-        Ending(len(finished), fresh is not None, result.warnings, asdict(seconds)).keep(record)
-    return Searched(finished, space, record, result)
+    audit = None
+    if budget.audit_share is not None:
+        audit = audit_pruning(explorer, finished, share=budget.audit_share)
+    ending = Ending(
+        n_trials=len(finished),
+        confirmed=budget.confirm,
+        warnings=tuple(warnings),
+        seconds=Seconds(searched - started, done - searched, done - started),
+        pruning_audit=audit,
+    )
+    if record is not None:
+        with suppress(RecordLostError):  # only this last note is missing then
+            record.write(ending)
+    return SearchResult(
+        facts=facts,
+        plan=plan,
+        finished=tuple(finished),
+        confirmation=confirmation,
+        ending=ending,
+        environment=environment,
+        study=None if record is None else record.name,
+        storage=None if record is None else record.storage,
+    )
+
+
+def search_facts(
+    trainer: NetworkTrainer,
+    space: Space,
+    budget: Budget,
+    sampling: Sampling,
+    *,
+    data: DataFacts | None = None,
+    scoring: Any = None,
+) -> SearchFacts:
+    """Return what is searched: what a resumed search must share."""
+    data_hash, splits_hash = trainer.hashes()
+    return SearchFacts(
+        version=__version__,
+        data=data or DataFacts(),
+        seed=sampling.seed,
+        replicates=budget.replicates,
+        trainer=trainer.facts(),
+        metric=trainer.metric or "loss",
+        scoring=scoring,
+        data_hash=data_hash,
+        splits_hash=splits_hash,
+        space=space,
+        block_size=BLOCK_SIZE,
+        pruner=None if sampling.pruner is None else type(sampling.pruner).__name__,
+    )
+
+
+def _plan(explorer: Explorer, budget: Budget, n_trials: int, edges: Edges) -> Plan:
+    trainer, space = explorer.trainer, explorer.space
+    naive = trainer.naive_loss(explorer.replicates)
+    return Plan(
+        n_trials=n_trials,
+        confirm=budget.confirm,
+        n_validation=trainer.n_validation,
+        naive_loss=naive if math.isfinite(naive) else None,
+        default=space.drawn(trainer.default_setting(space)),
+        edges=tuple(
+            tuple(float(edge) if math.isfinite(edge) else None for edge in row) for row in edges
+        ),
+    )
+
+
+def _write_beginning(record: Record, recording: Recording, plan: Plan) -> None:
+    if recording.environment != Environment():
+        record.write(recording.environment)
+    if recording.request is not None:
+        record.write(recording.request)
+    record.write(plan)
+
+
+@contextmanager
+def _failure_recorded(record: Record | None, trials: Sequence[FrozenTrial]) -> Iterator[None]:
+    """Record why nothing completed, if nothing does inside."""
+    try:
+        yield
+    except NothingCompletedError as error:
+        if record is not None:
+            record.write(Ending(len(trials), failure=str(error)))
+        raise
+
+
+def _confirm(explorer: Explorer, finished: Sequence[FrozenTrial], budget: Budget) -> Confirmation:
+    share = share_of_search(explorer.trainer.n_validation)
+    return confirm(
+        finished,
+        explorer.space,
+        explorer.trainer,
+        fresh=itertools.count(budget.replicates),
+        budget=ConfirmationBudget(share * len(finished) * budget.replicates),
+        baseline=budget.baseline,
+    )
 
 
 def _confirmed(
@@ -226,92 +308,48 @@ def _confirmed(
     record: Record | None,
     trials: Sequence[FrozenTrial],
     *,
-    shared: bool,
+    is_shared: bool,
 ) -> tuple[Confirmation, RecordLostError | None]:
-    """What confirmation said, here or in the process that was first; and why it is not recorded."""
+    """Confirm here, or take the confirmation of the process that was first.
+
+    Also returns the error if it could not be recorded.
+    """
     if record is None:
         return run(), None
-    try:
-        if shared:
-            wait, of = patience(trials), len(trials)
-            told = once(record, CONFIRMATION, lambda: run().to_dict(), of=of, wait=wait)
-            return Confirmation.from_dict(dict(told)), None
-    except RecordLostError as error:
-        return run(), error
+    if is_shared:
+
+        def work() -> Mapping[str, Any]:
+            return run().to_json()
+
+        try:
+            wait, key = patience(trials), Confirmation.KEY
+            values = once(record, key, work, n_trials=len(trials), wait=wait)
+        except RecordLostError as error:
+            return run(), error
+        return Confirmation.from_json(values), None
     confirmation = run()
     try:
-        record.note(CONFIRMATION, confirmation.to_dict())
+        record.write(confirmation)
     except RecordLostError as error:
         return confirmation, error
     return confirmation, None
 
 
-def _unrecorded(lost: RecordLostError, trials: Sequence[FrozenTrial]) -> str:
-    return f"{lost}; this result, of {len(trials)} trials, is not recorded in full"
-
-
-def _check(n_trials: int, timeout: float | None, audit_share: float | None) -> None:
-    if audit_share is not None:
-        require_share(audit_share)
-    if n_trials < 1:
-        raise InvalidInputError(f"trials must be at least 1, but got {n_trials}")
-    if timeout is not None and not timeout > 0:
-        raise InvalidInputError(f"timeout must be positive, but got {timeout}")
-
-
-def _kind(pruner: BasePruner) -> str:
-    return type(pruner).__name__
-
-
-def _budget(trials: Sequence[FrozenTrial], prepared: Sequence[Prepared]) -> Budget:
-    share = share_of_search(len(prepared[0].validation))
-    return Budget(share * len(trials) * len(prepared))
-
-
-def configuration(
-    estimator: Any,
-    X: Any,
-    y: Any,
-    replicates: Sequence[Replicate],
+def _warnings(
+    finished: Sequence[FrozenTrial],
     space: Space,
-    seed: int,
-    objective: Objective | None,
-    description: Mapping[str, Any],
-    sample_weight: npt.NDArray[Any] | None = None,
-) -> dict[str, Any]:
-    """What is searched, and how, as JSON values: what a resumed search must share."""
-    plain = int | float | str | bool | None
-    given = estimator.get_params(deep=True).items()
-    named = [(key, v.item() if isinstance(v, np.generic) else v) for key, v in given]
-    parameters = {  # steps last, so that a message names the parameter that differs in one
-        key: value if isinstance(value, plain) and value == value else stable_repr(value)
-        for key, value in sorted(named, key=lambda item: not isinstance(item[1], plain))
-    }
-    data = (_to_hash(X), _to_hash(y))
-    spanned = {
-        "learning_rate_init": list(space.rates),
-        "decay": list(space.decay),
-        "decay_rate": list(space.decay_rate),
-        **{name: repr(dimension.distribution) for name, dimension in space.others},
-    }
-    return {
-        "version": __version__,
-        **description,
-        "seed": seed,
-        "replicates": len(replicates),
-        "estimator": parameters,
-        "metric": "loss" if objective is None else objective.metric,
-        "data": joblib.hash(data if sample_weight is None else (*data, sample_weight)),
-        "splits": joblib.hash([(r.train, r.validation, r.seed) for r in replicates]),
-        "space": spanned,
-        "block_size": BLOCK_SIZE,
-    }
-
-
-def _to_hash(values: Any) -> Any:
-    """Numbers as they are; others as lists, whose hash depends on no library's release."""
-    array = np.asarray(values)
-    return array.tolist() if array.dtype == object else array
+    trainer: NetworkTrainer,
+    budget: Budget,
+    confirmation: Confirmation | None,
+) -> list[str]:
+    warnings = [NOT_CONFIRMED]
+    if confirmation is not None:
+        warnings = advise(confirmation, space, trainer.n_validation)
+    if len(finished) < budget.n_trials:
+        warnings.append(
+            f"stopped by the time limit after {len(finished)} of {budget.n_trials} trials"
+        )
+    return warnings
 
 
 def _reporter(
@@ -320,7 +358,7 @@ def _reporter(
     finished: Sequence[FrozenTrial],
     total: int,
 ) -> Callable[..., None]:
-    """Tells who wants to know, as counting the trials finished so far takes its time."""
+    """Return a function that reports progress; nothing is counted if nobody listens."""
 
     def report(*, confirming: bool = False) -> None:
         if on_progress is not None:
@@ -329,40 +367,3 @@ def _reporter(
             on_progress(Progress(study, len(finished), total, best, counts, confirming))
 
     return report
-
-
-def _result(
-    trials: Sequence[FrozenTrial],
-    record: Record | None,
-    space: Space,
-    description: Mapping[str, Any],
-    prepared: Sequence[Prepared],
-    n_trials: int,
-    confirmation: Confirmation | None,
-    seconds: Seconds,
-) -> SearchResult:
-    if confirmation is None:
-        best, warnings = best_trial(trials), [NOT_CONFIRMED]
-    else:
-        best = trials[confirmation.contenders[0].trial]
-        warnings = advise(confirmation, space, len(prepared[0].validation))
-    if len(trials) < n_trials:
-        warnings.append(f"stopped by the time limit after {len(trials)} of {n_trials} trials")
-    trained = sum(trial.user_attrs[EPOCHS] for trial in trials)
-    in_full = prepared[0].model.max_iter * len(prepared) * len(trials)
-    return SearchResult(
-        study=None if record is None else record.name,
-        storage=None if record is None else record.storage,
-        dataset=description.get("dataset", ""),
-        task=description.get("task", ""),
-        best=space.setting(best.params),
-        search_loss=float(np.mean(best.user_attrs["replicate_losses"])),
-        score=best.user_attrs[SCORE] if confirmation is None else confirmation.score,
-        trials=TrialCounts.of(trials),
-        trial_epochs=round(trained, 2),
-        epochs_saved=round(in_full - trained, 2),
-        warnings=tuple(warnings),
-        seconds=seconds,
-        confirmation=confirmation,
-        best_trial=best.number,
-    )

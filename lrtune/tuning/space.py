@@ -1,4 +1,4 @@
-"""The search space: parameters ⇄ setting. The only place that knows Optuna's parameter names."""
+"""The search space: Optuna's parameters ⇄ a setting."""
 
 from __future__ import annotations
 
@@ -17,31 +17,16 @@ from optuna.distributions import (
 from scipy.stats.qmc import Sobol
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.schedules.schedule import DECAYS
+from lrtune.schedules.decays import DECAYS
 from lrtune.support.signals import defer_signals
 from lrtune.tuning.dimensions import Dimension, at_share, holds
+from lrtune.tuning.setting import Setting
 
 __all__ = [
     "DEFAULT_DECAYS",
-    "DEFAULT_RATES",
-    "LEARNING_RATE_FREE",
-    "Setting",
     "Space",
     "TUNABLE",
 ]
-
-DEFAULT_RATES: dict[str, float] = {
-    "sgd": 0.1,
-    "momentum": 0.01,
-    "nesterov": 0.01,
-    "adagrad": 0.01,
-    "rmsprop": 0.001,
-    "adam": 0.001,
-    "adamw": 0.001,
-    "dog": 1.0,
-}
-"""What people use with each optimizer when they do not tune: its authors' or its libraries'
-default; for SGD that of lrtune's estimators, the tutorials' first choice."""
 
 TUNABLE = (
     "hidden_layer_sizes",
@@ -69,61 +54,6 @@ nor the number of epochs."""
 
 DEFAULT_DECAYS = ("constant", "inverse_time", "exponential", "inverse_sqrt", "linear", "cosine")
 """The decay types that are searched by default: those without further options."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One point of the space; the names are the estimators' parameter names.
-
-    Attributes
-    ----------
-    learning_rate_init, decay, decay_rate : float, str, float
-        The three parameters that are always searched.
-    others : tuple of (str, value)
-        Further parameters, if the user's space has any.
-    """
-
-    learning_rate_init: float
-    decay: str
-    decay_rate: float
-    others: tuple[tuple[str, Any], ...] = ()
-
-    @classmethod
-    def of(cls, params: Mapping[str, Any]) -> Self:
-        """From a recorded trial's parameters, as they were drawn.
-
-        Examples
-        --------
-        >>> Setting.of({"learning_rate_init": 0.1, "decay": "cosine", "decay_rate": 0.05})
-        Setting(learning_rate_init=0.1, decay='cosine', decay_rate=0.05, others=())
-        """
-        others = dict(params)
-        own = [others.pop(name) for name in ("learning_rate_init", "decay", "decay_rate")]
-        return cls(own[0], own[1], own[2], tuple(others.items()))
-
-    def is_like(self, other: Setting) -> bool:
-        """Whether two settings train alike; a constant rate's decay rate has no effect."""
-        if self.decay == other.decay == "constant":
-            return replace(self, decay_rate=other.decay_rate) == other
-        return self == other
-
-    @property
-    def own_params(self) -> dict[str, Any]:
-        """The three parameters that are always searched, by name."""
-        return {
-            "learning_rate_init": self.learning_rate_init,
-            "decay": self.decay,
-            "decay_rate": self.decay_rate,
-        }
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """All parameters by name, for ``set_params``."""
-        return {**self.own_params, **dict(self.others)}
-
-
-LEARNING_RATE_FREE = Setting(DEFAULT_RATES["dog"], "constant", 0.0, (("optimizer", "dog"),))
-"""A baseline that needs no learning rate."""
 
 
 @dataclass(frozen=True)
@@ -251,6 +181,33 @@ class Space:
         others = tuple((name, Dimension.of(name, value)) for name, value in spec.items())
         return replace(space, others=others)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values.
+
+        Examples
+        --------
+        >>> space = Space.of({"batch_size": [16, 32], "hidden_layer_sizes": [(8,), (6, 4)]}, 20)
+        >>> Space.from_json(space.to_json()) == space
+        True
+        """
+        return {
+            "learning_rate_init": self.learning_rate_init and list(self.learning_rate_init),
+            "decay": list(self.decay),
+            "decay_rate": list(self.decay_rate),
+            "others": {name: dimension.to_json() for name, dimension in self.others},
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return the space that `to_json` made JSON of."""
+        rates = values["learning_rate_init"]
+        return cls(
+            rates and tuple(rates),
+            tuple(values["decay"]),
+            tuple(values["decay_rate"]),
+            tuple((name, Dimension.from_json(each)) for name, each in values["others"].items()),
+        )
+
     @property
     def rates(self) -> tuple[float, float]:
         """The range of α₀, once it is known.
@@ -289,7 +246,7 @@ class Space:
         >>> space.drawn(Setting(2.0, "constant", 0.0)) is None
         True
         """
-        values = {**setting.own_params, **dict(setting.others)}
+        values = {**setting.schedule_params, **dict(setting.others)}
         if setting.decay == "constant":
             del values["decay_rate"]
         dimensions = dict(self.others)

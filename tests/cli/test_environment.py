@@ -7,6 +7,7 @@ import pytest
 
 from lrtune import __version__
 from lrtune.cli.environment import DEPENDENCIES, command_line, environment, versions
+from lrtune.tables.dataset import load_dataset
 
 
 def test_versions_are_those_of_the_installed_packages() -> None:
@@ -32,4 +33,12 @@ def test_a_command_can_be_pasted_into_a_shell_and_has_no_password() -> None:
     assert shlex.split(command) == [
         "lrtune", "search", "my iris.csv", "--storage", "postgresql://me:***@host/db", "it's",
     ]  # fmt: skip
-    assert environment(words) == {"command": command, "versions": versions()}
+
+
+def test_the_record_keeps_the_notes_and_columns_of_the_table() -> None:
+    dataset = load_dataset("iris")
+    recorded = environment(["search", "iris"], dataset)
+
+    assert (recorded.command, recorded.versions) == ("lrtune search iris", versions())
+    assert recorded.table.columns == dataset.columns
+    assert recorded.table.notes == dataset.notes

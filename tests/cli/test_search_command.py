@@ -13,7 +13,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from lrtune.schedules.schedule import DECAYS
+from lrtune.schedules.decays import DECAYS
 from lrtune.training.optimizers import OPTIMIZERS
 
 KEYS = [

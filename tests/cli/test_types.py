@@ -17,7 +17,7 @@ from lrtune.cli.types import (
     StudyName,
     WholeNumber,
 )
-from lrtune.schedules.schedule import DECAYS
+from lrtune.schedules.decays import DECAYS
 
 POSITIVE = FiniteNumber(0, min_open=True)
 

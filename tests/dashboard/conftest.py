@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from lrtune.cli import main
-from lrtune.review.study import Studied, read_study
+from lrtune.review.study import Studied
+from lrtune.tuning.result import read_result
 from tests.dashboard.client import Client
 
 SEARCH = ("search", "iris", "--trials", "24", "--epochs", "5", "--quiet")
@@ -40,4 +41,4 @@ def client(journal: Path) -> Client:
 
 @pytest.fixture
 def studied(journal: Path) -> Studied:
-    return read_study("iris", journal.name)
+    return Studied(read_result("iris", journal.name))

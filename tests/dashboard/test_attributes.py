@@ -10,8 +10,8 @@ from lrtune.dashboard.attributes import (
     trial_attributes,
     trial_columns,
 )
-from lrtune.review.study import Studied, outcome
-from lrtune.tuning.record.trials import CURVES
+from lrtune.review.study import Studied
+from lrtune.tuning.record.trials import status
 from tests.dashboard.client import Client, attributes
 
 pytest.importorskip("optuna_dashboard")
@@ -45,7 +45,7 @@ def test_a_completed_trial_says_its_loss_and_spread(client: Client) -> None:
     assert float(known["loss"]) == pytest.approx(np.mean(losses), rel=1e-5)
     assert float(known["spread over replicates"]) == pytest.approx(np.std(losses, ddof=1), rel=1e-5)
     assert set(known) <= {each["key"] for each in client.study()["union_user_attrs"]}
-    assert CURVES not in known
+    assert "replicate_curves" not in known
 
 
 def test_every_attribute_of_a_trial_has_a_column(studied: Studied) -> None:
@@ -62,7 +62,7 @@ def test_values_and_curves_are_capped_at_a_guess(studied: Studied) -> None:
         assert list(curve) == sorted(trial.intermediate_values)
         assert max(curve.values(), default=0.0) <= studied.cap
         assert capped_value(studied, trial) <= studied.worst
-        if outcome(trial) == "diverged":
+        if status(trial) == "diverged":
             assert capped_value(studied, trial) == studied.worst
 
 

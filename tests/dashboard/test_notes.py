@@ -5,7 +5,8 @@ import pytest
 
 from lrtune.dashboard.attributes import trial_attributes
 from lrtune.dashboard.notes import escaped, study_note, trial_note
-from lrtune.review.study import Studied, read_study
+from lrtune.review.study import Studied
+from lrtune.tuning.result import read_result
 from tests.dashboard.client import Client
 
 pytest.importorskip("optuna_dashboard")
@@ -14,7 +15,7 @@ pytest.importorskip("optuna_dashboard")
 def test_the_note_says_what_is_recommended_how_sure_it_is_and_how_to_repeat_it(
     client: Client,
 ) -> None:
-    note, studied = client.study()["note"]["body"], read_study("iris", "lrtune.journal")
+    note, studied = client.study()["note"]["body"], Studied(read_result("iris", "lrtune.journal"))
     assert studied.confirmation is not None
 
     assert note.startswith("# Recommended: learning\\_rate\\_init")
@@ -29,7 +30,7 @@ def test_the_note_says_what_is_recommended_how_sure_it_is_and_how_to_repeat_it(
 
 
 def test_a_trials_note_says_what_fresh_replicates_said_of_it(client: Client) -> None:
-    confirmation = read_study("iris", "lrtune.journal").confirmation
+    confirmation = Studied(read_result("iris", "lrtune.journal")).confirmation
     assert confirmation is not None
     told = {each["number"]: each["note"]["body"] for each in client.study()["trials"]}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from matplotlib.image import imread
 
-from lrtune.dashboard.pictures import draw_trial, schedule_of, trials_with_picture
+from lrtune.dashboard.pictures import draw_trial, trials_with_picture
 from lrtune.review.study import Studied
 from tests.dashboard.client import Client, attributes
 
@@ -62,7 +62,7 @@ def test_the_default_and_the_recommended_trial_have_pictures(studied: Studied) -
 
 def test_a_trials_schedule_has_its_setting(studied: Studied) -> None:
     for trial in studied.trials:
-        schedule = schedule_of(studied, trial)
+        schedule = studied.schedule_of(trial)
 
         assert schedule.learning_rate_init == trial.params["learning_rate_init"]
         assert schedule.decay == trial.params["decay"]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lrtune.review.study import Studied, read_study
+from lrtune.review.study import Studied
+from lrtune.tuning.result import read_result
 
 RELEASE = Path(__file__).parents[1] / "release"
 
@@ -16,7 +17,8 @@ def read(tmp_path: Path) -> Callable[[str, str], Studied]:
     """Read a study from a copy of one of the release's journals."""
 
     def from_journal(name: str, study: str) -> Studied:
-        return read_study(study, shutil.copy(RELEASE / f"{name}.journal", tmp_path))
+        journal = shutil.copy(RELEASE / f"{name}.journal", tmp_path)
+        return Studied(read_result(study, str(journal)))
 
     return from_journal
 

@@ -14,7 +14,8 @@ from lrtune.review.figures import (
     draw_schedule,
     logarithmic,
 )
-from lrtune.review.study import Studied, outcome
+from lrtune.review.study import Studied
+from lrtune.tuning.record.trials import status
 from tests.review.variants import changed
 
 
@@ -81,15 +82,14 @@ def test_importances_are_drawn_in_per_cent(interrupted: Studied) -> None:
 def test_outcomes_add_up_to_the_trials(interrupted: Studied) -> None:
     figure = draw_outcomes(interrupted)
     heights = [bar.get_height() for bar in figure.axes[0].patches]
-    counts = [outcome(trial) for trial in interrupted.trials]
+    counts = [status(trial) for trial in interrupted.trials]
 
     assert sum(heights) == len(interrupted.trials)
     assert labels(figure) == {f"{counts.count(kind)} {kind}" for kind in set(counts)}
 
 
 def test_outcomes_of_a_single_rate_are_drawn(interrupted: Studied) -> None:
-    space = {**interrupted.configuration["space"], "learning_rate_init": [0.1, 0.1]}
-    fixed = changed(interrupted, configuration={**interrupted.configuration, "space": space})
+    fixed = changed(interrupted, rates=(0.1, 0.1))
 
     assert sum(bar.get_height() for bar in draw_outcomes(fixed).axes[0].patches) == 16
 

@@ -14,7 +14,7 @@ from lrtune.tuning.confirm.result import Confirmation, Contender, Estimate
 from lrtune.tuning.range_result import RangeTestResult
 from lrtune.tuning.record.trials import TrialCounts
 from lrtune.tuning.result import SearchResult, Seconds
-from lrtune.tuning.space import Setting
+from lrtune.tuning.setting import Setting
 
 
 def drawn(edges: list[float], losses: np.ndarray) -> Figure:

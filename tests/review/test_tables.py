@@ -1,6 +1,7 @@
 """The tables and the code samples of a report."""
 
 import shlex
+from dataclasses import replace
 
 import click
 import pytest
@@ -88,9 +89,10 @@ def test_what_a_repetition_needs_is_listed(regression: Studied) -> None:
     assert "lrtune 0.1.0" in rows["versions"]
 
 
-def test_data_that_were_not_recorded_are_left_out() -> None:
-    one_column = {"dataset": "d", "rows": 5, "columns": 1, "target": "y", "task": "regression"}
+def test_data_that_were_not_recorded_are_left_out(regression: Studied, scored: Studied) -> None:
+    facts = regression.facts
+    one_column = changed(regression, facts=replace(facts, data=replace(facts.data, columns=1)))
 
-    assert data_in_words({}) == ""
-    assert data_in_words(one_column) == "d; 5 rows, 1 column; target column: y; regression"
-    assert data_in_words(one_column, with_target=False) == "d; 5 rows, 1 column; regression"
+    assert data_in_words(scored) == "classification"
+    assert "120 rows, 1 column;" in data_in_words(one_column)
+    assert data_in_words(regression, with_target=False) == "houses; 120 rows, 4 columns; regression"

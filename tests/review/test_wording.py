@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from lrtune.review.study import Studied
-from lrtune.review.wording import PARAMETER, headline, paragraphs, status, visible
+from lrtune.review.wording import PARAMETER, headline, paragraphs, progress_notes, visible
 from lrtune.tuning.confirm.result import Estimate
+from lrtune.tuning.record.schema import Environment
 from tests.review.variants import changed
 
 
@@ -27,8 +28,8 @@ def test_the_headline_says_how_far_the_recommendation_goes(
 
 
 def test_an_interrupted_search_is_continued_as_it_was_started(interrupted: Studied) -> None:
-    (from_command_line,) = status(interrupted)
-    (from_python,) = status(changed(interrupted, environment={}))
+    (from_command_line,) = progress_notes(interrupted)
+    (from_python,) = progress_notes(changed(interrupted, environment=Environment()))
 
     assert "16 of 24 trials" in from_command_line
     assert "its command with --resume" in from_command_line
@@ -38,16 +39,16 @@ def test_an_interrupted_search_is_continued_as_it_was_started(interrupted: Studi
 def test_trials_that_were_added_later_are_reported(regression: Studied) -> None:
     assert regression.ending is not None
     ending = changed(regression.ending, n_trials=4)
-    (text,) = status(changed(regression, ending=ending))
+    (text,) = progress_notes(changed(regression, ending=ending))
 
     assert "2 trials were added" in text
     assert "first 4" in text
-    assert status(regression) == []
+    assert progress_notes(regression) == []
 
 
 def test_a_search_where_all_trials_diverged_has_a_cure(interrupted: Studied) -> None:
     diverged = [trial for trial in interrupted.trials if trial.user_attrs.get("diverged")]
-    texts = status(changed(interrupted, trials=diverged, recommended=None))
+    texts = progress_notes(changed(interrupted, trials=diverged, recommended=None))
 
     assert "none of 3 trials completed, 3 diverged" in texts[0]
     assert "`learning_rate_init`" in texts[0]

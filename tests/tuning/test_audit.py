@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from lrtune.tuning.trainers.judging import judge
 from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -14,8 +15,8 @@ from lrtune.exceptions import InvalidInputError
 from lrtune.tuning.audit import PruningAudit
 from lrtune.tuning.sampling.competitive import PRUNERS
 from lrtune.tuning.search import search
-from lrtune.tuning.space import Setting, Space
-from lrtune.tuning.trainers.judging import judge
+from lrtune.tuning.setting import Setting
+from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import prepare
 from lrtune.tuning.trainers.replicates import make_replicates
 

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
 from lrtune.training.optimizers import OPTIMIZERS
 from lrtune.tuning.dimensions import Dimension
-from lrtune.tuning.space import DEFAULT_DECAYS, DEFAULT_RATES, Setting, Space
+from lrtune.tuning.setting import DEFAULT_RATES, Setting
+from lrtune.tuning.space import DEFAULT_DECAYS, Space
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -27,7 +29,7 @@ def test_a_trial_and_its_setting_hold_the_same_three_parameters() -> None:
         setting = space.setting(trial.params)
 
         assert setting.params == trial.params
-        assert Setting.of(trial.params) == setting
+        assert Setting.from_params(trial.params) == setting
         assert space.distributions() == trial.distributions
         assert Schedule(**setting.params)
 

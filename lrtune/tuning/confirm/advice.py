@@ -1,4 +1,4 @@
-"""What a person should know before trusting a recommendation, in words."""
+"""Warnings to read before trusting a recommendation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 from lrtune.tuning.confirm.measurement import SAFE_MARGIN
 from lrtune.tuning.confirm.result import Confirmation
 from lrtune.tuning.confirm.statistics import EQUIVALENT
-from lrtune.tuning.space import Setting, Space
+from lrtune.tuning.setting import Setting
+from lrtune.tuning.space import Space
 
 __all__ = [
     "EDGE_SHARE",
@@ -35,15 +36,9 @@ FEW_ROWS = 30
 
 
 def advise(confirmation: Confirmation, space: Space, n_validation: int) -> list[str]:
-    """Warnings about a confirmed recommendation, the gravest first.
+    """Return warnings about a confirmed recommendation, the gravest first.
 
-    Parameters
-    ----------
-    confirmation : Confirmation
-    space : Space
-        What was searched.
-    n_validation : int
-        Validation rows of a replicate.
+    `n_validation` is the number of validation rows of a replicate.
     """
     best = confirmation.contenders[0].setting
     return [
@@ -56,7 +51,7 @@ def advise(confirmation: Confirmation, space: Space, n_validation: int) -> list[
 
 
 def _learned(confirmation: Confirmation) -> list[str]:
-    """Whether the network beats a prediction that ignores the columns."""
+    """Warn of a network that does not beat a prediction that ignores the columns."""
     loss, naive = confirmation.recommended.loss, confirmation.naive_loss
     if loss is None or loss < naive:
         return []
@@ -67,61 +62,62 @@ def _learned(confirmation: Confirmation) -> list[str]:
 
 
 def _measurable(confirmation: Confirmation, n_validation: int) -> list[str]:
-    """Whether the differences mean anything on so few rows."""
-    said = []
+    """Warn of few rows, and of a default that is as good or better."""
+    warnings = []
     if n_validation < FEW_ROWS:
-        said.append(
+        warnings.append(
             f"a replicate validates with {n_validation} rows only, so losses are rough: more rows "
             "would say more than more trials"
         )
     gain = confirmation.gain
     if confirmation.default.diverged:
-        said.append(
+        warnings.append(
             "the untuned default diverged on at least one of "
             f"{confirmation.replicates} fresh replicates"
         )
     elif gain.loss is not None and gain.se is not None and gain.loss < -_reach(confirmation, 2):
-        said.append(
+        warnings.append(
             "on fresh replicates the untuned default does better, by "
             f"{-gain.loss:.2g} ± {gain.se:.2g}: keep it, or search ranges around it"
         )
     elif gain.loss is not None and gain.se is not None and gain.loss < 2 * gain.se:
         better = "better" if gain.loss >= 0 else "worse"
-        said.append(
+        warnings.append(
             f"on fresh replicates the recommended setting is not measurably better than the "
             f"default: {abs(gain.loss):.2g} ± {gain.se:.2g} {better}"
         )
-    return said
+    return warnings
 
 
 def _better_beyond(confirmation: Confirmation, space: Space) -> list[str]:
-    """Whether the profile found clearly better rates outside the range searched."""
+    """Warn of a clearly better rate outside the range searched."""
     low, high = space.rates
     rates, mean = np.array(confirmation.profile.rates), confirmation.profile.mean
     outside = np.where((rates < low) | (rates > high), mean, np.inf)
-    best, known = float(outside.min()), confirmation.recommended.loss
-    if known is None or not best < known - SAFE_MARGIN * abs(known):
+    best, recommended = float(outside.min()), confirmation.recommended.loss
+    if recommended is None or not best < recommended - SAFE_MARGIN * abs(recommended):
         return []
     rate = float(rates[outside.argmin()])
     wider = (min(low, rate / WIDEN), max(high, rate * WIDEN))
     return [
         f"a learning_rate_init of {rate:.3g}, outside the range searched, does better "
-        f"({best:.3g}): look further, --alpha0 {wider[0]:.3g}:{wider[1]:.3g}"
+        f"({best:.3g}): look further, `learning_rate_init=({wider[0]:.3g}, {wider[1]:.3g})`"
     ]
 
 
 def _reach(confirmation: Confirmation, n_errors: float) -> float:
-    """A difference to the default that counts: several standard errors, and not negligible."""
+    """Return the smallest difference that counts: several standard errors, and not negligible."""
     loss, error = confirmation.recommended.loss or 0.0, confirmation.gain.se or 0.0
     return max(n_errors * error, EQUIVALENT * abs(loss))
 
 
 def _at_the_edge(best: Setting, space: Space) -> list[str]:
-    ranges = {"learning_rate_init": ("--alpha0", space.rates)}
+    """Warn of a setting at an end of the space."""
+    ranges = {"learning_rate_init": space.rates}
     if best.decay != "constant":
-        ranges["decay_rate"] = ("--decay-rate", space.decay_rate)
-    said = []
-    for name, (option, (low, high)) in ranges.items():
+        ranges["decay_rate"] = space.decay_rate
+    warnings = []
+    for name, (low, high) in ranges.items():
         value = best.params[name]
         place = math.log(value / low) / math.log(high / low) if low < high else 0.5
         if place <= EDGE_SHARE and name == "learning_rate_init":  # a decay near 0 is none at all
@@ -130,11 +126,11 @@ def _at_the_edge(best: Setting, space: Space) -> list[str]:
             side, wider = "high", (low, high * WIDEN)
         else:
             continue
-        said.append(
+        warnings.append(
             f"the best {name}, {value:.3g}, lies at the {side} end of the range searched, "
-            f"{low:.3g} to {high:.3g}: look further, {option} {wider[0]:.3g}:{wider[1]:.3g}"
+            f"{low:.3g} to {high:.3g}: look further, `{name}=({wider[0]:.3g}, {wider[1]:.3g})`"
         )
-    return said
+    return warnings
 
 
 def _narrow(confirmation: Confirmation) -> list[str]:

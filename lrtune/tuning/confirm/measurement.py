@@ -1,4 +1,4 @@
-"""The profile: how the loss depends on α₀ around the recommended setting, on fresh replicates."""
+"""The loss at rates around the recommended one, on fresh replicates, and the safe range."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from lrtune.tuning.space import Setting
+from lrtune.tuning.setting import Setting
 
 __all__ = ["FACTORS", "Profile", "SAFE_MARGIN", "around"]
 
@@ -22,7 +22,7 @@ SAFE_MARGIN = 0.1
 
 
 def around(setting: Setting, floor: float = 0.0) -> list[Setting]:
-    """The settings of a profile: the same decay from rates below to rates above.
+    """Return a setting's decay at rates from a tenth to tenfold its own.
 
     A rate below `floor`, the network's min_learning_rate, lowers that with it.
     """
@@ -55,7 +55,7 @@ class Profile:
 
     @classmethod
     def of(cls, rates: list[float], losses: Array, initial_loss: float) -> Self:
-        """From an array ``(n_rates, n_replicates)`` with inf where a rate diverged."""
+        """Return the profile of losses ``(n_rates, n_replicates)``, inf where a rate diverged."""
         sound: list[bool] = [bool(np.isfinite(row).all()) for row in losses]
         rows = (
             tuple(float(loss) if fine else None for loss in row)
@@ -65,12 +65,12 @@ class Profile:
 
     @property
     def mean(self) -> Array:
-        """Mean loss at each rate; inf where it diverged on any replicate."""
+        """Return the mean loss at each rate; inf where it diverged on any replicate."""
         return np.array([np.inf if None in row else np.mean(row) for row in self.losses])  # type: ignore[arg-type]
 
     @property
     def error(self) -> Array:
-        """Standard error of the mean at each rate; NaN where it diverged or is not known."""
+        """Return the standard error at each rate; NaN where it diverged, or of one replicate."""
         n = len(self.losses[0])
         if n < 2:
             return np.full(len(self.rates), np.nan)
@@ -83,11 +83,11 @@ class Profile:
 
     @property
     def safe_range(self) -> tuple[float, float] | None:
-        """α₀ with a mean loss within `SAFE_MARGIN` of the recommended one's, and no divergence.
+        """Return lowest and highest α₀ within `SAFE_MARGIN` of the recommended loss, none diverged.
 
-        The stretch around the recommended rate; between the last safe rate and the first that is
-        not, the end is interpolated on logarithmic rates, but never into a rate that diverged on
-        any replicate. None if the recommended rate itself did.
+        The ends are interpolated on logarithmic rates between the last safe rate and the first
+        that is not, but never towards a rate that diverged on any replicate. None if the
+        recommended rate itself did.
         """
         if not np.isfinite(self.mean[self._middle]):
             return None
@@ -111,24 +111,26 @@ class Profile:
 
     @property
     def is_bounded(self) -> tuple[bool, bool]:
-        """Whether an unsafe rate was met below, and above, the safe range."""
+        """Return whether a rate below, and one above, the safe range was measured as unsafe."""
         safe = self.safe_range
-        return (safe is not None and safe[0] > self.rates[0], _ends_inside(safe, self.rates))
+        if safe is None:
+            return (False, False)
+        return (safe[0] > self.rates[0], safe[1] < self.rates[-1])
 
     @property
     def sensitivity(self) -> float:
-        """Learning-rate sensitivity: expected loss above the best over the rates of the profile.
+        """Return the learning-rate sensitivity: mean loss above the best over the profile's rates.
 
-        Rates are weighed evenly on a logarithmic scale; a loss counts at most as much as that of
-        the untrained network, which is also what a diverged rate counts as. After Wortsman et al.
+        Rates are weighed evenly on a logarithmic scale; losses are capped at that of the untrained
+        network, which also stands in for a diverged rate. After Wortsman et al.
         (2023), "Small-scale proxies for large-scale Transformer training instabilities", eq. 1,
         over a tenth to tenfold the recommended rate.
         """
         capped = np.minimum(self.mean, self.initial_loss)
         return float((capped - capped.min()).mean())
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON values."""
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values."""
         return {
             "rates": list(self.rates),
             "losses": [list(row) for row in self.losses],
@@ -136,15 +138,11 @@ class Profile:
         }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """From what `to_dict` gave."""
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Return the profile that `to_json` made JSON of."""
         initial = values["initial_loss"]
         return cls(
             tuple(values["rates"]),
             tuple(tuple(row) for row in values["losses"]),
             math.inf if initial is None else initial,
         )
-
-
-def _ends_inside(safe: tuple[float, float] | None, rates: tuple[float, ...]) -> bool:
-    return safe is not None and safe[1] < rates[-1]

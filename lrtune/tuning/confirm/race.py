@@ -1,9 +1,9 @@
-"""The contest: the search's best settings meet fresh replicates before one is recommended.
+"""The race of the search's best settings on fresh replicates, and the winner's measurement.
 
-First a race (`_race`): the better half of the settings trains on fresh replicates, a few at a time,
-and whoever is worse than the leader leaves. Then the recommended setting trains once more, on
-replicates that had no part in choosing it, beside rates around its own and beside the untuned
-default: what is reported of it is measured there.
+The better half of the settings trains on fresh replicates, a few at a time, and settings that are
+worse than the leader leave (`_race`). Then the winner trains once more, on replicates that had no
+part in choosing it, beside rates around its own and beside the untuned default (`_measure`): the
+loss that is reported comes from there.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from lrtune.exceptions import NothingCompletedError
 from lrtune.tuning.confirm.measurement import FACTORS, Profile, around
 from lrtune.tuning.confirm.result import Confirmation, Contender, Estimate
 from lrtune.tuning.confirm.statistics import in_contention, settled, tied
-from lrtune.tuning.record.trials import EPOCHS, complete_trials
-from lrtune.tuning.space import Setting, Space
-from lrtune.tuning.trainers.judging import Outcome, final_values, judge
-from lrtune.tuning.trainers.network import Prepared
-from lrtune.tuning.trainers.scoring import Objective
+from lrtune.tuning.record.schema import TrialFacts
+from lrtune.tuning.record.trials import complete_trials
+from lrtune.tuning.setting import Setting
+from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.protocol import Outcome, Trainer
 
 __all__ = [
-    "Budget",
+    "ConfirmationBudget",
     "FIELD",
-    "PROFILE_REPLICATES",
+    "MEASUREMENT_REPLICATES",
     "ROUND",
     "confirm",
     "share_of_search",
@@ -43,19 +43,14 @@ FIELD = (8, 32)
 """Fewest and most settings that the race begins with."""
 ROUND = 4
 """Fresh replicates between two decisions of the race."""
-PROFILE_REPLICATES = (6, 20)
+MEASUREMENT_REPLICATES = (6, 20)
 """Fewest and most replicates that the recommended setting is measured on."""
 
 
 def share_of_search(n_validation: int) -> float:
-    """What confirmation may cost, as a share of the search's full cost.
+    """Return the budget of a confirmation as a share of the search's full cost.
 
-    The fewer rows a replicate validates with, the less it says, and the cheaper it is.
-
-    Parameters
-    ----------
-    n_validation : int
-        Validation rows of a replicate.
+    The fewer validation rows a replicate has, the less it says, and the cheaper it is.
 
     Examples
     --------
@@ -66,114 +61,97 @@ def share_of_search(n_validation: int) -> float:
 
 
 @dataclass(frozen=True)
-class Budget:
-    """Trainings that confirmation may spend: two thirds on the race, one on the measurement."""
+class ConfirmationBudget:
+    """Trainings that a confirmation may spend: two thirds on the race, one on the measurement."""
 
     trainings: float
 
     @property
     def race(self) -> float:
-        """Trainings for the race."""
+        """Return the trainings for the race."""
         return self.trainings * 2 / 3
 
     @property
     def field(self) -> int:
-        """Settings to begin the race with: so many that two rounds can be paid for."""
+        """Return the settings to begin the race with: enough for two rounds to be affordable."""
         return int(np.clip(self.race // (2 * ROUND), *FIELD))
 
     @property
-    def profile_replicates(self) -> int:
-        """Replicates to measure the recommended setting on."""
+    def measurement_replicates(self) -> int:
+        """Return the replicates to measure the winner on."""
         affordable = round(self.trainings / 3 / (len(FACTORS) + 1))
-        return int(np.clip(affordable, *PROFILE_REPLICATES))
+        return int(np.clip(affordable, *MEASUREMENT_REPLICATES))
 
 
 def confirm(
     trials: Sequence[FrozenTrial],
     space: Space,
-    fresh: Iterator[Prepared],
+    trainer: Trainer,
     *,
-    budget: Budget,
-    default: Setting,
+    fresh: Iterator[int],
+    budget: ConfirmationBudget,
     baseline: Setting | None = None,
-    objective: Objective | None = None,
-    n_jobs: int | None = None,
 ) -> Confirmation:
     """Choose among the search's best settings on fresh replicates, and measure the chosen one.
 
-    Parameters
-    ----------
-    trials : sequence of FrozenTrial
-        The search's, with at least one complete.
-    space : Space
-    fresh : iterator of Prepared
-        Replicates that the search has not seen, as many as are asked for.
-    budget : Budget
-    default : Setting
-        The untuned one, measured beside the recommended one.
-    baseline : Setting, optional
-        Another one to measure, such as a learning-rate-free optimizer.
-    objective : Objective, optional
-        What is optimised, by default the validation loss.
-    n_jobs : int, optional
-        Processes that train.
+    At least one of `trials` is complete; `fresh` numbers replicates that the search has not used;
+    `baseline` is a further setting to measure, such as a learning-rate-free optimizer.
 
     Raises
     ------
     NothingCompletedError
-        If whatever is tried diverges on a fresh replicate.
+        If every setting diverges on a fresh replicate.
     """
-    trainer = _Trainer(objective, n_jobs)
-    lined_up = _race(trials, space, default, fresh, budget, trainer)
+    default = trainer.default_setting(space)
+    judge = _Judge(trainer)
+    ranking = _race(trials, space, default, fresh, budget, judge)
     measured = None
     while measured is None:
-        if not lined_up.ranking:  # whoever could be recommended diverged as it was measured
-            met = {racer.trial for racer in lined_up.racers}
-            rest = [trial for trial in trials if trial.number not in met]
-            lined_up = lined_up.followed_by(_race(rest, space, default, fresh, budget, trainer))
-        if not lined_up.ranking:
+        if not ranking.candidates:  # all that could be recommended diverged in the measurement
+            raced = {racer.trial for racer in ranking.racers}
+            rest = [trial for trial in trials if trial.number not in raced]
+            ranking = ranking.followed_by(_race(rest, space, default, fresh, budget, judge))
+        if not ranking.candidates:
             raise NothingCompletedError(
                 "every setting that completed in the search diverged on fresh replicates: search "
-                "lower rates (--alpha0 LOW:HIGH, learning_rate_init of the space), or judge each "
-                "setting on more replicates"
+                "lower rates (`learning_rate_init=(LOW, HIGH)`), or judge each setting on more "
+                "replicates"
             )
-        chosen = lined_up.ranking[0]
-        replicates = list(islice(fresh, budget.profile_replicates))
-        measured = _measure(chosen.setting, default, baseline, replicates, trainer)
+        winner = ranking.candidates[0]
+        replicates = list(islice(fresh, budget.measurement_replicates))
+        measured = _measure(winner.setting, default, baseline, replicates, judge)
         if measured is None:
-            lined_up = lined_up.without(chosen)
-    searched = sum(trial.user_attrs[EPOCHS] for trial in trials)
+            ranking = ranking.without(winner)
+    searched = sum(TrialFacts.of(trial).epochs for trial in trials)
     return Confirmation(
-        contenders=lined_up.contenders(),
-        tied_decays=lined_up.tied_decays(),
+        contenders=ranking.contenders(),
+        tied_decays=ranking.tied_decays(),
         replicates=len(replicates),
-        epochs=round(trainer.epochs, 2),
-        share=round(trainer.epochs / searched, 3),
+        epochs=round(judge.epochs, 2),
+        share=round(judge.epochs / searched, 3),
         **measured,
     )
 
 
-class _Trainer:
-    """Trains settings and keeps count of the epochs."""
+class _Judge:
+    """Trains settings, and counts the epochs."""
 
-    def __init__(self, objective: Objective | None, n_jobs: int | None) -> None:
-        self.objective = objective
-        self.n_jobs = n_jobs
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
         self.epochs = 0.0
 
     def outcomes(
-        self, replicates: Sequence[Prepared], settings: Sequence[Setting], *, score: bool = False
+        self, settings: Sequence[Setting], replicates: Sequence[int], *, metrics: bool = False
     ) -> list[Outcome]:
-        scorers = self.objective.scorers if self.objective is not None and score else None
-        outcomes = judge(replicates, settings, scorers=scorers, n_jobs=self.n_jobs)
+        outcomes = self.trainer.train(settings, replicates, metrics=metrics)
         self.epochs += sum(outcome.epochs for outcome in outcomes)
         return outcomes
 
-    def values(self, replicates: Sequence[Prepared], settings: Sequence[Setting]) -> Array:
-        """What counts, ``(K, n)``; inf where a setting diverged or the metric has no number."""
-        metric = None if self.objective is None else self.objective.metric
-        outcomes = self.outcomes(replicates, settings, score=True)
-        return np.array([final_values(outcome, len(replicates), metric) for outcome in outcomes])
+    def values(self, settings: Sequence[Setting], replicates: Sequence[int]) -> Array:
+        """Return losses (or minus the metric), ``(K, n)``; inf where there is no number."""
+        outcomes = self.outcomes(settings, replicates, metrics=True)
+        metric = self.trainer.metric
+        return np.array([outcome.values(len(replicates), metric) for outcome in outcomes])
 
 
 @dataclass
@@ -192,35 +170,35 @@ class _Racer:
 
 @dataclass(frozen=True)
 class _Ranking:
-    """All racers; of them those that can be recommended, best first."""
+    """All racers, and those of them that can be recommended, the best first."""
 
     racers: list[_Racer]
-    ranking: list[_Racer]
+    candidates: list[_Racer]
 
     def without(self, racer: _Racer) -> _Ranking:
         racer.status = "diverged"
-        return _Ranking(self.racers, self.ranking[1:])
+        return _Ranking(self.racers, self.candidates[1:])
 
     def followed_by(self, other: _Ranking) -> _Ranking:
-        return _Ranking([*self.racers, *other.racers], other.ranking)
+        return _Ranking([*self.racers, *other.racers], other.candidates)
 
     def contenders(self) -> tuple[Contender, ...]:
-        self.ranking[0].status = "recommended"
-        rest = [racer for racer in self.racers if racer not in self.ranking]
-        return tuple(racer.result() for racer in [*self.ranking, *rest])
+        self.candidates[0].status = "recommended"
+        rest = [racer for racer in self.racers if racer not in self.candidates]
+        return tuple(racer.result() for racer in [*self.candidates, *rest])
 
     def tied_decays(self) -> tuple[str, ...]:
-        tied = [racer for racer in self.ranking[1:] if racer.status == "tied"]
-        return tuple(dict.fromkeys(r.setting.decay for r in [self.ranking[0], *tied]))
+        tied = [racer for racer in self.candidates[1:] if racer.status == "tied"]
+        return tuple(dict.fromkeys(r.setting.decay for r in [self.candidates[0], *tied]))
 
 
 def _race(
     trials: Sequence[FrozenTrial],
     space: Space,
     default: Setting,
-    fresh: Iterator[Prepared],
-    budget: Budget,
-    trainer: _Trainer,
+    fresh: Iterator[int],
+    budget: ConfirmationBudget,
+    judge: _Judge,
 ) -> _Ranking:
     """Train settings on fresh replicates, fewer and fewer of them, and rank them.
 
@@ -243,15 +221,15 @@ def _race(
         while not decided:
             replicates = list(islice(fresh, ROUND))
             spent += len(running) * ROUND
-            running = _round(running, replicates, trainer)
+            running = _round(running, replicates, judge)
             next_round = spent + len(running) * ROUND
             decided = len(running) <= 1 or next_round > budget.race or settled(_losses(running))
     return _Ranking(racers, _rank(racers, running))
 
 
-def _round(running: list[_Racer], replicates: list[Prepared], trainer: _Trainer) -> list[_Racer]:
-    """One round; the racers that are still in contention after it."""
-    values = trainer.values(replicates, [racer.setting for racer in running])
+def _round(running: list[_Racer], replicates: list[int], judge: _Judge) -> list[_Racer]:
+    """Train one round; return the racers that are still in contention after it."""
+    values = judge.values([racer.setting for racer in running], replicates)
     for racer, losses in zip(running, values.tolist(), strict=True):
         racer.losses += losses
         if not all(map(math.isfinite, losses)):
@@ -270,7 +248,7 @@ def _losses(racers: Sequence[_Racer]) -> Array:
 
 
 def _rank(racers: list[_Racer], running: list[_Racer]) -> list[_Racer]:
-    """Those tied with the best first, among them the simplest and the furthest from the edge."""
+    """Rank those tied with the best first, the simplest and furthest from the edge at the top."""
     if len(running) > 1:
         for racer, is_tied in zip(running, tied(_losses(running)), strict=True):
             racer.status = "tied" if is_tied else "contending"
@@ -284,29 +262,29 @@ def _rank(racers: list[_Racer], running: list[_Racer]) -> list[_Racer]:
 
 
 def _measure(
-    chosen: Setting,
+    winner: Setting,
     default: Setting,
     baseline: Setting | None,
-    replicates: Sequence[Prepared],
-    trainer: _Trainer,
+    replicates: Sequence[int],
+    judge: _Judge,
 ) -> dict[str, Any] | None:
-    """Measure the chosen setting and those beside it; None if it diverges."""
-    floor = replicates[0].configured(chosen.others).model.min_learning_rate
-    settings = [*around(chosen, floor), default, *([] if baseline is None else [baseline])]
-    outcomes = trainer.outcomes(replicates, settings)
-    losses = np.array([final_values(outcome, len(replicates)) for outcome in outcomes])
+    """Measure the winner and the settings beside it; return None if it diverges."""
+    trainer = judge.trainer
+    settings = [*around(winner, trainer.floor(winner)), default]
+    settings += [] if baseline is None else [baseline]
+    outcomes = judge.outcomes(settings, replicates)
+    losses = np.array([outcome.values(len(replicates)) for outcome in outcomes])
     n_rates, middle = len(FACTORS), len(FACTORS) // 2
     scores = outcomes[middle].scores
     if scores is None:
         return None
-    initial = float(np.mean([replicate.initial_loss for replicate in replicates]))
     rates = [setting.learning_rate_init for setting in settings[:n_rates]]
     return {
         "recommended": Estimate.of(losses[middle]),
         "default": Estimate.of(losses[n_rates]),
         "gain": Estimate.of(losses[n_rates] - losses[middle]),
         "score": float(np.mean(scores)),
-        "profile": Profile.of(rates, losses[:n_rates], initial),
-        "naive_loss": float(np.mean([replicate.naive_loss for replicate in replicates])),
+        "profile": Profile.of(rates, losses[:n_rates], trainer.initial_loss(replicates)),
+        "naive_loss": trainer.naive_loss(replicates),
         "baseline": None if baseline is None else Estimate.of(losses[-1]),
     }

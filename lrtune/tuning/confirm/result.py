@@ -1,17 +1,18 @@
-"""The frozen result of a confirmation: what fresh replicates said."""
+"""The frozen result of a confirmation on fresh replicates."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from lrtune.tuning.confirm.measurement import Profile
-from lrtune.tuning.space import Setting
+from lrtune.tuning.record.schema import decode, encode
+from lrtune.tuning.setting import Setting
 
 __all__ = ["Confirmation", "Contender", "Estimate"]
 
@@ -28,11 +29,11 @@ class Contender:
         Its number in the study.
     setting : Setting
     search_loss : float
-        What the search saw (with a metric of the user's, minus that).
+        In the search (with a metric of the user's, minus that).
     loss : float or None
-        Mean over the race's replicates that it met; None if it diverged on one.
+        Mean over the race's replicates that it trained on; None if it diverged on one.
     replicates : int
-        How many it met.
+        Number of these.
     status : {"recommended", "tied", "contending", "worse", "diverged"}
         "tied" is within one standard error of the best; "contending" is not surely worse.
     """
@@ -47,10 +48,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean loss over replicates and its standard error.
-
-    `diverged` says whether it diverged on one of them: it was then stopped on all.
-    """
+    """A mean loss over replicates and its standard error; `diverged` on one stops it on all."""
 
     loss: float | None
     se: float | None
@@ -58,7 +56,7 @@ class Estimate:
 
     @classmethod
     def of(cls, losses: Array) -> Self:
-        """From the losses of one setting, inf where it diverged."""
+        """Return the estimate from the losses of one setting, inf where it diverged."""
         if not np.isfinite(losses).all():
             return cls(None, None, diverged=True)
         se = float(losses.std(ddof=1) / math.sqrt(len(losses))) if len(losses) > 1 else None
@@ -67,7 +65,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """What fresh replicates said.
+    """The outcome of training the best settings on fresh replicates.
 
     Attributes
     ----------
@@ -87,7 +85,7 @@ class Confirmation:
         Loss there of a prediction that ignores the input: the training rows' class shares, or
         their mean target.
     replicates : int
-        How many these replicates are.
+        Number of these replicates.
     tied_decays : tuple of str
         Decay types with a setting tied with the best, the recommended one's first.
     epochs : float
@@ -95,6 +93,8 @@ class Confirmation:
     share : float
         These, as a share of the epochs that the search trained.
     """
+
+    KEY: ClassVar[str] = "confirmation"
 
     contenders: tuple[Contender, ...]
     recommended: Estimate
@@ -110,7 +110,7 @@ class Confirmation:
     baseline: Estimate | None = None
 
     def summary(self) -> dict[str, Any]:
-        """JSON values of what a reader asks first."""
+        """Return the figures that ``lrtune search --json`` prints."""
         return {
             "replicates": self.replicates,
             "contenders": len(self.contenders),
@@ -126,31 +126,39 @@ class Confirmation:
             "tied_decays": list(self.tied_decays),
         }
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON values, all of them."""
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as JSON values."""
         values = asdict(self)
         values["contenders"] = [
-            {**asdict(each), "setting": each.setting.params} for each in self.contenders
+            {**asdict(each), "setting": _encode(each.setting)} for each in self.contenders
         ]
-        values["profile"] = self.profile.to_dict()
+        values["profile"] = self.profile.to_json()
         values["tied_decays"] = list(self.tied_decays)
         return values
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """From what `to_dict` gave."""
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return the confirmation that `to_json` made JSON of."""
         estimates = {
             name: None if values[name] is None else Estimate(**values[name])
             for name in ("recommended", "default", "gain", "baseline")
         }
         contenders = tuple(
-            Contender(**{**each, "setting": Setting.of(each["setting"])})
+            Contender(**{**each, "setting": _decode(each["setting"])})
             for each in values["contenders"]
         )
-        special = {
+        typed = {
             "contenders": contenders,
-            "profile": Profile.from_dict(values["profile"]),
+            "profile": Profile.from_json(values["profile"]),
             "tied_decays": tuple(values["tied_decays"]),
         }
-        known = {field.name: values[field.name] for field in fields(cls)}
-        return cls(**{**known, **estimates, **special})
+        plain = {field.name: values[field.name] for field in fields(cls)}
+        return cls(**{**plain, **estimates, **typed})
+
+
+def _encode(setting: Setting) -> dict[str, Any]:
+    return {name: encode(value) for name, value in setting.params.items()}
+
+
+def _decode(params: Mapping[str, Any]) -> Setting:
+    return Setting.from_params({name: decode(value) for name, value in params.items()})

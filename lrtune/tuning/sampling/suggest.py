@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
 from lrtune.tuning.space import DEFAULT_DECAYS, Space
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def suggest_schedule(
         name: _suggest(trial, name, distribution)
         for name, distribution in space.distributions().items()
     }
-    return Schedule(**space.setting(drawn).own_params, **options)
+    return Schedule(**space.setting(drawn).schedule_params, **options)
 
 
 def _suggest(trial: BaseTrial, name: str, distribution: Any) -> Any:

@@ -1,50 +1,37 @@
-"""Settings trained on several replicates that advance together, epoch by epoch.
+"""Train one population per replicate, all replicates in step, epoch by epoch.
 
-What they give is put together from groups of replicates as well, so that these may train in
-processes of their own.
+Groups of replicates may train in processes of their own: `merge` makes one result of theirs.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lrtune.estimators.base import RandomStreams
-from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
 from lrtune.training.loop import Epoch, train
 from lrtune.training.population import Population
-from lrtune.tuning.space import Setting
-from lrtune.tuning.trainers.network import Prepared
+from lrtune.training.random_streams import RandomStreams
+from lrtune.tuning.record.schema import DivergedAt
+from lrtune.tuning.setting import Setting
+from lrtune.tuning.trainers.preparation import Prepared
+from lrtune.tuning.trainers.protocol import Prune
+from lrtune.tuning.trainers.scoring import Scorers
 
-__all__ = ["DivergedAt", "Lockstep", "Trained", "join"]
+__all__ = ["Lockstep", "LockstepResult", "merge"]
 
 Array = npt.NDArray[Any]
 
-Scorers = Callable[[Any, Any, Any], Mapping[str, float]]
-"""Called with a fitted estimator, X and y."""
-Prune = Callable[[int, int, float], bool]
-"""Called with a setting's index, the epoch (from 1) and its mean loss; whether to halt it."""
-
 
 @dataclass(frozen=True)
-class DivergedAt:
-    """Where a trial diverged: replicate and epoch counted from 1, updates made before in all."""
-
-    replicate: int
-    epoch: int
-    step: int
-    loss: float | None
-    """Of the batch there, in the target's own unit; None if it was not finite."""
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What came of K settings on R replicates.
+class LockstepResult:
+    """The outcome of K settings on R replicates.
 
     Attributes
     ----------
@@ -56,11 +43,11 @@ class Trained:
     diverged : dict of int to DivergedAt
         By setting, where it diverged first.
     pruned : set of int
-        The settings that competition halted.
+        Settings that competition halted.
     scores : dict of int to ndarray of shape (R,)
         Accuracy or R² at the last epoch, of the settings that trained to the end.
     metrics : dict of int to dict of str to ndarray of shape (R,)
-        What the user's scorers said of them.
+        The user's metrics of these.
     seconds : float
         Time taken.
     """
@@ -74,23 +61,20 @@ class Trained:
     seconds: float
 
 
-def join(parts: Sequence[Trained]) -> Trained:
-    """What all replicates together would have given, from what groups of them gave apart.
+def merge(parts: Sequence[LockstepResult]) -> LockstepResult:
+    """Merge the results of disjoint groups of replicates, as if they had run together.
 
-    Parameters
-    ----------
-    parts : sequence of Trained
-        Of the same settings, without pruning; in the order of the replicates.
+    The groups hold the same settings, were not pruned, and come in the order of the replicates.
     """
     losses = np.concatenate([part.losses for part in parts])
     epochs = np.concatenate([part.epochs for part in parts])
     diverged: dict[int, DivergedAt] = {}
     first = 0
     for part in parts:
-        for setting, found in part.diverged.items():
-            at = replace(found, replicate=first + found.replicate)
-            known = diverged.setdefault(setting, at)
-            if (at.epoch, at.replicate) < (known.epoch, known.replicate):
+        for setting, in_part in part.diverged.items():
+            at = replace(in_part, replicate=first + in_part.replicate)
+            earliest = diverged.setdefault(setting, at)
+            if (at.epoch, at.replicate) < (earliest.epoch, earliest.replicate):
                 diverged[setting] = at
         first += len(part.losses)
     for setting, at in diverged.items():  # which stops the other replicates
@@ -99,14 +83,14 @@ def join(parts: Sequence[Trained]) -> Trained:
                 done = at.epoch if index < at.replicate - 1 else at.epoch - 1
                 epochs[index, setting] = min(epochs[index, setting], done)
                 losses[index, setting, done:] = np.nan
-    return Trained(
+    return LockstepResult(
         losses,
         epochs,
         diverged,
         set().union(*(part.pruned for part in parts)),
-        _side_by_side([part.scores for part in parts], diverged),
+        _concatenate([part.scores for part in parts], diverged),
         {
-            setting: _side_by_side([part.metrics[setting] for part in parts], ())
+            setting: _concatenate([part.metrics[setting] for part in parts], ())
             for setting in parts[0].metrics
             if setting not in diverged
         },
@@ -114,7 +98,7 @@ def join(parts: Sequence[Trained]) -> Trained:
     )
 
 
-def _side_by_side(parts: Sequence[dict[Any, Array]], without: Container[Any]) -> dict[Any, Array]:
+def _concatenate(parts: Sequence[dict[Any, Array]], without: Container[Any]) -> dict[Any, Array]:
     return {
         key: np.concatenate([part[key] for part in parts]) for key in parts[0] if key not in without
     }
@@ -123,16 +107,8 @@ def _side_by_side(parts: Sequence[dict[Any, Array]], without: Container[Any]) ->
 class Lockstep:
     """One population per replicate, advancing together.
 
-    A setting that diverges on one replicate is dropped from all at once.
-
-    Parameters
-    ----------
-    replicates : sequence of Prepared
-    settings : sequence of Setting
-        Alike in all but their schedules.
-    indices : sequence of int
-        What `prune` calls them.
-    scorers, prune : callable or None
+    A setting that diverges on one replicate is dropped from all at once. The settings are alike in
+    all but their schedules; `indices` are the numbers that `prune` knows them by.
     """
 
     def __init__(
@@ -155,7 +131,7 @@ class Lockstep:
         self.diverged: dict[int, DivergedAt] = {}
         self.pruned: set[int] = set()
 
-    def run(self) -> Trained:
+    def run(self) -> LockstepResult:
         """Train to the end."""
         started = time.perf_counter()
         self.populations: list[Population] = []
@@ -174,7 +150,7 @@ class Lockstep:
             if self.prune is not None and epoch + 1 < self.n_epochs:
                 self._compete(self.prune, epoch)
         scores, metrics = self._scores(), self._metrics()
-        return Trained(
+        return LockstepResult(
             self.losses,
             self.epochs_done,
             self.diverged,
@@ -185,7 +161,7 @@ class Lockstep:
         )
 
     def _scores(self) -> dict[int, Array]:
-        """Scores ``(R,)`` of the settings that trained to the end on every replicate."""
+        """Return the scores ``(R,)`` of the settings that trained to the end on every replicate."""
         survivors = self.populations[0].settings.tolist()
         if not survivors:
             return {}
@@ -198,18 +174,21 @@ class Lockstep:
         return dict(zip(survivors, np.transpose(scores), strict=True))
 
     def _metrics(self) -> dict[int, dict[str, Array]]:
-        """What the user's scorers say of these settings, by metric, ``(R,)``."""
+        """Return the user's metrics ``(R,)`` of these settings, by name."""
         if self.scorers is None:
             return {}
-        found: dict[int, dict[str, Array]] = {}
+        metrics: dict[int, dict[str, Array]] = {}
         for position, index in enumerate(self.populations[0].settings.tolist()):
-            told = []
+            by_replicate = []
             for replicate, population in zip(self.replicates, self.populations, strict=True):
                 parameters = population.parameters[position].copy()
                 fitted = replicate.fitted(self.settings[index], population.network, parameters)
-                told.append(self.scorers(fitted, *replicate.held_out_rows()))
-            found[index] = {name: np.array([scores[name] for scores in told]) for name in told[0]}
-        return found
+                by_replicate.append(self.scorers(fitted, *replicate.held_out_rows()))
+            metrics[index] = {
+                name: np.array([scores[name] for scores in by_replicate])
+                for name in by_replicate[0]
+            }
+        return metrics
 
     def _advance(self, index: int, epoch: int) -> None:
         """Train one replicate for one epoch; drop what diverged there from all replicates."""
@@ -222,9 +201,9 @@ class Lockstep:
         gone = [setting for setting in population.diverged if setting not in self.diverged]
         for setting in gone:
             at = population.diverged[setting]
-            there = at.loss * replicate.model.loss_unit
-            loss_there = there if np.isfinite(there) else None
-            self.diverged[setting] = DivergedAt(index + 1, epoch + 1, at.step, loss_there)
+            loss = float(at.loss * replicate.model.loss_unit)
+            finite = loss if np.isfinite(loss) else None
+            self.diverged[setting] = DivergedAt(index + 1, epoch + 1, at.step, finite)
             self.epochs_done[index, setting] = at.step / self.steps_per_epoch[index]
         self._drop(gone)
 
@@ -248,13 +227,13 @@ class Lockstep:
 
 def _schedules(replicate: Prepared, settings: Sequence[Setting]) -> list[Schedule]:
     untuned = replicate.model.schedule()
-    return [replace(untuned, **setting.own_params) for setting in settings]
+    return [replace(untuned, **setting.schedule_params) for setting in settings]
 
 
 def _start(
     replicate: Prepared, schedules: Sequence[Schedule]
 ) -> tuple[Population, Iterator[Epoch], int]:
-    """A population, its training, and the steps of its epochs."""
+    """Start a training; return the population, its epochs, and the steps of an epoch."""
     streams = RandomStreams(replicate.seed)
     model = replicate.model
     population: Population = model.make_population(replicate.rows, len(schedules), streams.weights)
@@ -265,10 +244,9 @@ def _start(
         population,
         schedules,
         rows,
-        epochs=model.max_iter,
-        rng=streams.rows,
+        epochs=range(model.max_iter),
+        rng=streams.rows if model.shuffle else None,
         validation=replicate.validation,
-        shuffle=model.shuffle,
-        watched=watched,
+        feedback_rows=watched,
     )
     return population, training, population.steps_per_epoch(len(rows))

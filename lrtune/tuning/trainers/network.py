@@ -1,280 +1,268 @@
-"""A replicate made ready: preprocessed and encoded, all of it learned on its training rows."""
+"""The trainer of lrtune's networks: many settings at once, in lockstep, on a table's replicates."""
 
 from __future__ import annotations
 
-import itertools
-import sys
-import warnings
-from copy import copy
-from dataclasses import dataclass, fields, replace
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import joblib
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import clone, is_classifier
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.utils import _safe_indexing
-from sklearn.utils._param_validation import InvalidParameterError
+from joblib import effective_n_jobs
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.utils._pprint import _changed_params
 
-from lrtune.estimators.base import RandomStreams
-from lrtune.estimators.fitting import TrainableMLP
-from lrtune.exceptions import InvalidInputError, LrtuneWarning
-from lrtune.schedules.schedule import Schedule
-from lrtune.training.batches import Batches, TableRows
-from lrtune.training.network import LOSSES, Network
-from lrtune.tuning.space import Setting, Space
+from lrtune.schedules.decays import DECAYS
+from lrtune.support.blas import one_blas_thread
+from lrtune.support.processes import in_processes
+from lrtune.training.population import population_size
+from lrtune.tuning.record.schema import Step, TrainerFacts, decode, encode, stable_repr
+from lrtune.tuning.setting import Setting
+from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.lockstep import Lockstep, LockstepResult, merge
+from lrtune.tuning.trainers.preparation import (
+    Prepared,
+    check_space,
+    default_setting,
+    prepare,
+    require_network,
+    split_pipeline,
+)
+from lrtune.tuning.trainers.protocol import Outcome, Prune
 from lrtune.tuning.trainers.replicates import Replicate
+from lrtune.tuning.trainers.scoring import Objective
 
-__all__ = [
-    "Prepared",
-    "SCALED_AT_ONCE",
-    "check_space",
-    "default_setting",
-    "prepare",
-    "require_network",
-    "split_pipeline",
-]
+__all__ = ["NetworkTrainer"]
 
 Array = npt.NDArray[Any]
 
-SCALED_AT_ONCE = 1 << 14
-"""Rows copied at once to learn means and scales from; bounds the memory that this takes."""
 
-
-@dataclass(frozen=True)
-class Prepared:
-    """A replicate's rows, preprocessed and encoded, and the estimator that encoded them.
-
-    Attributes
-    ----------
-    model : MLPClassifier or MLPRegressor
-        Not trained, but with the encoding learned.
-    rows, validation : Batches
-    X, y : array_like
-        The whole table and its target, as they were given.
-    held_out : ndarray of int
-        Which of its rows are the validation rows.
-    seed : int
-    pipeline : Pipeline or None
-        The transformers, fitted, and the network in its place behind them.
-    """
-
-    model: Any
-    rows: Batches
-    validation: Batches
-    X: Any
-    y: Any
-    held_out: Array
-    seed: int
-    pipeline: Pipeline | None = None
-
-    def held_out_rows(self) -> tuple[Any, Any]:
-        """The validation rows and their target as they were given."""
-        return _safe_indexing(self.X, self.held_out), _safe_indexing(self.y, self.held_out)
-
-    @property
-    def guess_loss(self) -> float:
-        """Validation loss of a prediction that ignores the input, in the target's own unit."""
-        loss: str = self.model._loss
-        return LOSSES[loss].guess(self.validation.y) * float(self.model.loss_unit)
-
-    @property
-    def naive_loss(self) -> float:
-        """Validation loss of the training rows' mean target (or class shares), in its own unit."""
-        rows, validation = self.rows, self.validation
-        mean = np.average(rows.y, axis=0, weights=rows.sample_weight)
-        if self.model._loss == "log_loss":
-            losses = -(validation.y @ np.log(np.maximum(mean, np.finfo(mean.dtype).tiny)))
-        else:
-            losses = ((validation.y - mean) ** 2).mean(axis=1)
-        return float(
-            np.average(losses, weights=validation.sample_weight) * float(self.model.loss_unit)
-        )
-
-    @property
-    def initial_loss(self) -> float:
-        """Validation loss of the untrained network, in the target's own unit."""
-        weights = RandomStreams(self.seed).weights
-        population = self.model.make_population(self.rows, 1, weights)
-        return float(population.evaluate(self.validation)[0] * self.model.loss_unit)
-
-    def configured(self, others: tuple[tuple[str, Any], ...]) -> Prepared:
-        """The same rows, with further parameters of the model set."""
-        return replace(self, model=copy(self.model).set_params(**dict(others)))
-
-    def fitted(self, setting: Setting, network: Network, parameters: Array) -> Any:
-        """The whole estimator, fitted, with a setting and the weights that it led to."""
-        model = copy(self.model).set_params(**setting.params).adopt(network, parameters)
-        if self.pipeline is None:
-            return model
-        whole = copy(self.pipeline)
-        whole.steps = [*whole.steps[:-1], (whole.steps[-1][0], model)]
-        return whole
-
-
-def split_pipeline(estimator: Any) -> tuple[Pipeline | None, Any]:
-    """The transformers before the network, if any, and the network."""
-    if isinstance(estimator, Pipeline):
-        return (estimator[:-1] if len(estimator) > 1 else None), estimator[-1]
-    return None, estimator
-
-
-def require_network(estimator: Any) -> TrainableMLP:
-    """The network of an estimator, alone or at the end of a pipeline.
-
-    Raises
-    ------
-    InvalidInputError
-        If it is not one of lrtune's.
-    """
-    _, network = split_pipeline(estimator)
-    if not isinstance(network, TrainableMLP):
-        raise InvalidInputError(
-            "estimator must be lrtune's MLPClassifier or MLPRegressor, or a Pipeline that ends in "
-            f"one, but got {type(network).__module__}.{type(network).__qualname__}"
-        )
-    return network
-
-
-def default_setting(estimator: Any, space: Space) -> Setting:
-    """The setting that an estimator has before it is tuned."""
-    _, model = split_pipeline(estimator)
-    others = tuple((name, _as_drawn(getattr(model, name))) for name, _ in space.others)
-    return Setting(model.learning_rate_init, model.decay, model.decay_rate, others)
-
-
-def _as_drawn(value: Any) -> Any:
-    """Layer sizes as a space has them, a tuple, if they were given as a list or an array."""
-    is_array = isinstance(value, list | np.ndarray)
-    return tuple(np.atleast_1d(value).tolist()) if is_array else value
-
-
-def prepare(
-    estimator: Any, X: Any, y: Any, replicate: Replicate, sample_weight: Array | None = None
-) -> Prepared:
-    """Preprocess and encode a replicate; whatever is learned is learned on its training rows.
-
-    An array of floats is not copied if nothing but a StandardScaler stands before the network: its
-    rows are then standardised as they are read.
+class NetworkTrainer:
+    """Trains settings of one of lrtune's networks on replicates of a table.
 
     Parameters
     ----------
     estimator : MLPClassifier, MLPRegressor or a Pipeline that ends in one
         Not changed.
-    X : array_like or DataFrame of shape (n, n_features)
-    y : array_like of shape (n,) or (n, n_outputs)
-    replicate : Replicate
-    sample_weight : ndarray of shape (n,), optional
-        Weights of the rows, in training and in the validation loss.
+    X, y, sample_weight
+        The table.
+    replicates : sequence of Replicate
+        Numbers 0, 1, …: those of the search. They are prepared at once, and kept.
+    fresh : callable, optional
+        Gives the replicate of any further number; prepared when it is needed.
+    objective : Objective, optional
+        What is optimised, by default the validation loss.
+    n_jobs : int, optional
+        Processes; outcomes do not depend on it.
     """
-    transformers, model = split_pipeline(estimator)
-    pipeline = copy(estimator) if isinstance(estimator, Pipeline) else None
-    y_train, y_validation = (
-        _safe_indexing(y, rows) for rows in (replicate.train, replicate.validation)
-    )
-    if _is_read_in_place(X, transformers):
-        transformers, X_train, X_validation = _in_place(X, transformers, replicate)
-    else:
-        transformers, X_train, X_validation = _copied(X, y_train, transformers, replicate)
-    if pipeline is not None and transformers is not None:
-        pipeline.steps = [*transformers.steps, pipeline.steps[-1]]
-    model = clone(model).set_params(random_state=replicate.seed)
-    model._validate_params()
-    weight_train, weight_validation = (
-        None if sample_weight is None else sample_weight[rows]
-        for rows in (replicate.train, replicate.validation)
-    )
-    rows = model.learn_encoding(
-        X_train,
-        y_train,
-        weight_train,
-        classes=np.unique(np.asarray(y)) if is_classifier(model) else None,
-    )
-    if is_classifier(model) and not rows.y.any(axis=0).all():
-        absent = model.classes_[~rows.y.any(axis=0)].tolist()
-        warnings.warn(
-            f"the training rows of a split hold no row of class {', '.join(map(str, absent))}: "
-            "use a splitter that is stratified or shuffles",
-            LrtuneWarning,
-            stacklevel=2,
+
+    def __init__(
+        self,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        replicates: Sequence[Replicate],
+        *,
+        fresh: Callable[[int], Replicate] | None = None,
+        sample_weight: Array | None = None,
+        objective: Objective | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.objective = objective
+        self._table = (X, y, sample_weight)
+        self._replicates = tuple(replicates)
+        self._fresh = fresh
+        self._n_jobs = n_jobs
+        self._kept = [self._prepare(replicate) for replicate in self._replicates]
+        self._latest: dict[int, Prepared] = {}
+        self.epochs: int = require_network(estimator).max_iter
+        self.metric = None if objective is None else objective.metric
+        self.n_validation = len(self._kept[0].validation)
+
+    def train(
+        self,
+        settings: Sequence[Setting],
+        replicates: Sequence[int],
+        *,
+        metrics: bool = False,
+        prune: Prune | None = None,
+    ) -> list[Outcome]:
+        """Train settings on replicates, in populations that fit the cache.
+
+        The replicates advance together, epoch by epoch: a setting that diverges on one is dropped
+        from all at once. Settings that differ in more than their schedule train in populations of
+        their own. With `prune`, which compares settings as they train, one process does it all.
+        """
+        prepared = self.prepared(replicates)
+        scorers = self.objective.scorers if metrics and self.objective is not None else None
+        n_workers = 1 if prune is not None else effective_n_jobs(self._n_jobs)
+        # a worker that has replicates of its own trains whole populations, which costs less
+        n_groups = math.gcd(n_workers, len(prepared))
+        populations: list[list[int]] = []
+        tasks: list[Lockstep] = []
+        for others, members in _alike(settings):
+            configured = [replicate.configured(others) for replicate in prepared]
+            size = min(_population_size(configured[0]), -(-len(members) * n_groups // n_workers))
+            for population in _deal(members, settings, size):
+                populations.append(population)
+                stack = [settings[index] for index in population]
+                for group in np.split(np.arange(len(prepared)), n_groups):
+                    own = [configured[index] for index in group]
+                    tasks.append(Lockstep(own, stack, population, scorers, prune))
+        with one_blas_thread():
+            if n_workers > 1 and len(tasks) > 1:
+                results = in_processes(_run, tasks, n_workers)
+            else:
+                results = [task.run() for task in tasks]
+        outcomes: dict[int, Outcome] = {}
+        for number, population in enumerate(populations):
+            merged = merge(results[number * n_groups : (number + 1) * n_groups])
+            outcomes.update(zip(population, _outcomes(merged, settings, population), strict=True))
+        return [outcomes[index] for index in range(len(settings))]
+
+    def prepared(self, numbers: Sequence[int]) -> list[Prepared]:
+        """Return replicates ready to train on; fresh ones are kept until others are asked for."""
+        latest = {}
+        for number in numbers:
+            if number >= len(self._kept):
+                latest[number] = self._latest.get(number) or self._prepare_fresh(number)
+        if latest:
+            self._latest = latest
+        return [self._kept[n] if n < len(self._kept) else latest[n] for n in numbers]
+
+    def _prepare_fresh(self, number: int) -> Prepared:
+        assert self._fresh is not None  # noqa: S101
+        return self._prepare(self._fresh(number))
+
+    def _prepare(self, replicate: Replicate) -> Prepared:
+        X, y, sample_weight = self._table
+        return prepare(self.estimator, X, y, replicate, sample_weight)
+
+    # --- facts ------------------------------------------------------------------------------------
+
+    def facts(self) -> TrainerFacts:
+        """Describe the network and what stands before it."""
+        network = require_network(self.estimator)
+        before, _ = split_pipeline(self.estimator)
+        steps = () if before is None else tuple(step for _, step in before.steps)
+        parameters = sorted(network.get_params().items())
+        return TrainerFacts(
+            estimator=type(network).__name__,
+            task="classification" if is_classifier(network) else "regression",
+            loss=network._loss,
+            parameters={
+                name: decode(encode(v)) for name, v in sorted(network.get_params().items())
+            },
+            changed=tuple(sorted(_changed_params(network))),
+            steps=tuple(_describe(step) for step in steps if step not in (None, "passthrough")),
         )
-    validation = model.encode(X_validation, y_validation, weight_validation)
-    held_out, seed = replicate.validation, replicate.seed
-    return Prepared(model, rows, validation, X, y, held_out, seed, pipeline)
+
+    def hashes(self) -> tuple[str, str]:
+        """Return hashes of the table, and of the search's replicates."""
+        X, y, sample_weight = self._table
+        table = (_to_hash(X), _to_hash(y), *(() if sample_weight is None else (sample_weight,)))
+        replicates = [(r.train, r.validation, r.seed) for r in self._replicates]
+        return joblib.hash(table), joblib.hash(replicates)
+
+    def check(self, space: Space) -> None:
+        """Raise InvalidInputError if the space has ends that the network does not take."""
+        check_space(self._kept[0], space)
+
+    def default_setting(self, space: Space) -> Setting:
+        """Return the setting that the estimator has before it is tuned."""
+        return default_setting(self.estimator, space)
+
+    def floor(self, setting: Setting) -> float:
+        """Return the learning rate that a schedule never falls below."""
+        return float(self._kept[0].configured(setting.others).model.min_learning_rate)
+
+    def guess_loss(self, replicates: Sequence[int]) -> float:
+        """Return the mean loss of a prediction that ignores the input."""
+        return float(np.mean([each.guess_loss for each in self.prepared(replicates)]))
+
+    def naive_loss(self, replicates: Sequence[int]) -> float:
+        """Return the mean loss of the training rows' mean target, or class shares."""
+        return float(np.mean([each.naive_loss for each in self.prepared(replicates)]))
+
+    def initial_loss(self, replicates: Sequence[int]) -> float:
+        """Return the mean loss of the untrained network."""
+        return float(np.mean([each.initial_loss for each in self.prepared(replicates)]))
 
 
-def _is_read_in_place(X: Any, transformers: Pipeline | None) -> bool:
-    kinds = [] if transformers is None else [type(step) for _, step in transformers.steps]
-    return (
-        type(X) in (np.ndarray, np.memmap)
-        and X.ndim == 2
-        and X.dtype in (np.float64, np.float32)
-        and X.flags.c_contiguous
-        and kinds in ([], [StandardScaler])
+def _describe(step: Any) -> Step:
+    source = " ".join(repr(step).split())
+    is_estimator = isinstance(step, BaseEstimator)
+    parameters = step.get_params(deep=True) if is_estimator else {}
+    return Step(
+        kind=type(step).__name__,
+        source=source if source.isprintable() else ascii(source)[1:-1],
+        parameters={name: _comparable(value) for name, value in sorted(parameters.items())},
+        changed=not is_estimator or bool(_changed_params(step)),
     )
 
 
-def _in_place(
-    X: Array, transformers: Pipeline | None, replicate: Replicate
-) -> tuple[Pipeline | None, TableRows, TableRows]:
-    """The fitted transformers; training and validation rows as they leave them, uncopied."""
-    mean = scale = None
-    if transformers is not None:
-        transformers = clone(transformers)
-        scaler = transformers[-1]
-        for start in range(0, len(replicate.train), SCALED_AT_ONCE):
-            scaler.partial_fit(X.take(replicate.train[start : start + SCALED_AT_ONCE], axis=0))
-        mean = scaler.mean_.astype(X.dtype) if scaler.with_mean else None
-        scale = scaler.scale_.astype(X.dtype) if scaler.with_std else None
-    train, validation = (
-        TableRows(X, rows, mean, scale) for rows in (replicate.train, replicate.validation)
-    )
-    return transformers, train, validation
+def _comparable(value: Any) -> Any:
+    """Return a parameter's value, or its repr where it is neither number nor text."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    plain = isinstance(value, int | float | str | bool | None) and value == value
+    return value if plain else stable_repr(value)
 
 
-def _copied(
-    X: Any, y_train: Any, transformers: Pipeline | None, replicate: Replicate
-) -> tuple[Pipeline | None, Any, Any]:
-    """The same for tables and transformers of any kind, which takes copies."""
-    train, validation = (
-        _safe_indexing(X, rows) for rows in (replicate.train, replicate.validation)
-    )
-    if transformers is not None:
-        transformers = clone(transformers)
-        train = transformers.fit_transform(train, y_train)
-        validation = transformers.transform(validation)
-    return transformers, train, validation
+def _to_hash(values: Any) -> Any:
+    """Return numbers as they are; others as lists, whose hash depends on no library's release."""
+    array = np.asarray(values)
+    return array.tolist() if array.dtype == object else array
 
 
-def check_space(prepared: Prepared, space: Space) -> None:
-    """Refuse a space with ends that the network, or a schedule, does not take.
+def _alike(
+    settings: Sequence[Setting],
+) -> Iterator[tuple[tuple[tuple[str, Any], ...], list[int]]]:
+    """Group the indices of settings that can share a population; yield their further parameters."""
+    groups: dict[tuple[tuple[tuple[str, Any], ...], bool], list[int]] = {}
+    for index, setting in enumerate(settings):
+        watches = DECAYS[setting.decay].feedback  # and so trains on fewer rows
+        groups.setdefault((setting.others, watches), []).append(index)
+    for (others, _), members in groups.items():
+        yield others, members
 
-    Parameters
-    ----------
-    prepared : Prepared
-    space : Space
 
-    Raises
-    ------
-    InvalidInputError
-        If a parameter is out of its range, or two do not go together.
+def _deal(members: list[int], settings: Sequence[Setting], size: int) -> list[list[int]]:
+    """Deal settings out by rate to populations of at most `size`.
+
+    The high rates diverge and leave early, so each population is to have its share of them.
     """
-    singles = [((name, end),) for name, dimension in space.others for end in dimension.ends]
-    for others in ((), *singles):
-        configured = prepared.configured(others)
-        try:
-            configured.model._validate_params()
-        except InvalidParameterError as error:
-            raise InvalidInputError(str(error)) from error
-        configured.model.make_population(prepared.rows, 1, np.random.default_rng(0))
-    prepared.model.schedule()  # of the untuned default
-    ends = {
-        "learning_rate_init": space.learning_rate_init or (sys.float_info.max,),
-        "decay": space.decay,
-        "decay_rate": space.decay_rate,
-        **{name: dimension.ends for name, dimension in space.others if dimension.ends},
-    }
-    names = [field.name for field in fields(Schedule) if field.name in ends]
-    for values in itertools.product(*(ends[name] for name in names)):
-        prepared.configured(tuple(zip(names, values, strict=True))).model.schedule()
+    n_populations = -(-len(members) // size)
+    by_rate = sorted(members, key=lambda index: settings[index].learning_rate_init)
+    return [sorted(by_rate[first::n_populations]) for first in range(n_populations)]
+
+
+def _run(task: Lockstep) -> LockstepResult:
+    with one_blas_thread():
+        return task.run()
+
+
+def _outcomes(
+    result: LockstepResult, settings: Sequence[Setting], population: Sequence[int]
+) -> Iterator[Outcome]:
+    for position, index in enumerate(population):
+        losses = result.losses[:, position]
+        n_finished = int(np.isfinite(losses).all(axis=0).sum())
+        yield Outcome(
+            settings[index],
+            losses[:, :n_finished],
+            result.scores.get(position),
+            float(result.epochs[:, position].sum()),
+            result.diverged.get(position),
+            position in result.pruned,
+            result.metrics.get(position, {}),
+            result.seconds / len(population),
+        )
+
+
+def _population_size(prepared: Prepared) -> int:
+    network = prepared.model.make_population(prepared.rows, 1, np.random.default_rng(0)).network
+    batch_size = min(prepared.model.batch_size, len(prepared.rows))
+    return population_size(network, batch_size, prepared.rows.X.dtype)

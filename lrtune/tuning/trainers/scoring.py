@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,7 @@ from sklearn.metrics import check_scoring
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.tuning.trainers.lockstep import Scorers
+from lrtune.tuning.record.schema import stable_repr
 
 __all__ = [
     "LOSS",
@@ -21,8 +20,10 @@ __all__ = [
     "describe_scoring",
     "make_objective",
     "require_no_metadata",
-    "stable_repr",
 ]
+
+Scorers = Callable[[Any, Any, Any], Mapping[str, float]]
+"""Called with a fitted estimator, X and y; returns scores by name, higher is better."""
 
 LOSS = "score"
 """Name of the default metric in ``cv_results_``: minus the validation loss."""
@@ -138,8 +139,3 @@ def describe_scoring(scoring: Any) -> Any:
         return getattr(scoring, "__qualname__", None) or stable_repr(scoring)
     body = joblib.hash((code.co_code, code.co_names, stable_repr(code.co_consts)))
     return f"{scoring.__qualname__} {body}"  # two lambdas have one name
-
-
-def stable_repr(value: Any) -> str:
-    """A representation that is the same in every process."""
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))

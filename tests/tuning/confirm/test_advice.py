@@ -10,7 +10,8 @@ from lrtune.tuning.confirm.advice import EDGE_SHARE, FEW_ROWS, NARROW, advise
 from lrtune.tuning.confirm.measurement import FACTORS, Profile
 from lrtune.tuning.confirm.result import Confirmation, Contender, Estimate
 from lrtune.tuning.confirm.statistics import EQUIVALENT
-from lrtune.tuning.space import Setting, Space
+from lrtune.tuning.setting import Setting
+from lrtune.tuning.space import Space
 
 SPACE = Space.default(20, learning_rate_init=(0.001, 1.0), decay_rate=(0.01, 1.0))
 BEST = Setting(0.03, "cosine", 0.1)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lrtune.schedules.schedule import Schedule
 from lrtune.tuning.confirm.measurement import FACTORS, SAFE_MARGIN, Profile, around
-from lrtune.tuning.space import Setting
+from lrtune.tuning.setting import Setting
 
 RATES = [0.2 * factor for factor in FACTORS]
 N = len(FACTORS)

@@ -1,0 +1,76 @@
+"""A setting: the learning rate, its decay, and whatever else a space holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+__all__ = ["DEFAULT_RATES", "LEARNING_RATE_FREE", "SCHEDULE_PARAMETERS", "Setting"]
+
+SCHEDULE_PARAMETERS = ("learning_rate_init", "decay", "decay_rate")
+"""The parameters that are always searched."""
+
+DEFAULT_RATES: dict[str, float] = {
+    "sgd": 0.1,
+    "momentum": 0.01,
+    "nesterov": 0.01,
+    "adagrad": 0.01,
+    "rmsprop": 0.001,
+    "adam": 0.001,
+    "adamw": 0.001,
+    "dog": 1.0,
+}
+"""What people use with each optimizer when they do not tune: its authors' or its libraries'
+default; for SGD that of lrtune's estimators, the tutorials' first choice."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One point of the space; the names are the estimators' parameter names.
+
+    Attributes
+    ----------
+    learning_rate_init, decay, decay_rate : float, str, float
+        The three parameters that are always searched.
+    others : tuple of (str, value)
+        Further parameters, if the user's space has any.
+    """
+
+    learning_rate_init: float
+    decay: str
+    decay_rate: float
+    others: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> Self:
+        """Return the setting with these parameters.
+
+        Examples
+        --------
+        >>> Setting.from_params({"learning_rate_init": 0.1, "decay": "cosine", "decay_rate": 0.05})
+        Setting(learning_rate_init=0.1, decay='cosine', decay_rate=0.05, others=())
+        """
+        own = [params[name] for name in SCHEDULE_PARAMETERS]
+        others = {name: value for name, value in params.items() if name not in SCHEDULE_PARAMETERS}
+        return cls(own[0], own[1], own[2], tuple(others.items()))
+
+    def is_like(self, other: Setting) -> bool:
+        """Return whether two settings train alike; a constant rate's decay rate has no effect."""
+        if self.decay == other.decay == "constant":
+            return replace(self, decay_rate=other.decay_rate) == other
+        return self == other
+
+    @property
+    def schedule_params(self) -> dict[str, Any]:
+        """Return the three parameters that are always searched, by name."""
+        return {name: getattr(self, name) for name in SCHEDULE_PARAMETERS}
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Return all parameters by name, for ``set_params``."""
+        return {**self.schedule_params, **dict(self.others)}
+
+
+LEARNING_RATE_FREE = Setting(DEFAULT_RATES["dog"], "constant", 0.0, (("optimizer", "dog"),))
+"""A baseline that needs no learning rate."""

@@ -1,0 +1,137 @@
+"""A search of lrtune's network on a table, as ``lrtune search`` and its workers request it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sklearn.pipeline import make_pipeline
+
+from lrtune.estimators import MLPClassifier, MLPRegressor
+from lrtune.exceptions import InvalidInputError
+from lrtune.tables.dataset import Dataset, load_dataset
+from lrtune.tuning.record.record import Record, read_facts
+from lrtune.tuning.record.schema import DataFacts, Request
+from lrtune.tuning.result import SearchResult
+from lrtune.tuning.sampling.asking import Sampling
+from lrtune.tuning.sampling.competitive import PRUNERS
+from lrtune.tuning.search import Budget, Progress, Recording, search
+from lrtune.tuning.setting import DEFAULT_RATES, LEARNING_RATE_FREE
+from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.network import NetworkTrainer
+from lrtune.tuning.trainers.replicates import draw_replicates, make_replicates
+
+__all__ = ["STANDARD_INPUT", "load", "make_network", "read_request", "search_table", "with_path"]
+
+STANDARD_INPUT = "-"
+
+
+def read_request(record: Record, data: str | None = None) -> Request:
+    """Read from a record what its search was asked to do.
+
+    `data` says where its data lie on this machine, if elsewhere.
+
+    Raises
+    ------
+    InvalidInputError
+        If the study does not say, or if its data came from standard input and `data` is not given.
+    """
+    request = record.read(Request)
+    if request is None:
+        raise InvalidInputError(
+            f"a worker helps with a study that lrtune search made, but {record.name!r} in "
+            f"{record.storage} does not say what to train: start it with lrtune search"
+        )
+    # the range that the search found, so that machines that round differently agree
+    request = replace(
+        request, alpha0=read_facts(record.study).space.rates, data=data or request.data
+    )
+    if request.data == STANDARD_INPUT:
+        raise InvalidInputError(
+            f"the data of study {record.name!r} came from standard input: name a file that holds "
+            "them with `data`"
+        )
+    return request
+
+
+def with_path(request: Request) -> Request:
+    """Return the request with a file by its whole path."""
+    path = Path(request.data)
+    return replace(request, data=str(path.resolve())) if path.is_file() else request
+
+
+def load(request: Request) -> Dataset:
+    """Read the data."""
+    return load_dataset(
+        request.data,
+        target=request.target,
+        task=request.task,
+        separator=request.separator,
+        encoding=request.encoding,
+        preprocessor=request.preprocessor,
+    )
+
+
+def make_network(request: Request, dataset: Dataset) -> Any:
+    """Make the untuned network, behind the dataset's preprocessing."""
+    network = MLPClassifier if dataset.task == "classification" else MLPRegressor
+    return make_pipeline(
+        dataset.preprocessing,
+        network(
+            request.hidden,
+            optimizer=request.optimizer,
+            batch_size=request.batch_size,
+            learning_rate_init=DEFAULT_RATES[request.optimizer],
+            max_iter=request.epochs,
+            dtype="float32",
+        ),
+    )
+
+
+def search_table(
+    request: Request,
+    dataset: Dataset,
+    *,
+    recording: Recording,
+    timeout: float | None = None,
+    audit_share: float | None = None,
+    n_jobs: int | None = None,
+    worker: int = 0,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> SearchResult:
+    """Search as requested; the further arguments are those of `search` and what it is handed."""
+    budget = Budget(
+        n_trials=request.trials,
+        replicates=request.replicates,
+        timeout=timeout,
+        confirm=request.confirm,
+        baseline=LEARNING_RATE_FREE if request.baseline else None,
+        audit_share=audit_share,
+    )
+    y, task, seed = dataset.y, dataset.task, request.seed
+    trainer = NetworkTrainer(
+        make_network(request, dataset),
+        dataset.X,
+        y,
+        make_replicates(y, request.replicates, task=task, seed=seed),
+        fresh=lambda number: next(draw_replicates(y, task=task, seed=seed, first=number)),
+        n_jobs=n_jobs,
+    )
+    space = Space.default(
+        request.epochs,
+        learning_rate_init=request.alpha0,
+        decay=request.decays,
+        decay_rate=request.decay_rate,
+    )
+    rows, columns = dataset.X.shape
+    return search(
+        trainer,
+        space,
+        budget=budget,
+        sampling=Sampling(seed, pruner=PRUNERS[request.pruner](request.epochs), worker=worker),
+        data=DataFacts(dataset.name, dataset.target, request.preprocessor, rows, columns),
+        recording=recording,
+        on_progress=on_progress,
+    )
