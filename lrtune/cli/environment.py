@@ -8,6 +8,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from lrtune._version import __version__
+from lrtune.cli.flags import with_flags
 from lrtune.support.secrets import masked
 
 if TYPE_CHECKING:
@@ -45,4 +46,5 @@ def environment(words: list[str], dataset: Dataset) -> Environment:
     """Return the command, the versions and the table, for the record."""
     from lrtune.tuning.record.schema import Environment, TableFacts
 
-    return Environment(command_line(words), versions(), TableFacts(dataset.notes, dataset.columns))
+    notes = tuple(with_flags(note) for note in dataset.notes)
+    return Environment(command_line(words), versions(), TableFacts(notes, dataset.columns))

@@ -12,7 +12,7 @@ from sklearn.datasets import load_iris
 
 from lrtune import load_model
 from lrtune.exceptions import DivergenceWarning
-from lrtune.models.persistence import read_facts
+from lrtune.models.load import read_facts
 
 FLOWERS = "table für Blumen.csv"
 QUICK = ("--trials", "16", "--epochs", "10")

@@ -17,12 +17,15 @@ from sklearn.datasets import load_diabetes, load_iris
 
 from lrtune import LearningRateSearchCV, MLPClassifier, MLPRegressor
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
+from lrtune.review import report
 from lrtune.review.gallery import GALLERY
-from lrtune.review.report import render_figures, render_report
 from lrtune.tuning.record.record import Record
+from lrtune.tuning.record.schema import DataFacts
 from lrtune.tuning.record.storage import open_storage
-from lrtune.tuning.search import search
+from lrtune.tuning.result import read_result
+from lrtune.tuning.search import Budget, Recording, Sampling, search
 from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.network import NetworkTrainer
 from lrtune.tuning.trainers.replicates import draw_replicates, make_replicates
 from tests.messy_tables import make_table, write_table
 
@@ -68,18 +71,30 @@ def searched(
     """A search of iris, recorded."""
     X, y = load_iris(return_X_y=True)
     kind = "classification"
-    return search(
+    trainer = NetworkTrainer(
         MLPClassifier((8,), max_iter=epochs),
         X,
         y,
-        replicates=make_replicates(y, 2, task=kind),
-        space=Space.default(epochs, learning_rate_init=alpha0, **space),
-        n_trials=n_trials,
-        fresh=draw_replicates(y, task=kind, seed=0, first=2) if confirm else None,
-        open_record=partial(Record.create, storage, name),
-        description={"dataset": "iris", "task": kind, "target": NASTY, "rows": 150, "columns": 4},
+        make_replicates(y, 2, task=kind),
+        fresh=draw_replicates(y, task=kind, seed=0, first=2),
+    )
+    return search(
+        trainer,
+        Space.default(epochs, learning_rate_init=alpha0, **space),
+        budget=Budget(n_trials, 2, confirm=confirm),
+        sampling=Sampling(0),
+        data=DataFacts("iris", NASTY, 150, 4),
+        recording=Recording(partial(Record.create, storage, name)),
         on_progress=on_progress,
     )
+
+
+def render_report(study: str, storage: str) -> str:
+    return report.render_report(read_result(study, storage))
+
+
+def render_figures(study: str, storage: str) -> dict[str, bytes]:
+    return report.render_figures(read_result(study, storage))
 
 
 @pytest.fixture
@@ -91,7 +106,7 @@ def storage(tmp_path: Path) -> str:
 def confirmed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Any]:
     """A record with a study ``s``, and its result."""
     storage = str(tmp_path_factory.mktemp("r") / "r.journal")
-    return storage, searched(storage, alpha0=None).result
+    return storage, searched(storage, alpha0=None)
 
 
 def said(storage: str, study: str = "s") -> str:
@@ -213,7 +228,7 @@ def test_names_are_text_and_cannot_be_more(storage: str) -> None:
 
 
 def test_without_confirmation_it_says_so(storage: str) -> None:
-    result = searched(storage, confirm=False).result
+    result = searched(storage, confirm=False)
     text = said(storage)
 
     assert "Best of the search, not confirmed" in text
@@ -287,7 +302,7 @@ def test_a_search_interrupted_before_its_first_trial_says_so(storage: str) -> No
 def test_a_study_of_an_older_release_is_told_as_far_as_it_goes(
     confirmed: tuple[str, Any], storage: str
 ) -> None:
-    result = searched(storage, n_trials=4).result
+    result = searched(storage, n_trials=4)
     note(storage, "plan", {})
     note(storage, "ending", {"confirmed": True, "warnings": list(result.warnings), "new": 1})
     text = said(storage)

@@ -41,7 +41,7 @@ def test_columns_of_a_fixed_width_are_found(folder: Path) -> None:
     table = read_table(write("size   age\n 1.5    2\n10.25  30\n"))
 
     assert table.frame.to_dict("list") == {"size": [1.5, 10.25], "age": [2, 30]}
-    assert table.notes == ("separator: space (choose with --separator)",)
+    assert table.notes == ("separator: space (choose with `separator`)",)
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ def test_separators_are_given_by_name_or_character(folder: Path, name: str) -> N
     [
         ("utf-8", ()),
         ("utf-8-sig", ()),
-        ("utf-16", ("encoding: utf-16 (choose with --encoding)",)),
-        ("utf-32", ("encoding: utf-32 (choose with --encoding)",)),
-        ("cp1252", ("encoding: cp1252 (choose with --encoding)",)),
+        ("utf-16", ("encoding: utf-16 (choose with `encoding`)",)),
+        ("utf-32", ("encoding: utf-32 (choose with `encoding`)",)),
+        ("cp1252", ("encoding: cp1252 (choose with `encoding`)",)),
     ],
 )
 def test_encodings_are_found(folder: Path, encoding: str, said: tuple[str, ...]) -> None:
@@ -85,7 +85,7 @@ def test_a_letter_beyond_the_first_bytes_decides_the_encoding(folder: Path) -> N
     table = read_table(write(rows.encode() + "2,ü\n".encode("latin-1")))
 
     assert table.frame["b"].iloc[-1] == "ü"
-    assert table.notes == ("encoding: cp1252 (choose with --encoding)",)
+    assert table.notes == ("encoding: cp1252 (choose with `encoding`)",)
 
 
 def test_an_encoding_is_given(folder: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_first_line_for_spreadsheets_tells_the_separator(
     table = read_table(write(f"{line}a;b,c;d\n1;2;x\n3;4;y\n".encode(encoding)))
 
     assert table.frame.to_dict("list") == {"a": [1, 3], "b,c": [2, 4], "d": ["x", "y"]}
-    assert "separator: semicolon (choose with --separator)" in table.notes
+    assert "separator: semicolon (choose with `separator`)" in table.notes
 
 
 @pytest.mark.parametrize("separator", [" | ", " ; ", " , "])

@@ -79,9 +79,9 @@ def test_thousands_of_the_target_are_read() -> None:
 @pytest.mark.parametrize(
     ("values", "cure"),
     [
-        ([f"n{place}" for place in range(10)], "name another --target, or merge classes"),
-        (["only"] * 10, "name another --target"),
-        ([place / 7 for place in range(10)], "name another --target, or --task regression"),
+        ([f"n{place}" for place in range(10)], "name another `target`, or merge classes"),
+        (["only"] * 10, "name another `target`"),
+        ([place / 7 for place in range(10)], "name another `target`, or `task='regression'`"),
     ],
 )
 def test_too_few_classes_name_a_cure_that_helps(values: list[Any], cure: str) -> None:
