@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from lrtune._version import __version__
+from lrtune.exceptions import InvalidInputError
 from lrtune.review.gallery import GALLERY, Picture
 from lrtune.review.numbers import number
 from lrtune.review.study import Studied
@@ -47,7 +48,12 @@ class EmbeddedFigure:
 
 
 def render_report(result: SearchResult) -> str:
-    """Return the report on a search as HTML; the same result gives the same text."""
+    """Return the report on a recorded search as HTML; the same result gives the same text."""
+    if result.study is None:
+        raise InvalidInputError(
+            "a report needs a study in a record, but this search kept none: search again with "
+            "`storage`"
+        )
     template = _environment().get_template("report.html.jinja")
     return template.render(_content(Studied(result)))
 

@@ -4,6 +4,7 @@ import base64
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,7 +21,7 @@ from lrtune.exceptions import InvalidInputError, NothingCompletedError
 from lrtune.review import report
 from lrtune.review.gallery import GALLERY
 from lrtune.tuning.record.record import Record
-from lrtune.tuning.record.schema import DataFacts
+from lrtune.tuning.record.schema import DataFacts, Environment, Plan
 from lrtune.tuning.record.storage import open_storage
 from lrtune.tuning.result import read_result
 from lrtune.tuning.search import Budget, Recording, Sampling, search
@@ -76,21 +77,21 @@ def searched(
         X,
         y,
         make_replicates(y, 2, task=kind),
-        fresh=draw_replicates(y, task=kind, seed=0, first=2),
+        fresh=lambda number: next(draw_replicates(y, task=kind, seed=0, first=number)),
     )
     return search(
         trainer,
         Space.default(epochs, learning_rate_init=alpha0, **space),
         budget=Budget(n_trials, 2, confirm=confirm),
         sampling=Sampling(0),
-        data=DataFacts("iris", NASTY, 150, 4),
+        data=DataFacts("iris", target=NASTY, rows=150, columns=4),
         recording=Recording(partial(Record.create, storage, name)),
         on_progress=on_progress,
     )
 
 
 def render_report(study: str, storage: str) -> str:
-    return report.render_report(read_result(study, storage))
+    return report.render_report(read_result(study, storage, purpose="report on"))
 
 
 def render_figures(study: str, storage: str) -> dict[str, bytes]:
@@ -177,15 +178,15 @@ def test_the_same_study_gives_the_same_report(confirmed: tuple[str, Any]) -> Non
 def test_it_says_how_to_reproduce_it(confirmed: tuple[str, Any]) -> None:
     storage, _ = confirmed
     assert "The command was not recorded." in said(storage)
-    note(storage, "environment", {"command": "lrtune search iris", "versions": {"numpy": "9.9"}})
+    environment = Environment("lrtune search iris", {"numpy": "9.9"})
+    note(storage, environment.KEY, environment.to_json())
     text = said(storage)
-    opened, _ = open_storage(storage)
-    known = optuna.load_study(storage=opened, study_name="s").user_attrs["lrtune"]
+    facts = read_result("s", storage).facts
 
     assert "gives the same trials. lrtune search iris data iris; 150 rows, 4 columns" in text
-    assert f"data fingerprint {known['data']}" in text
-    assert f"seed {known['seed']}" in text
-    assert f"lrtune {known['version']}, numpy 9.9" in text
+    assert f"data fingerprint {facts.data_hash}" in text
+    assert f"seed {facts.seed}" in text
+    assert f"lrtune {facts.version}, numpy 9.9" in text
     assert f"lrtune report s --storage {storage}" in text
 
 
@@ -206,12 +207,11 @@ def test_its_code_gives_the_tuned_estimator(confirmed: tuple[str, Any]) -> None:
 def test_names_are_text_and_cannot_be_more(storage: str) -> None:
     name = f"a'b\"{NASTY}"
     searched(storage, name, n_trials=2)
-    opened, _ = open_storage(storage)
-    known = optuna.load_study(storage=opened, study_name=name).user_attrs["lrtune"]
-    note(storage, "lrtune", known | {"dataset": NASTY_DATA}, name)
-    note(
-        storage, "environment", {"command": f"lrtune {NASTY_DATA}", "versions": {NASTY: "1"}}, name
-    )
+    facts = read_result(name, storage).facts
+    facts = replace(facts, data=replace(facts.data, dataset=NASTY_DATA))
+    note(storage, facts.KEY, facts.to_json(), name)
+    environment = Environment(f"lrtune {NASTY_DATA}", {NASTY: "1"})
+    note(storage, environment.KEY, environment.to_json(), name)
     page = render_report(name, storage)
     text = str(Text(page))
 
@@ -299,15 +299,12 @@ def test_a_search_interrupted_before_its_first_trial_says_so(storage: str) -> No
     assert render_figures("s", storage) == {}
 
 
-def test_a_study_of_an_older_release_is_told_as_far_as_it_goes(
-    confirmed: tuple[str, Any], storage: str
-) -> None:
-    result = searched(storage, n_trials=4)
-    note(storage, "plan", {})
-    note(storage, "ending", {"confirmed": True, "warnings": list(result.warnings), "new": 1})
+def test_a_study_without_a_recorded_plan_has_a_report(storage: str) -> None:
+    searched(storage, n_trials=4)
+    note(storage, Plan.KEY, Plan().to_json())
     text = said(storage)
 
-    assert "Expect a validation loss (loss) of" in text
+    assert "Expect a validation loss (log loss) of" in text
     assert "None was recorded: the range of the initial learning rate was given" in text
 
 
@@ -318,9 +315,9 @@ def test_a_study_of_another_program_is_refused(storage: str) -> None:
         render_report("foreign", f"sqlite:///{storage}.db")
 
 
-def test_a_search_without_a_record_has_no_report() -> None:
+def test_a_search_without_a_record_has_no_report(confirmed: tuple[str, Any]) -> None:
     with pytest.raises(InvalidInputError, match="needs a study in a record, but this search kept"):
-        render_report(None, None)
+        report.render_report(replace(confirmed[1], study=None))
 
 
 # --- other kinds of study -------------------------------------------------------------------------
