@@ -21,12 +21,12 @@ from typing import Any
 import optuna
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from lrtune.cli.task import TASK
 from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from lrtune.cli import main
-from lrtune.cli.task import TASK
 from lrtune.tuning.record.record import CONFIGURATION
 from lrtune.tuning.sampling.asking import BLOCK_SIZE
 

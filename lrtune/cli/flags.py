@@ -1,7 +1,7 @@
-"""Parameters in messages as the command line calls them.
+"""Turn the parameters in messages into flags of the command line.
 
-Below the command line a message names a parameter in backticks, as Python has it: `` `task` `` or
-`` `task='regression'` ``. Here, and nowhere else, they become ``--task`` and ``--task regression``.
+Other rooms name a parameter in backticks and in Python's form, `` `task` `` or
+`` `task='regression'` ``; the command line prints ``--task`` and ``--task regression`` instead.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ def with_flags(message: str) -> str:
     return _PARAMETER.sub(_flag, message)
 
 
-def _flag(found: re.Match[str]) -> str:
-    name, value = found["name"], found["value"]
-    whole = found[0].strip("`")
+def _flag(match: re.Match[str]) -> str:
+    name, value = match["name"], match["value"]
+    whole = match[0].strip("`")
     if whole in FLAGS:
         return FLAGS[whole]
     if name not in SAME and name not in FLAGS:
-        return found[0]
+        return match[0]
     flag = FLAGS.get(name, f"--{name.replace('_', '-')}")
     if value is None or value == "True":
         return flag

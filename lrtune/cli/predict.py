@@ -8,7 +8,8 @@ import click
 
 from lrtune.cli.completion import complete_data, complete_files
 from lrtune.cli.flags import with_flags
-from lrtune.cli.options import NewFile
+from lrtune.cli.options import encoding_option, quiet_option, separator_option
+from lrtune.cli.types import OutputFile
 
 __all__ = ["command"]
 
@@ -17,16 +18,15 @@ __all__ = ["command"]
 @click.argument("model", shell_complete=complete_files)
 @click.argument("data", shell_complete=complete_data)
 @click.option(
-    "--output", type=NewFile(), metavar="FILE.csv", help="Write there.  [default: standard output]"
+    "--output",
+    type=OutputFile(),
+    metavar="FILE.csv",
+    help="File to write.  [default: standard output]",
 )
-@click.option("--proba", is_flag=True, help="Also the probability of every class.")
-@click.option(
-    "--separator",
-    metavar="CHARACTER",
-    help="Between the columns of DATA, as for search.  [default: found]",
-)
-@click.option("--encoding", metavar="NAME", help="Of DATA, as for search.  [default: found]")
-@click.option("--quiet", is_flag=True, help="Nothing but the predictions, or an error.")
+@click.option("--proba", is_flag=True, help="Also print the probability of every class.")
+@separator_option
+@encoding_option
+@quiet_option
 def command(
     model: str,
     data: str,

@@ -1,4 +1,4 @@
-"""Which figures a report shows, where each says something, and how each is explained."""
+"""The figures of a report: when each is shown, and its caption."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from lrtune.review import figures
-from lrtune.review.importance import FEWEST_TRIALS
+from lrtune.review.importance import MIN_TRIALS
+from lrtune.review.numbers import number
 from lrtune.review.study import Studied
-from lrtune.review.wording import number
 
 __all__ = ["GALLERY", "PNG_DPI", "Picture"]
 
@@ -28,11 +28,10 @@ class Picture:
     ----------
     title : str
     draw : callable
-        Gives the figure of a study.
     caption : callable
-        What it shows, and how to read it.
+        Returns what the figure shows, and how to read it.
     missing : callable
-        Why there is no such figure of a study; empty if there is.
+        Returns the reason why a study has no such figure; empty if it has.
     """
 
     title: str
@@ -41,7 +40,7 @@ class Picture:
     missing: Callable[[Studied], str]
 
     def svg(self, studied: Studied) -> tuple[bytes, tuple[int, int]]:
-        """An SVG file, the same bytes whenever it is drawn, and its size in CSS pixels."""
+        """Draw a reproducible SVG file; return it and its size in CSS pixels."""
         with _style(), io.BytesIO() as file:
             figure = self.draw(studied)
             figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
@@ -49,7 +48,7 @@ class Picture:
             return file.getvalue(), (width, height)
 
     def png(self, studied: Studied, dpi: int = PNG_DPI) -> bytes:
-        """A PNG file, the same bytes whenever the same matplotlib draws it."""
+        """Draw a PNG file, reproducible with the same version of matplotlib."""
         with _style(), io.BytesIO() as file:
             figure = self.draw(studied)
             figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
@@ -58,15 +57,15 @@ class Picture:
 
 @contextmanager
 def _style() -> Iterator[None]:
-    """The same look and the same bytes, whatever the user's matplotlibrc says."""
+    """Set matplotlib's defaults inside the block, whatever the user's matplotlibrc says."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams["svg.fonttype"] = "path"  # looks the same wherever it is read
-        mpl.rcParams["svg.hashsalt"] = "lrtune"  # else its identifiers change from run to run
+        mpl.rcParams["svg.fonttype"] = "path"  # looks the same on every machine
+        mpl.rcParams["svg.hashsalt"] = "lrtune"  # otherwise identifiers change from run to run
         yield
 
 
-# --- why one may be missing -----------------------------------------------------------------------
+# --- reasons why a figure is missing --------------------------------------------------------------
 
 
 def _untried(studied: Studied) -> str:
@@ -75,7 +74,7 @@ def _untried(studied: Studied) -> str:
 
 def _unconfirmed(studied: Studied) -> str:
     if studied.confirmation is None:
-        return "Not measured: the recommended setting has not met fresh replicates."
+        return "Not measured: the recommended setting was not tried on fresh replicates."
     return ""
 
 
@@ -99,79 +98,81 @@ def _untested(studied: Studied) -> str:
 def _too_few(studied: Studied) -> str:
     if studied.importances:
         return ""
-    return f"Not told: it takes {FEWEST_TRIALS} trials or more, whose settings and losses differ."
+    return f"Not computed: it takes at least {MIN_TRIALS} trials whose settings and losses differ."
 
 
-# --- what they show -------------------------------------------------------------------------------
+# --- captions -------------------------------------------------------------------------------------
 
 
 def _of_losses(studied: Studied) -> str:
-    said = ["Every mark is one trial: its initial learning rate, and the loss that it ended with."]
+    sentences = ["Every mark is one trial: its initial learning rate, and its final loss."]
     if studied.counts.diverged:
-        said.append("Trials that diverged are crosses on the upper line.")
+        sentences.append("Trials that diverged are crosses on the upper line.")
     if studied.naive_loss is not None:
-        guess = number(studied.cap)
-        said.append(f"That line is the loss of a guess, {guess}; higher losses are drawn there.")
-    if studied.counts.pruned:
-        said.append("Open marks were pruned.")
-    if studied.confirmation is not None:
-        said.append("The shaded stretch is the safe range, with the recommended decay.")
-    if studied.edge is not None and studied.edge.median is not None:
-        said.append(
-            "From the dashed line on, a rate that is held diverges; one that decays may pass it, "
-            "and a lower one may diverge later."
+        sentences.append(
+            f"That line is the loss of a guess, {number(studied.cap)}; higher losses are drawn on "
+            "it."
         )
-    return " ".join(said)
+    if studied.counts.pruned:
+        sentences.append("Open marks are pruned trials.")
+    if studied.confirmation is not None:
+        sentences.append("The shaded band is the safe range, with the recommended decay.")
+    if studied.edge is not None and studied.edge.median is not None:
+        sentences.append(
+            "Right of the dashed line, a constant rate diverges within a few steps; a decaying one "
+            "may not, and a lower one may diverge later."
+        )
+    return " ".join(sentences)
 
 
 def _of_curves(studied: Studied) -> str:
     return (
         f"Validation loss after each epoch, mean of {studied.n_replicates} replicates. Losses "
-        f"above {number(studied.cap)} are drawn at that height, or the diverged trials would "
-        "flatten all others; a cross marks where one was stopped."
+        f"above {number(studied.cap)} are drawn at that height, so that diverged trials do not "
+        "flatten the others; a cross marks where one was stopped."
     )
 
 
 def _of_schedule(studied: Studied) -> str:
     return (
-        f"The learning rate over the {studied.epochs} epochs that it was tuned for. With more or "
-        "fewer epochs, tune again."
+        f"The learning rate over the {studied.epochs} epochs that it was tuned for. If the number "
+        "of epochs changes, tune again."
     )
 
 
 def _of_range(studied: Studied) -> str:
     low, high = studied.rates
-    met = studied.edge is not None and studied.edge.median is not None
-    edge = "" if met else " No edge was met up to the highest rate tested."
+    has_edge = studied.edge is not None and studied.edge.median is not None
+    edge = "" if has_edge else " No rate diverged up to the highest one tested."
     return (
         "Before the search, fresh networks trained for a few steps at each of a grid of rates; "
-        f"the lowest rate that diverged is the edge.{edge} So the search looked from {number(low)} "
-        f"to {number(high)}, the edge inside."
+        f"the lowest rate that diverged is the edge.{edge} The search therefore covered rates from "
+        f"{number(low)} to {number(high)}, around the edge."
     )
 
 
 def _of_profile(_: Studied) -> str:
     return (
-        "The recommended decay at initial rates from a tenth to tenfold the recommended one, on "
-        "replicates that had no part in choosing it; bars are standard errors, crosses diverged. "
-        "A wide, flat valley forgives a rate that is somewhat off."
+        "The recommended decay at initial rates from a tenth of the recommended one to ten times "
+        "it, on replicates that had no part in choosing it; bars are standard errors, crosses "
+        "diverged. In a wide, flat valley the rate need not be precise."
     )
 
 
 def _of_importances(_: Studied) -> str:
     return (
-        "Each parameter's share in the variance of the loss over the whole space searched, as far "
-        "as they explain it one by one (functional ANOVA on a random forest; bars: standard "
-        "deviation over resamples of the trials). All trials count: a diverged one as much as a "
-        "guess, a pruned one with its loss when it was halted. Leaving them out, as is common, "
-        "makes the parameter that causes divergence look unimportant."
+        "Each parameter's share of the variance of the loss over the whole search space, of the "
+        "part that single parameters explain (functional ANOVA on a random forest; bars: standard "
+        "deviation over resamples of the trials). All trials count: a diverged one with the loss "
+        "of a guess, a pruned one with its last loss. Leaving them out, as is common, makes the "
+        "parameter that causes divergence look unimportant."
     )
 
 
 def _of_outcomes(_: Studied) -> str:
     return (
         "How many trials trained to the end, by initial learning rate, and how many did not. A "
-        "search is to meet the cliff on its right, but not to fall off it often."
+        "search should reach the rates that diverge, on the right, but not try them often."
     )
 
 
@@ -192,4 +193,4 @@ GALLERY: dict[str, Picture] = {
     ),
     "outcomes": Picture("Trial outcomes", figures.draw_outcomes, _of_outcomes, _untried),
 }
-"""Name of each figure's file, in the order of the report."""
+"""Figures by the name of their file, in the order of the report."""

@@ -1,6 +1,6 @@
-"""The report on a study: one HTML file that says what to set, how sure that is, and why.
+"""The report on a study: one HTML file that says what to set, how certain that is, and why.
 
-It needs no network and no script: style and figures stand in the file. Whatever comes from a user
+It needs neither a network nor scripts: style and figures are part of the file. Text from users
 (names, columns, paths, commands) is escaped.
 """
 
@@ -11,20 +11,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from lrtune._version import __version__
-from lrtune.review.facts import best_settings, codes, fact_rows, repeat
+from lrtune.exceptions import InvalidInputError
 from lrtune.review.gallery import GALLERY, Picture
+from lrtune.review.numbers import number
 from lrtune.review.study import Studied
-from lrtune.review.wording import GLOSSARY, headline, number, paragraphs, progress_notes, visible
+from lrtune.review.tables import best_settings, code_samples, report_command, reproduction_rows
+from lrtune.review.wording import GLOSSARY, PARAMETER, headline, paragraphs, progress_notes, visible
 from lrtune.tuning.result import SearchResult
 
-__all__ = ["Shown", "render_figures", "render_report"]
+__all__ = ["EmbeddedFigure", "render_figures", "render_report"]
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A figure in the report: an SVG file in base 64 with its size in pixels, or why it is not."""
+class EmbeddedFigure:
+    """A figure in the report: an SVG file in base 64, or the reason why it is missing."""
 
     title: str
     caption: str = ""
@@ -34,8 +37,8 @@ class Shown:
     missing: str = ""
 
     @classmethod
-    def of(cls, picture: Picture, studied: Studied) -> Shown:
-        """Draw it."""
+    def of(cls, picture: Picture, studied: Studied) -> EmbeddedFigure:
+        """Draw a picture."""
         missing = picture.missing(studied)
         if missing:
             return cls(picture.title, missing=missing)
@@ -45,21 +48,18 @@ class Shown:
 
 
 def render_report(result: SearchResult) -> str:
-    """Render a report on a search as HTML, to be written as UTF-8.
-
-    The same result gives the same text.
-
-    Raises
-    ------
-    InvalidInputError
-        If the search kept no record.
-    """
+    """Return the report on a recorded search as HTML; the same result gives the same text."""
+    if result.study is None:
+        raise InvalidInputError(
+            "a report needs a study in a record, but this search kept none: search again with "
+            "`storage`"
+        )
     template = _environment().get_template("report.html.jinja")
     return template.render(_content(Studied(result)))
 
 
 def render_figures(result: SearchResult) -> dict[str, bytes]:
-    """Draw the report's figures as PNG files, by name; those without data are left out."""
+    """Return the figures that the report on a search shows, as PNG files by name."""
     studied = Studied(result)
     return {
         name: picture.png(studied)
@@ -69,7 +69,7 @@ def render_figures(result: SearchResult) -> dict[str, bytes]:
 
 
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("lrtune.review", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -78,10 +78,20 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["message"] = _message
+    return environment
+
+
+def _message(text: str) -> Markup:
+    """Escape a message, and show the parameters in it as code."""
+    parts = PARAMETER.split(visible(text))
+    for index, part in enumerate(parts):
+        parts[index] = Markup("<code>{}</code>").format(part) if index % 2 else escape(part)
+    return Markup().join(parts)
 
 
 def _content(studied: Studied) -> dict[str, Any]:
-    """What the template shows."""
+    """Return what the template shows."""
     table = studied.environment.table
     return {
         "version": __version__,
@@ -92,30 +102,35 @@ def _content(studied: Studied) -> dict[str, Any]:
         "status": progress_notes(studied),
         "setting": _setting(studied),
         "paragraphs": paragraphs(studied),
-        "warnings": studied.warnings,
+        "warnings": [f"{text[:1].upper()}{text[1:]}." for text in studied.warnings],
         "tuned_for": _tuned_for(studied),
-        "figures": {name: Shown.of(picture, studied) for name, picture in GALLERY.items()},
+        "figures": {name: EmbeddedFigure.of(each, studied) for name, each in GALLERY.items()},
         "table": best_settings(studied),
-        "codes": codes(studied),
+        "codes": code_samples(studied),
         "command": studied.environment.command,
-        "facts": fact_rows(studied),
+        "facts": reproduction_rows(studied),
         "notes": table.notes,
         "columns": table.columns,
-        "again": repeat(studied),
+        "report_command": report_command(studied),
         "glossary": GLOSSARY,
     }
 
 
 def _setting(studied: Studied) -> list[tuple[str, str]]:
-    """The recommended parameters by name; of a constant rate, no decay rate."""
+    """Return the recommended parameters by name, without the decay rate of a constant rate."""
     if studied.setting is None:
         return []
     params = studied.setting.params
     if studied.setting.decay == "constant":
         del params["decay_rate"]
     units = {"decay_rate": " per epoch"}
-    shown = {k: number(v, 4) if isinstance(v, float) else str(v) for k, v in params.items()}
-    return [(name, value + units.get(name, "")) for name, value in shown.items()]
+    return [
+        (
+            name,
+            (number(value, 4) if isinstance(value, float) else str(value)) + units.get(name, ""),
+        )
+        for name, value in params.items()
+    ]
 
 
 def _tuned_for(studied: Studied) -> str:

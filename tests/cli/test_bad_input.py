@@ -49,7 +49,7 @@ CASES = {
     ("search", "iris", "--report", "."): "must end in .html, but got '.'",
     ("search", "iris", "--epochs", "0"): "0 is not in the range",
     ("search", "iris", "--epochs", "-3"): "-3 is not in the range",
-    ("search", "iris", "--epochs", "many"): "must be a whole number, but got 'many'",
+    ("search", "iris", "--epochs", "many"): "'many' is not a valid integer",
     ("search", "iris", "--trials", "0"): "0 is not in the range",
     ("search", "iris", "--batch-size", "0"): "0 is not in the range",
     ("search", "iris", "--replicates", "0"): "0 is not in the range",
@@ -66,7 +66,7 @@ CASES = {
     ("search", "iris", "--alpha0", "low"): "LOW:HIGH",
     ("search", "iris", "--decay-rate", "-1:1"): "positive",
     ("search", "iris", "--optimizer", "lion"): "'lion' is not one of",
-    ("search", "iris", "--timeout", "0"): "must be positive",
+    ("search", "iris", "--timeout", "0"): "not in the range x>0",
     ("search", "iris", "--timeout", "nan"): "finite number",
     ("search", "iris", "--storage", "no/such/folder/x.journal"): "existing folder",
     ("search", "iris", "--storage", "."): "existing folder",
@@ -89,13 +89,13 @@ CASES = {
     ("search", "iris", "--colour"): "No such option",
     ("studies",): "no file 'lrtune.journal'",
     ("studies", "--storage", "binary.csv"): "Optuna journal",
-    ("schedule", "--alpha0", "-1"): "must be positive",
+    ("schedule", "--alpha0", "-1"): "-1.0 is not in the range x>0",
     ("schedule", "--decay", "plateau"): "follows the validation loss",
-    ("schedule", "--decay-rate", "-1"): "at least 0",
+    ("schedule", "--decay-rate", "-1"): "-1.0 is not in the range x>=0",
     ("schedule", "--epochs", "0"): "0 is not in the range",
     ("schedule", "--cycle-epochs", "1", "--warmup-epochs", "2"): "greater than --warmup-epochs",
     ("schedule", "--min-learning-rate", "2"): "at most --alpha0",
-    ("schedule", "--plot", "curve.xyz"): "end in one of",
+    ("schedule", "--plot", "curve.xyz"): "end in .png, .svg, .pdf",
     ("schedule", "--plot", "no/such/curve.png"): "existing folder",
     ("frobnicate",): "No such command 'frobnicate'",
 }
@@ -129,7 +129,7 @@ def test_a_figure_is_not_drawn_in_place_of_a_folder(
     run = lrtune(*words, "--plot", "figures.png")
 
     assert (run.code, run.out) == (2, "")
-    assert "must be a file, but 'figures.png' is a folder" in run.err
+    assert "'figures.png' is a directory" in run.err
     assert [path.name for path in folder.iterdir()] == ["figures.png"]
 
 

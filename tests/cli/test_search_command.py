@@ -490,7 +490,7 @@ def test_a_figure_that_cannot_be_written_costs_no_result(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--plot", "safe.txt"), "must end in one of png, svg, pdf, but got 'safe.txt'"),
+        (("--plot", "safe.txt"), "must end in .png, .svg, .pdf, but got 'safe.txt'"),
         (("--plot", "nowhere/safe.png"), "existing folder, but 'nowhere' is none"),
         (("--plot", "safe.png", "--no-confirm"), "--plot draws what confirmation measures"),
         (("--audit-pruning", "0"), "0<x<=1"),

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from lrtune.dashboard.server import make_application, make_server
-from lrtune.review.study import Studied, outcome, read_study
+from lrtune.review.study import Studied
 from lrtune.tuning.record.storage import open_storage
+from lrtune.tuning.record.trials import status
+from lrtune.tuning.result import read_result
 
 pytest.importorskip("optuna_dashboard")
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -64,7 +66,7 @@ def dashboard(*, writable: bool = False, record: str = "lrtune.journal") -> Iter
 
 
 def studied() -> Studied:
-    return read_study("iris", "lrtune.journal")
+    return Studied(read_result("iris", "lrtune.journal"))
 
 
 def wait_for(page: Any, text: str) -> None:
@@ -126,7 +128,7 @@ def test_the_trial_page_shows_what_came_of_it_and_a_picture(
     lrtune: Callable[..., Any], page: Any, came: str
 ) -> None:
     lrtune(*SEARCH)
-    shown = [trial for trial in studied().trials if outcome(trial) == came]
+    shown = [trial for trial in studied().trials if status(trial) == came]
     trial = min(shown, key=lambda each: (each.value, each.number))
     with dashboard() as address:
         page.goto(f"{address}/dashboard/studies/0/trials?numbers={trial.number}")

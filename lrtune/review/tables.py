@@ -1,4 +1,4 @@
-"""The tables and the code of a report."""
+"""The tables and the code samples of a report."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from optuna.trial import FrozenTrial
 
 from lrtune.exceptions import InvalidInputError
 from lrtune.export.export import export_schedule
+from lrtune.review.numbers import number
 from lrtune.review.study import Studied
-from lrtune.review.wording import number
 from lrtune.tuning.confirm.result import Contender
 from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.record.schema import TrainerFacts
@@ -22,46 +22,46 @@ from lrtune.tuning.record.trials import complete_trials
 from lrtune.tuning.space import Space
 
 __all__ = [
-    "CODES",
+    "CODE_TITLES",
     "Code",
-    "MET_FRESH",
-    "MOST_ROWS",
-    "OWN",
+    "MAX_ROWS",
+    "RACE_CAPTION",
     "Row",
-    "Table",
+    "SCHEDULE_PARAMETERS",
+    "SettingsTable",
     "best_settings",
-    "codes",
-    "fact_rows",
-    "repeat",
+    "code_samples",
+    "data_in_words",
+    "report_command",
+    "reproduction_rows",
 ]
 
-MOST_ROWS = 10
-OWN = ("learning_rate_init", "decay", "decay_rate")
-MET_FRESH = (
-    "The settings that met fresh replicates in the race that chose among them, the recommended one "
-    "first; whoever was clearly worse left early. Ties go to a constant rate, then to the lower "
-    "one. The winner of the race was then measured on replicates of its own: that is the loss to "
-    "expect, above."
+MAX_ROWS = 10
+SCHEDULE_PARAMETERS = ("learning_rate_init", "decay", "decay_rate")
+RACE_CAPTION = (
+    "The settings that raced on fresh replicates, the recommended one first; settings that were "
+    "clearly worse left early. Ties go to a constant rate, then to the lower rate. The winner was "
+    "then measured on further replicates, which gives the loss to expect, stated above."
 )
-CODES = {
+CODE_TITLES = {
     "sklearn": "In Python, with lrtune's estimator:",
     "torch": "As a scheduler for torch",
     "keras": "As a callback for Keras",
 }
-"""What the code is written for, keys of `EXPORTERS`, and how it is introduced."""
+"""Title of each code sample, by its key in `EXPORTERS`."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A setting and what came of it."""
+    """A setting and its results."""
 
     cells: tuple[str, ...]
     recommended: bool = False
 
 
 @dataclass(frozen=True)
-class Table:
-    """Settings, the best first."""
+class SettingsTable:
+    """The best settings, the best one first."""
 
     caption: str
     heads: tuple[str, ...] = ()
@@ -70,37 +70,42 @@ class Table:
 
 @dataclass(frozen=True)
 class Code:
-    """Source to use the recommended setting, or why there is none."""
+    """Source that uses the recommended setting, or the reason why there is none."""
 
     title: str
     source: str = ""
     missing: str = ""
 
 
-def best_settings(studied: Studied) -> Table:
-    """Those that met fresh replicates, or else those that the search saw the best values of."""
+def best_settings(studied: Studied) -> SettingsTable:
+    """Return the settings that raced on fresh replicates, or else the best of the search."""
     if studied.best is None:
-        return Table("There are none: no trial completed.")
+        return SettingsTable("There are none: no trial completed.")
     value = "loss" if studied.metric is None else studied.metric
-    others = tuple(name for name in studied.best.params if name not in OWN)
-    heads = ("trial", *OWN, *others, f"search {value}")
+    others = tuple(name for name in studied.best.params if name not in SCHEDULE_PARAMETERS)
+    heads = ("trial", *SCHEDULE_PARAMETERS, *others, f"search {value}")
     if studied.confirmation is not None:
-        shown = studied.confirmation.contenders[:MOST_ROWS]
         heads = (*heads, f"fresh {value}", "replicates", "verdict")
-        by_number = {trial.number: trial for trial in studied.trials}
+        trials = {trial.number: trial for trial in studied.trials}
         sign = 1 if studied.metric is None else -1
         rows = tuple(
             Row(
-                (*_setting_cells(studied, by_number[each.trial], others), *_fresh(each, sign)),
-                each.status == "recommended",
+                (
+                    *_setting_cells(studied, trials[contender.trial], others),
+                    *_race_cells(contender, sign),
+                ),
+                contender.status == "recommended",
             )
-            for each in shown
-            if each.trial in by_number
+            for contender in studied.confirmation.contenders[:MAX_ROWS]
+            if contender.trial in trials
         )
-        return Table(MET_FRESH, heads, rows)
+        return SettingsTable(RACE_CAPTION, heads, rows)
     best = sorted(complete_trials(studied.trials), key=lambda trial: (trial.value, trial.number))
-    rows = tuple(Row(_setting_cells(studied, t, others), t is best[0]) for t in best[:MOST_ROWS])
-    return Table("As the search saw them; none has met fresh replicates.", heads, rows)
+    rows = tuple(
+        Row(_setting_cells(studied, trial, others), trial is best[0]) for trial in best[:MAX_ROWS]
+    )
+    caption = "With their values in the search; none was tried on fresh replicates."
+    return SettingsTable(caption, heads, rows)
 
 
 def _setting_cells(studied: Studied, trial: FrozenTrial, others: Sequence[str]) -> tuple[str, ...]:
@@ -111,98 +116,101 @@ def _setting_cells(studied: Studied, trial: FrozenTrial, others: Sequence[str]) 
         number(params["learning_rate_init"]),
         params["decay"],
         "–" if params["decay"] == "constant" else number(params["decay_rate"]),
-        *(_plain(params[name]) for name in others),
+        *(_parameter(params[name]) for name in others),
         number(value if studied.metric is None else -value),
     )
 
 
-def _fresh(contender: Contender, sign: int) -> tuple[str, ...]:
+def _race_cells(contender: Contender, sign: int) -> tuple[str, ...]:
     loss = "–" if contender.loss is None else number(sign * contender.loss)
     return (loss, str(contender.replicates), contender.status)
 
 
-def _plain(value: Any) -> str:
+def _parameter(value: Any) -> str:
     return number(value) if isinstance(value, float) else str(value)
 
 
-def codes(studied: Studied) -> list[Code]:
-    """The recommended setting as source, for lrtune and for other libraries."""
-    return [] if studied.recommended is None else [_code(studied, to) for to in CODES]
+def code_samples(studied: Studied) -> list[Code]:
+    """Return the recommended setting as source, for lrtune and for other libraries."""
+    return [] if studied.recommended is None else [_code(studied, to) for to in CODE_TITLES]
 
 
 def _code(studied: Studied, to: str) -> Code:
-    found = studied.recommended
-    assert found is not None  # noqa: S101
+    recommended = studied.recommended
+    assert recommended is not None  # noqa: S101
     try:
-        return Code(CODES[to], export_schedule(found.schedule, to, origin=found).strip())
+        source = export_schedule(recommended.schedule, to, origin=recommended).strip()
     except InvalidInputError as error:
-        return Code(CODES[to], missing=str(error))
+        return Code(CODE_TITLES[to], missing=str(error))
+    return Code(CODE_TITLES[to], source)
 
 
-def repeat(studied: Studied) -> str:
-    """The command that writes the report."""
+def report_command(studied: Studied) -> str:
+    """Return the command that writes the report."""
     words = ["lrtune", "report", studied.name]
     if studied.storage != DEFAULT_STORAGE:
         words += ["--storage", studied.storage]
     return shlex.join(words)
 
 
-def fact_rows(studied: Studied) -> list[tuple[str, str]]:
-    """What it takes to get the same trials again, and what it took."""
+def reproduction_rows(studied: Studied) -> list[tuple[str, str]]:
+    """Return what is needed to get the same trials again, and what the search took, by name."""
     facts = studied.facts
     rows = {
-        "data": _data(studied),
+        "data": data_in_words(studied),
         "data fingerprint": facts.data_hash,
         "splits fingerprint": facts.splits_hash,
         "seed": facts.seed,
-        "replicates": f"{studied.n_replicates} in the search" + _confirmed(studied),
+        "replicates": _replicates(studied),
         "searched": _space(facts.space),
         "optimised": studied.metric or f"{studied.loss_name}, in the last epoch",
         "pruner": facts.pruner or "none; diverging trials are stopped in any case",
         "estimator": _pipeline(facts.trainer),
         "network": _network(studied),
         "versions": _versions(studied),
-        "searched on": _date(studied),
+        "searched on": _start(studied),
         "wall time": _seconds(studied),
     }
     return [(name, str(value)) for name, value in rows.items() if value not in (None, "")]
 
 
-def _data(studied: Studied) -> str:
+def data_in_words(studied: Studied, *, with_target: bool = True) -> str:
+    """Return the data set, its size, its target and the task, as far as they were recorded."""
     data = studied.facts.data
     parts = [data.dataset]
     if data.rows is not None and data.columns is not None:
         parts.append(f"{data.rows} rows, {data.columns} column{'s' if data.columns > 1 else ''}")
-    if data.target is not None:
+    if with_target and data.target is not None:
         parts.append(f"target column: {data.target}")
     parts.append(studied.facts.trainer.task)
-    return "; ".join(part for part in parts if part)
+    return "; ".join(filter(None, parts))
 
 
 def _pipeline(trainer: TrainerFacts) -> str:
     return ", ".join([*(step.source for step in trainer.steps), trainer.estimator])
 
 
-def _confirmed(studied: Studied) -> str:
+def _replicates(studied: Studied) -> str:
+    text = f"{studied.n_replicates} in the search"
     if studied.confirmation is None:
-        return ""
-    return f", {studied.confirmation.replicates} fresh ones for the figures of the recommendation"
+        return text
+    return f"{text}, {studied.confirmation.replicates} fresh ones to measure the recommendation"
 
 
 def _space(space: Space) -> str:
     ranges = {
-        "learning_rate_init": " to ".join(number(rate) for rate in space.rates),
+        "learning_rate_init": " to ".join(map(number, space.rates)),
         "decay": ", ".join(space.decay),
-        "decay_rate": " to ".join(number(rate) for rate in space.decay_rate),
+        "decay_rate": " to ".join(map(number, space.decay_rate)),
         **{name: _range(dimension) for name, dimension in space.others},
     }
-    return "; ".join(f"{name}: {shown}" for name, shown in ranges.items())
+    return "; ".join(f"{name}: {text}" for name, text in ranges.items())
 
 
 def _range(dimension: Dimension) -> str:
     if isinstance(dimension.distribution, CategoricalDistribution):
         return ", ".join(map(str, dimension.ends))
-    return " to ".join(_plain(end) for end in dimension.ends)
+    return " to ".join(map(_parameter, dimension.ends))
 
 
 def _network(studied: Studied) -> str:
@@ -216,9 +224,9 @@ def _versions(studied: Studied) -> str:
     return ", ".join(f"{name} {versions[name]}" for name in sorted(versions))
 
 
-def _date(studied: Studied) -> str:
-    begun = [trial.datetime_start for trial in studied.trials if trial.datetime_start]
-    return f"{min(begun):%Y-%m-%d %H:%M}" if begun else ""
+def _start(studied: Studied) -> str:
+    starts = [trial.datetime_start for trial in studied.trials if trial.datetime_start]
+    return f"{min(starts):%Y-%m-%d %H:%M}" if starts else ""
 
 
 def _seconds(studied: Studied) -> str:
