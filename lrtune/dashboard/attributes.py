@@ -11,7 +11,7 @@ import numpy as np
 from optuna.trial import FrozenTrial
 
 from lrtune.review.numbers import estimate, number
-from lrtune.review.study import Studied
+from lrtune.review.study import Study
 from lrtune.review.tables import data_in_words, reproduction_rows
 from lrtune.review.wording import SCORES, headline
 from lrtune.tuning.record.schema import TrialFacts
@@ -49,65 +49,65 @@ def setting_in_words(params: Mapping[str, Any]) -> str:
     return ", ".join([words, *(f"{name} {value}" for name, value in setting.others)])
 
 
-def objective_name(studied: Studied) -> str:
+def objective_name(study: Study) -> str:
     """Return the label of the axes that show the optimised value."""
-    name = "validation loss" if studied.metric is None else f"minus {studied.metric}"
-    if studied.n_replicates == 1:
+    name = "validation loss" if study.metric is None else f"minus {study.metric}"
+    if study.n_replicates == 1:
         return f"{name}, 1 replicate"
-    return f"{name}, mean of {studied.n_replicates} replicates"
+    return f"{name}, mean of {study.n_replicates} replicates"
 
 
-def capped_value(studied: Studied, trial: FrozenTrial) -> float:
+def capped_value(study: Study, trial: FrozenTrial) -> float:
     """Return a trial's value, capped at the worst completed trial and at a guess."""
     if trial.value is None or status(trial) == "diverged":
-        return studied.worst
-    return min(trial.value, studied.worst)
+        return study.worst
+    return min(trial.value, study.worst)
 
 
-def capped_curve(studied: Studied, trial: FrozenTrial) -> dict[int, float]:
+def capped_curve(study: Study, trial: FrozenTrial) -> dict[int, float]:
     """Return a trial's mean validation loss after each epoch, capped at that of a guess."""
     return {
-        epoch: min(loss, studied.cap) for epoch, loss in sorted(trial.intermediate_values.items())
+        epoch: min(loss, study.cap) for epoch, loss in sorted(trial.intermediate_values.items())
     }
 
 
-def study_attributes(studied: Studied) -> dict[str, str]:
+def study_attributes(study: Study) -> dict[str, str]:
     """Return the result and the origin of a study, in words by name.
 
     The dashboard shows the first five at once and the others on demand.
     """
-    origin = dict(reproduction_rows(studied))
-    parameters = studied.parameters
+    origin = dict(reproduction_rows(study))
+    parameters = study.parameters
     layers = "-".join(map(str, np.atleast_1d(parameters["hidden_layer_sizes"])))
     network = (
         f"layers {layers}",
         str(parameters.get("optimizer")),
-        f"{studied.epochs} epochs",
+        f"{study.epochs} epochs",
         f"seed {origin.pop('seed', '?')}",
     )
     first = {
-        headline(studied).lower(): _recommendation(studied),
-        "trials": _trials(studied),
-        "data": data_in_words(studied, with_target=False),
+        headline(study).lower(): _recommendation(study),
+        "trials": _trials(study),
+        "data": data_in_words(study, with_target=False),
         "network": ", ".join(network),
         "versions": origin.pop("versions", ""),
     }
     more = {
-        **{_nth("warning", index): text for index, text in enumerate(studied.warnings)},
+        **{_nth("warning", index): text for index, text in enumerate(study.warnings)},
         **{f"{name} in full" if name in first else name: text for name, text in origin.items()},
-        "made by": studied.environment.command,
+        "made by": study.environment.command,
     }
     return {name: value for name, value in (first | more).items() if value}
 
 
-def _recommendation(studied: Studied) -> str:
+def _recommendation(study: Study) -> str:
     """Return the recommendation with its uncertainty, and the safe range."""
-    setting, confirmation = studied.setting, studied.confirmation
+    setting, confirmation = study.setting, study.confirmation
     if setting is None:
         return "no trial has completed"
     parts = [setting_in_words(setting.params)]
-    if confirmation is None and studied.recommended is not None:
-        parts.append(f"loss {estimate(studied.recommended.loss, None)} in the search")
+    if confirmation is None and study.recommended is not None:
+        parts.append(f"loss {estimate(study.recommended.loss, None)} in the search")
     if confirmation is not None:
         recommended, default = confirmation.recommended, confirmation.default
         loss = estimate(recommended.loss, recommended.se)
@@ -119,11 +119,11 @@ def _recommendation(studied: Studied) -> str:
     return "; ".join(parts)
 
 
-def _trials(studied: Studied) -> str:
-    n_planned = max(studied.plan.n_trials, len(studied.trials))
-    counts = studied.counts.describe()
-    text = f"{len(studied.trials)} of {n_planned}: {counts}" if counts else "none yet"
-    edge = studied.edge
+def _trials(study: Study) -> str:
+    n_planned = max(study.plan.n_trials, len(study.trials))
+    counts = study.counts.describe()
+    text = f"{len(study.trials)} of {n_planned}: {counts}" if counts else "none yet"
+    edge = study.edge
     if edge is not None and edge.median is not None:
         text += f"; divergence edge in the first steps: about {number(edge.median, 2)}"
     return text
@@ -133,7 +133,7 @@ def _nth(name: str, index: int) -> str:
     return name if index == 0 else f"{name} {index + 1}"
 
 
-def trial_attributes(studied: Studied, trial: FrozenTrial) -> dict[str, str]:
+def trial_attributes(study: Study, trial: FrozenTrial) -> dict[str, str]:
     """Return the results of a trial; the names are among `trial_columns`."""
     facts = TrialFacts.of(trial)
     values: dict[str, Any] = {"outcome": status(trial)}
@@ -143,7 +143,7 @@ def trial_attributes(studied: Studied, trial: FrozenTrial) -> dict[str, str]:
         if len(losses) > 1:
             values["spread over replicates"] = float(np.std(losses, ddof=1))
     if facts.score is not None:
-        values[_score_name(studied)] = facts.score
+        values[_score_name(study)] = facts.score
         values |= {name: fmean(scores) for name, scores in (facts.metrics or {}).items()}
     if facts.diverged is not None:
         loss = facts.diverged.loss
@@ -157,20 +157,20 @@ def trial_attributes(studied: Studied, trial: FrozenTrial) -> dict[str, str]:
     return {name: _to_text(value) for name, value in values.items() if value is not None}
 
 
-def trial_columns(studied: Studied) -> dict[str, bool]:
+def trial_columns(study: Study) -> dict[str, bool]:
     """Return the attributes that some trial has, and whether they are numbers to sort by."""
     columns = {"outcome": False, "loss": True, "spread over replicates": True}
-    columns[_score_name(studied)] = True
-    for trial in complete_trials(studied.trials)[:1]:
+    columns[_score_name(study)] = True
+    for trial in complete_trials(study.trials)[:1]:
         columns |= dict.fromkeys(TrialFacts.of(trial).metrics or (), True)
-    if studied.counts.diverged:
+    if study.counts.diverged:
         names = ("diverged at step", "diverged in epoch", "diverged on replicate")
         columns |= dict.fromkeys((*names, "loss at divergence"), True)
     return {**columns, "epochs trained, all replicates": True}
 
 
-def _score_name(studied: Studied) -> str:
-    return SCORES.get(studied.facts.trainer.loss, "score")
+def _score_name(study: Study) -> str:
+    return SCORES.get(study.facts.trainer.loss, "score")
 
 
 def _to_text(value: Any) -> str:

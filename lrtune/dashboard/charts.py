@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial
 from lrtune.dashboard.attributes import capped_curve, setting_in_words
 from lrtune.review.numbers import estimate, number
 from lrtune.review.plots import COLOURS
-from lrtune.review.study import Studied
+from lrtune.review.study import Study
 from lrtune.review.wording import headline
 from lrtune.schedules.decays import DECAYS
 from lrtune.tuning.record.trials import complete_trials, status
@@ -36,45 +36,45 @@ MAX_CURVES = 6
 Trace = dict[str, Any]
 
 
-def loss_by_rate(studied: Studied) -> dict[str, Any]:
+def loss_by_rate(study: Study) -> dict[str, Any]:
     """Return the loss of every trial against α₀, by decay type, with safe range and edge."""
-    decays = [name for name in DECAYS if name in studied.facts.space.decay]
-    traces = [_decay(studied, name, index) for index, name in enumerate(decays)]
+    decays = [name for name in DECAYS if name in study.facts.space.decay]
+    traces = [_decay(study, name, index) for index, name in enumerate(decays)]
     traces = [trace for trace in traces if trace["x"]]
-    diverged = [trial for trial in studied.trials if status(trial) == "diverged"]
+    diverged = [trial for trial in study.trials if status(trial) == "diverged"]
     if diverged:
         marker = {"symbol": "x", "color": GREY, "size": 7}
-        traces.append(_points(studied, diverged, "diverged (capped)", marker))
-    traces += _profile(studied)
-    rates = [*studied.rates, *(rate for trace in traces for rate in trace["x"])]
+        traces.append(_points(study, diverged, "diverged (capped)", marker))
+    traces += _profile(study)
+    rates = [*study.rates, *(rate for trace in traces for rate in trace["x"])]
     losses = [loss for trace in traces for loss in trace["y"]]
     return {
         "data": traces,
         "layout": {
-            **_layout(_title(studied)),
+            **_layout(_title(study)),
             "xaxis": {"title": {"text": "initial learning rate α₀"}, **_log(rates)},
             "yaxis": {"title": {"text": "validation loss"}, **_log_if_wide(losses)},
-            "shapes": _shapes(studied),
-            "annotations": _labels(studied),
+            "shapes": _shapes(study),
+            "annotations": _labels(study),
         },
     }
 
 
-def learning_curves(studied: Studied) -> dict[str, Any]:
+def learning_curves(study: Study) -> dict[str, Any]:
     """Return the capped loss by epoch of the best trials, the default, and some that diverged."""
-    best = sorted(complete_trials(studied.trials), key=lambda trial: (trial.value, trial.number))
-    named = _named(studied)
+    best = sorted(complete_trials(study.trials), key=lambda trial: (trial.value, trial.number))
+    named = _named(study)
     others = [trial for trial in best[:MAX_CURVES] if trial.number not in named]
     traces = [
-        _curve(studied, trial, {"color": colour, "width": 1.5}, f"trial {trial.number}")
+        _curve(study, trial, {"color": colour, "width": 1.5}, f"trial {trial.number}")
         for trial, colour in zip(others, COLOURS, strict=False)
     ]
-    traces += [_curve(studied, trial, line, name) for trial, line, name in named.values()]
-    diverged = [trial for trial in studied.trials if status(trial) == "diverged"]
+    traces += [_curve(study, trial, line, name) for trial, line, name in named.values()]
+    diverged = [trial for trial in study.trials if status(trial) == "diverged"]
     lowest = sorted(diverged, key=lambda trial: float(trial.params["learning_rate_init"]))
     line = {"color": GREY, "width": 1.5}
     traces += [
-        _curve(studied, trial, line, f"trial {trial.number}, diverged")
+        _curve(study, trial, line, f"trial {trial.number}, diverged")
         for trial in lowest[:MAX_CURVES]
     ]
     losses = [loss for trace in traces for loss in trace["y"]]
@@ -93,7 +93,7 @@ def learning_curves(studied: Studied) -> dict[str, Any]:
     }
 
 
-CHARTS: dict[str, Callable[[Studied], dict[str, Any]]] = {
+CHARTS: dict[str, Callable[[Study], dict[str, Any]]] = {
     "losses": loss_by_rate,
     "curves": learning_curves,
 }
@@ -109,17 +109,17 @@ def _layout(title: str) -> dict[str, Any]:
     }
 
 
-def _title(studied: Studied) -> str:
+def _title(study: Study) -> str:
     """Return the recommendation in lines that are short enough for half a page."""
-    if studied.setting is None:
+    if study.setting is None:
         return "No trial has completed"
-    words = f"{setting_in_words(studied.setting.params)}</b>"
-    if studied.confirmation is None:
-        return f"<b>{headline(studied)}<br>{words}"
-    title = f"<b>{headline(studied)}: {words}"
-    recommended = studied.confirmation.recommended
+    words = f"{setting_in_words(study.setting.params)}</b>"
+    if study.confirmation is None:
+        return f"<b>{headline(study)}<br>{words}"
+    title = f"<b>{headline(study)}: {words}"
+    recommended = study.confirmation.recommended
     loss = estimate(recommended.loss, recommended.se)
-    return f"{title}<br>loss {loss} on {studied.confirmation.replicates} fresh replicates"
+    return f"{title}<br>loss {loss} on {study.confirmation.replicates} fresh replicates"
 
 
 def _log(values: Sequence[float]) -> dict[str, Any]:
@@ -145,24 +145,24 @@ def _rounded(value: float) -> float:
 
 
 def _points(
-    studied: Studied, trials: Sequence[FrozenTrial], name: str, marker: Mapping[str, Any]
+    study: Study, trials: Sequence[FrozenTrial], name: str, marker: Mapping[str, Any]
 ) -> Trace:
     return {
         "type": "scatter",
         "mode": "markers",
         "name": name,
         "x": [_rounded(trial.params["learning_rate_init"]) for trial in trials],
-        "y": [_rounded(studied.loss(trial)) for trial in trials],
+        "y": [_rounded(study.loss(trial)) for trial in trials],
         "text": [f"trial {trial.number}" for trial in trials],
         "marker": dict(marker),
     }
 
 
-def _decay(studied: Studied, decay: str, index: int) -> Trace:
+def _decay(study: Study, decay: str, index: int) -> Trace:
     """Return the trials of one decay type that completed or were pruned."""
     trials = [
         trial
-        for trial in studied.trials
+        for trial in study.trials
         if trial.params["decay"] == decay and status(trial) in ("complete", "pruned")
     ]
     marker = {
@@ -171,15 +171,15 @@ def _decay(studied: Studied, decay: str, index: int) -> Trace:
         "size": 7,
         "opacity": 0.75,
     }
-    return _points(studied, trials, decay, marker)
+    return _points(study, trials, decay, marker)
 
 
-def _profile(studied: Studied) -> list[Trace]:
+def _profile(study: Study) -> list[Trace]:
     """Return the loss of the recommended decay on fresh replicates, at rates around its own."""
-    if studied.confirmation is None:
+    if study.confirmation is None:
         return []
-    profile = studied.confirmation.profile
-    mean = np.minimum(profile.mean, studied.cap)
+    profile = study.confirmation.profile
+    mean = np.minimum(profile.mean, study.cap)
     is_finite = np.isfinite(profile.mean)
     error = np.where(np.isfinite(profile.error), profile.error, 0.0)
     return [
@@ -196,21 +196,21 @@ def _profile(studied: Studied) -> list[Trace]:
     ]
 
 
-def _spans(studied: Studied) -> list[tuple[str, str, float, float]]:
+def _spans(study: Study) -> list[tuple[str, str, float, float]]:
     """Return the name, colour and range of each mark on the axis of α₀."""
     spans = []
-    confirmation, edge = studied.confirmation, studied.edge
+    confirmation, edge = study.confirmation, study.edge
     if confirmation is not None and confirmation.profile.safe_range is not None:
         spans.append(("safe range", GREEN, *confirmation.profile.safe_range))
-    if studied.setting is not None:
-        rate = studied.setting.learning_rate_init
+    if study.setting is not None:
+        rate = study.setting.learning_rate_init
         spans.append((f"α₀ {number(rate)}", GREEN, rate, rate))
     if edge is not None and edge.median is not None:
         spans.append(("edge (first steps)", COLOURS[1], edge.median, edge.median))
     return spans
 
 
-def _shapes(studied: Studied) -> list[dict[str, Any]]:
+def _shapes(study: Study) -> list[dict[str, Any]]:
     """Return a line or a band for each mark."""
     return [
         {
@@ -226,11 +226,11 @@ def _shapes(studied: Studied) -> list[dict[str, Any]]:
             "opacity": 0.18 if low < high else 0.9,
             "line": {"width": 0 if low < high else 1.5, "color": colour},
         }
-        for _, colour, low, high in _spans(studied)
+        for _, colour, low, high in _spans(study)
     ]
 
 
-def _labels(studied: Studied) -> list[dict[str, Any]]:
+def _labels(study: Study) -> list[dict[str, Any]]:
     return [
         {
             "text": name,
@@ -244,25 +244,25 @@ def _labels(studied: Studied) -> list[dict[str, Any]]:
             "showarrow": False,
             "font": {"size": 11, "color": colour},
         }
-        for name, colour, low, high in _spans(studied)
+        for name, colour, low, high in _spans(study)
     ]
 
 
-def _named(studied: Studied) -> dict[int, tuple[FrozenTrial, dict[str, Any], str]]:
+def _named(study: Study) -> dict[int, tuple[FrozenTrial, dict[str, Any], str]]:
     """Return the default and the recommended trial with line and name, by number."""
     named = {}
-    if (trial := studied.default_trial) is not None:
+    if (trial := study.default_trial) is not None:
         line = {"color": "#000000", "width": 1.5, "dash": "dash"}
         named[trial.number] = (trial, line, f"trial {trial.number}, untuned")
-    if (trial := studied.recommended_trial) is not None:
+    if (trial := study.recommended_trial) is not None:
         line = {"color": "#000000", "width": 3}
-        name = "recommended" if studied.confirmation is not None else "best"
+        name = "recommended" if study.confirmation is not None else "best"
         named[trial.number] = (trial, line, f"trial {trial.number}, {name}")
     return named
 
 
-def _curve(studied: Studied, trial: FrozenTrial, line: Mapping[str, Any], name: str) -> Trace:
-    curve = capped_curve(studied, trial)
+def _curve(study: Study, trial: FrozenTrial, line: Mapping[str, Any], name: str) -> Trace:
+    curve = capped_curve(study, trial)
     return {
         "type": "scatter",
         "mode": "lines+markers" if len(curve) < 3 else "lines",

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial
 from lrtune.dashboard.attributes import NOT_FINITE, capped_value, setting_in_words
 from lrtune.dashboard.pictures import PICTURES
 from lrtune.review.numbers import estimate, number
-from lrtune.review.study import Studied
+from lrtune.review.study import Study
 from lrtune.review.tables import best_settings, code_samples, report_command, reproduction_rows
 from lrtune.review.wording import PARAMETER, headline, paragraphs, progress_notes
 from lrtune.tuning.record.schema import TrialFacts
@@ -55,16 +55,16 @@ def escaped(text: str) -> str:
     return "".join(parts)
 
 
-def study_note(studied: Studied, pictures: Sequence[str] = ()) -> str:
+def study_note(study: Study, pictures: Sequence[str] = ()) -> str:
     """Return the note on a study; `pictures` are the addresses of `PICTURES`."""
-    title = headline(studied)
-    if studied.setting is not None:
-        title += f": {setting_in_words(studied.setting.params)}"
-    parts = [f"# {escaped(title)}", *(f"> **{escaped(text)}**" for text in progress_notes(studied))]
-    if not studied.trials:
+    title = headline(study)
+    if study.setting is not None:
+        title += f": {setting_in_words(study.setting.params)}"
+    parts = [f"# {escaped(title)}", *(f"> **{escaped(text)}**" for text in progress_notes(study))]
+    if not study.trials:
         parts.append("No trial has finished yet: come back in a moment.")
     parts.append(_ELSEWHERE)
-    parts += [escaped(text) for text in paragraphs(studied)]
+    parts += [escaped(text) for text in paragraphs(study)]
     parts.append(
         " ".join(
             f"![{picture.title}]({address})"
@@ -72,12 +72,12 @@ def study_note(studied: Studied, pictures: Sequence[str] = ()) -> str:
         )
     )
     sections = {
-        "Warnings": _bullets(studied.warnings),
-        "Best settings": _settings(studied),
+        "Warnings": _bullets(study.warnings),
+        "Best settings": _settings(study),
         "Outcomes of a trial": _MEANINGS,
         "Reading the figures": _CAUTIONS,
-        "Use it": _use(studied),
-        "Reproduce it": _reproduce(studied),
+        "Use it": _use(study),
+        "Reproduce it": _reproduce(study),
     }
     parts += [f"## {name}\n\n{text}" for name, text in sections.items() if text]
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -87,11 +87,11 @@ def _bullets(texts: Sequence[str]) -> str:
     return "\n".join(f"- {escaped(text)}" for text in texts)
 
 
-def _settings(studied: Studied) -> str:
+def _settings(study: Study) -> str:
     """Return the table of best settings, with links to the trials relative to the note."""
-    if studied.best is None:
+    if study.best is None:
         return ""
-    table = best_settings(studied)
+    table = best_settings(study)
     rows = [[_link(row.cells[0]), *map(escaped, row.cells[1:])] for row in table.rows]
     return f"{_table(table.heads, rows)}\n\n{escaped(table.caption)}"
 
@@ -107,35 +107,35 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _use(studied: Studied) -> str:
-    source = next((code.source for code in code_samples(studied) if code.source), "")
+def _use(study: Study) -> str:
+    source = next((code.source for code in code_samples(study) if code.source), "")
     if not source:
         return ""
-    report = report_command(studied)
+    report = report_command(study)
     export = report.replace("lrtune report", "lrtune export", 1) + " --to torch"
     return f"```python\n{source}\n```\n\nFor other libraries: `{export}`. As a page: `{report}`."
 
 
-def _reproduce(studied: Studied) -> str:
-    command = studied.environment.command
-    table = _table(("", ""), [tuple(map(escaped, row)) for row in reproduction_rows(studied)])
+def _reproduce(study: Study) -> str:
+    command = study.environment.command
+    table = _table(("", ""), [tuple(map(escaped, row)) for row in reproduction_rows(study)])
     return f"```sh\n{command}\n```\n\n{table}" if command else table
 
 
-def trial_note(studied: Studied, trial: FrozenTrial) -> str:
+def trial_note(study: Study, trial: FrozenTrial) -> str:
     """Return the note on a trial: its setting, its outcome, and what that means."""
-    is_recommended = studied.recommended is not None and studied.recommended.trial == trial.number
-    default = studied.default_trial
+    is_recommended = study.recommended is not None and study.recommended.trial == trial.number
+    default = study.default_trial
     title = status(trial)
     if default is not None and default.number == trial.number:
         title += ", the untuned default"
     if is_recommended:
-        title += ", recommended" if studied.confirmation is not None else ", best of the search"
+        title += ", recommended" if study.confirmation is not None else ", best of the search"
     setting = escaped(setting_in_words(trial.params))
-    return f"### {title}\n\n{setting}\n\n{OUTCOME_NOTES[status(trial)](studied, trial)}\n"
+    return f"### {title}\n\n{setting}\n\n{OUTCOME_NOTES[status(trial)](study, trial)}\n"
 
 
-def _complete(studied: Studied, trial: FrozenTrial) -> str:
+def _complete(study: Study, trial: FrozenTrial) -> str:
     facts = TrialFacts.of(trial)
     losses, scores = facts.replicate_losses, facts.replicate_scores or ()
     heads = ("replicate", "loss", "score")[: 3 if scores else 2]
@@ -143,26 +143,26 @@ def _complete(studied: Studied, trial: FrozenTrial) -> str:
     rows = list(zip(*columns[: len(heads)], strict=True))
     epochs, mean = len(trial.intermediate_values), number(sum(losses) / len(losses), 4)
     text = f"Validation loss **{mean}** after {epochs} epochs"
-    if trial.value is not None and capped_value(studied, trial) < trial.value:
+    if trial.value is not None and capped_value(study, trial) < trial.value:
         text += ", which is worse than a guess; its value is drawn at that of a guess"
-    return "\n\n".join([f"{text}.{_race(studied, trial)}", _table(heads, rows)])
+    return "\n\n".join([f"{text}.{_race(study, trial)}", _table(heads, rows)])
 
 
-def _race(studied: Studied, trial: FrozenTrial) -> str:
+def _race(study: Study, trial: FrozenTrial) -> str:
     """Return the result of a trial on fresh replicates, or nothing if it was not in the race."""
-    if studied.confirmation is None:
+    if study.confirmation is None:
         return ""
-    contenders = {contender.trial: contender for contender in studied.confirmation.contenders}
+    contenders = {contender.trial: contender for contender in study.confirmation.contenders}
     contender = contenders.get(trial.number)
     if contender is None:
         return ""
-    name, sign = ("loss", 1) if studied.metric is None else (escaped(studied.metric), -1)
+    name, sign = ("loss", 1) if study.metric is None else (escaped(study.metric), -1)
     loss = "" if contender.loss is None else f"{name} {number(sign * contender.loss, 4)}, "
     text = f" In the race on {contender.replicates} fresh replicates: {loss}{contender.status}."
     if contender.status == "recommended":
-        recommended = studied.confirmation.recommended
+        recommended = study.confirmation.recommended
         expected = estimate(recommended.loss, recommended.se)
-        n_further = studied.confirmation.replicates
+        n_further = study.confirmation.replicates
         text += f" Expect, from {n_further} further ones: loss **{expected}**."
     return text
 
@@ -171,34 +171,34 @@ def _numbers(values: Iterable[float]) -> list[str]:
     return [number(value, 4) for value in values]
 
 
-def _diverged(studied: Studied, trial: FrozenTrial) -> str:
+def _diverged(study: Study, trial: FrozenTrial) -> str:
     divergence = TrialFacts.of(trial).diverged
     assert divergence is not None  # noqa: S101
     loss = NOT_FINITE if divergence.loss is None else number(divergence.loss)
     guess = ""
-    if studied.naive_loss is not None:
-        guess = f", where a guess has {number(studied.naive_loss)}"
+    if study.naive_loss is not None:
+        guess = f", where a guess has {number(study.naive_loss)}"
     return (
         f"The rate was too high: after **{divergence.step} steps**, in epoch "
         f"{divergence.epoch} of replicate {divergence.replicate}, the loss of a batch was "
         f"**{loss}**{guess}. The trial was then stopped on all replicates, which Optuna calls "
-        f"*pruned*. The value shown, {number(capped_value(studied, trial))}, is a cap that keeps "
+        f"*pruned*. The value shown, {number(capped_value(study, trial))}, is a cap that keeps "
         "the axes readable."
     )
 
 
-def _pruned(studied: Studied, trial: FrozenTrial) -> str:
+def _pruned(study: Study, trial: FrozenTrial) -> str:
     losses = trial.intermediate_values
     last = max(losses, default=0)
     loss = f" with a loss of **{number(losses[last], 4)}**" if losses else ""
-    return f"Stopped after {last} of {studied.epochs} epochs{loss}, as others did better."
+    return f"Stopped after {last} of {study.epochs} epochs{loss}, as others did better."
 
 
-def _failed(studied: Studied, trial: FrozenTrial) -> str:  # noqa: ARG001
+def _failed(study: Study, trial: FrozenTrial) -> str:  # noqa: ARG001
     return "It trained to the last epoch, but the metric that is optimised gave no number."
 
 
-OUTCOME_NOTES: dict[str, Callable[[Studied, FrozenTrial], str]] = {
+OUTCOME_NOTES: dict[str, Callable[[Study, FrozenTrial], str]] = {
     "complete": _complete,
     "pruned": _pruned,
     "diverged": _diverged,

@@ -14,7 +14,7 @@ from lrtune.dashboard.attributes import setting_in_words
 from lrtune.review.figures import logarithmic
 from lrtune.review.gallery import GALLERY, Picture
 from lrtune.review.plots import COLOURS, MAX_POINTS, POINTS_PER_EPOCH
-from lrtune.review.study import Studied
+from lrtune.review.study import Study
 from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.schedule import Schedule
 from lrtune.tuning.record.schema import TrialFacts
@@ -35,27 +35,27 @@ MAX_PICTURES = 8
 _DPI = 110
 
 
-def trials_with_picture(studied: Studied) -> frozenset[int]:
+def trials_with_picture(study: Study) -> frozenset[int]:
     """Return the numbers of the best trials, and of the diverged ones with the lowest rates."""
-    best = sorted(complete_trials(studied.trials), key=lambda trial: (trial.value, trial.number))
-    diverged = [trial for trial in studied.trials if status(trial) == "diverged"]
+    best = sorted(complete_trials(study.trials), key=lambda trial: (trial.value, trial.number))
+    diverged = [trial for trial in study.trials if status(trial) == "diverged"]
     lowest = sorted(diverged, key=lambda trial: float(trial.params["learning_rate_init"]))
-    special = [studied.default_trial, studied.recommended_trial]
+    special = [study.default_trial, study.recommended_trial]
     trials = [*best[:MAX_PICTURES], *lowest[:MAX_PICTURES], *special]
     return frozenset(trial.number for trial in trials if trial is not None)
 
 
-def draw_study(studied: Studied, index: int) -> bytes:
+def draw_study(study: Study, index: int) -> bytes:
     """Draw one of a study's pictures as PNG, small enough for two side by side."""
-    return PICTURES[index].png(studied, _DPI)
+    return PICTURES[index].png(study, _DPI)
 
 
-def draw_trial(studied: Studied, trial: FrozenTrial) -> bytes:
+def draw_trial(study: Study, trial: FrozenTrial) -> bytes:
     """Draw a trial's picture as PNG: its losses and its learning rates."""
     figure = Figure(figsize=(8.0, 3.6), layout="constrained")
     losses, rates = figure.subplots(1, 2)
-    _draw_losses(losses, studied, trial)
-    _draw_rates(rates, studied, studied.schedule_of(trial))
+    _draw_losses(losses, study, trial)
+    _draw_rates(rates, study, study.schedule_of(trial))
     figure.suptitle(
         f"trial {trial.number}, {status(trial)}: {setting_in_words(trial.params)}",
         fontsize="medium",
@@ -65,9 +65,9 @@ def draw_trial(studied: Studied, trial: FrozenTrial) -> bytes:
     return file.getvalue()
 
 
-def _draw_losses(axes: Axes, studied: Studied, trial: FrozenTrial) -> None:
+def _draw_losses(axes: Axes, study: Study, trial: FrozenTrial) -> None:
     """Draw the validation loss of each replicate by epoch, capped at that of a guess."""
-    cap = studied.cap
+    cap = study.cap
     curves = TrialFacts.of(trial).replicate_curves
     for index, curve in enumerate(curves):
         if curve:
@@ -78,10 +78,10 @@ def _draw_losses(axes: Axes, studied: Studied, trial: FrozenTrial) -> None:
     if means and not curves:
         axes.plot(*np.minimum(np.array(means), [np.inf, cap]).T, ".-", label="mean of replicates")
     _mark_divergence(axes, trial, cap)
-    if studied.naive_loss is not None:
+    if study.naive_loss is not None:
         axes.axhline(cap, color="0.5", linestyle=":", label="a guess")
     _scale(axes, [min(loss, cap) for loss in [*trial.intermediate_values.values(), cap]])
-    axes.set(xlabel="epochs", ylabel="validation loss", xlim=(0, studied.epochs + 0.5))
+    axes.set(xlabel="epochs", ylabel="validation loss", xlim=(0, study.epochs + 0.5))
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
 
@@ -104,13 +104,13 @@ def _mark_divergence(axes: Axes, trial: FrozenTrial, cap: float) -> None:
         axes.plot([divergence.epoch], [cap], "x", color=colour, markersize=10, label=label)
 
 
-def _draw_rates(axes: Axes, studied: Studied, schedule: Schedule) -> None:
-    axes.set(xlabel="time t (epochs)", ylabel="learning rate", xlim=(0, studied.epochs))
+def _draw_rates(axes: Axes, study: Study, schedule: Schedule) -> None:
+    axes.set(xlabel="time t (epochs)", ylabel="learning rate", xlim=(0, study.epochs))
     if DECAYS[schedule.decay].feedback:
         axes.text(0.5, 0.5, "follows the validation loss", ha="center", transform=axes.transAxes)
         return
-    n_points = min(studied.epochs * POINTS_PER_EPOCH, MAX_POINTS)
-    t = np.linspace(0, studied.epochs, n_points, endpoint=False)
+    n_points = min(study.epochs * POINTS_PER_EPOCH, MAX_POINTS)
+    t = np.linspace(0, study.epochs, n_points, endpoint=False)
     axes.plot(t, schedule(t), color=COLOURS[0])
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)

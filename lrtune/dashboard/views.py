@@ -30,7 +30,7 @@ from lrtune.dashboard.charts import CHARTS
 from lrtune.dashboard.notes import study_note, trial_note
 from lrtune.dashboard.pictures import PICTURES, draw_study, draw_trial, trials_with_picture
 from lrtune.exceptions import InvalidInputError
-from lrtune.review.study import Studied
+from lrtune.review.study import Study
 from lrtune.tuning.record.schema import SearchFacts
 from lrtune.tuning.record.trials import status
 from lrtune.tuning.result import result_of
@@ -112,29 +112,29 @@ class Annotations:
         """Annotate a study and its trials."""
         response = callback(study_id=study_id)
         if isinstance(response, dict) and "trials" in response:
-            studied = self._read(study_id)
-            if studied is not None:
-                _annotate_study(response, studied, study_id)
-                _annotate_trials(response, studied)
+            study = self._read(study_id)
+            if study is not None:
+                _annotate_study(response, study, study_id)
+                _annotate_trials(response, study)
         return response
 
     def _figure(self, callback: Callback, study_id: int, artifact_id: str) -> Any:
         """Return a picture of a study's note, or another file."""
-        studied = self._read(study_id)
-        names = [] if studied is None else _figure_ids(studied)
-        if studied is None or artifact_id not in names:
+        study = self._read(study_id)
+        names = [] if study is None else _figure_ids(study)
+        if study is None or artifact_id not in names:
             return callback(study_id=study_id, artifact_id=artifact_id)
         with self._drawing:
-            return _png(draw_study(studied, names.index(artifact_id)))
+            return _png(draw_study(study, names.index(artifact_id)))
 
     def _picture(self, callback: Callback, study_id: int, trial_id: int, artifact_id: str) -> Any:
         """Return a trial's picture, or another file."""
-        studied = self._read(study_id) if artifact_id == _picture_id(trial_id) else None
-        trials = {} if studied is None else {trial._trial_id: trial for trial in studied.trials}
-        if studied is None or trial_id not in trials:
+        study = self._read(study_id) if artifact_id == _picture_id(trial_id) else None
+        trials = {} if study is None else {trial._trial_id: trial for trial in study.trials}
+        if study is None or trial_id not in trials:
             return callback(study_id=study_id, trial_id=trial_id, artifact_id=artifact_id)
         with self._drawing:
-            return _png(draw_trial(studied, trials[trial_id]))
+            return _png(draw_trial(study, trials[trial_id]))
 
     def _is_own(self, study_id: int) -> bool:
         """Return whether a study is one of lrtune's, and was not just deleted."""
@@ -143,13 +143,13 @@ class Annotations:
         except KeyError:
             return False
 
-    def _read(self, study_id: int) -> Studied | None:
+    def _read(self, study_id: int) -> Study | None:
         """Read one of lrtune's studies; None for another program's."""
         if not self._is_own(study_id):
             return None
         name = self._storage.get_study_name_from_id(study_id)
-        study = optuna.load_study(study_name=name, storage=self._storage)
-        return Studied(result_of(study, self._public_name))
+        opened = optuna.load_study(study_name=name, storage=self._storage)
+        return Study(result_of(opened, self._public_name))
 
 
 def _png(content: bytes) -> Any:
@@ -158,46 +158,46 @@ def _png(content: bytes) -> Any:
     return HTTPResponse(io.BytesIO(content), headers={"Content-Type": "image/png"})
 
 
-def _annotate_study(response: dict[str, Any], studied: Studied, study_id: int) -> None:
-    response["user_attrs"] = _pairs(study_attributes(studied))
+def _annotate_study(response: dict[str, Any], study: Study, study_id: int) -> None:
+    response["user_attrs"] = _pairs(study_attributes(study))
     response["union_user_attrs"] = [
-        {"key": name, "sortable": sortable} for name, sortable in trial_columns(studied).items()
+        {"key": name, "sortable": sortable} for name, sortable in trial_columns(study).items()
     ]
-    response.setdefault("objective_names", [objective_name(studied)])
-    addresses = [f"/artifacts/{study_id}/{name}" for name in _figure_ids(studied)]
-    _add_note(response, study_note(studied, addresses))
+    response.setdefault("objective_names", [objective_name(study)])
+    addresses = [f"/artifacts/{study_id}/{name}" for name in _figure_ids(study)]
+    _add_note(response, study_note(study, addresses))
     charts = [
-        {"id": f"lrtune-{name}", "graph_object": json.dumps(chart(studied))}
+        {"id": f"lrtune-{name}", "graph_object": json.dumps(chart(study))}
         for name, chart in CHARTS.items()
-        if studied.trials
+        if study.trials
     ]
     response["plotly_graph_objects"] = [*charts, *response["plotly_graph_objects"]]
 
 
-def _annotate_trials(response: dict[str, Any], studied: Studied) -> None:
-    trials = {trial._trial_id: trial for trial in studied.trials}
-    with_picture = trials_with_picture(studied)
-    recommended = studied.recommended_trial
+def _annotate_trials(response: dict[str, Any], study: Study) -> None:
+    trials = {trial._trial_id: trial for trial in study.trials}
+    with_picture = trials_with_picture(study)
+    recommended = study.recommended_trial
     if recommended is not None and response["best_trials"]:
         response["best_trials"] = [_replace_trial(response["best_trials"][0], recommended)]
     for entry in (*response["trials"], *response["best_trials"]):
         trial = trials.get(entry["trial_id"])
         if trial is not None:
-            _annotate_trial(entry, studied, trial, has_picture=trial.number in with_picture)
+            _annotate_trial(entry, study, trial, has_picture=trial.number in with_picture)
 
 
 def _annotate_trial(
-    entry: dict[str, Any], studied: Studied, trial: FrozenTrial, *, has_picture: bool
+    entry: dict[str, Any], study: Study, trial: FrozenTrial, *, has_picture: bool
 ) -> None:
-    entry["user_attrs"] = _pairs(trial_attributes(studied, trial))
+    entry["user_attrs"] = _pairs(trial_attributes(study, trial))
     picture_id = _picture_id(trial._trial_id)
     path = f"/artifacts/{entry['study_id']}/{trial._trial_id}/{picture_id}"
-    _add_note(entry, f"{trial_note(studied, trial)}\n![losses and learning rates]({path})\n")
+    _add_note(entry, f"{trial_note(study, trial)}\n![losses and learning rates]({path})\n")
     if "values" in entry:
-        entry["values"] = [_rounded(capped_value(studied, trial))]
+        entry["values"] = [_rounded(capped_value(study, trial))]
     entry["intermediate_values"] = [
         {"step": epoch, "value": _rounded(loss)}
-        for epoch, loss in capped_curve(studied, trial).items()
+        for epoch, loss in capped_curve(study, trial).items()
     ]
     if status(trial) == "diverged":
         entry["constraints"] = [1.0]  # violated, so the dashboard draws the trial in grey
@@ -231,11 +231,11 @@ def _add_note(entry: dict[str, Any], text: str) -> None:
         entry["note"] = {"version": 0, "body": text}
 
 
-def _figure_ids(studied: Studied) -> list[str]:
+def _figure_ids(study: Study) -> list[str]:
     """Return ids of the pictures in a study's note that change with the study, against caching."""
-    if not studied.trials:
+    if not study.trials:
         return []
-    state = f"{len(studied.trials):x}-{int(studied.confirmation is not None)}"
+    state = f"{len(study.trials):x}-{int(study.confirmation is not None)}"
     return [f"{index}-{state}" for index in range(len(PICTURES))]
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from lrtune.review import figures
 from lrtune.review.importance import MIN_TRIALS
 from lrtune.review.numbers import number
-from lrtune.review.study import Studied
+from lrtune.review.study import Study
 
 __all__ = ["GALLERY", "PNG_DPI", "Picture"]
 
@@ -35,22 +35,22 @@ class Picture:
     """
 
     title: str
-    draw: Callable[[Studied], Figure]
-    caption: Callable[[Studied], str]
-    missing: Callable[[Studied], str]
+    draw: Callable[[Study], Figure]
+    caption: Callable[[Study], str]
+    missing: Callable[[Study], str]
 
-    def svg(self, studied: Studied) -> tuple[bytes, tuple[int, int]]:
+    def svg(self, study: Study) -> tuple[bytes, tuple[int, int]]:
         """Draw a reproducible SVG file; return it and its size in CSS pixels."""
         with _style(), io.BytesIO() as file:
-            figure = self.draw(studied)
+            figure = self.draw(study)
             figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
             width, height = (round(96 * inches) for inches in figure.get_size_inches())
             return file.getvalue(), (width, height)
 
-    def png(self, studied: Studied, dpi: int = PNG_DPI) -> bytes:
+    def png(self, study: Study, dpi: int = PNG_DPI) -> bytes:
         """Draw a PNG file, reproducible with the same version of matplotlib."""
         with _style(), io.BytesIO() as file:
-            figure = self.draw(studied)
+            figure = self.draw(study)
             figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
             return file.getvalue()
 
@@ -68,35 +68,35 @@ def _style() -> Iterator[None]:
 # --- reasons why a figure is missing --------------------------------------------------------------
 
 
-def _untried(studied: Studied) -> str:
-    return "" if studied.trials else "No trial has finished yet."
+def _untried(study: Study) -> str:
+    return "" if study.trials else "No trial has finished yet."
 
 
-def _unconfirmed(studied: Studied) -> str:
-    if studied.confirmation is None:
+def _unconfirmed(study: Study) -> str:
+    if study.confirmation is None:
         return "Not measured: the recommended setting was not tried on fresh replicates."
     return ""
 
 
-def _unknown_schedule(studied: Studied) -> str:
-    if studied.recommended is None:
+def _unknown_schedule(study: Study) -> str:
+    if study.recommended is None:
         return "There is none: no trial completed."
-    if not studied.drawable:
+    if not study.drawable:
         return "Its decay follows the validation loss, so its curve is not known before training."
     return ""
 
 
-def _untested(studied: Studied) -> str:
-    if studied.plan.edges:
+def _untested(study: Study) -> str:
+    if study.plan.edges:
         return ""
     return (
         "None was recorded: the range of the initial learning rate was given, from "
-        f"{number(studied.rates[0])} to {number(studied.rates[1])}."
+        f"{number(study.rates[0])} to {number(study.rates[1])}."
     )
 
 
-def _too_few(studied: Studied) -> str:
-    if studied.importances:
+def _too_few(study: Study) -> str:
+    if study.importances:
         return ""
     return f"Not computed: it takes at least {MIN_TRIALS} trials whose settings and losses differ."
 
@@ -104,20 +104,19 @@ def _too_few(studied: Studied) -> str:
 # --- captions -------------------------------------------------------------------------------------
 
 
-def _of_losses(studied: Studied) -> str:
+def _of_losses(study: Study) -> str:
     sentences = ["Every mark is one trial: its initial learning rate, and its final loss."]
-    if studied.counts.diverged:
+    if study.counts.diverged:
         sentences.append("Trials that diverged are crosses on the upper line.")
-    if studied.naive_loss is not None:
+    if study.naive_loss is not None:
         sentences.append(
-            f"That line is the loss of a guess, {number(studied.cap)}; higher losses are drawn on "
-            "it."
+            f"That line is the loss of a guess, {number(study.cap)}; higher losses are drawn on it."
         )
-    if studied.counts.pruned:
+    if study.counts.pruned:
         sentences.append("Open marks are pruned trials.")
-    if studied.confirmation is not None:
+    if study.confirmation is not None:
         sentences.append("The shaded band is the safe range, with the recommended decay.")
-    if studied.edge is not None and studied.edge.median is not None:
+    if study.edge is not None and study.edge.median is not None:
         sentences.append(
             "Right of the dashed line, a constant rate diverges within a few steps; a decaying one "
             "may not, and a lower one may diverge later."
@@ -125,24 +124,24 @@ def _of_losses(studied: Studied) -> str:
     return " ".join(sentences)
 
 
-def _of_curves(studied: Studied) -> str:
+def _of_curves(study: Study) -> str:
     return (
-        f"Validation loss after each epoch, mean of {studied.n_replicates} replicates. Losses "
-        f"above {number(studied.cap)} are drawn at that height, so that diverged trials do not "
+        f"Validation loss after each epoch, mean of {study.n_replicates} replicates. Losses "
+        f"above {number(study.cap)} are drawn at that height, so that diverged trials do not "
         "flatten the others; a cross marks where one was stopped."
     )
 
 
-def _of_schedule(studied: Studied) -> str:
+def _of_schedule(study: Study) -> str:
     return (
-        f"The learning rate over the {studied.epochs} epochs that it was tuned for. If the number "
+        f"The learning rate over the {study.epochs} epochs that it was tuned for. If the number "
         "of epochs changes, tune again."
     )
 
 
-def _of_range(studied: Studied) -> str:
-    low, high = studied.rates
-    has_edge = studied.edge is not None and studied.edge.median is not None
+def _of_range(study: Study) -> str:
+    low, high = study.rates
+    has_edge = study.edge is not None and study.edge.median is not None
     edge = "" if has_edge else " No rate diverged up to the highest one tested."
     return (
         "Before the search, fresh networks trained for a few steps at each of a grid of rates; "
@@ -151,7 +150,7 @@ def _of_range(studied: Studied) -> str:
     )
 
 
-def _of_profile(_: Studied) -> str:
+def _of_profile(_: Study) -> str:
     return (
         "The recommended decay at initial rates from a tenth of the recommended one to ten times "
         "it, on replicates that had no part in choosing it; bars are standard errors, crosses "
@@ -159,7 +158,7 @@ def _of_profile(_: Studied) -> str:
     )
 
 
-def _of_importances(_: Studied) -> str:
+def _of_importances(_: Study) -> str:
     return (
         "Each parameter's share of the variance of the loss over the whole search space, of the "
         "part that single parameters explain (functional ANOVA on a random forest; bars: standard "
@@ -169,7 +168,7 @@ def _of_importances(_: Studied) -> str:
     )
 
 
-def _of_outcomes(_: Studied) -> str:
+def _of_outcomes(_: Study) -> str:
     return (
         "How many trials trained to the end, by initial learning rate, and how many did not. A "
         "search should reach the rates that diverge, on the right, but not try them often."

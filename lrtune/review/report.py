@@ -17,7 +17,7 @@ from lrtune._version import __version__
 from lrtune.exceptions import InvalidInputError
 from lrtune.review.gallery import GALLERY, Picture
 from lrtune.review.numbers import number
-from lrtune.review.study import Studied
+from lrtune.review.study import Study
 from lrtune.review.tables import best_settings, code_samples, report_command, reproduction_rows
 from lrtune.review.wording import GLOSSARY, PARAMETER, headline, paragraphs, progress_notes, visible
 from lrtune.tuning.result import SearchResult
@@ -37,14 +37,14 @@ class EmbeddedFigure:
     missing: str = ""
 
     @classmethod
-    def of(cls, picture: Picture, studied: Studied) -> EmbeddedFigure:
+    def of(cls, picture: Picture, study: Study) -> EmbeddedFigure:
         """Draw a picture."""
-        missing = picture.missing(studied)
+        missing = picture.missing(study)
         if missing:
             return cls(picture.title, missing=missing)
-        svg, (width, height) = picture.svg(studied)
+        svg, (width, height) = picture.svg(study)
         image = base64.b64encode(svg).decode("ascii")
-        return cls(picture.title, picture.caption(studied), image, width, height)
+        return cls(picture.title, picture.caption(study), image, width, height)
 
 
 def render_report(result: SearchResult) -> str:
@@ -55,16 +55,14 @@ def render_report(result: SearchResult) -> str:
             "`storage`"
         )
     template = _environment().get_template("report.html.jinja")
-    return template.render(_content(Studied(result)))
+    return template.render(_content(Study(result)))
 
 
 def render_figures(result: SearchResult) -> dict[str, bytes]:
     """Return the figures that the report on a search shows, as PNG files by name."""
-    studied = Studied(result)
+    study = Study(result)
     return {
-        name: picture.png(studied)
-        for name, picture in GALLERY.items()
-        if not picture.missing(studied)
+        name: picture.png(study) for name, picture in GALLERY.items() if not picture.missing(study)
     }
 
 
@@ -90,38 +88,38 @@ def _message(text: str) -> Markup:
     return Markup().join(parts)
 
 
-def _content(studied: Studied) -> dict[str, Any]:
+def _content(study: Study) -> dict[str, Any]:
     """Return what the template shows."""
-    table = studied.environment.table
+    table = study.environment.table
     return {
         "version": __version__,
-        "study": studied.name,
-        "storage": studied.storage,
-        "dataset": studied.dataset,
-        "headline": headline(studied),
-        "status": progress_notes(studied),
-        "setting": _setting(studied),
-        "paragraphs": paragraphs(studied),
-        "warnings": [f"{text[:1].upper()}{text[1:]}." for text in studied.warnings],
-        "tuned_for": _tuned_for(studied),
-        "figures": {name: EmbeddedFigure.of(each, studied) for name, each in GALLERY.items()},
-        "table": best_settings(studied),
-        "codes": code_samples(studied),
-        "command": studied.environment.command,
-        "facts": reproduction_rows(studied),
+        "study": study.name,
+        "storage": study.storage,
+        "dataset": study.dataset,
+        "headline": headline(study),
+        "status": progress_notes(study),
+        "setting": _setting(study),
+        "paragraphs": paragraphs(study),
+        "warnings": [f"{text[:1].upper()}{text[1:]}." for text in study.warnings],
+        "tuned_for": _tuned_for(study),
+        "figures": {name: EmbeddedFigure.of(each, study) for name, each in GALLERY.items()},
+        "table": best_settings(study),
+        "codes": code_samples(study),
+        "command": study.environment.command,
+        "facts": reproduction_rows(study),
         "notes": table.notes,
         "columns": table.columns,
-        "report_command": report_command(studied),
+        "report_command": report_command(study),
         "glossary": GLOSSARY,
     }
 
 
-def _setting(studied: Studied) -> list[tuple[str, str]]:
+def _setting(study: Study) -> list[tuple[str, str]]:
     """Return the recommended parameters by name, without the decay rate of a constant rate."""
-    if studied.setting is None:
+    if study.setting is None:
         return []
-    params = studied.setting.params
-    if studied.setting.decay == "constant":
+    params = study.setting.params
+    if study.setting.decay == "constant":
         del params["decay_rate"]
     units = {"decay_rate": " per epoch"}
     return [
@@ -133,10 +131,10 @@ def _setting(studied: Studied) -> list[tuple[str, str]]:
     ]
 
 
-def _tuned_for(studied: Studied) -> str:
-    if studied.recommended is None:
+def _tuned_for(study: Study) -> str:
+    if study.recommended is None:
         return ""
     names = {"max_iter": "epochs", "batch_size": "batches of", "hidden_layer_sizes": "hidden units"}
     return ", ".join(
-        f"{names.get(name, name)} {value}" for name, value in studied.recommended.parameters
+        f"{names.get(name, name)} {value}" for name, value in study.recommended.parameters
     )

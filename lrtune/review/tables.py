@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial
 from lrtune.exceptions import InvalidInputError
 from lrtune.export.export import export_schedule
 from lrtune.review.numbers import number
-from lrtune.review.study import Studied
+from lrtune.review.study import Study
 from lrtune.tuning.confirm.result import Contender
 from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.record.schema import TrainerFacts
@@ -77,47 +77,47 @@ class Code:
     missing: str = ""
 
 
-def best_settings(studied: Studied) -> SettingsTable:
+def best_settings(study: Study) -> SettingsTable:
     """Return the settings that raced on fresh replicates, or else the best of the search."""
-    if studied.best is None:
+    if study.best is None:
         return SettingsTable("There are none: no trial completed.")
-    value = "loss" if studied.metric is None else studied.metric
-    others = tuple(name for name in studied.best.params if name not in SCHEDULE_PARAMETERS)
+    value = "loss" if study.metric is None else study.metric
+    others = tuple(name for name in study.best.params if name not in SCHEDULE_PARAMETERS)
     heads = ("trial", *SCHEDULE_PARAMETERS, *others, f"search {value}")
-    if studied.confirmation is not None:
+    if study.confirmation is not None:
         heads = (*heads, f"fresh {value}", "replicates", "verdict")
-        trials = {trial.number: trial for trial in studied.trials}
-        sign = 1 if studied.metric is None else -1
+        trials = {trial.number: trial for trial in study.trials}
+        sign = 1 if study.metric is None else -1
         rows = tuple(
             Row(
                 (
-                    *_setting_cells(studied, trials[contender.trial], others),
+                    *_setting_cells(study, trials[contender.trial], others),
                     *_race_cells(contender, sign),
                 ),
                 contender.status == "recommended",
             )
-            for contender in studied.confirmation.contenders[:MAX_ROWS]
+            for contender in study.confirmation.contenders[:MAX_ROWS]
             if contender.trial in trials
         )
         return SettingsTable(RACE_CAPTION, heads, rows)
-    best = sorted(complete_trials(studied.trials), key=lambda trial: (trial.value, trial.number))
+    best = sorted(complete_trials(study.trials), key=lambda trial: (trial.value, trial.number))
     rows = tuple(
-        Row(_setting_cells(studied, trial, others), trial is best[0]) for trial in best[:MAX_ROWS]
+        Row(_setting_cells(study, trial, others), trial is best[0]) for trial in best[:MAX_ROWS]
     )
     caption = "With their values in the search; none was tried on fresh replicates."
     return SettingsTable(caption, heads, rows)
 
 
-def _setting_cells(studied: Studied, trial: FrozenTrial, others: Sequence[str]) -> tuple[str, ...]:
+def _setting_cells(study: Study, trial: FrozenTrial, others: Sequence[str]) -> tuple[str, ...]:
     params = trial.params
-    value = trial.value if trial.value is not None else studied.loss(trial)
+    value = trial.value if trial.value is not None else study.loss(trial)
     return (
         str(trial.number),
         number(params["learning_rate_init"]),
         params["decay"],
         "–" if params["decay"] == "constant" else number(params["decay_rate"]),
         *(_parameter(params[name]) for name in others),
-        number(value if studied.metric is None else -value),
+        number(value if study.metric is None else -value),
     )
 
 
@@ -130,13 +130,13 @@ def _parameter(value: Any) -> str:
     return number(value) if isinstance(value, float) else str(value)
 
 
-def code_samples(studied: Studied) -> list[Code]:
+def code_samples(study: Study) -> list[Code]:
     """Return the recommended setting as source, for lrtune and for other libraries."""
-    return [] if studied.recommended is None else [_code(studied, to) for to in CODE_TITLES]
+    return [] if study.recommended is None else [_code(study, to) for to in CODE_TITLES]
 
 
-def _code(studied: Studied, to: str) -> Code:
-    recommended = studied.recommended
+def _code(study: Study, to: str) -> Code:
+    recommended = study.recommended
     assert recommended is not None  # noqa: S101
     try:
         source = export_schedule(recommended.schedule, to, origin=recommended).strip()
@@ -145,44 +145,44 @@ def _code(studied: Studied, to: str) -> Code:
     return Code(CODE_TITLES[to], source)
 
 
-def report_command(studied: Studied) -> str:
+def report_command(study: Study) -> str:
     """Return the command that writes the report."""
-    words = ["lrtune", "report", studied.name]
-    if studied.storage != DEFAULT_STORAGE:
-        words += ["--storage", studied.storage]
+    words = ["lrtune", "report", study.name]
+    if study.storage != DEFAULT_STORAGE:
+        words += ["--storage", study.storage]
     return shlex.join(words)
 
 
-def reproduction_rows(studied: Studied) -> list[tuple[str, str]]:
+def reproduction_rows(study: Study) -> list[tuple[str, str]]:
     """Return what is needed to get the same trials again, and what the search took, by name."""
-    facts = studied.facts
+    facts = study.facts
     rows = {
-        "data": data_in_words(studied),
+        "data": data_in_words(study),
         "data fingerprint": facts.data_hash,
         "splits fingerprint": facts.splits_hash,
         "seed": facts.seed,
-        "replicates": _replicates(studied),
+        "replicates": _replicates(study),
         "searched": _space(facts.space),
-        "optimised": studied.metric or f"{studied.loss_name}, in the last epoch",
+        "optimised": study.metric or f"{study.loss_name}, in the last epoch",
         "pruner": facts.pruner or "none; diverging trials are stopped in any case",
         "estimator": _pipeline(facts.trainer),
-        "network": _network(studied),
-        "versions": _versions(studied),
-        "searched on": _start(studied),
-        "wall time": _seconds(studied),
+        "network": _network(study),
+        "versions": _versions(study),
+        "searched on": _start(study),
+        "wall time": _seconds(study),
     }
     return [(name, str(value)) for name, value in rows.items() if value not in (None, "")]
 
 
-def data_in_words(studied: Studied, *, with_target: bool = True) -> str:
+def data_in_words(study: Study, *, with_target: bool = True) -> str:
     """Return the data set, its size, its target and the task, as far as they were recorded."""
-    data = studied.facts.data
+    data = study.facts.data
     parts = [data.dataset]
     if data.rows is not None and data.columns is not None:
         parts.append(f"{data.rows} rows, {data.columns} column{'s' if data.columns > 1 else ''}")
     if with_target and data.target is not None:
         parts.append(f"target column: {data.target}")
-    parts.append(studied.facts.trainer.task)
+    parts.append(study.facts.trainer.task)
     return "; ".join(filter(None, parts))
 
 
@@ -190,11 +190,11 @@ def _pipeline(trainer: TrainerFacts) -> str:
     return ", ".join([*(step.source for step in trainer.steps), trainer.estimator])
 
 
-def _replicates(studied: Studied) -> str:
-    text = f"{studied.n_replicates} in the search"
-    if studied.confirmation is None:
+def _replicates(study: Study) -> str:
+    text = f"{study.n_replicates} in the search"
+    if study.confirmation is None:
         return text
-    return f"{text}, {studied.confirmation.replicates} fresh ones to measure the recommendation"
+    return f"{text}, {study.confirmation.replicates} fresh ones to measure the recommendation"
 
 
 def _space(space: Space) -> str:
@@ -213,24 +213,24 @@ def _range(dimension: Dimension) -> str:
     return " to ".join(map(_parameter, dimension.ends))
 
 
-def _network(studied: Studied) -> str:
+def _network(study: Study) -> str:
     names = ("hidden_layer_sizes", "activation", "optimizer", "batch_size", "max_iter", "dtype")
-    parameters = studied.parameters
+    parameters = study.parameters
     return ", ".join(f"{name}={parameters[name]}" for name in names if name in parameters)
 
 
-def _versions(studied: Studied) -> str:
-    versions = {"lrtune": studied.facts.version, **studied.environment.versions}
+def _versions(study: Study) -> str:
+    versions = {"lrtune": study.facts.version, **study.environment.versions}
     return ", ".join(f"{name} {versions[name]}" for name in sorted(versions))
 
 
-def _start(studied: Studied) -> str:
-    starts = [trial.datetime_start for trial in studied.trials if trial.datetime_start]
+def _start(study: Study) -> str:
+    starts = [trial.datetime_start for trial in study.trials if trial.datetime_start]
     return f"{min(starts):%Y-%m-%d %H:%M}" if starts else ""
 
 
-def _seconds(studied: Studied) -> str:
-    if studied.ending is None or studied.ending.seconds is None:
+def _seconds(study: Study) -> str:
+    if study.ending is None or study.ending.seconds is None:
         return ""
-    seconds = studied.ending.seconds
+    seconds = study.ending.seconds
     return f"{seconds.search:.1f} s of search, {seconds.confirm:.1f} s of confirmation"

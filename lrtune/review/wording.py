@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from lrtune.review.numbers import estimate, number
-from lrtune.review.study import Studied
+from lrtune.review.study import Study
 from lrtune.tuning.confirm.measurement import SAFE_MARGIN
 from lrtune.tuning.confirm.result import Confirmation, Estimate
 from lrtune.tuning.record.trials import status
@@ -58,39 +58,39 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
 
-def headline(studied: Studied) -> str:
+def headline(study: Study) -> str:
     """Return how far the recommendation can be trusted, in a few words."""
-    if studied.best is None:
+    if study.best is None:
         return "No recommendation"
-    if studied.confirmation is not None:
+    if study.confirmation is not None:
         return "Recommended"
-    if studied.ending is not None and studied.ending.failure is not None:
+    if study.ending is not None and study.ending.failure is not None:
         return "Best of the search, not safe"
     return "Best of the search, not confirmed"
 
 
-def progress_notes(studied: Studied) -> list[str]:
+def progress_notes(study: Study) -> list[str]:
     """Return what is unfinished or missing, the most serious first."""
     texts = []
-    ending, n_trials = studied.ending, len(studied.trials)
-    if studied.best is None and n_trials:
+    ending, n_trials = study.ending, len(study.trials)
+    if study.best is None and n_trials:
         texts.append(
             f"There is no recommendation: none of {n_trials} trials completed, "
-            f"{studied.counts.diverged} diverged. Standardise the columns, look for outliers in "
+            f"{study.counts.diverged} diverged. Standardise the columns, look for outliers in "
             "them, or search lower rates (`learning_rate_init`)."
         )
-    if ending is not None and ending.failure is not None and studied.best is not None:
+    if ending is not None and ending.failure is not None and study.best is not None:
         texts.append(f"No setting can be recommended as safe: {ending.failure}.")
-    if n_trials < studied.plan.n_trials and ending is None:
+    if n_trials < study.plan.n_trials and ending is None:
         texts.append(
             f"The search was interrupted, or is still running: {n_trials} of "
-            f"{studied.plan.n_trials} trials have finished. Repeat {_with_resume(studied)} to "
+            f"{study.plan.n_trials} trials have finished. Repeat {_with_resume(study)} to "
             "continue."
         )
-    elif ending is None and studied.plan.confirm and studied.confirmation is None:
+    elif ending is None and study.plan.confirm and study.confirmation is None:
         texts.append(
             "The search was interrupted before the best settings were tried on fresh replicates: "
-            f"repeat {_with_resume(studied)} to confirm them."
+            f"repeat {_with_resume(study)} to confirm them."
         )
     elif ending is not None and ending.n_trials < n_trials:
         texts.append(
@@ -100,32 +100,32 @@ def progress_notes(studied: Studied) -> list[str]:
     return texts
 
 
-def _with_resume(studied: Studied) -> str:
-    has_command = bool(studied.environment.command)
+def _with_resume(study: Study) -> str:
+    has_command = bool(study.environment.command)
     return "its command with --resume" if has_command else "it with `resume=True`"
 
 
-def paragraphs(studied: Studied) -> list[str]:
+def paragraphs(study: Study) -> list[str]:
     """Return the recommendation, how certain it is, and how safe, as paragraphs."""
-    if studied.recommended is None:
+    if study.recommended is None:
         return []
-    confirmation = studied.confirmation
+    confirmation = study.confirmation
     if confirmation is None:
-        evidence = [_unconfirmed(studied)]
+        evidence = [_unconfirmed(study)]
     else:
         evidence = [
-            _expected(studied, confirmation),
-            _compared(studied, confirmation),
+            _expected(study, confirmation),
+            _compared(study, confirmation),
             _safe(confirmation),
         ]
-    return [text for text in (_course(studied), *evidence, _trials(studied)) if text]
+    return [text for text in (_course(study), *evidence, _trials(study)) if text]
 
 
-def _course(studied: Studied) -> str:
-    assert studied.recommended is not None  # noqa: S101
-    schedule, epochs = studied.recommended.schedule, studied.epochs
+def _course(study: Study) -> str:
+    assert study.recommended is not None  # noqa: S101
+    schedule, epochs = study.recommended.schedule, study.epochs
     start = f"Training starts at a learning rate of {number(schedule.learning_rate_init, 4)}"
-    if not studied.drawable:
+    if not study.drawable:
         return f"{start} and lowers it whenever the validation loss stops falling."
     if schedule.warmup_epochs:
         start = (
@@ -141,44 +141,44 @@ def _course(studied: Studied) -> str:
     )
 
 
-def _unconfirmed(studied: Studied) -> str:
-    assert studied.recommended is not None  # noqa: S101
+def _unconfirmed(study: Study) -> str:
+    assert study.recommended is not None  # noqa: S101
     return (
-        f"The search measured {_loss(studied)} of {number(studied.recommended.loss or 0.0, 4)}, "
-        f"the mean of the {studied.n_replicates} replicates that chose the setting. It was not "
+        f"The search measured {_loss(study)} of {number(study.recommended.loss or 0.0, 4)}, "
+        f"the mean of the {study.n_replicates} replicates that chose the setting. It was not "
         "confirmed on fresh replicates, so expect a higher loss: the winner of a search is partly "
         "lucky."
     )
 
 
-def _expected(studied: Studied, confirmation: Confirmation) -> str:
+def _expected(study: Study, confirmation: Confirmation) -> str:
     recommended = confirmation.recommended
     if recommended.loss is None:
         return (
             f"NOT SAFE: the setting diverged on one of {confirmation.replicates} fresh replicates."
         )
-    score = SCORES.get(studied.facts.trainer.loss, "score")
+    score = SCORES.get(study.facts.trainer.loss, "score")
     root = ""
-    if studied.facts.trainer.loss == "squared_error" and recommended.loss >= 0:
+    if study.facts.trainer.loss == "squared_error" and recommended.loss >= 0:
         root = f" (its root, in the target's own unit: {number(recommended.loss**0.5)})"
     return (
-        f"Expect {_loss(studied)} of {estimate(recommended.loss, recommended.se)} after "
-        f"{studied.epochs} epochs{root}, and {'a' if score == 'score' else 'an'} {score} of "
+        f"Expect {_loss(study)} of {estimate(recommended.loss, recommended.se)} after "
+        f"{study.epochs} epochs{root}, and {'a' if score == 'score' else 'an'} {score} of "
         f"{number(confirmation.score)}: means over {confirmation.replicates} fresh replicates, "
-        f"which had no part in choosing the setting, ± standard error.{_search_loss(studied)}"
+        f"which had no part in choosing the setting, ± standard error.{_search_loss(study)}"
     )
 
 
-def _search_loss(studied: Studied) -> str:
-    trial = studied.recommended_trial
+def _search_loss(study: Study) -> str:
+    trial = study.recommended_trial
     if trial is None:
         return ""
-    loss = number(studied.loss(trial), 4)
-    return f" On the {studied.n_replicates} replicates that chose it, the loss was {loss}."
+    loss = number(study.loss(trial), 4)
+    return f" On the {study.n_replicates} replicates that chose it, the loss was {loss}."
 
 
-def _compared(studied: Studied, confirmation: Confirmation) -> str:
-    default, schedule = confirmation.default, studied.default_schedule
+def _compared(study: Study, confirmation: Confirmation) -> str:
+    default, schedule = confirmation.default, study.default_schedule
     name = (
         f"The untuned default (learning_rate_init {number(schedule.learning_rate_init)}, "
         f"{schedule.decay})"
@@ -230,28 +230,26 @@ def _safe(confirmation: Confirmation) -> str:
     )
 
 
-def _trials(studied: Studied) -> str:
-    n_trials = len(studied.trials)
+def _trials(study: Study) -> str:
+    n_trials = len(study.trials)
     subject = "1 trial was" if n_trials == 1 else f"{n_trials} trials were"
-    sentences = [f"{subject} tried: {studied.counts.describe()}."]
+    sentences = [f"{subject} tried: {study.counts.describe()}."]
     diverged = [
-        trial.params["learning_rate_init"]
-        for trial in studied.trials
-        if status(trial) == "diverged"
+        trial.params["learning_rate_init"] for trial in study.trials if status(trial) == "diverged"
     ]
     if diverged:
         lowest = number(min(diverged))
         sentences.append(f"The lowest learning_rate_init that diverged was {lowest}.")
-    edge = studied.edge
+    edge = study.edge
     if edge is not None and edge.median is not None:
         sentences.append(
             f"A rate of about {number(edge.median, 2)} or more diverges within a few steps; lower "
             "ones may diverge later."
         )
-    if studied.metric is not None:
-        sentences.append(f"The search maximised {studied.metric}; losses are the network's own.")
+    if study.metric is not None:
+        sentences.append(f"The search maximised {study.metric}; losses are the network's own.")
     return " ".join(sentences)
 
 
-def _loss(studied: Studied) -> str:
-    return f"a validation loss ({studied.loss_name})"
+def _loss(study: Study) -> str:
+    return f"a validation loss ({study.loss_name})"

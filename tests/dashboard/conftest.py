@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lrtune.cli import main
-from lrtune.review.study import Studied
+from lrtune.review.study import Study
 from lrtune.tuning.result import read_result
 from tests.dashboard.client import Client
 
@@ -40,5 +40,5 @@ def client(journal: Path) -> Client:
 
 
 @pytest.fixture
-def studied(journal: Path) -> Studied:
-    return Studied(read_result("iris", journal.name))
+def study(journal: Path) -> Study:
+    return Study(read_result("iris", journal.name))

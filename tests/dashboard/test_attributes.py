@@ -10,7 +10,7 @@ from lrtune.dashboard.attributes import (
     trial_attributes,
     trial_columns,
 )
-from lrtune.review.study import Studied
+from lrtune.review.study import Study
 from lrtune.tuning.record.trials import status
 from tests.dashboard.client import Client, attributes
 
@@ -48,22 +48,22 @@ def test_a_completed_trial_says_its_loss_and_spread(client: Client) -> None:
     assert "replicate_curves" not in known
 
 
-def test_every_attribute_of_a_trial_has_a_column(studied: Studied) -> None:
-    columns = trial_columns(studied)
+def test_every_attribute_of_a_trial_has_a_column(study: Study) -> None:
+    columns = trial_columns(study)
 
-    for trial in studied.trials:
-        assert set(trial_attributes(studied, trial)) <= set(columns)
+    for trial in study.trials:
+        assert set(trial_attributes(study, trial)) <= set(columns)
 
 
-def test_values_and_curves_are_capped_at_a_guess(studied: Studied) -> None:
-    for trial in studied.trials:
-        curve = capped_curve(studied, trial)
+def test_values_and_curves_are_capped_at_a_guess(study: Study) -> None:
+    for trial in study.trials:
+        curve = capped_curve(study, trial)
 
         assert list(curve) == sorted(trial.intermediate_values)
-        assert max(curve.values(), default=0.0) <= studied.cap
-        assert capped_value(studied, trial) <= studied.worst
+        assert max(curve.values(), default=0.0) <= study.cap
+        assert capped_value(study, trial) <= study.worst
         if status(trial) == "diverged":
-            assert capped_value(studied, trial) == studied.worst
+            assert capped_value(study, trial) == study.worst
 
 
 def test_a_setting_in_words_has_its_further_parameters() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lrtune.review.study import Studied
+from lrtune.review.study import Study
 from tests.dashboard.client import Client
 
 pytest.importorskip("optuna_dashboard")
@@ -21,7 +21,7 @@ def charts(record: str = "lrtune.journal") -> list[Any]:
     ]
 
 
-def test_the_figures_are_two_and_their_axes_are_finite(client: Client, studied: Studied) -> None:
+def test_the_figures_are_two_and_their_axes_are_finite(client: Client, study: Study) -> None:
     names = [chart["id"] for chart in client.study()["plotly_graph_objects"]]
     losses, curves = charts()
 
@@ -29,12 +29,12 @@ def test_the_figures_are_two_and_their_axes_are_finite(client: Client, studied: 
     for drawn in (losses, curves):
         heights = [value for trace in drawn["data"] for value in trace["y"]]
         assert np.isfinite(heights).all()
-        assert max(heights) <= studied.cap * 1.001
+        assert max(heights) <= study.cap * 1.001
     assert "Recommended" in losses["layout"]["title"]["text"]
     assert {label["text"].split()[0] for label in losses["layout"]["annotations"]} == {
         "safe", "α₀", "edge",
     }  # fmt: skip
-    assert sum(len(trace["x"]) for trace in losses["data"][:-1]) == len(studied.trials)
+    assert sum(len(trace["x"]) for trace in losses["data"][:-1]) == len(study.trials)
 
 
 def test_the_axes_name_the_numbers_at_their_ticks_whatever_the_range(

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.image import imread
 
 from lrtune.dashboard.pictures import draw_trial, trials_with_picture
-from lrtune.review.study import Studied
+from lrtune.review.study import Study
 from tests.dashboard.client import Client, attributes
 
 pytest.importorskip("optuna_dashboard")
@@ -52,24 +52,24 @@ def test_other_pictures_are_not_found(client: Client) -> None:
     assert client.ask(f"/artifacts/7/0/{0:032x}")[0] != 200
 
 
-def test_the_default_and_the_recommended_trial_have_pictures(studied: Studied) -> None:
-    numbers = trials_with_picture(studied)
+def test_the_default_and_the_recommended_trial_have_pictures(study: Study) -> None:
+    numbers = trials_with_picture(study)
 
-    for trial in (studied.default_trial, studied.recommended_trial):
+    for trial in (study.default_trial, study.recommended_trial):
         assert trial is not None
         assert trial.number in numbers
 
 
-def test_a_trials_schedule_has_its_setting(studied: Studied) -> None:
-    for trial in studied.trials:
-        schedule = studied.schedule_of(trial)
+def test_a_trials_schedule_has_its_setting(study: Study) -> None:
+    for trial in study.trials:
+        schedule = study.schedule_of(trial)
 
         assert schedule.learning_rate_init == trial.params["learning_rate_init"]
         assert schedule.decay == trial.params["decay"]
 
 
-def test_a_trial_without_curves_of_replicates_is_drawn_too(studied: Studied) -> None:
-    trial = studied.trials[0]
+def test_a_trial_without_curves_of_replicates_is_drawn_too(study: Study) -> None:
+    trial = study.trials[0]
     trial.user_attrs.pop("replicate_curves")
 
-    assert draw_trial(studied, trial).startswith(b"\x89PNG")
+    assert draw_trial(study, trial).startswith(b"\x89PNG")

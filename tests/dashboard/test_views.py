@@ -12,7 +12,7 @@ import pytest
 from lrtune.dashboard.attributes import NOT_FINITE
 from lrtune.dashboard.views import Annotations
 from lrtune.exceptions import InvalidInputError
-from lrtune.review.study import Studied
+from lrtune.review.study import Study
 from lrtune.tuning.record.schema import SearchFacts
 from lrtune.tuning.record.storage import open_storage
 from lrtune.tuning.result import read_result
@@ -42,19 +42,19 @@ def test_a_diverged_trial_says_so_and_ruins_no_axis(client: Client) -> None:
     highest = max(
         value["value"] for each in told["trials"] for value in each["intermediate_values"]
     )
-    assert highest == pytest.approx(Studied(read_result("iris", "lrtune.journal")).cap, rel=1e-5)
+    assert highest == pytest.approx(Study(read_result("iris", "lrtune.journal")).cap, rel=1e-5)
     assert "diverged at step" in {each["key"] for each in told["union_user_attrs"]}
 
 
 def test_the_best_trial_is_the_recommended_one_also_when_nothing_is_new(client: Client) -> None:
-    studied = Studied(read_result("iris", "lrtune.journal"))
+    shown = Study(read_result("iris", "lrtune.journal"))
     for after in (0, 24):
         (best,) = client.study(after=after)["best_trials"]
-        assert studied.recommended is not None
-        assert best["number"] == studied.recommended.trial
+        assert shown.recommended is not None
+        assert best["number"] == shown.recommended.trial
         assert "recommended" in best["note"]["body"]
         shown = {each["name"]: each["param_external_value"] for each in best["params"]}
-        recorded = studied.trials[best["number"]]
+        recorded = shown.trials[best["number"]]
         assert shown == {name: str(value) for name, value in recorded.params.items()}
         assert best["values"] == [float(f"{recorded.value:.6g}")]  # with digits that can be read
 
@@ -121,10 +121,10 @@ def test_a_search_that_is_running_is_seen_growing(lrtune: Callable[..., Any]) ->
     assert attributes(client.study())["trials"].startswith("40 of 40")
 
 
-def test_a_study_without_trials_is_shown(studied: Studied) -> None:
+def test_a_study_without_trials_is_shown(shown: Study) -> None:
     storage, _ = open_storage("lrtune.journal")
     study = optuna.create_study(storage=storage, study_name="begun")
-    study.set_user_attr(SearchFacts.KEY, studied.facts.to_json())
+    study.set_user_attr(SearchFacts.KEY, shown.facts.to_json())
     told = Client("lrtune.journal").study(1)
 
     assert "No trial has finished yet" in told["note"]["body"]

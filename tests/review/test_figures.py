@@ -14,7 +14,7 @@ from lrtune.review.figures import (
     draw_schedule,
     logarithmic,
 )
-from lrtune.review.study import Studied
+from lrtune.review.study import Study
 from lrtune.tuning.record.trials import status
 from tests.review.variants import changed
 
@@ -23,7 +23,7 @@ def labels(figure: Figure) -> set[str]:
     return {text.get_text() for legend in figure.legends for text in legend.get_texts()}
 
 
-def test_the_losses_of_all_trials_are_drawn_at_most_at_a_guess(interrupted: Studied) -> None:
+def test_the_losses_of_all_trials_are_drawn_at_most_at_a_guess(interrupted: Study) -> None:
     figure = draw_losses(interrupted)
     (axes,) = figure.axes
     drawn = np.concatenate([dots.get_offsets() for dots in axes.collections])
@@ -35,7 +35,7 @@ def test_the_losses_of_all_trials_are_drawn_at_most_at_a_guess(interrupted: Stud
     assert {"diverged", "a guess", "recommended", "untuned default"} <= labels(figure)
 
 
-def test_curves_are_those_of_the_trials_capped(interrupted: Studied) -> None:
+def test_curves_are_those_of_the_trials_capped(interrupted: Study) -> None:
     (axes,) = draw_learning_curves(interrupted).axes
     trial = interrupted.recommended_trial
     assert trial is not None
@@ -45,7 +45,7 @@ def test_curves_are_those_of_the_trials_capped(interrupted: Studied) -> None:
     assert max(max(line.get_ydata()) for line in axes.lines) <= interrupted.cap
 
 
-def test_the_schedule_is_the_recommended_one(interrupted: Studied) -> None:
+def test_the_schedule_is_the_recommended_one(interrupted: Study) -> None:
     figure = draw_schedule(interrupted)
     line = figure.axes[0].lines[0]
     assert interrupted.recommended is not None
@@ -56,7 +56,7 @@ def test_the_schedule_is_the_recommended_one(interrupted: Studied) -> None:
     )
 
 
-def test_the_edges_of_the_range_test_are_drawn(interrupted: Studied) -> None:
+def test_the_edges_of_the_range_test_are_drawn(interrupted: Study) -> None:
     (axes,) = draw_range(interrupted).axes
     edges = [edge for row in interrupted.plan.edges for edge in row if edge is not None]
     drawn = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
@@ -64,14 +64,14 @@ def test_the_edges_of_the_range_test_are_drawn(interrupted: Studied) -> None:
     assert drawn == edges
 
 
-def test_the_profile_is_drawn_on_a_logarithmic_axis(regression: Studied) -> None:
+def test_the_profile_is_drawn_on_a_logarithmic_axis(regression: Study) -> None:
     figure = draw_profile(regression)
 
     assert figure.axes[0].get_xscale() == "log"
     assert any(label.startswith("safe: ") for label in labels(figure))
 
 
-def test_importances_are_drawn_in_per_cent(interrupted: Studied) -> None:
+def test_importances_are_drawn_in_per_cent(interrupted: Study) -> None:
     (axes,) = draw_importances(interrupted).axes
     widths = [bar.get_width() for bar in axes.patches]
 
@@ -79,7 +79,7 @@ def test_importances_are_drawn_in_per_cent(interrupted: Studied) -> None:
     assert len(widths) == len(interrupted.importances)
 
 
-def test_outcomes_add_up_to_the_trials(interrupted: Studied) -> None:
+def test_outcomes_add_up_to_the_trials(interrupted: Study) -> None:
     figure = draw_outcomes(interrupted)
     heights = [bar.get_height() for bar in figure.axes[0].patches]
     counts = [status(trial) for trial in interrupted.trials]
@@ -88,7 +88,7 @@ def test_outcomes_add_up_to_the_trials(interrupted: Studied) -> None:
     assert labels(figure) == {f"{counts.count(kind)} {kind}" for kind in set(counts)}
 
 
-def test_outcomes_of_a_single_rate_are_drawn(interrupted: Studied) -> None:
+def test_outcomes_of_a_single_rate_are_drawn(interrupted: Study) -> None:
     fixed = changed(interrupted, rates=(0.1, 0.1))
 
     assert sum(bar.get_height() for bar in draw_outcomes(fixed).axes[0].patches) == 16

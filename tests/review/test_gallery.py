@@ -4,16 +4,16 @@ import matplotlib as mpl
 import pytest
 
 from lrtune.review.gallery import GALLERY
-from lrtune.review.study import Studied
+from lrtune.review.study import Study
 from tests.review.variants import changed
 
 
-def missing(studied: Studied) -> set[str]:
-    return {name for name, picture in GALLERY.items() if picture.missing(studied)}
+def missing(study: Study) -> set[str]:
+    return {name for name, picture in GALLERY.items() if picture.missing(study)}
 
 
 def test_a_figure_without_data_is_missing(
-    interrupted: Studied, regression: Studied, scored: Studied
+    interrupted: Study, regression: Study, scored: Study
 ) -> None:
     assert missing(interrupted) == {"sensitivity"}
     assert missing(regression) == {"importance"}
@@ -24,7 +24,7 @@ def test_a_figure_without_data_is_missing(
 
 
 @pytest.mark.parametrize("name", [name for name in GALLERY if name != "importance"])
-def test_every_figure_has_a_caption_and_a_picture(regression: Studied, name: str) -> None:
+def test_every_figure_has_a_caption_and_a_picture(regression: Study, name: str) -> None:
     picture = GALLERY[name]
     svg, (width, height) = picture.svg(regression)
 
@@ -34,7 +34,7 @@ def test_every_figure_has_a_caption_and_a_picture(regression: Studied, name: str
     assert height > 100
 
 
-def test_a_picture_is_the_same_whatever_the_users_settings(regression: Studied) -> None:
+def test_a_picture_is_the_same_whatever_the_users_settings(regression: Study) -> None:
     picture = GALLERY["schedule"]
     usual = picture.svg(regression)
     with mpl.rc_context({"font.size": 30, "lines.linewidth": 9}):
@@ -42,9 +42,7 @@ def test_a_picture_is_the_same_whatever_the_users_settings(regression: Studied) 
         assert mpl.rcParams["font.size"] == 30
 
 
-def test_a_caption_mentions_only_what_the_figure_shows(
-    interrupted: Studied, scored: Studied
-) -> None:
+def test_a_caption_mentions_only_what_the_figure_shows(interrupted: Study, scored: Study) -> None:
     caption = GALLERY["loss"].caption
 
     assert "crosses" in caption(interrupted)

@@ -7,7 +7,7 @@ import click
 import pytest
 
 from lrtune.cli import cli
-from lrtune.review.study import Studied
+from lrtune.review.study import Study
 from lrtune.review.tables import (
     CODE_TITLES,
     MAX_ROWS,
@@ -21,7 +21,7 @@ from tests.review.variants import changed
 
 
 def test_the_settings_of_the_race_are_listed_with_the_recommended_one_first(
-    regression: Studied,
+    regression: Study,
 ) -> None:
     table = best_settings(regression)
     assert regression.confirmation is not None
@@ -33,7 +33,7 @@ def test_the_settings_of_the_race_are_listed_with_the_recommended_one_first(
     assert all(len(row.cells) == len(table.heads) for row in table.rows)
 
 
-def test_without_a_race_the_best_of_the_search_are_listed(interrupted: Studied) -> None:
+def test_without_a_race_the_best_of_the_search_are_listed(interrupted: Study) -> None:
     table = best_settings(interrupted)
     losses = [float(row.cells[-1]) for row in table.rows]
 
@@ -43,7 +43,7 @@ def test_without_a_race_the_best_of_the_search_are_listed(interrupted: Studied) 
     assert table.rows[0].cells[0] == str(interrupted.best.number)
 
 
-def test_a_metric_is_shown_with_its_own_sign_beside_further_parameters(scored: Studied) -> None:
+def test_a_metric_is_shown_with_its_own_sign_beside_further_parameters(scored: Study) -> None:
     table = best_settings(scored)
     first = dict(zip(table.heads, table.rows[0].cells, strict=True))
 
@@ -52,14 +52,14 @@ def test_a_metric_is_shown_with_its_own_sign_beside_further_parameters(scored: S
     assert first["hidden_layer_sizes"] in ("(8,)", "(6, 4)")
 
 
-def test_a_study_without_a_completed_trial_has_no_settings(interrupted: Studied) -> None:
+def test_a_study_without_a_completed_trial_has_no_settings(interrupted: Study) -> None:
     empty = changed(interrupted, trials=[], recommended=None)
 
     assert best_settings(empty).rows == ()
     assert code_samples(empty) == []
 
 
-def test_code_is_given_or_the_reason_why_not(regression: Studied) -> None:
+def test_code_is_given_or_the_reason_why_not(regression: Study) -> None:
     samples = code_samples(regression)
 
     assert [sample.title for sample in samples] == list(CODE_TITLES.values())
@@ -69,7 +69,7 @@ def test_code_is_given_or_the_reason_why_not(regression: Studied) -> None:
 
 
 @pytest.mark.parametrize("name", ["lrtune.journal", "my studies.journal"])
-def test_the_report_command_is_one_of_the_command_line(interrupted: Studied, name: str) -> None:
+def test_the_report_command_is_one_of_the_command_line(interrupted: Study, name: str) -> None:
     lrtune, command, *words = shlex.split(report_command(changed(interrupted, storage=name)))
     parsed = cli.get_command(click.Context(cli), command)
     assert parsed is not None
@@ -79,7 +79,7 @@ def test_the_report_command_is_one_of_the_command_line(interrupted: Studied, nam
     assert (params["study"], params["storage"]) == ("iris", name)
 
 
-def test_what_a_repetition_needs_is_listed(regression: Studied) -> None:
+def test_what_a_repetition_needs_is_listed(regression: Study) -> None:
     rows = dict(reproduction_rows(regression))
 
     assert rows["data"] == "houses; 120 rows, 4 columns; target column: price; regression"
@@ -89,7 +89,7 @@ def test_what_a_repetition_needs_is_listed(regression: Studied) -> None:
     assert "lrtune 0.1.0" in rows["versions"]
 
 
-def test_data_that_were_not_recorded_are_left_out(regression: Studied, scored: Studied) -> None:
+def test_data_that_were_not_recorded_are_left_out(regression: Study, scored: Study) -> None:
     facts = regression.facts
     one_column = changed(regression, facts=replace(facts, data=replace(facts.data, columns=1)))
 

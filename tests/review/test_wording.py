@@ -4,30 +4,28 @@ from typing import Any
 
 import pytest
 
-from lrtune.review.study import Studied
+from lrtune.review.study import Study
 from lrtune.review.wording import PARAMETER, headline, paragraphs, progress_notes, visible
 from lrtune.tuning.confirm.result import Estimate
 from lrtune.tuning.record.schema import Environment
 from tests.review.variants import changed
 
 
-def confirmed_as(studied: Studied, **changes: Any) -> str:
+def confirmed_as(study: Study, **changes: Any) -> str:
     """Return the paragraphs on a study whose confirmation has other results."""
-    assert studied.confirmation is not None
-    return " ".join(
-        paragraphs(changed(studied, confirmation=changed(studied.confirmation, **changes)))
-    )
+    assert study.confirmation is not None
+    return " ".join(paragraphs(changed(study, confirmation=changed(study.confirmation, **changes))))
 
 
 def test_the_headline_says_how_far_the_recommendation_goes(
-    interrupted: Studied, regression: Studied
+    interrupted: Study, regression: Study
 ) -> None:
     assert headline(regression) == "Recommended"
     assert headline(interrupted) == "Best of the search, not confirmed"
     assert headline(changed(interrupted, trials=[])) == "No recommendation"
 
 
-def test_an_interrupted_search_is_continued_as_it_was_started(interrupted: Studied) -> None:
+def test_an_interrupted_search_is_continued_as_it_was_started(interrupted: Study) -> None:
     (from_command_line,) = progress_notes(interrupted)
     (from_python,) = progress_notes(changed(interrupted, environment=Environment()))
 
@@ -36,7 +34,7 @@ def test_an_interrupted_search_is_continued_as_it_was_started(interrupted: Studi
     assert "`resume=True`" in from_python
 
 
-def test_trials_that_were_added_later_are_reported(regression: Studied) -> None:
+def test_trials_that_were_added_later_are_reported(regression: Study) -> None:
     assert regression.ending is not None
     ending = changed(regression.ending, n_trials=4)
     (text,) = progress_notes(changed(regression, ending=ending))
@@ -46,7 +44,7 @@ def test_trials_that_were_added_later_are_reported(regression: Studied) -> None:
     assert progress_notes(regression) == []
 
 
-def test_a_search_where_all_trials_diverged_has_a_cure(interrupted: Studied) -> None:
+def test_a_search_where_all_trials_diverged_has_a_cure(interrupted: Study) -> None:
     diverged = [trial for trial in interrupted.trials if trial.user_attrs.get("diverged")]
     texts = progress_notes(changed(interrupted, trials=diverged, recommended=None))
 
@@ -54,7 +52,7 @@ def test_a_search_where_all_trials_diverged_has_a_cure(interrupted: Studied) -> 
     assert "`learning_rate_init`" in texts[0]
 
 
-def test_a_confirmed_loss_comes_with_its_error_and_its_unit(regression: Studied) -> None:
+def test_a_confirmed_loss_comes_with_its_error_and_its_unit(regression: Study) -> None:
     text = " ".join(paragraphs(regression))
 
     assert "squared error) of 1.277e+09 ± 2.3e+08 after 3 epochs" in text
@@ -63,7 +61,7 @@ def test_a_confirmed_loss_comes_with_its_error_and_its_unit(regression: Studied)
     assert "6 trials were tried: 5 complete, 1 diverged." in text
 
 
-def test_an_unconfirmed_loss_comes_with_a_caution(interrupted: Studied) -> None:
+def test_an_unconfirmed_loss_comes_with_a_caution(interrupted: Study) -> None:
     text = " ".join(paragraphs(interrupted))
 
     assert "not confirmed" in text
@@ -81,17 +79,17 @@ def test_an_unconfirmed_loss_comes_with_a_caution(interrupted: Studied) -> None:
     ],
 )
 def test_the_gain_over_the_default_is_weighed(
-    regression: Studied, gain: Estimate, words: str
+    regression: Study, gain: Estimate, words: str
 ) -> None:
     assert words in confirmed_as(regression, gain=gain)
 
 
-def test_divergence_on_fresh_replicates_is_never_called_safe(regression: Studied) -> None:
+def test_divergence_on_fresh_replicates_is_never_called_safe(regression: Study) -> None:
     assert "NOT SAFE" in confirmed_as(regression, recommended=Estimate(None, None))
     assert "diverged there" in confirmed_as(regression, default=Estimate(None, None))
 
 
-def test_a_baseline_is_compared(regression: Studied) -> None:
+def test_a_baseline_is_compared(regression: Study) -> None:
     assert "DoG, an optimizer that needs no learning rate, reaches 2 ± 0.5." in confirmed_as(
         regression, baseline=Estimate(2.0, 0.5)
     )
