@@ -36,11 +36,12 @@ URLS = {
     "a slash too few": "postgresql:/me:s3cr3t@127.0.0.1/x",
     "no slash": "postgresql:me:s3cr3t@127.0.0.1/x",
 }
+TYPICAL = ("unreachable", "a parameter")
 QUICK = ("--trials", "4", "--epochs", "1")
 
 
 def told(text: str) -> list[str]:
-    """The secrets in a text."""
+    """Return the secrets in a text."""
     return [secret for secret in SECRETS if secret in text]
 
 
@@ -76,8 +77,22 @@ def told_in_logs(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list
 # --- a database that cannot be reached ------------------------------------------------------------
 
 
-@pytest.mark.parametrize("url", URLS.values(), ids=URLS)
-@pytest.mark.parametrize("command", READERS)
+def with_urls(command: str) -> list[Any]:
+    """Return a command with each URL; all commands with all of them are for CI."""
+    return [
+        pytest.param(
+            command,
+            url,
+            id=f"{command}-{name}",
+            marks=[] if name in TYPICAL or command == READERS[0] else pytest.mark.slow,
+        )
+        for name, url in URLS.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "url"), [case for command in READERS for case in with_urls(command)]
+)
 def test_no_command_shows_it(
     lrtune: Callable[..., Any],
     folder: Path,
