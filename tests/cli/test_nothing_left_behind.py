@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from sklearn.datasets import load_iris
 
 from lrtune import LearningRateSearchCV, MLPClassifier
 from lrtune.tuning.record.record import CONFIRMATION
 from lrtune.tuning.record.storage import open_storage
+from tests.iris import X, Y
 
 QUICK = ("--epochs", "2", "--hidden", "8")
 LONG = ("search", "iris", *QUICK, "--trials", "100000", "--no-confirm", "--quiet")
@@ -314,13 +314,12 @@ def open_files() -> list[str]:
 
 @pytest.mark.parametrize("storage", [None, "record.journal", "sqlite:///record.db"])
 def test_a_fit_leaves_no_thread_and_no_open_file(folder: Path, storage: str | None) -> None:
-    X, y = load_iris(return_X_y=True)
 
     def fit() -> None:
         network = MLPClassifier((8,), max_iter=2)
         LearningRateSearchCV(
             network, n_trials=16, storage=storage, confirm=False, random_state=0
-        ).fit(X, y)
+        ).fit(X, Y)
         gc.collect()
 
     fit()  # what is imported and opened once

@@ -14,13 +14,13 @@ from urllib.request import urlopen
 import click
 import pytest
 import sqlalchemy
-from sklearn.datasets import load_iris
 
 from lrtune import LearningRateSearchCV, MLPClassifier, save_model
 from lrtune.cli import COMMANDS, cli
 from lrtune.exceptions import InvalidInputError
 from lrtune.tuning.record import storage as storages
 from lrtune.tuning.record.record import Record
+from tests.iris import X, Y
 
 SECRETS = ("p%40ss", "p@ss", "s3cr3t", "ss/w0rd", "ss%2Fw0rd")
 """Parts of passwords, as they are and as a URL has them."""
@@ -158,9 +158,8 @@ def test_no_message_shows_it_if_it_comes_from_a_file(
 @pytest.mark.parametrize("url", URLS.values(), ids=URLS)
 def test_no_traceback_shows_it(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setattr(storages, "CONNECT_ATTEMPTS", 1)
-    X, y = load_iris(return_X_y=True)
     with pytest.raises(InvalidInputError) as caught:
-        LearningRateSearchCV(MLPClassifier(max_iter=1), n_trials=4, storage=url).fit(X, y)
+        LearningRateSearchCV(MLPClassifier(max_iter=1), n_trials=4, storage=url).fit(X, Y)
 
     assert told("".join(traceback.format_exception(caught.value))) == []
 
@@ -288,10 +287,9 @@ def test_the_dashboard_does_not_show_it(
 
 @pytest.mark.postgresql
 def test_what_a_program_is_given_does_not_hold_it(folder: Path, database: str) -> None:
-    X, y = load_iris(return_X_y=True)
     search = LearningRateSearchCV(
         MLPClassifier(max_iter=1), n_trials=4, storage=database, study_name="program"
-    ).fit(X, y)
+    ).fit(X, Y)
     save_model(search.best_estimator_, "model.skops")
 
     assert told(str(search.result_) + str(search.result_.to_dict()) + str(search.cv_results_)) == []

@@ -8,13 +8,13 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
-from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import lrtune as package
 from lrtune import LearningRateSearchCV, MLPClassifier, MLPRegressor
 from lrtune.tables.dataset import load_dataset
+from tests.iris import X, Y
 
 QUICK = ("search", "iris", "--trials", "20", "--epochs", "3")
 
@@ -79,14 +79,13 @@ def test_a_study_without_trials_says_so(lrtune: Callable[..., Any], folder: Path
 
 
 def test_a_search_in_python_is_shown(lrtune: Callable[..., Any]) -> None:
-    X, y = load_iris(return_X_y=True)
     for name, model in {
         "bare": MLPClassifier(8, max_iter=3),
         "piped": make_pipeline(StandardScaler(), MLPClassifier([8, 4], max_iter=3)),
     }.items():
         LearningRateSearchCV(
             model, n_trials=4, storage="lrtune.journal", study_name=name, random_state=0
-        ).fit(X / 8, y)
+        ).fit(X / 8, Y)
         run = lrtune("show", name)
 
         assert run.code == 0
@@ -95,7 +94,6 @@ def test_a_search_in_python_is_shown(lrtune: Callable[..., Any]) -> None:
 
 
 def test_the_code_to_use_has_all_that_was_tuned_for(lrtune: Callable[..., Any]) -> None:
-    X, y = load_iris(return_X_y=True)
     network = MLPClassifier(
         8, activation="tanh", optimizer="momentum", warmup_epochs=1, batch_size=16, max_iter=3
     )
@@ -106,7 +104,7 @@ def test_the_code_to_use_has_all_that_was_tuned_for(lrtune: Callable[..., Any]) 
         storage="lrtune.journal",
         study_name="own",
         random_state=0,
-    ).fit(X, y)
+    ).fit(X, Y)
     code = lrtune("show", "own").out.rpartition("Use it:")[2].strip()
     names = {kind.__name__: kind for kind in (make_pipeline, MinMaxScaler, MLPClassifier)}
     model = eval(code, names)  # noqa: S307

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PowerTransformer, StandardScaler
 
 from lrtune import LearningRateSearchCV, MLPClassifier, MLPRegressor, Schedule, load_model
+from tests.iris import X, Y
 from tests.release.recorded_numbers import HERE, TABLE, platform_facts, without_volatile
 
 EXPECTED = json.loads((HERE / "records.json").read_text(encoding="utf-8"))
@@ -216,7 +216,6 @@ def test_a_finished_search_trains_no_further_trial_when_resumed(
 
 
 def test_a_search_in_python_is_resumed(folder: Path) -> None:
-    X, y = load_iris(return_X_y=True)
     weights = {0: 2.0, 1: 1.0, 2: 1.0}
     network = MLPClassifier(activation="tanh", class_weight=weights, max_iter=3)
     searched = LearningRateSearchCV(
@@ -233,7 +232,7 @@ def test_a_search_in_python_is_resumed(folder: Path) -> None:
         random_state=0,
         storage=copy("python.journal"),
         study_name="wide",
-    ).fit(X, y)
+    ).fit(X, Y)
     best = EXPECTED["python.journal"]["show"]["best"] | {"hidden_layer_sizes": (6, 4)}
 
     assert len(searched.study_.trials) == 6

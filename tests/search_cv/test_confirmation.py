@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_iris
 from sklearn.metrics import get_scorer, log_loss
 from sklearn.model_selection import (
     GroupKFold,
@@ -25,8 +24,8 @@ import lrtune.tuning.search
 from lrtune import LearningRateSearchCV, MLPClassifier
 from lrtune.tuning.confirm.race import ROUND
 from lrtune.tuning.trainers.replicates import Replicate
+from tests.iris import X, Y
 
-X, Y = load_iris(return_X_y=True)
 GROUPS = np.arange(150) % 7
 Classifier = partial(MLPClassifier, max_iter=4)
 

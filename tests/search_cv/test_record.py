@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from sklearn.datasets import load_iris
 from sklearn.metrics import accuracy_score, f1_score, make_scorer
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
@@ -17,8 +16,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 import lrtune.tuning.blocks
 from lrtune import LearningRateSearchCV, MLPClassifier
 from lrtune.exceptions import InvalidInputError
+from tests.iris import X, Y
 
-X, Y = load_iris(return_X_y=True)
 STORAGES = ["record.journal", "sqlite:///record.db"]
 
 

@@ -6,22 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.datasets import load_diabetes, load_iris
+from sklearn.datasets import load_diabetes
 from sklearn.metrics import accuracy_score, log_loss, make_scorer, mean_squared_error
-from sklearn.model_selection import KFold, StratifiedKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.model_selection import KFold
 
 from lrtune import LearningRateSearchCV, MLPClassifier, MLPRegressor
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
+from tests.iris import PAIRS, X, Y, scaled
 
-X, Y = load_iris(return_X_y=True)
-PAIRS = list(StratifiedKFold(2).split(X, Y))
 Classifier, Regressor = partial(MLPClassifier, max_iter=4), partial(MLPRegressor, max_iter=4)
-
-
-def scaled(network: Any) -> Any:
-    return make_pipeline(StandardScaler(), network)
 
 
 def search(estimator: Any = None, **options: Any) -> LearningRateSearchCV:

@@ -8,7 +8,6 @@ import optuna
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GroupKFold, PredefinedSplit, StratifiedKFold
 from sklearn.pipeline import make_pipeline
@@ -16,14 +15,9 @@ from sklearn.preprocessing import StandardScaler
 
 from lrtune import LearningRateSearchCV, MLPClassifier
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
+from tests.iris import PAIRS, X, Y, scaled
 
-X, Y = load_iris(return_X_y=True)
-PAIRS = list(StratifiedKFold(2).split(X, Y))
 Classifier = partial(MLPClassifier, max_iter=4)
-
-
-def scaled(network: Any) -> Any:
-    return make_pipeline(StandardScaler(), network)
 
 
 def search(estimator: Any = None, **options: Any) -> LearningRateSearchCV:

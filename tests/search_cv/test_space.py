@@ -11,21 +11,14 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
-from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from lrtune import LearningRateSearchCV, MLPClassifier
 from lrtune.exceptions import InvalidInputError
 from lrtune.tuning.space import DEFAULT_DECAYS
+from tests.iris import X, Y, scaled
 
-X, Y = load_iris(return_X_y=True)
 Classifier = partial(MLPClassifier, max_iter=8)
-
-
-def scaled(network: Any) -> Any:
-    return make_pipeline(StandardScaler(), network)
 
 
 def search(estimator: Any = None, **options: Any) -> LearningRateSearchCV:
