@@ -61,7 +61,7 @@ def test_of_an_interrupted_search_what_is_finished_is_shown(
     result = lrtune("show", "iris", "--json").json
 
     assert 0 < kept < 20
-    assert f"interrupted after {kept} of 20 trials" in run.err
+    assert f"{kept} of 20" in run.err
     assert "--resume" in run.err
     assert sum(result["trials"].values()) == kept
     assert result["confirmed_loss"] is None
@@ -75,7 +75,8 @@ def test_a_study_without_trials_says_so(lrtune: Callable[..., Any], folder: Path
     run = lrtune("show", "iris")
 
     assert run.code == 1
-    assert "'iris' in lrtune.journal has no finished trial yet" in run.err
+    assert "'iris' in lrtune.journal" in run.err
+    assert "no finished trial" in run.err
 
 
 def test_a_search_in_python_is_shown(lrtune: Callable[..., Any]) -> None:
@@ -137,8 +138,8 @@ def test_a_study_must_exist_and_be_lrtunes(lrtune: Callable[..., Any], folder: P
     assert lrtune("show", "iris").code == 2
     optuna.create_study(storage="sqlite:///s.db", study_name="foreign")
     for words, message in {
-        ("wine",): "none named 'wine'; it has foreign",
-        ("foreign",): "made by another program",
+        ("wine",): "'wine'; it has foreign",
+        ("foreign",): "another program",
     }.items():
         run = lrtune("show", *words, "--storage", "sqlite:///s.db")
 

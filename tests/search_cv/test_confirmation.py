@@ -89,7 +89,7 @@ def by_hand(
     ],
     ids=["number", "none", "unshuffled", "time", "predefined", "list", "generator"],
 )
-@pytest.mark.filterwarnings("ignore:the training rows of a split hold no row of class")
+@pytest.mark.filterwarnings("ignore:.*class")
 def test_splits_without_randomness_are_kept_with_fresh_seeds(met: Met, cv: Any) -> None:
     searched = search(cv=cv).fit(X, Y)
     n = searched.n_splits_
@@ -150,7 +150,7 @@ def test_without_confirmation_only_the_searchs_splits_are_met(met: Met) -> None:
     assert len(met) == 2
     assert searched.result_.confirmation is None
     assert searched.best_index_ == searched.cv_results_["rank_test_score"].argmin()
-    assert any("expect a higher one on fresh seeds" in each for each in searched.result_.warnings)
+    assert any("fresh seeds" in each for each in searched.result_.warnings)
 
 
 def test_a_number_of_folds_is_that_of_a_splitter_that_does_not_shuffle(met: Met) -> None:

@@ -90,7 +90,7 @@ def test_with_metadata_routing_weights_and_groups_go_where_they_are_requested() 
         network = Classifier().set_fit_request(sample_weight=True)
         searching = search(make_pipeline(scaler, network), cv=GroupKFold(3))
         routed = searching.fit(X, Y, sample_weight=WEIGHTS, groups=GROUPS)
-        with pytest.raises(ValueError, match="got standardscaler__sample_weight: other metadata"):
+        with pytest.raises(ValueError, match="standardscaler__sample_weight"):
             search(
                 make_pipeline(scaler.set_fit_request(sample_weight=True), network)
             ).fit(X, Y, sample_weight=WEIGHTS)  # fmt: skip
@@ -121,7 +121,7 @@ def test_a_scorer_that_requests_metadata_is_refused_as_it_would_get_none() -> No
         scorer = make_scorer(accuracy_score).set_score_request(sample_weight=True)
         for scoring in (scorer, {"own": scorer}):
             searching = search(network, scoring=scoring, refit="own")
-            with pytest.raises(InvalidInputError, match="requests sample_weight: request none"):
+            with pytest.raises(InvalidInputError, match="sample_weight"):
                 searching.fit(X, Y, sample_weight=WEIGHTS)
         indifferent = scorer.set_score_request(sample_weight=False)
         searched = search(network, scoring=indifferent).fit(X, Y, sample_weight=WEIGHTS)
@@ -250,7 +250,7 @@ def test_labels_may_be_any(labels: list[Any], kind: Any) -> None:
 
 @pytest.mark.parametrize("scoring", [None, "accuracy"])
 def test_a_class_may_be_missing_from_a_training_fold(scoring: Any) -> None:
-    with pytest.warns(LrtuneWarning, match="use a splitter that is stratified"):
+    with pytest.warns(LrtuneWarning, match="stratified"):
         searched = search(cv=KFold(3), scoring=scoring).fit(X, Y)  # holds out a whole class each
 
     assert list(searched.classes_) == [0, 1, 2]
