@@ -126,9 +126,9 @@ CASES = {
     ("hostile.csv",): "column '<img src=x>' of hostile.csv holds 1e+300",
     ("hostile_target.csv",): r"but got 1 in column 'y\x1b[2J'",
     ("mit leer & 表.csv",): "of mit leer & 表.csv: name another --target",
-    ("iris", "--target", "0"): "the bundled data 'iris'",
-    ("iris", "--separator", ";"): "the bundled data 'iris'",
-    ("iris", "--encoding", "utf-8"): "the bundled data 'iris'",
+    ("iris", "--target", "0"): "target must be left out",
+    ("iris", "--separator", ";"): "separator must be left out",
+    ("iris", "--encoding", "utf-8"): "encoding must be left out",
 }
 
 
