@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from optuna.trial import FrozenTrial
 
-from lrtune.review.numbers import estimate, number
 from lrtune.review.study import Study
 from lrtune.review.tables import data_in_words, reproduction_rows
 from lrtune.review.wording import SCORES, headline
+from lrtune.support.numbers import estimate, number
 from lrtune.tuning.record.schema import TrialFacts
 from lrtune.tuning.record.trials import complete_trials, status
 from lrtune.tuning.setting import Setting

@@ -10,11 +10,11 @@ import numpy as np
 from optuna.trial import FrozenTrial
 
 from lrtune.dashboard.attributes import capped_curve, setting_in_words
-from lrtune.review.numbers import estimate, number
 from lrtune.review.plots import COLOURS
 from lrtune.review.study import Study
 from lrtune.review.wording import headline
 from lrtune.schedules.decays import DECAYS
+from lrtune.support.numbers import estimate, number
 from lrtune.tuning.record.trials import complete_trials, status
 
 __all__ = ["CHARTS", "MAX_CURVES", "learning_curves", "loss_by_rate"]

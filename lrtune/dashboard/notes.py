@@ -9,10 +9,10 @@ from optuna.trial import FrozenTrial
 
 from lrtune.dashboard.attributes import NOT_FINITE, capped_value, setting_in_words
 from lrtune.dashboard.pictures import PICTURES
-from lrtune.review.numbers import estimate, number
 from lrtune.review.study import Study
 from lrtune.review.tables import best_settings, code_samples, report_command, reproduction_rows
 from lrtune.review.wording import PARAMETER, headline, paragraphs, progress_notes
+from lrtune.support.numbers import estimate, number
 from lrtune.tuning.record.schema import TrialFacts
 from lrtune.tuning.record.trials import status
 

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from optuna.trial import FrozenTrial
 
-from lrtune.review.numbers import number
 from lrtune.review.plots import COLOURS, plot_profile, plot_schedules, unique_legend
 from lrtune.review.study import Study
 from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.schedule import Schedule
+from lrtune.support.numbers import number
 from lrtune.tuning.record.schema import TrialFacts
 from lrtune.tuning.record.trials import STATUSES, status
 

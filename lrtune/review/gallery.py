@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from lrtune.review import figures
 from lrtune.review.importance import MIN_TRIALS
-from lrtune.review.numbers import number
 from lrtune.review.study import Study
+from lrtune.support.numbers import number
 
 __all__ = ["GALLERY", "PNG_DPI", "Picture"]
 

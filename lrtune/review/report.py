@@ -16,10 +16,10 @@ from markupsafe import Markup, escape
 from lrtune._version import __version__
 from lrtune.exceptions import InvalidInputError
 from lrtune.review.gallery import GALLERY, Picture
-from lrtune.review.numbers import number
 from lrtune.review.study import Study
 from lrtune.review.tables import best_settings, code_samples, report_command, reproduction_rows
 from lrtune.review.wording import GLOSSARY, PARAMETER, headline, paragraphs, progress_notes, visible
+from lrtune.support.numbers import number
 from lrtune.tuning.result import SearchResult
 
 __all__ = ["EmbeddedFigure", "render_figures", "render_report"]

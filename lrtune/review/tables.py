@@ -12,8 +12,8 @@ from optuna.trial import FrozenTrial
 
 from lrtune.exceptions import InvalidInputError
 from lrtune.export.export import export_schedule
-from lrtune.review.numbers import number
 from lrtune.review.study import Study
+from lrtune.support.numbers import number
 from lrtune.tuning.confirm.result import Contender
 from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.record.schema import TrainerFacts

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from lrtune.review.numbers import estimate, number
 from lrtune.review.study import Study
+from lrtune.support.numbers import estimate, number
 from lrtune.tuning.confirm.measurement import SAFE_MARGIN
 from lrtune.tuning.confirm.result import Confirmation, Estimate
 from lrtune.tuning.record.trials import status

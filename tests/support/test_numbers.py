@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from lrtune.review.numbers import estimate, number
+from lrtune.support.numbers import estimate, number
 
 
 @pytest.mark.parametrize("value", [1e-9, 0.0123456, 1.5, 1234.5, 999999.0, 1e6, 3e20])
