@@ -22,13 +22,12 @@ import optuna
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from lrtune.cli.task import TASK
 from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from lrtune.cli import main
-from lrtune.tuning.record.record import CONFIGURATION
+from lrtune.tuning.record.schema import Request, SearchFacts
 from lrtune.tuning.sampling.asking import BLOCK_SIZE
 
 JOURNAL, DATABASE = "lrtune.journal", "sqlite:///record.db"
@@ -50,7 +49,7 @@ context.set_forkserver_preload(  # what the commands import, so that a process i
         "lrtune.tables.dataset",
         "lrtune.estimators.mlp",
     ]
-    + ["lrtune.review.report", "lrtune.review.retelling"]
+    + ["lrtune.review.report", "lrtune.tuning.table_search"]
     + ["lrtune.tuning.sampling.pruners", "lrtune.tuning.search", "lrtune.review.studies"]
 )
 
@@ -273,7 +272,7 @@ class Life:
         if words[0] in ("search", "studies"):  # of two that go on with a study, one may be refused
             return (0, 1) if "--resume" in words and told.count(words) > 1 else (0,)
         seen = self.seen[words[-1]]
-        is_ready = TASK in seen.facts if words[0] == "worker" else seen.has_result
+        is_ready = Request.KEY in seen.facts if words[0] == "worker" else seen.has_result
         return (0,) if is_ready else (0, 1, 2)
 
     def check(self) -> None:
@@ -292,7 +291,9 @@ class Life:
         shown = {name: self.start("show", name, "--json") for name in changed}
         listing = [self.start("studies", "--json")] if now else []
         self.watch(*shown.values(), *listing)
-        ours = {name: len(held.trials) for name, held in now.items() if CONFIGURATION in held.facts}
+        ours = {
+            name: len(held.trials) for name, held in now.items() if SearchFacts.KEY in held.facts
+        }
         for name, process in shown.items():
             process.require(0 if now[name].has_result else 1 if name in ours else 2)
             if now[name].has_result:

@@ -134,10 +134,10 @@ def test_a_resumed_search_must_keep_its_options(lrtune: Callable[..., Any], fold
     lrtune("search", "iris", "--trials", "2", "--epochs", "2")
     before = (folder / "lrtune.journal").read_bytes()
     for words, value in {
-        ("--seed", "1"): "seed=0",
-        ("--epochs", "3"): "epochs=2",
-        ("--decay", "cosine"): "decay=",
-        ("--hidden", "5"): "hidden=",
+        ("--seed", "1"): "--seed 0, and now --seed 1",
+        ("--epochs", "3"): "--epochs 2, and now --epochs 3",
+        ("--decay", "cosine"): "--decay cosine",
+        ("--hidden", "5"): "--hidden 50,12, and now --hidden 5",
     }.items():
         run = lrtune("search", "iris", "--trials", "2", "--epochs", "2", "--resume", *words)
 

@@ -65,10 +65,8 @@ def test_a_port_that_is_taken_is_refused_with_the_cure(lrtune: Callable[..., Any
         run = lrtune("dashboard", "--port", str(port))
 
     assert run.code == 2
-    assert run.err == (
-        f"lrtune: port {port} of 127.0.0.1 is taken: name another with --port, or take any free "
-        "one with --port 0\n"
-    )
+    assert f"port {port} of 127.0.0.1 is taken" in run.err
+    assert "--port 0" in run.err
 
 
 def test_without_the_extra_it_says_what_to_install(

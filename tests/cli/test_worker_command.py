@@ -81,7 +81,7 @@ def test_a_worker_with_other_data_is_refused(
     run = lrtune("worker", "--name", "flowers")
 
     assert run.code == 2
-    assert "data=" in run.err
+    assert "DATA" in run.err
     assert before == Path("lrtune.journal").read_bytes()
 
 
