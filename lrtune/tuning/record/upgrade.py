@@ -1,4 +1,7 @@
-"""Facts of a search as release 0.1.0 recorded them, brought to today's schema."""
+"""Upgrade of the facts that release 0.1.0 recorded (version 1 of the schema) to today's schema.
+
+Version 1 recorded whatever JSON cannot hold as its repr.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,7 @@ from optuna.trial import FrozenTrial
 
 from lrtune.exceptions import InvalidInputError
 from lrtune.tuning.dimensions import Dimension
-from lrtune.tuning.record.schema import (
-    DataFacts,
-    SearchFacts,
-    Source,
-    Step,
-    TrainerFacts,
-)
+from lrtune.tuning.record.schema import DataFacts, SearchFacts, Source, Step, TrainerFacts
 from lrtune.tuning.setting import SCHEDULE_PARAMETERS
 from lrtune.tuning.space import Space
 
@@ -33,50 +30,37 @@ DEFAULTS: dict[str, Any] = {
     "warm_start": False, "verbose": False, "dtype": "auto", "class_weight": None,
     "random_state": None,
 }  # fmt: skip
-"""Of release 0.1.0's networks."""
+"""Default parameters of the networks of release 0.1.0; only its classifier has class weights."""
 
 _LAYERS = "hidden_layer_sizes"
 _PIPELINE = {"memory", "steps", "transform_input", "verbose"}
+_TO_JSON = str.maketrans("()", "[]")
 _CLASSES = {"log_loss": "MLPClassifier", "squared_error": "MLPRegressor"}
 
 
 def upgrade(
-    values: Mapping[str, Any], loss: str, trials: Sequence[FrozenTrial], name: str
+    values: Mapping[str, Any], loss: str | None, trials: Sequence[FrozenTrial], study_name: str
 ) -> SearchFacts:
-    """Return the facts of a search that version 1 of the schema recorded.
+    """Return the facts of a search that version 1 of the schema recorded in `values`.
 
-    Version 1 wrote whatever JSON does not hold as its repr, so that further parameters' ranges are
-    read from the trials.
-
-    Parameters
-    ----------
-    values : mapping
-        The study attribute of version 1.
-    loss : {"log_loss", "squared_error"}
-        From the plan.
-    trials : sequence of FrozenTrial
-        The study's.
-    name : str
-        The study's, for messages.
+    `loss` is from the plan: "log_loss" or "squared_error". The ranges of further parameters are
+    taken from the trials, as version 1 recorded them as reprs.
 
     Raises
     ------
     InvalidInputError
-        If a range was recorded as its repr and no trial holds it.
+        If the search was killed before it had a plan, or before a trial that is needed.
     """
     space = values["space"]
     others = [parameter for parameter in space if parameter not in SCHEDULE_PARAMETERS]
-    if others and not trials:
+    if loss is None or (others and not trials):
         raise InvalidInputError(
-            f"a study of release 0.1.0 must have a finished trial to be read, as it does not say "
-            f"otherwise which {', '.join(others)} it searched, but {name!r} has none: start a new "
-            "study"
+            f"a study of release 0.1.0 must have a finished trial to be read, but {study_name!r} "
+            "has none: start a new study"
         )
-    data = {key: values[key] for key in ("dataset", "target", "preprocessor", "rows", "columns")
-            if key in values}  # fmt: skip
     return SearchFacts(
         version=values["version"],
-        data=DataFacts(**data),
+        data=DataFacts.from_json(values),
         seed=values["seed"],
         replicates=values["replicates"],
         trainer=_trainer(values["estimator"], loss),
@@ -88,7 +72,7 @@ def upgrade(
             tuple(space["learning_rate_init"]),
             tuple(space["decay"]),
             tuple(space["decay_rate"]),
-            tuple((each, _dimension(each, trials[0])) for each in others),
+            tuple((name, _dimension(name, trials[0])) for name in others),
         ),
         block_size=values["block_size"],
         pruner=values["pruner"],
@@ -96,61 +80,66 @@ def upgrade(
 
 
 def _trainer(recorded: Mapping[str, Any], loss: str) -> TrainerFacts:
-    """Return what trained, from the parameters of a network, or of a pipeline that ends in one."""
-    prefix = next(key for key in recorded if key.endswith(_LAYERS)).removesuffix(_LAYERS)
+    """Return the facts of a network, or of a pipeline that ends in one, from its parameters."""
+    prefix = next(name for name in recorded if name.endswith(_LAYERS)).removesuffix(_LAYERS)
     parameters = {
-        key.removeprefix(prefix): _value(key.removeprefix(prefix), value)
-        for key, value in recorded.items()
-        if key.startswith(prefix) and key.removeprefix(prefix) in DEFAULTS
+        name: _value(name, recorded[prefix + name])
+        for name in sorted(DEFAULTS)
+        if prefix + name in recorded
     }
-    changed = (key for key in parameters if parameters[key] != DEFAULTS[key])
     return TrainerFacts(
         estimator=_CLASSES[loss],
         task="classification" if loss == "log_loss" else "regression",
         loss=loss,
-        parameters=dict(sorted(parameters.items())),
-        changed=tuple(sorted(changed)),
+        parameters=parameters,
+        changed=tuple(name for name in parameters if parameters[name] != DEFAULTS[name]),
         steps=_steps(recorded, prefix) if prefix else (),
     )
 
 
 def _steps(recorded: Mapping[str, Any], prefix: str) -> tuple[Step, ...]:
-    names = [key for key in recorded if "__" not in key and key not in _PIPELINE]
+    """Return the transformers of a pipeline, whose network's parameters begin with `prefix`."""
     steps = []
-    for name in names:
-        if prefix == f"{name}__" or recorded[name] in (None, "passthrough"):
+    for name, source in recorded.items():
+        if "__" in name or name in _PIPELINE or f"{name}__" == prefix:
             continue
-        source, inner = " ".join(recorded[name].split()), f"{name}__"
-        parameters = {
-            key.removeprefix(inner): value
-            for key, value in recorded.items()
-            if key.startswith(inner)
-        }
+        if source in (None, "passthrough"):
+            continue
+        source = " ".join(source.split())
         kind = source.partition("(")[0]
-        changed = source != f"{kind}()"
-        steps.append(Step(kind, source, dict(sorted(parameters.items())), changed))
+        inner = f"{name}__"
+        parameters = {
+            each.removeprefix(inner): recorded[each]
+            for each in sorted(recorded)
+            if each.startswith(inner)
+        }
+        steps.append(Step(kind, source, parameters, changed=source != f"{kind}()"))
     return tuple(steps)
 
 
 def _value(name: str, value: Any) -> Any:
-    """Return a parameter: layer sizes as numbers, anything else that was a repr as its source."""
+    """Return a network's parameter: layer sizes as numbers, the repr of an object as its source."""
     if name == _LAYERS:
         return _layers(value)
-    return Source(value) if name in ("class_weight", "random_state") and value else value
+    is_repr = isinstance(value, str) and (
+        name == "random_state" or (name == "class_weight" and value != "balanced")
+    )
+    return Source(value) if is_repr else value
 
 
 def _layers(value: Any) -> Any:
-    """Return layer sizes from their repr, such as "(50, 12)" or "[50]"."""
+    """Return layer sizes from their repr, such as "(50, 12)", "(8,)" or "[50]"."""
     if not isinstance(value, str):
         return value
     try:
-        return tuple(json.loads(f"[{value.strip('()[] ,')}]"))
+        sizes = json.loads(value.translate(_TO_JSON).replace(",]", "]"))
     except ValueError:
         return Source(value)
+    return tuple(sizes) if isinstance(sizes, list) else sizes
 
 
 def _dimension(name: str, trial: FrozenTrial) -> Dimension:
     distribution = trial.distributions[name]
-    choices = getattr(distribution, "choices", ())
-    labels = ((each, _layers(each)) for each in choices if name == _LAYERS)
+    choices = getattr(distribution, "choices", ()) if name == _LAYERS else ()
+    labels = ((choice, _layers(choice)) for choice in choices if isinstance(choice, str))
     return Dimension(distribution, tuple(labels))
