@@ -319,7 +319,7 @@ class SearchFacts(_Json):
             **vars(self),
             "data": self.data.to_json(),
             "trainer": self.trainer.to_json(),
-            "space": self.space.to_json(),
+            "space": _plain(self.space.to_json()),
         }
 
     @classmethod

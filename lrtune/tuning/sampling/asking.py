@@ -39,8 +39,10 @@ __all__ = [
 
 BLOCK_SIZE = 16
 """Settings per block."""
-TPE_TRIALS, TPE_BEST = 128, 48
-"""Most finished trials that TPE is given, and how many of these are the best ones."""
+TPE_TRIALS = 128
+"""Most finished trials that TPE is given."""
+TPE_BEST = 48
+"""The best trials among these; the others are a random sample."""
 
 
 @dataclass(frozen=True)
