@@ -379,7 +379,7 @@ def _require_same(name: str, recorded: SearchFacts, now: SearchFacts) -> None:
 def _comparable(facts: SearchFacts) -> dict[tuple[str, ...], Any]:
     """Return what a resumed search must share; the last word of a key is the option's name.
 
-    Narrow options come before wide ones: a message names the parameter, not the step it is of.
+    The first difference is named, so a step's parameters come before its whole source.
     """
     data, trainer, space = facts.data, facts.trainer, facts.space
     steps: dict[tuple[str, ...], Any] = {
@@ -396,8 +396,9 @@ def _comparable(facts: SearchFacts) -> dict[tuple[str, ...], Any]:
         ("task",): trainer.task,
         ("estimator",): trainer.estimator,
         **{("estimator", name): value for name, value in trainer.parameters.items()},
+        ("kinds", "steps"): tuple(step.kind for step in trainer.steps),
         **steps,
-        ("steps",): tuple(step.source for step in trainer.steps),
+        ("sources", "steps"): tuple(step.source for step in trainer.steps),
         ("metric",): facts.metric,
         ("scoring",): facts.scoring,
         ("data",): facts.data_hash,

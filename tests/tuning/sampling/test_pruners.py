@@ -7,12 +7,13 @@ import pytest
 
 from lrtune import DivergencePruner
 from lrtune.exceptions import InvalidInputError
+from lrtune.tuning.sampling.pruners import PRUNERS
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def pruned_at(pruner: optuna.pruners.BasePruner, losses: list[float]) -> int | None:
-    """Step at which a trial that reports these losses is pruned."""
+    """Return the step at which a trial that reports these losses is pruned."""
     trial = optuna.create_study(pruner=pruner).ask()
     for step, loss in enumerate(losses):
         trial.report(loss, step)
@@ -60,7 +61,7 @@ def test_a_late_blow_up_survives_the_median_pruner_but_not_ours() -> None:
     assert outcomes == {"MedianPruner": False, "DivergencePruner": True}
 
 
-def test_what_has_not_diverged_is_left_to_the_wrapped_pruner() -> None:
+def test_the_wrapped_pruner_decides_on_trials_that_have_not_diverged() -> None:
     wrapped = optuna.pruners.ThresholdPruner(upper=3.0)
 
     assert pruned_at(DivergencePruner(wrapped), [1.0, 2.0, 4.0]) == 2
@@ -76,5 +77,42 @@ def test_a_study_that_maximises_is_refused() -> None:
 
 @pytest.mark.parametrize("threshold", [0.0, -1.0, math.nan, math.inf])
 def test_a_threshold_must_be_positive_and_finite(threshold: float) -> None:
-    with pytest.raises(InvalidInputError, match="threshold must be positive and finite, but got"):
+    with pytest.raises(InvalidInputError, match="`threshold` must be positive and finite, but got"):
         DivergencePruner(threshold=threshold)
+
+
+def halted(name: str, epoch: int, loss: float) -> bool:
+    """Return whether a pruner for 20 epochs halts a trial, after trials of losses 1 to 16."""
+    study = optuna.create_study(pruner=PRUNERS[name](20))
+    for rival in range(1, 17):
+        trial = study.ask()
+        for step in range(1, 21):
+            trial.report(float(rival), step)
+        study.tell(trial, float(rival))
+    trial = study.ask()
+    trial.report(loss, epoch)
+    return trial.should_prune()
+
+
+@pytest.mark.parametrize(
+    ("name", "epoch", "loss", "expected"),
+    [
+        ("median", 5, 16.0, False),
+        ("median", 15, 10.0, True),
+        ("median", 15, 7.0, False),
+        ("percentile", 5, 16.0, False),
+        ("percentile", 15, 10.0, False),
+        ("percentile", 15, 14.0, True),
+    ],
+)
+def test_a_patient_pruner_waits_for_half_of_the_epochs(
+    name: str, epoch: int, loss: float, expected: bool
+) -> None:
+    assert halted(name, epoch, loss) == expected
+
+
+def test_every_competitive_pruner_is_made_for_a_number_of_epochs() -> None:
+    made = {name: make(20) for name, make in PRUNERS.items()}
+
+    assert made.pop("none") is None
+    assert all(isinstance(pruner, optuna.pruners.BasePruner) for pruner in made.values())
