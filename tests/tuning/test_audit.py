@@ -5,19 +5,18 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from lrtune.tuning.trainers.judging import judge
 from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lrtune import MLPClassifier
-from lrtune.cli.options import PRUNERS as NAMES
 from lrtune.exceptions import InvalidInputError
 from lrtune.tuning.audit import PruningAudit
-from lrtune.tuning.sampling.pruners import PRUNERS
+from lrtune.tuning.sampling.competitive import PRUNERS
 from lrtune.tuning.search import search
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.judging import judge
 from lrtune.tuning.trainers.network import prepare
 from lrtune.tuning.trainers.replicates import make_replicates
 
@@ -42,10 +41,6 @@ def iris() -> dict[str, Any]:
         "space": Space.default(EPOCHS, learning_rate_init=(0.01, 1.5)),
         "n_trials": 32,
     }
-
-
-def test_the_command_line_names_the_pruners_that_there_are() -> None:
-    assert tuple(PRUNERS) == NAMES
 
 
 @pytest.mark.parametrize("name", [name for name in PRUNERS if name != "none"])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from lrtune.tuning.trainers.judging import Outcome
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 from sklearn.datasets import load_iris
@@ -21,7 +22,6 @@ from lrtune.tuning.sampling.asking import BLOCK_SIZE, ask_block
 from lrtune.tuning.search import Progress, Searched, search
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.judging import Outcome
 from lrtune.tuning.trainers.lockstep import DivergedAt
 from lrtune.tuning.trainers.replicates import make_replicates
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
 from lrtune.training.optimizers import OPTIMIZERS
 from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.setting import DEFAULT_RATES, Setting

@@ -152,9 +152,7 @@ class NetworkTrainer:
             estimator=type(network).__name__,
             task="classification" if is_classifier(network) else "regression",
             loss=network._loss,
-            parameters={
-                name: decode(encode(v)) for name, v in sorted(network.get_params().items())
-            },
+            parameters={name: decode(encode(value)) for name, value in parameters},
             changed=tuple(sorted(_changed_params(network))),
             steps=tuple(_describe(step) for step in steps if step not in (None, "passthrough")),
         )

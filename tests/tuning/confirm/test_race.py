@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lrtune.tuning.trainers.judging import Outcome, judge
 from optuna.trial import FrozenTrial
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
@@ -39,7 +40,6 @@ from lrtune.tuning.record.trials import to_trial
 from lrtune.tuning.search import Searched, search
 from lrtune.tuning.setting import LEARNING_RATE_FREE, Setting
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.judging import Outcome, judge
 from lrtune.tuning.trainers.network import prepare
 from lrtune.tuning.trainers.replicates import Replicate, draw_replicates, make_replicates
 

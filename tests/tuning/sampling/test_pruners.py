@@ -7,7 +7,6 @@ import pytest
 
 from lrtune import DivergencePruner
 from lrtune.exceptions import InvalidInputError
-from lrtune.tuning.sampling.pruners import PRUNERS
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -79,40 +78,3 @@ def test_a_study_that_maximises_is_refused() -> None:
 def test_a_threshold_must_be_positive_and_finite(threshold: float) -> None:
     with pytest.raises(InvalidInputError, match="`threshold` must be positive and finite, but got"):
         DivergencePruner(threshold=threshold)
-
-
-def halted(name: str, epoch: int, loss: float) -> bool:
-    """Return whether a pruner for 20 epochs halts a trial, after trials of losses 1 to 16."""
-    study = optuna.create_study(pruner=PRUNERS[name](20))
-    for rival in range(1, 17):
-        trial = study.ask()
-        for step in range(1, 21):
-            trial.report(float(rival), step)
-        study.tell(trial, float(rival))
-    trial = study.ask()
-    trial.report(loss, epoch)
-    return trial.should_prune()
-
-
-@pytest.mark.parametrize(
-    ("name", "epoch", "loss", "expected"),
-    [
-        ("median", 5, 16.0, False),
-        ("median", 15, 10.0, True),
-        ("median", 15, 7.0, False),
-        ("percentile", 5, 16.0, False),
-        ("percentile", 15, 10.0, False),
-        ("percentile", 15, 14.0, True),
-    ],
-)
-def test_a_patient_pruner_waits_for_half_of_the_epochs(
-    name: str, epoch: int, loss: float, expected: bool
-) -> None:
-    assert halted(name, epoch, loss) == expected
-
-
-def test_every_competitive_pruner_is_made_for_a_number_of_epochs() -> None:
-    made = {name: make(20) for name, make in PRUNERS.items()}
-
-    assert made.pop("none") is None
-    assert all(isinstance(pruner, optuna.pruners.BasePruner) for pruner in made.values())

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lrtune.tuning.trainers.judging import judge
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.metrics import log_loss, mean_squared_error
 from sklearn.pipeline import make_pipeline
@@ -12,7 +13,6 @@ from sklearn.preprocessing import StandardScaler
 import lrtune.training.population
 from lrtune import MLPClassifier, MLPRegressor
 from lrtune.tuning.setting import Setting
-from lrtune.tuning.trainers.judging import judge
 from lrtune.tuning.trainers.network import prepare
 from lrtune.tuning.trainers.replicates import make_replicates
 

@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lrtune.tuning.trainers.judging import judge
 from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lrtune import MLPClassifier
 from lrtune.tuning.setting import Setting
-from lrtune.tuning.trainers.judging import judge
 from lrtune.tuning.trainers.lockstep import Lockstep, Trained, join
 from lrtune.tuning.trainers.network import Prepared, prepare
 from lrtune.tuning.trainers.replicates import make_replicates

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn
+from lrtune.tuning.trainers.judging import judge
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -17,7 +18,6 @@ from lrtune.training.batches import TableRows
 from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.judging import judge
 from lrtune.tuning.trainers.network import SCALED_AT_ONCE, Prepared, default_setting, prepare
 from lrtune.tuning.trainers.replicates import Replicate
 
