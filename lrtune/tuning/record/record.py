@@ -27,7 +27,6 @@ from lrtune.tuning.record.schema import (
     Fact,
     Plan,
     SearchFacts,
-    Source,
     TrialFacts,
 )
 from lrtune.tuning.record.storage import (
@@ -366,14 +365,13 @@ def _require_same(name: str, recorded: SearchFacts, now: SearchFacts) -> None:
     before, after = _comparable(recorded), _comparable(now)
     for key in {**before, **after}:
         old, new = before.get(key), after.get(key)
-        if old == new or (isinstance(old, Source) and old.text == repr(new)):
-            continue
         option = key[-1]
-        raise InvalidInputError(
-            f"a resumed search must keep its options, but study {name!r} was searched with "
-            f"`{option}={old!r}`, and now `{option}={new!r}` is given: repeat the first search's "
-            "options, or leave `resume=True` out to start a new study"
-        )
+        if old != new:
+            raise InvalidInputError(
+                f"a resumed search must keep its options, but study {name!r} was searched with "
+                f"`{option}={old!r}`, and now `{option}={new!r}` is given: repeat the first "
+                "search's options, or leave `resume=True` out to start a new study"
+            )
 
 
 def _comparable(facts: SearchFacts) -> dict[tuple[str, ...], Any]:
@@ -399,8 +397,8 @@ def _comparable(facts: SearchFacts) -> dict[tuple[str, ...], Any]:
         ("kinds", "steps"): tuple(step.kind for step in trainer.steps),
         **steps,
         ("sources", "steps"): tuple(step.source for step in trainer.steps),
-        ("metric",): facts.metric,
         ("scoring",): facts.scoring,
+        ("metric",): facts.metric,
         ("data",): facts.data_hash,
         ("splits",): facts.splits_hash,
         ("space", "learning_rate_init"): space.learning_rate_init,

@@ -5,7 +5,7 @@ Version 1 recorded whatever JSON cannot hold as its repr.
 
 from __future__ import annotations
 
-import json
+import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,7 +34,7 @@ DEFAULTS: dict[str, Any] = {
 
 _LAYERS = "hidden_layer_sizes"
 _PIPELINE = {"memory", "steps", "transform_input", "verbose"}
-_TO_JSON = str.maketrans("()", "[]")
+_REPRS = {_LAYERS, "class_weight", "random_state"}
 _CLASSES = {"log_loss": "MLPClassifier", "squared_error": "MLPRegressor"}
 
 
@@ -83,7 +83,7 @@ def _trainer(recorded: Mapping[str, Any], loss: str) -> TrainerFacts:
     """Return the facts of a network, or of a pipeline that ends in one, from its parameters."""
     prefix = next(name for name in recorded if name.endswith(_LAYERS)).removesuffix(_LAYERS)
     parameters = {
-        name: _value(name, recorded[prefix + name])
+        name: _parameter(name, recorded[prefix + name])
         for name in sorted(DEFAULTS)
         if prefix + name in recorded
     }
@@ -117,29 +117,35 @@ def _steps(recorded: Mapping[str, Any], prefix: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _value(name: str, value: Any) -> Any:
-    """Return a network's parameter: layer sizes as numbers, the repr of an object as its source."""
-    if name == _LAYERS:
-        return _layers(value)
-    is_repr = isinstance(value, str) and (
-        name == "random_state" or (name == "class_weight" and value != "balanced")
-    )
-    return Source(value) if is_repr else value
+def _parameter(name: str, value: Any) -> Any:
+    """Return the value of a network's parameter, which may have been recorded as its repr."""
+    was_repr = name in _REPRS and isinstance(value, str) and value != "balanced"
+    return _from_repr(value) if was_repr else value
 
 
-def _layers(value: Any) -> Any:
-    """Return layer sizes from their repr, such as "(50, 12)", "(8,)" or "[50]"."""
-    if not isinstance(value, str):
-        return value
+def _from_repr(text: str) -> Any:
+    """Return a sequence (as a tuple) or a mapping from its repr; of anything else, its source."""
     try:
-        sizes = json.loads(value.translate(_TO_JSON).replace(",]", "]"))
-    except ValueError:
-        return Source(value)
-    return tuple(sizes) if isinstance(sizes, list) else sizes
+        return _constant(ast.parse(text, mode="eval").body)
+    except (SyntaxError, ValueError):
+        return Source(text)
+
+
+def _constant(node: ast.expr | None) -> Any:
+    match node:
+        case ast.Constant():
+            return node.value
+        case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() as number)):
+            return -number
+        case ast.Tuple() | ast.List():
+            return tuple(map(_constant, node.elts))
+        case ast.Dict(keys, values):
+            return dict(zip(map(_constant, keys), map(_constant, values), strict=True))
+    raise ValueError
 
 
 def _dimension(name: str, trial: FrozenTrial) -> Dimension:
     distribution = trial.distributions[name]
     choices = getattr(distribution, "choices", ()) if name == _LAYERS else ()
-    labels = ((choice, _layers(choice)) for choice in choices if isinstance(choice, str))
+    labels = ((choice, _from_repr(choice)) for choice in choices if isinstance(choice, str))
     return Dimension(distribution, tuple(labels))

@@ -174,13 +174,6 @@ def test_another_search_is_refused_and_the_difference_named(
     assert Record.resume("record.journal", "study", first).pull() == []
 
 
-def test_a_value_recorded_as_its_source_is_the_value_with_that_repr(folder: Path) -> None:
-    Record.create("record.journal", "study", network(class_weight=Source("{0: 2.0}")))
-    Record.resume("record.journal", "study", network(class_weight={0: 2.0}))
-    with pytest.raises(InvalidInputError, match="class_weight"):
-        Record.resume("record.journal", "study", network(class_weight={0: 3.0}))
-
-
 def test_another_version_may_go_on(folder: Path) -> None:
     Record.create("record.journal", "study", FACTS)
 

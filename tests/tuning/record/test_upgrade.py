@@ -99,7 +99,7 @@ def test_a_search_in_python_is_read(opened: Any) -> None:
     assert (trainer.loss, trainer.epochs) == ("log_loss", 3)
     assert trainer.changed == ("activation", "class_weight", "max_iter")
     assert trainer.parameters["activation"] == "tanh"
-    assert trainer.parameters["class_weight"] == Source("{0: 2.0, 1: 1.0, 2: 1.0}")
+    assert trainer.parameters["class_weight"] == {0: 2.0, 1: 1.0, 2: 1.0}
     assert trainer.parameters["hidden_layer_sizes"] == (50, 12)
     assert trainer.parameters["random_state"] is None
     assert trainer.steps == (
@@ -216,7 +216,9 @@ def trial(**distributions: Any) -> Any:
         ("hidden_layer_sizes", 8, 8),
         ("hidden_layer_sizes", "array([8])", Source("array([8])")),
         ("class_weight", "balanced", "balanced"),
-        ("class_weight", "{0: 2.0}", Source("{0: 2.0}")),
+        ("class_weight", "{0: 2.0, 1: 1}", {0: 2.0, 1: 1}),
+        ("class_weight", "{-1: 2.0, 'a b': 0.5}", {-1: 2.0, "a b": 0.5}),
+        ("class_weight", "{np.int64(0): 2.0}", Source("{np.int64(0): 2.0}")),
         ("class_weight", None, None),
         ("random_state", 7, 7),
         ("random_state", "RandomState(MT19937)", Source("RandomState(MT19937)")),
