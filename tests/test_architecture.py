@@ -25,6 +25,7 @@ ROOMS = (
     "lrtune.tuning.dimensions",
     "lrtune.tuning.setting",
     "lrtune.tuning.space",
+    "lrtune.tuning.record.schema",
     "lrtune.tuning.trainers",
     "lrtune.tuning.record",
     "lrtune.tuning.sampling",
