@@ -51,6 +51,6 @@ def require_share(share: float) -> None:
     """Raise InvalidInputError unless the share is above 0 and at most 1."""
     if not 0 < share <= 1:
         raise InvalidInputError(
-            f"audit_share must be above 0 and at most 1, but got {share}: give the share of the "
+            f"`audit_share` must be above 0 and at most 1, but got {share}: give the share of the "
             "pruned trials to finish"
         )

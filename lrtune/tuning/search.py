@@ -81,9 +81,13 @@ class Budget:
         if self.audit_share is not None:
             require_share(self.audit_share)
         if self.n_trials < 1:
-            raise InvalidInputError(f"n_trials must be at least 1, but got {self.n_trials}")
+            raise InvalidInputError(
+                f"`n_trials` must be at least 1, but got {self.n_trials}: the default is 64"
+            )
         if self.timeout is not None and not self.timeout > 0:
-            raise InvalidInputError(f"timeout must be positive, but got {self.timeout}")
+            raise InvalidInputError(
+                f"`timeout` must be above 0, but got {self.timeout}: give seconds, or leave it out"
+            )
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from lrtune.tuning.search import Budget, Progress, Recording, search
 from lrtune.tuning.setting import DEFAULT_RATES, LEARNING_RATE_FREE
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer
-from lrtune.tuning.trainers.replicates import draw_replicates, make_replicates
 
 __all__ = ["STANDARD_INPUT", "load", "make_network", "read_request", "search_table", "with_path"]
 
@@ -110,13 +109,12 @@ def search_table(
         baseline=LEARNING_RATE_FREE if request.baseline else None,
         audit_share=audit_share,
     )
-    y, task, seed = dataset.y, dataset.task, request.seed
-    trainer = NetworkTrainer(
+    trainer = NetworkTrainer.on_random_splits(
         make_network(request, dataset),
         dataset.X,
-        y,
-        make_replicates(y, request.replicates, task=task, seed=seed),
-        fresh=lambda number: next(draw_replicates(y, task=task, seed=seed, first=number)),
+        dataset.y,
+        request.replicates,
+        seed=request.seed,
         n_jobs=n_jobs,
     )
     space = Space.default(
@@ -130,7 +128,9 @@ def search_table(
         trainer,
         space,
         budget=budget,
-        sampling=Sampling(seed, pruner=PRUNERS[request.pruner](request.epochs), worker=worker),
+        sampling=Sampling(
+            request.seed, pruner=PRUNERS[request.pruner](request.epochs), worker=worker
+        ),
         data=DataFacts(dataset.name, dataset.target, request.preprocessor, rows, columns),
         recording=recording,
         on_progress=on_progress,

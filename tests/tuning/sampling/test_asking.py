@@ -4,6 +4,7 @@ from datetime import datetime
 
 import numpy as np
 import pytest
+from lrtune.tuning.trainers.judging import Outcome
 from optuna.trial import FrozenTrial, TrialState
 
 from lrtune.tuning.record.trials import to_trial
@@ -17,7 +18,6 @@ from lrtune.tuning.sampling.asking import (
 )
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.judging import Outcome
 from lrtune.tuning.trainers.lockstep import DivergedAt
 
 SPACE = Space.default(20, learning_rate_init=(1e-3, 10.0))
