@@ -187,7 +187,7 @@ class NetworkTrainer:
         return float(self._kept[0].configured(setting.others).model.min_learning_rate)
 
     def guess_loss(self, replicates: Sequence[int]) -> float:
-        """Return the mean loss of the best constant prediction."""
+        """Return the mean loss of guessing: equal class shares, or the validation mean."""
         return float(np.mean([each.guess_loss for each in self.prepared(replicates)]))
 
     def naive_loss(self, replicates: Sequence[int]) -> float:

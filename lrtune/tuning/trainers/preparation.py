@@ -76,7 +76,7 @@ class Prepared:
 
     @property
     def guess_loss(self) -> float:
-        """Return the validation loss of the best constant prediction, in the target's unit."""
+        """Return the validation loss of guessing: equal class shares, or the validation mean."""
         loss: str = self.model._loss
         return LOSSES[loss].guess(self.validation.y) * float(self.model.loss_unit)
 
@@ -126,8 +126,8 @@ def require_network(estimator: Any) -> TrainableMLP:
     _, network = split_pipeline(estimator)
     if not isinstance(network, TrainableMLP):
         raise InvalidInputError(
-            "`estimator` must be lrtune's MLPClassifier or MLPRegressor, or a Pipeline that ends in "
-            f"one, but got {type(network).__module__}.{type(network).__qualname__}"
+            "`estimator` must be lrtune's MLPClassifier or MLPRegressor, or a Pipeline that ends "
+            f"in one, but got {type(network).__module__}.{type(network).__qualname__}"
         )
     return network
 

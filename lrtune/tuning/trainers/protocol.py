@@ -113,7 +113,7 @@ class Trainer(Protocol):
         """Return the learning rate that a schedule never falls below."""
 
     def guess_loss(self, replicates: Sequence[int]) -> float:
-        """Return the mean loss of the best constant prediction."""
+        """Return the mean loss of guessing: equal class shares, or the validation mean."""
 
     def naive_loss(self, replicates: Sequence[int]) -> float:
         """Return the mean loss of the training rows' mean target, or class shares."""

@@ -134,11 +134,11 @@ def test_layer_sizes_may_be_given_as_a_list_or_an_array(sizes: Any) -> None:
     others = (("hidden_layer_sizes", Dimension.of("hidden_layer_sizes", [(9,), (50, 12)])),)
     space = Space((0.01, 1.0), ("constant",), (0.1, 1.0), others)
     setting = default_setting(MLPClassifier(sizes), space)
-    drawn = space.drawn(setting)
+    params = space.params(setting)
 
     assert hash(setting) == hash(default_setting(MLPClassifier((50, 12)), space))
-    assert drawn is not None
-    assert drawn["hidden_layer_sizes"] == "(50, 12)"
+    assert params is not None
+    assert params["hidden_layer_sizes"] == "(50, 12)"
 
 
 # --- rows read in place ---------------------------------------------------------------------------
