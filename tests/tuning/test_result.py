@@ -96,7 +96,7 @@ def test_a_table_search_reads_back(storage: str) -> None:
 
 def test_a_search_with_a_pruning_audit_reads_back(storage: str) -> None:
     options = {"epochs": 6, "trials": 32, "confirm": False, "baseline": False}
-    result = table_search(storage, pruner="median", audit_share=1.0, **options)
+    result = table_search(storage, pruner="successive-halving", audit_share=1.0, **options)
 
     assert result.pruning_audit is not None
     assert result.pruning_audit.pruned
