@@ -14,7 +14,8 @@ from lrtune._version import __version__
 if TYPE_CHECKING:
     from lrtune.estimators import MLPClassifier, MLPRegressor
     from lrtune.export.export import export_schedule
-    from lrtune.models.persistence import load_model, save_model
+    from lrtune.models.load import load_model
+    from lrtune.models.save import save_model
     from lrtune.schedules.schedule import Schedule
     from lrtune.search_cv.search_cv import LearningRateSearchCV
     from lrtune.tuning.range_test import lr_range_test
@@ -42,9 +43,9 @@ _HOMES = {
     "MLPRegressor": "lrtune.estimators",
     "Schedule": "lrtune.schedules.schedule",
     "export_schedule": "lrtune.export.export",
-    "load_model": "lrtune.models.persistence",
+    "load_model": "lrtune.models.load",
     "lr_range_test": "lrtune.tuning.range_test",
-    "save_model": "lrtune.models.persistence",
+    "save_model": "lrtune.models.save",
     "suggest_schedule": "lrtune.tuning.sampling.suggest",
 }
 

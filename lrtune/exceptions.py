@@ -1,4 +1,4 @@
-"""What lrtune raises and warns of, each derived from the built-in that a caller would expect."""
+"""Exceptions and warnings of lrtune, each derived from the built-in that a caller would expect."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ __all__ = [
 
 
 class LrtuneError(Exception):
-    """Base of everything that lrtune raises on purpose."""
+    """Base of all exceptions that lrtune raises on purpose."""
 
 
 class InvalidInputError(LrtuneError, ValueError):
-    """A value from outside breaks a rule; the message names the value, the rule and the cure."""
+    """An input breaks a rule; the message names the value, the rule and the cure."""
 
 
 class NothingCompletedError(LrtuneError, RuntimeError):
-    """A search ended without one completed trial, so there is nothing to recommend."""
+    """A search ended without a completed trial, so there is nothing to recommend."""
 
 
 class RecordConflictError(LrtuneError, RuntimeError):
     """Another process wrote to the study that a search is writing to."""
 
 
+class RecordLostError(LrtuneError, RuntimeError):
+    """The record cannot be read or written: it was deleted or replaced, or is out of reach."""
+
+
 class LrtuneWarning(UserWarning):
-    """Base of everything that lrtune warns of."""
+    """Base of all warnings that lrtune gives."""
 
 
 class DivergenceWarning(LrtuneWarning):
     """A training diverged; the message names the rate, the epoch and the cure."""
 
 
-class RecordLostError(LrtuneError, RuntimeError):
-    """The record can no longer be read or written: deleted, replaced, full, out of reach."""
-
-
 class RecordWarning(LrtuneWarning):
-    """A record was mended; the message says what was lost, and what was kept."""
+    """A record was repaired; the message says what was lost and what was kept."""

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import optuna
 from joblib.externals.loky import get_reusable_executor
+from lrtune.tuning.trainers.judging import judge
 from scaling_figure import draw
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -38,7 +39,6 @@ from lrtune.tuning.sampling import asking
 from lrtune.tuning.search import Searched, search
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.judging import judge
 from lrtune.tuning.trainers.network import prepare
 from lrtune.tuning.trainers.replicates import draw_replicates, make_replicates
 

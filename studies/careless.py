@@ -30,7 +30,8 @@ from threadpoolctl import threadpool_limits
 from lrtune import MLPClassifier, MLPRegressor
 from lrtune.exceptions import DivergenceWarning
 from lrtune.schedules.schedule import Schedule
-from lrtune.tables.dataset import BUNDLED, load_dataset
+from lrtune.tables.bundled import BUNDLED
+from lrtune.tables.dataset import load_dataset
 from lrtune.tuning.range_test import lr_range_test
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import DEFAULT_DECAYS

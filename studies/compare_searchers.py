@@ -51,7 +51,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 import lrtune
-from lrtune.schedules.schedule import DECAYS
+from lrtune.schedules.decays import DECAYS
 
 WEIGHTS, GROUPS = np.linspace(0.1, 1, len(Y)), np.arange(len(Y)) % 7
 RESULTS = Path(__file__).parent / "results" / "compare_searchers.md"

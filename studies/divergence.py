@@ -15,16 +15,17 @@ from typing import Any
 import numpy as np
 import optuna
 import sklearn
+from lrtune.tuning.trainers.judging import judge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import lrtune
 from lrtune import MLPClassifier, MLPRegressor
-from lrtune.tables.dataset import BUNDLED, load_dataset
+from lrtune.tables.bundled import BUNDLED
+from lrtune.tables.dataset import load_dataset
 from lrtune.tuning.search import search
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.judging import judge
 from lrtune.tuning.trainers.network import prepare
 from lrtune.tuning.trainers.replicates import make_replicates
 

@@ -18,8 +18,9 @@ from sklearn.preprocessing import StandardScaler
 
 import lrtune
 from lrtune import MLPClassifier, MLPRegressor
-from lrtune.tables.dataset import BUNDLED, load_dataset
-from lrtune.tuning.sampling.pruners import PRUNERS
+from lrtune.tables.bundled import BUNDLED
+from lrtune.tables.dataset import load_dataset
+from lrtune.tuning.sampling.competitive import PRUNERS
 from lrtune.tuning.search import search
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.replicates import make_replicates

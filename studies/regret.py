@@ -26,16 +26,17 @@ import optuna
 import pandas as pd
 import sklearn
 from careless import METHODS, Problem, own_network
+from lrtune.tuning.trainers.judging import judge
 from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 
 import lrtune
 from lrtune.exceptions import NothingCompletedError
-from lrtune.tables.dataset import BUNDLED, load_dataset
+from lrtune.tables.bundled import BUNDLED
+from lrtune.tables.dataset import load_dataset
 from lrtune.tuning.search import search
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import DEFAULT_DECAYS, Space
-from lrtune.tuning.trainers.judging import judge
 from lrtune.tuning.trainers.network import prepare
 from lrtune.tuning.trainers.replicates import Replicate, draw_replicates, make_replicates
 

@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-import lrtune.training.passes
 import lrtune.training.population
 import lrtune.training.workspace
 from lrtune.training.batches import Batches
@@ -101,7 +100,7 @@ class _WatchedNumpy:
 def watching() -> Iterator[list[Call]]:
     """The calls made on arrays that populations make meanwhile."""
     training = lrtune.training
-    modules: tuple[Any, ...] = (training.room, training.passes, training.population)
+    modules: tuple[Any, ...] = (training.workspace, training.population)
     _Watched.calls = []
     for module in modules:
         module.np = _WatchedNumpy()

@@ -112,7 +112,7 @@ def watch_search(watch: Stopwatch, trained: Counter[tuple[Any, ...]]) -> None:
     import lrtune.tuning.search as searching
     import lrtune.tuning.trainers.replicates
     from lrtune.training.population import Population
-    from lrtune.training.workspace import Room
+    from lrtune.training.workspace import Workspace
     from lrtune.tuning.record.record import Record
     from lrtune.tuning.sampling import asking
 
@@ -128,10 +128,10 @@ def watch_search(watch: Stopwatch, trained: Counter[tuple[Any, ...]]) -> None:
     watch.watch(asking, "ask_block", "ask")
     watch.watch(Population, "train_epoch", "train")
     watch.watch(Population, "train_step", "train")
-    watch.watch(Room, "read", "train: reading rows", within="train")
+    watch.watch(Workspace, "read", "train: reading rows", within="train")
     for name in ("evaluate", "outputs"):
         watch.watch(Population, name, "evaluate")
-    for name in ("_weed", "drop_diverged", "keep"):
+    for name in ("_drop_diverged_in_training", "drop_diverged", "keep"):
         watch.watch(Population, name, "divergence check")
     for name in ("create", "push", "pull"):
         watch.watch(Record, name, "record")

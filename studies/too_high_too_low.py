@@ -19,12 +19,12 @@ from matplotlib.figure import Figure
 from scipy.sparse.linalg import LinearOperator, eigsh
 from tutorial import SEED, arguments, data, header, logarithmic_losses, network, table, write
 
-from lrtune.estimators.base import RandomStreams
 from lrtune.review.plots import COLOURS
 from lrtune.training.batches import Batches
 from lrtune.training.divergence import divergence_threshold, has_diverged
 from lrtune.training.optimizers import SGD
 from lrtune.training.population import Population
+from lrtune.training.random_streams import RandomStreams
 
 Array = npt.NDArray[Any]
 

@@ -1,4 +1,7 @@
-"""What several test modules share."""
+"""Fixtures that several test modules share, and the choice of tests that run.
+
+A test marked ``slow`` runs in CI (or with ``--slow``) only; a fast form of it always runs.
+"""
 
 import json
 import os
@@ -10,6 +13,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--slow",
+        action="store_true",
+        default="CI" in os.environ,
+        help="run the tests that are marked slow, too; so does the environment variable CI",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect slow tests; pytest's summary counts them."""
+    if config.getoption("slow", default=False):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    items[:] = [item for item in items if not item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow)
 
 
 @dataclass(frozen=True)

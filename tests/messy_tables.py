@@ -1,7 +1,7 @@
-"""Messy tables, each of a seed: every trouble that a table of one's own may have.
+"""Messy tables, the same for the same seed: the faults that users' tables have.
 
-`MESSY` names a function for each; `write_table` writes it to a folder as a user would have it. As a
-program it writes them all: ``python tests/messy_tables.py FOLDER``.
+`MESSY` maps names to functions; `write_table` writes a table to a file as a user would have it.
+As a program this writes all of them: ``python tests/messy_tables.py FOLDER``.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ CITIES = np.array(["Bern", "Zürich", "Roma", "São Paulo"], dtype=object)
 
 @dataclass(frozen=True)
 class Messy:
-    """A table, how it is written, and what there is to say of it."""
+    """A table, the format of its file, and what reading it must lead to."""
 
     frame: pd.DataFrame
     task: str
-    said: tuple[str, ...] = ()  # what the search must say
+    notes: tuple[str, ...] = ()  # what the search must print
     used: tuple[str, ...] = ()  # columns that must be used
     dropped: tuple[str, ...] = ()  # columns that must not
     file: str = "table.csv"
@@ -38,7 +38,7 @@ class Messy:
 
 
 def write_table(messy: Messy, folder: Path) -> Path:
-    """Write a table as it asks for, and return its path."""
+    """Write a table in its format, and return the path."""
     path = folder / messy.file
     if path.suffix == ".parquet":
         messy.frame.to_parquet(path)
@@ -56,7 +56,7 @@ def write_table(messy: Messy, folder: Path) -> Path:
 
 
 def _base(rng: np.random.Generator, rows: int = ROWS) -> pd.DataFrame:
-    """Two numbers and the classes that depend on them, in the last column."""
+    """Return two columns of numbers, and the classes that depend on them in the last column."""
     size, age = rng.normal(size=rows), rng.normal(40, 9, size=rows)
     return pd.DataFrame(
         {"size": size, "age": age, "kind": np.where(size + (age - 40) / 9 > 0, "big", "small")}
@@ -77,16 +77,16 @@ def missing_numbers(rng: np.random.Generator) -> Messy:
     frame = _base(rng)
     frame.loc[::5, "age"] = np.nan
     frame.loc[1, "size"] = np.nan
-    said = ("missing values filled in with the median: 'size' (1), 'age' (12)",)
-    return Messy(frame, "classification", said, ("size", "age"))
+    notes = ("missing values filled in with the median: 'size' (1), 'age' (12)",)
+    return Messy(frame, "classification", notes, ("size", "age"))
 
 
 def placeholders(rng: np.random.Generator) -> Messy:
     frame = _base(rng).astype({"age": object, "size": object})
     frame.loc[::6, "age"] = "NA"
     frame.loc[[2, 3], "size"] = "?"
-    said = ("texts that are no number taken for missing values: 'size' (2), 'age' (10)",)
-    return Messy(frame, "classification", said, ("size", "age"))
+    notes = ("texts that are no number taken for missing values: 'size' (2), 'age' (10)",)
+    return Messy(frame, "classification", notes, ("size", "age"))
 
 
 def infinities(rng: np.random.Generator) -> Messy:
@@ -101,15 +101,15 @@ def categories(rng: np.random.Generator) -> Messy:
     frame = _insert(_base(rng), city=rng.choice(CITIES, ROWS), grade=rng.choice(["1", "2", "3+"]))
     frame["grade"] = rng.choice(["1", "2", "3+"], ROWS)
     frame.loc[7, "city"] = None
-    said = (
+    notes = (
         "categories encoded as columns of 0 and 1: 'grade', 'city'",
         "missing values made a category of their own: 'city' (1)",
     )
-    return Messy(frame, "classification", said, ("city", "grade"))
+    return Messy(frame, "classification", notes, ("city", "grade"))
 
 
 def rare_category(rng: np.random.Generator) -> Messy:
-    """A category in one row alone, unseen in training by most replicates that validate with it."""
+    """A category in a single row, which most replicates do not train on."""
     city = rng.choice(CITIES, ROWS)
     city[-1] = "Atlantis"
     return Messy(_insert(_base(rng), city=city), "classification", used=("city",))
@@ -119,45 +119,45 @@ def booleans(rng: np.random.Generator) -> Messy:
     whole, gaps = rng.random(ROWS) > 0.5, (rng.random(ROWS) > 0.5).astype(object)
     gaps[[2, 9]] = None
     frame = _insert(_base(rng), whole=whole, gaps=gaps)
-    said = ("missing values filled in with the median: 'gaps' (2)",)
-    return Messy(frame, "classification", said, ("whole", "gaps"))
+    notes = ("missing values filled in with the median: 'gaps' (2)",)
+    return Messy(frame, "classification", notes, ("whole", "gaps"))
 
 
 def dates(rng: np.random.Generator) -> Messy:
     days = pd.Timestamp("2019-05-01") + pd.to_timedelta(rng.integers(0, 900, ROWS), unit="D")
     frame = _insert(_base(rng), iso=days.strftime("%Y-%m-%d"), german=days.strftime("%d.%m.%Y"))
     frame.loc[4, "iso"] = None
-    said = (
+    notes = (
         "dates, read as %d.%m.%Y, made numbers: 'german'",
         "dates, read as ISO8601, made numbers: 'iso'",
     )
-    return Messy(frame, "classification", said, ("iso", "german"))
+    return Messy(frame, "classification", notes, ("iso", "german"))
 
 
 def texts(rng: np.random.Generator) -> Messy:
     words = rng.choice(CITIES, (ROWS, 4))
-    notes = [f"{' '.join(row)} {place}" for place, row in enumerate(words)]
-    said = ("columns dropped, as they hold free text or too many categories",)
-    return Messy(_insert(_base(rng), note=notes), "classification", said, ("size",), ("note",))
+    remarks = [f"{' '.join(row)} {place}" for place, row in enumerate(words)]
+    notes = ("columns dropped, as they hold free text or too many categories",)
+    return Messy(_insert(_base(rng), note=remarks), "classification", notes, ("size",), ("note",))
 
 
 def constants(rng: np.random.Generator) -> Messy:
     frame = _insert(_base(rng), five=5, word="x", nothing=None)
-    said = (
+    notes = (
         "columns dropped, as they hold no value: 'nothing'",
         "columns dropped, as they hold the same value in every row: 'word', 'five'",
     )
-    return Messy(frame, "classification", said, ("size",), ("five", "word", "nothing"))
+    return Messy(frame, "classification", notes, ("size",), ("five", "word", "nothing"))
 
 
 def identifiers(rng: np.random.Generator) -> Messy:
     keys = [f"{value:08x}" for value in rng.permutation(10**6)[:ROWS]]
     frame = _insert(_base(rng), customer_id=rng.permutation(ROWS) + 1000, key=keys)
-    said = (
+    notes = (
         "columns dropped, as they are named like identifiers, and differ in every row",
         "columns dropped, as they hold another word in every row: 'key'",
     )
-    return Messy(frame, "classification", said, ("size",), ("customer_id", "key"))
+    return Messy(frame, "classification", notes, ("size",), ("customer_id", "key"))
 
 
 def row_numbers(rng: np.random.Generator) -> Messy:
@@ -168,9 +168,9 @@ def row_numbers(rng: np.random.Generator) -> Messy:
 
 def duplicate_names(rng: np.random.Generator) -> Messy:
     frame = _insert(_base(rng), extra=rng.normal(size=ROWS))
-    said = ("columns of the same name: 'size' renamed to 'size.1'",)
+    notes = ("columns of the same name: 'size' renamed to 'size.1'",)
     header = ("size", "size", "age", "kind")
-    return Messy(frame, "classification", said, ("size", "size.1"), header=header)
+    return Messy(frame, "classification", notes, ("size", "size.1"), header=header)
 
 
 def strange_names(rng: np.random.Generator) -> Messy:
@@ -184,19 +184,19 @@ def strange_names(rng: np.random.Generator) -> Messy:
 def gaps_in_the_target(rng: np.random.Generator) -> Messy:
     frame = _base(rng)
     frame.loc[:8, "kind"] = None
-    said = (f"target: 9 of {ROWS} rows left out, as column 'kind' has no value there",)
-    return Messy(frame, "classification", said, ("size",))
+    notes = (f"target: 9 of {ROWS} rows left out, as column 'kind' has no value there",)
+    return Messy(frame, "classification", notes, ("size",))
 
 
 def rare_classes(rng: np.random.Generator) -> Messy:
     frame = _base(rng)
     frame.loc[[3, 5], "kind"] = ["odd", "even"]
-    said = (f"target: 2 of {ROWS} rows left out, each the only one of its class",)
-    return Messy(frame, "classification", said, ("size",))
+    notes = (f"target: 2 of {ROWS} rows left out, each the only one of its class",)
+    return Messy(frame, "classification", notes, ("size",))
 
 
 def odd_integers(rng: np.random.Generator) -> Messy:
-    """Classes −3, 7 and 40, the target in the middle and given by position."""
+    """Classes −3, 7 and 40 in a middle column, which is named by its position."""
     frame = _base(rng)
     frame.insert(1, "class", np.select([frame["size"] > 0.5, frame["age"] > 45], [-3, 7], 40))
     return Messy(
@@ -209,7 +209,7 @@ def odd_integers(rng: np.random.Generator) -> Messy:
 
 
 def gaps_in_integers(rng: np.random.Generator) -> Messy:
-    """Whole classes that a gap turns into fractions as they are read."""
+    """Whole-number classes that pandas reads as floats because of a gap."""
     frame = _base(rng)
     frame["kind"] = np.where(frame["kind"] == "big", 2.0, 5.0)
     frame.loc[0, "kind"] = np.nan
@@ -217,7 +217,7 @@ def gaps_in_integers(rng: np.random.Generator) -> Messy:
 
 
 def prices(rng: np.random.Generator) -> Messy:
-    """A regression, the target with a gap and an infinity."""
+    """A regression whose target has a gap and an infinity."""
     frame = _base(rng).drop(columns="kind")
     frame["price"] = 100 * frame["size"] + frame["age"]
     frame.loc[[0, 1], "price"] = [np.nan, np.inf]
@@ -225,8 +225,8 @@ def prices(rng: np.random.Generator) -> Messy:
 
 
 def tabs(rng: np.random.Generator) -> Messy:
-    said = ("separator: tab",)
-    return Messy(_base(rng), "classification", said, ("age",), file="table.tsv", separator="\t")
+    notes = ("separator: tab",)
+    return Messy(_base(rng), "classification", notes, ("age",), file="table.tsv", separator="\t")
 
 
 def compressed(rng: np.random.Generator) -> Messy:
@@ -237,34 +237,34 @@ def compressed(rng: np.random.Generator) -> Messy:
 def european(rng: np.random.Generator) -> Messy:
     """Semicolons, decimal commas, Windows-1252."""
     frame = _insert(_base(rng), ort=rng.choice(CITIES, ROWS))
-    said = ("encoding: cp1252", "separator: semicolon", "commas taken for decimal points: 'size'")
+    notes = ("encoding: cp1252", "separator: semicolon", "commas taken for decimal points: 'size'")
     return Messy(
-        frame, "classification", said, ("ort", "size"), separator=";", decimal=",",
+        frame, "classification", notes, ("ort", "size"), separator=";", decimal=",",
         encoding="cp1252",
     )  # fmt: skip
 
 
 def thousands(rng: np.random.Generator) -> Messy:
-    """German prices: points between thousands, in few of the rows, and decimal commas."""
+    """German prices with decimal commas, and points between thousands in some rows."""
     euros = rng.uniform(1, 1100, ROWS)
     euros[:3] = 1234.5, 1001, 12
     signs = str.maketrans(",.", ".,")
     frame = _insert(_base(rng), preis=[f"{value:,.2f}".translate(signs) for value in euros])
     frame["miete"] = frame.pop("kind").map({"big": "1.234,50", "small": "999"})
-    said = (
+    notes = (
         "points taken for thousands separators: 'preis'",
         "target: points taken for thousands separators",
         "commas taken for decimal points: 'size', 'age'",
     )
-    return Messy(frame, "regression", said, ("preis",), separator=";", decimal=",")
+    return Messy(frame, "regression", notes, ("preis",), separator=";", decimal=",")
 
 
 def utf_16(rng: np.random.Generator) -> Messy:
-    """What a spreadsheet saves as "Unicode text"."""
+    """The format that spreadsheets call "Unicode text"."""
     frame = _insert(_base(rng), ort=rng.choice(CITIES, ROWS))
-    said = ("encoding: utf-16", "separator: tab")
+    notes = ("encoding: utf-16", "separator: tab")
     return Messy(
-        frame, "classification", said, ("ort",), file="table.txt", separator="\t",
+        frame, "classification", notes, ("ort",), file="table.txt", separator="\t",
         encoding="utf-16",
     )  # fmt: skip
 
@@ -283,12 +283,12 @@ def parquet(rng: np.random.Generator) -> Messy:
         + pd.to_timedelta(rng.integers(0, 9999, ROWS), unit="h"),
     )
     frame.loc[3, "count"] = pd.NA
-    said = ("dates made numbers: 'seen'", "missing values filled in with the median: 'count' (1)")
-    return Messy(frame, "classification", said, ("city", "count", "seen"), file="table.parquet")
+    notes = ("dates made numbers: 'seen'", "missing values filled in with the median: 'count' (1)")
+    return Messy(frame, "classification", notes, ("city", "count", "seen"), file="table.parquet")
 
 
 def wide(rng: np.random.Generator, rows: int = 300, columns: int = 200) -> Messy:
-    """More columns than one would look through, of all kinds, each with a trouble."""
+    """Many columns of all kinds, each with a fault."""
     frame = _base(rng, rows)
     more: dict[str, object] = {}
     for place in range(columns - 3):
@@ -297,21 +297,21 @@ def wide(rng: np.random.Generator, rows: int = 300, columns: int = 200) -> Messy
         kinds = (values, rng.choice(CITIES, rows), rng.random(rows) > 0.5, 1)
         more[f"column {place}"] = kinds[place % len(kinds)]
     frame = pd.concat([pd.DataFrame(more), frame], axis=1)
-    said = ("columns dropped, as they hold the same value in every row:", " and 41 more")
-    return Messy(frame, "classification", said, ("column 0", "column 1", "column 2"))
+    notes = ("columns dropped, as they hold the same value in every row:", " and 41 more")
+    return Messy(frame, "classification", notes, ("column 0", "column 1", "column 2"))
 
 
 def long(rng: np.random.Generator, rows: int = 100_000) -> Messy:
-    """Two columns and many rows, with gaps."""
+    """Many rows of two columns with gaps."""
     x = rng.normal(size=rows)
     frame = pd.DataFrame({"x": x, "y": 3 * x + rng.normal(size=rows)})
     frame.loc[::1000, "x"] = np.nan
-    said = (f"missing values filled in with the median: 'x' ({rows // 1000})",)
-    return Messy(frame, "regression", said, ("x",))
+    notes = (f"missing values filled in with the median: 'x' ({rows // 1000})",)
+    return Messy(frame, "regression", notes, ("x",))
 
 
 def everything(rng: np.random.Generator) -> Messy:
-    """Several troubles at once."""
+    """Several faults at once."""
     parts = [function(np.random.default_rng(SEED)) for function in (dates, booleans, constants)]
     parts += [function(np.random.default_rng(SEED)) for function in (texts, identifiers)]
     frame = _base(rng)
@@ -321,11 +321,11 @@ def everything(rng: np.random.Generator) -> Messy:
         others = part.frame.drop(columns=["size", "age", "kind"])
         frame = pd.concat([others, frame], axis=1)
     frame.loc[[4, 5, 6], "kind"] = [None, None, "alone"]
-    said = tuple(line for part in parts for line in part.said if "'iso'" not in line)
+    notes = tuple(line for part in parts for line in part.notes if "'iso'" not in line)
     return Messy(
         frame,
         "classification",
-        tuple(line for line in said if "dropped" not in line and "median" not in line),
+        tuple(line for line in notes if "dropped" not in line and "median" not in line),
         ("iso", "german", "whole", "gaps", "size", "age"),
         ("five", "word", "nothing", "note", "customer_id", "key"),
         file="alles auf einmal.csv.gz",
@@ -346,7 +346,7 @@ MESSY: dict[str, Callable[[np.random.Generator], Messy]] = {
 
 
 def make_table(name: str, seed: int = SEED) -> Messy:
-    """A table of the registry; the same seed gives the same table."""
+    """Return the table of that name in `MESSY`."""
     return MESSY[name](np.random.default_rng(seed))
 
 

@@ -19,14 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from lrtune.cli.task import TASK
 from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from lrtune.cli import main
-from lrtune.cli.task import TASK
 from lrtune.tuning.record.record import CONFIGURATION
 from lrtune.tuning.sampling.asking import BLOCK_SIZE
 
@@ -85,6 +86,7 @@ operations = st.builds(
     Operation, st.lists(runs, min_size=1, max_size=2), st.sampled_from([0, 0, 0, 1, 50, 99])
 )
 lives = st.lists(operations, min_size=5, max_size=7, unique_by=repr)
+short_lives = st.lists(operations, min_size=2, max_size=2, unique_by=repr)
 
 # --- a command as a process -----------------------------------------------------------------------
 
@@ -378,12 +380,20 @@ def live(storage: str, operations: Sequence[Operation]) -> None:
         life.end()
 
 
+@settings(real, max_examples=1)
+@given(short_lives)
+def test_a_journal_loses_nothing_in_a_short_life(operations: Sequence[Operation]) -> None:
+    live(JOURNAL, operations)
+
+
+@pytest.mark.slow
 @settings(real, max_examples=4)
 @given(lives)
 def test_a_journal_loses_nothing_whatever_happens_to_it(operations: Sequence[Operation]) -> None:
     live(JOURNAL, operations)
 
 
+@pytest.mark.slow
 @settings(real, max_examples=2)
 @given(lives)
 def test_a_database_loses_nothing_whatever_happens_to_it(operations: Sequence[Operation]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lrtune.schedules.schedule import DECAYS
+from lrtune.schedules.decays import DECAYS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,7 +20,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
-TOLD = [
+PRINTED = [
     r"{.*'mlpclassifier__learning_rate_init': .*}\n(1.0|0.9\d+)",
     r"(1.0|0.9\d+)",
     "True",
@@ -29,13 +29,13 @@ TOLD = [
 """What the examples print."""
 
 
-@pytest.mark.parametrize(("code", "told"), list(zip(blocks("python"), TOLD, strict=True)))
-def test_python_examples_run(code: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("code", "printed"), list(zip(blocks("python"), PRINTED, strict=True)))
+def test_python_examples_run(code: str, printed: str, capsys: pytest.CaptureFixture[str]) -> None:
     if "import torch" in code:
         pytest.importorskip("torch")
     exec(compile(code, "README.md", "exec"), {})  # noqa: S102
 
-    assert re.fullmatch(told, capsys.readouterr().out.strip())
+    assert re.fullmatch(printed, capsys.readouterr().out.strip())
 
 
 SERVES = "lrtune dashboard"

@@ -29,7 +29,7 @@ from lrtune.exceptions import (
 )
 from lrtune.support.secrets import masked
 
-__all__ = ["COLLECTED_AFTER", "COMMANDS", "LazyGroup", "cli", "main"]
+__all__ = ["COMMANDS", "GC_THRESHOLDS", "LazyGroup", "cli", "main"]
 
 COMMANDS: dict[str, str] = {
     "completion": "Print the script that completes words in a shell.",
@@ -44,22 +44,21 @@ COMMANDS: dict[str, str] = {
     "studies": "List the studies in a record.",
     "worker": "Help with a search, from this machine or another.",
 }
-"""Each command's module in this folder, and its line in ``lrtune --help``."""
+"""Line of each command in ``lrtune --help``; its module in this folder has the same name."""
 
-
-COLLECTED_AFTER = 50_000, 20, 100
-"""Thresholds of the garbage collector; Python's own first one is 700."""
+GC_THRESHOLDS = 50_000, 20, 100
+"""Thresholds of the garbage collector; Python's default for the first is 700."""
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command when it is called."""
+    """A group of commands that imports a command only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """All commands, in order."""
+        """List the commands in order."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import the command's module."""
+        """Import a command."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"lrtune.cli.{cmd_name.replace('-', '_')}")
@@ -69,7 +68,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; if there is none of that name, say what there is."""
+        """Find the command, or suggest one that exists."""
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             cure = f"do you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
@@ -77,14 +76,14 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the commands from the table, without importing them."""
+        """Write the list of commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-def _show_versions(ctx: click.Context, param: click.Parameter, asked: bool) -> None:  # noqa: ARG001
-    """Print versions, which are read from the installed packages' metadata, and stop."""
-    if not asked or ctx.resilient_parsing:
+def _show_versions(ctx: click.Context, param: click.Parameter, is_set: bool) -> None:  # noqa: ARG001
+    """Print versions and stop."""
+    if not is_set or ctx.resilient_parsing:
         return
     from lrtune.cli.environment import versions
 
@@ -100,7 +99,7 @@ def _show_versions(ctx: click.Context, param: click.Parameter, asked: bool) -> N
     is_eager=True,
     expose_value=False,
     callback=_show_versions,
-    help="Show the versions of lrtune and of what its results depend on, and exit.",
+    help="Show the versions of lrtune and of the libraries that results depend on, and exit.",
 )
 def cli() -> None:
     """Find a learning rate, and how it should decay, that holds up on seeds it has not seen.
@@ -114,19 +113,19 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Run the command line; bad input ends in one line on standard error and exit code 2."""
+    """Run the command line; refuse bad input in one line on standard error with exit code 2."""
     words = sys.argv[1:] if arguments is None else arguments
-    _collect_less()
+    _collect_garbage_less_often()
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by who started this
+        if getattr(sys, name) is None:  # closed by the parent process
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
-    if isinstance(sys.stdout, io.TextIOWrapper):  # R² may not be in the terminal's alphabet
+    if isinstance(sys.stdout, io.TextIOWrapper):  # some terminals cannot encode R²
         sys.stdout.reconfigure(errors="replace")
     try:
         with interruptible(), warnings.catch_warnings():
             warnings.showwarning = _show_warning
             warnings.simplefilter("always", LrtuneWarning)
-            # scikit-learn's word on many classes, again and again; the task was said aloud
+            # scikit-learn repeats it for every fold; lrtune names the task itself
             warnings.filterwarnings("ignore", "The number of unique classes is greater")
             return cli.main(args=words, prog_name="lrtune", standalone_mode=False, obj=words)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -141,8 +140,10 @@ def main(arguments: list[str] | None = None) -> Any:
         click.echo(f"lrtune: {masked(' '.join(message.split()))}", err=True)
         sys.exit(2)
     except MemoryError as error:
-        told = f"memory is too small ({error})" if str(error) else "memory is too small"
-        click.echo(f"lrtune: {told}: take a smaller network, or fewer rows", err=True)
+        details = f" ({error})" if str(error) else ""
+        click.echo(
+            f"lrtune: out of memory{details}: use a smaller network, or fewer rows", err=True
+        )
         sys.exit(1)
     except (LrtuneError, OSError) as error:
         click.echo(f"lrtune: {masked(with_flags(str(error)))}", err=True)
@@ -153,7 +154,7 @@ def main(arguments: list[str] | None = None) -> Any:
 
 
 def _usage_message(error: click.ClickException) -> str:
-    """What is wrong with the words given, and where help is if something is missing or too much."""
+    """Return click's message, with a pointer to help if arguments are missing or too many."""
     message = error.format_message()
     missing = isinstance(error, click.MissingParameter) or "unexpected extra" in message
     if missing and isinstance(error, click.UsageError) and error.ctx is not None:
@@ -161,17 +162,17 @@ def _usage_message(error: click.ClickException) -> str:
     return message
 
 
-def _collect_less() -> None:
-    """Have cyclic garbage collected less often, and not when the process ends.
+def _collect_garbage_less_often() -> None:
+    """Raise the garbage collector's thresholds, and skip the collection at exit.
 
-    The libraries make very many objects that stay; to go through them again and again, and once
-    more at the end, was an eighth of ``lrtune search digits`` (`studies/where_the_time_goes.py`).
+    The libraries create very many long-lived objects; traversing them repeatedly, and once more at
+    exit, took an eighth of ``lrtune search digits`` (`studies/where_the_time_goes.py`).
     """
-    gc.set_threshold(*COLLECTED_AFTER)
+    gc.set_threshold(*GC_THRESHOLDS)
     atexit.unregister(gc.freeze)
     atexit.register(gc.freeze)
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Print a warning as one line on standard error, without the place in the code."""
+    """Print a warning as one line on standard error, without its source location."""
     click.echo(f"lrtune: warning: {with_flags(str(message))}", err=True)

@@ -9,10 +9,11 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
+from lrtune.tables.bundled import BUNDLED
+
 __all__ = [
-    "CREATED",
-    "DATA",
-    "DELETED",
+    "CREATE_STUDY",
+    "DELETE_STUDY",
     "SHELLS",
     "command",
     "complete_data",
@@ -20,13 +21,11 @@ __all__ = [
     "complete_studies",
 ]
 
-DATA = ("breast_cancer", "diabetes", "digits", "iris", "wine")
-"""Those of `lrtune.tables.dataset.BUNDLED`, named here so that completing loads no scikit-learn."""
 SHELLS = ("bash", "fish", "zsh")
-CREATED = b'{"op_code":0,'
-"""How a journal's lines begin that make a study."""
-DELETED = b'{"op_code":1,'
-"""How those begin that delete one."""
+CREATE_STUDY = b'{"op_code":0,'
+"""Start of the lines in a journal that create a study."""
+DELETE_STUDY = b'{"op_code":1,'
+"""Start of the lines in a journal that delete a study."""
 
 
 @click.command("completion", short_help="Print the script that completes words in a shell.")
@@ -34,7 +33,7 @@ DELETED = b'{"op_code":1,'
 def command(shell: str) -> None:
     """Print the script that completes lrtune's commands, options and studies in SHELL.
 
-    Have it read when the shell starts:
+    Load it when the shell starts:
 
     \b
       eval "$(lrtune completion bash)"    in ~/.bashrc
@@ -53,35 +52,35 @@ def command(shell: str) -> None:
 
 
 def complete_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:  # noqa: ARG001
-    """Leave it to the shell, which knows its files."""
+    """Let the shell complete the names of files."""
     return [CompletionItem(incomplete, type="file")]
 
 
 def complete_data(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-    """The bundled data, if one is meant, and else files."""
-    names = [CompletionItem(name) for name in DATA if name.startswith(incomplete) and incomplete]
+    """Complete the names of bundled data sets, or else of files."""
+    names = [CompletionItem(name) for name in BUNDLED if name.startswith(incomplete) and incomplete]
     return names or complete_files(ctx, param, incomplete)
 
 
 def complete_studies(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:  # noqa: ARG001
-    """The studies of a journal file; a database is not asked, that would take too long."""
+    """Complete the names of studies in a journal file; querying a database would take too long."""
     journal = Path(ctx.params.get("storage") or "lrtune.journal")
     try:
         names = _study_names(journal)
-    except (OSError, ValueError, LookupError, TypeError):  # completing is no time to complain
+    except (OSError, ValueError, LookupError, TypeError):  # an error would garble the prompt
         return []
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 def _study_names(journal: Path) -> list[str]:
-    """Names of the studies that were created and not deleted, without loading Optuna."""
+    """Read the names of the studies in a journal without loading Optuna."""
     studies: dict[int, str] = {}
-    created = 0
+    n_created = 0
     with journal.open("rb") as file:
         for line in file:
-            if line.startswith(CREATED):
-                studies[created] = json.loads(line)["study_name"]
-                created += 1
-            elif line.startswith(DELETED):
+            if line.startswith(CREATE_STUDY):
+                studies[n_created] = json.loads(line)["study_name"]
+                n_created += 1
+            elif line.startswith(DELETE_STUDY):
                 studies.pop(json.loads(line)["study_id"], None)
     return list(studies.values())

@@ -1,4 +1,4 @@
-"""Where results are printed."""
+"""The console that results are printed on."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from rich.console import Console
 __all__ = ["REDIRECTED_WIDTH", "make_console"]
 
 REDIRECTED_WIDTH = 200
-"""Columns of a table that goes to a file or a pipe, where nothing is to be cut off."""
+"""Columns of a table in a file or a pipe, wide enough that nothing is cut off."""
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """Standard output (or error), styled on a terminal only; without colours if NO_COLOR is set.
+    """Return a console for standard output (or error), styled only on a terminal.
 
-    See https://no-color.org: an empty NO_COLOR is none.
+    It uses no colours if NO_COLOR is set and not empty, see https://no-color.org.
     """
     is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
     plain = bool(os.environ.get("NO_COLOR"))

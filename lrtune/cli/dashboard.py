@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from lrtune.cli.options import WholeNumber, storage_option
+from lrtune.cli.options import storage_option
+from lrtune.cli.types import WholeNumber
 
 __all__ = ["command"]
 
@@ -18,17 +19,17 @@ __all__ = ["command"]
     type=WholeNumber(0, 65535),
     default=8080,
     show_default=True,
-    help="Where to listen, on this machine alone; 0 takes a free port.",
+    help="Port to listen on, for this machine only; 0 takes a free one.",
 )
-@click.option("--open", "show", is_flag=True, help="Open it in a browser.")
+@click.option("--open", "show", is_flag=True, help="Open the dashboard in a browser.")
 @click.option(
-    "--writable", is_flag=True, help="Let studies be renamed, deleted and noted on there."
+    "--writable", is_flag=True, help="Allow renaming and deleting studies, and writing notes."
 )
 def command(storage: str, port: int, show: bool, writable: bool) -> None:
     """Show a record in the Optuna dashboard: what was tried, what diverged, what is recommended.
 
-    It keeps up with searches that are running, changes nothing, and answers to this machine alone.
-    Needs the extra: pip install 'lrtune[dashboard]'.
+    The page follows running searches, changes nothing, and is served to this machine only.
+    It needs the extra: pip install 'lrtune[dashboard]'.
 
     \b
     Examples:
@@ -41,7 +42,7 @@ def command(storage: str, port: int, show: bool, writable: bool) -> None:
     opened, _ = open_storage(storage, must_exist=True)
     server = make_server(make_application(opened, public_name(storage), writable=writable), port)
     with server:
-        page = server.address + _latest(opened)
+        page = server.address + _latest_page(opened)
         click.echo(f"{public_name(storage)} at {server.address}/ {_rights(writable=writable)}")
         click.echo(f"start here: {page}")
         try:
@@ -57,18 +58,20 @@ def _rights(*, writable: bool) -> str:
     return "(changes are allowed)" if writable else "(read-only)"
 
 
-def _latest(opened: Any) -> str:
-    """What was found in the latest of lrtune's studies, or else the list of studies."""
+def _latest_page(storage: Any) -> str:
+    """Return the path of the latest lrtune study's page, or of the list of studies."""
     from lrtune.tuning.record.schema import SearchFacts
 
-    known = [
-        each._study_id for each in opened.get_all_studies() if SearchFacts.KEY in each.user_attrs
+    own = [
+        study._study_id
+        for study in storage.get_all_studies()
+        if SearchFacts.KEY in study.user_attrs
     ]
-    return f"/dashboard/studies/{max(known)}/note" if known else "/dashboard"
+    return f"/dashboard/studies/{max(own)}/note" if own else "/dashboard"
 
 
 def _open(address: str) -> None:
-    """Open a browser, which may be one that runs until it is closed."""
+    """Open a browser in a thread, since some browsers block until they are closed."""
     import threading
     import webbrowser
 

@@ -1,4 +1,4 @@
-"""``lrtune export``: a study's learning rate as source code for another library."""
+"""``lrtune export``: the learning rate of a study as source code for another library."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from lrtune.cli.completion import complete_studies
-from lrtune.cli.options import NewFile, WholeNumber, storage_option
+from lrtune.cli.options import storage_option
+from lrtune.cli.types import OutputFile, WholeNumber
 from lrtune.export.export import EXPORTERS, export_schedule
 
 __all__ = ["command"]
@@ -20,23 +21,24 @@ __all__ = ["command"]
     type=click.Choice(list(EXPORTERS)),
     default="json",
     show_default=True,
-    help="The library that the source is for.",
+    help="Library that the code is for.",
 )
 @click.option(
     "--steps-per-epoch",
     type=WholeNumber(1),
     metavar="N",
-    help="Batches per epoch of your script: count steps, not epochs.  [optax needs it]",
+    help="Batches per epoch of your script: the code then counts steps, not epochs.  "
+    "[required by optax]",
 )
 @storage_option
-@click.option("--output", type=NewFile(), help="Write there.  [default: standard output]")
+@click.option("--output", type=OutputFile(), help="File to write.  [default: standard output]")
 def command(
     study: str, to: str, steps_per_epoch: int | None, storage: str, output: Path | None
 ) -> None:
     """Write the learning rate that a study recommends as source code to paste into a script.
 
-    The code needs the library alone, and gives the rate that lrtune trained with at every step;
-    what a library cannot express is refused. JSON is read back by Schedule.from_json.
+    The code needs only that library, and gives the rate that lrtune trained with at every step; a
+    schedule that the library cannot express is refused. Schedule.from_json reads the JSON.
 
     \b
     Examples:
@@ -48,12 +50,17 @@ def command(
     from lrtune.tuning.result import read_result
 
     otherwise = "make a Schedule of its best_params and call export_schedule"
-    found = recommend(read_result(study, storage, purpose="export", otherwise=otherwise))
-    text = export_schedule(found.schedule, to, steps_per_epoch=steps_per_epoch, origin=found)
+    result = read_result(study, storage, purpose="export", otherwise=otherwise)
+    recommendation = recommend(result)
+    text = export_schedule(
+        recommendation.schedule, to, steps_per_epoch=steps_per_epoch, origin=recommendation
+    )
     if output is None:
         click.echo(text, nl=False)
     else:
         write_new_file(output, text.encode())
-    click.echo(f"trial {found.trial} of study {study!r}: {found.describe()}", err=True)
+    click.echo(
+        f"trial {recommendation.trial} of study {study!r}: {recommendation.describe()}", err=True
+    )
     if output is not None:
         click.echo(f"written: {output}", err=True)

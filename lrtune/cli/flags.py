@@ -1,16 +1,17 @@
-"""Parameters in messages as the command line calls them.
+"""Turn the parameters in messages into flags of the command line.
 
-Below the command line a message names a parameter in backticks, as Python has it: `` `task` `` or
-`` `task='regression'` ``. Here, and nowhere else, they become ``--task`` and ``--task regression``.
+Other rooms name a parameter in backticks and in Python's form, `` `task` `` or
+`` `task='regression'` ``; the command line prints ``--task`` and ``--task regression`` instead.
 """
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["FLAGS", "with_flags"]
+__all__ = ["FLAGS", "RANGES", "SAME", "with_flags"]
 
 FLAGS = {
+    "audit_share": "--audit-pruning",
     "confirm=False": "--no-confirm",
     "data": "DATA",
     "hidden_layer_sizes": "--hidden",
@@ -24,13 +25,26 @@ FLAGS = {
     "random_state": "--seed",
     "study_name": "--name",
 }
-"""Those that are called otherwise; all others keep their names, with dashes."""
+"""Parameters that have another name on the command line."""
+SAME = frozenset({
+    "baseline", "batch_size", "config", "cycle_epochs", "decay", "decay_rate", "encoding", "high",
+    "json", "low", "min_learning_rate", "optimizer", "output", "plot", "port", "power",
+    "preprocessor", "proba", "pruner", "replicates", "report", "resume", "save", "seed",
+    "separator", "step_size", "steps_per_epoch", "storage", "target", "task", "timeout", "to",
+    "update", "warmup_epochs", "writable",
+})  # fmt: skip
+"""Parameters whose flag is their name with dashes."""
+
+RANGES = ("learning_rate_init", "decay_rate")
+"""Parameters whose values are LOW:HIGH."""
 
 _PARAMETER = re.compile(r"`(?P<name>\w+)(?:=(?P<value>[^`]*))?`")
 
 
 def with_flags(message: str) -> str:
     """Return a message with flags in place of the parameters in backticks.
+
+    Other words in backticks, such as a column's name, stay as they are.
 
     Examples
     --------
@@ -42,14 +56,18 @@ def with_flags(message: str) -> str:
     return _PARAMETER.sub(_flag, message)
 
 
-def _flag(found: re.Match[str]) -> str:
-    name, value = found["name"], found["value"]
-    whole = found[0].strip("`")
+def _flag(match: re.Match[str]) -> str:
+    name, value = match["name"], match["value"]
+    whole = match[0].strip("`")
     if whole in FLAGS:
         return FLAGS[whole]
+    if name not in SAME and name not in FLAGS:
+        return match[0]
     flag = FLAGS.get(name, f"--{name.replace('_', '-')}")
     if value is None or value == "True":
         return flag
     if value.startswith("("):
-        return f"{flag} {':'.join(part.strip() for part in value.strip('()').split(','))}"
+        separator = ":" if name in RANGES else ","
+        parts = (part.strip(" '") for part in value.strip("()").split(","))
+        return f"{flag} {separator.join(part for part in parts if part)}"
     return f"{flag} {value.strip(chr(39))}"

@@ -1,4 +1,4 @@
-"""Stopping by a signal: the first stops in good order, a second at once."""
+"""Stopping by a signal: the first stops in good order, a second ends the process at once."""
 
 from __future__ import annotations
 
@@ -12,69 +12,63 @@ import click
 
 from lrtune.support.secrets import MASK
 
-__all__ = ["Interrupted", "SIGNALS", "heed", "interruptible", "resumable"]
+__all__ = ["Interrupted", "SIGNALS", "interruptible", "raise_if_interrupted", "resumable"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal to stop.
-
-    Parameters
-    ----------
-    number : int
-        The signal's.
-    """
+    """A signal to stop, with its number."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
 
 
-_CAME: list[Interrupted] = []
-"""The first signal that came."""
+_RECEIVED: list[Interrupted] = []
+"""The first signal that was received, if any."""
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Inside, SIGINT and SIGTERM raise `Interrupted`; a second signal ends the process at once.
+    """Raise `Interrupted` on SIGINT or SIGTERM inside the block; a second signal ends the process.
 
-    Libraries may swallow it, or make an error of their own of it, above all while they are
-    imported; so it is kept, to be heeded later.
+    A library may swallow the exception or replace it with its own, above all while it is imported,
+    so the signal is remembered for `raise_if_interrupted`.
     """
-    _CAME.clear()
+    _RECEIVED.clear()
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
 
     def stop(number: int, _: Any) -> None:
         for each in SIGNALS:
             signal.signal(each, signal.SIG_DFL)
-        _CAME.append(Interrupted(number))
-        raise _CAME[0]
+        _RECEIVED.append(Interrupted(number))
+        raise _RECEIVED[0]
 
     for number in SIGNALS:
         signal.signal(number, stop)
     try:
         yield
     except Exception:
-        heed()
+        raise_if_interrupted()
         raise
     finally:
-        for number, handler in before.items() if not _CAME else ():
+        for number, handler in handlers.items() if not _RECEIVED else ():
             signal.signal(number, handler)
 
 
-def heed() -> None:
-    """Raise the first signal that came, if one did."""
-    if _CAME:
-        raise _CAME[0] from None
+def raise_if_interrupted() -> None:
+    """Raise the first signal that was received, if there was one."""
+    if _RECEIVED:
+        raise _RECEIVED[0] from None
 
 
 @contextmanager
 def resumable(ctx: click.Context) -> Iterator[Callable[[Any], None]]:
-    """On a signal to stop, say what is kept and best so far, and print the line to resume."""
+    """On a signal to stop, print the best setting and the command that resumes the search."""
     latest: list[Any] = []
     try:
         yield latest.append
@@ -83,19 +77,20 @@ def resumable(ctx: click.Context) -> Iterator[Callable[[Any], None]]:
             from lrtune.cli.environment import command_line
 
             progress = latest[-1]
-            again = command_line([*_without_name(ctx.obj), "--name", progress.study, "--resume"])
+            words = [*_without_name(ctx.obj), "--name", progress.study, "--resume"]
+            resume = command_line(words)
             if progress.best is not None:
-                click.echo(f"best so far: {_told(progress.best)}", err=True)
+                click.echo(f"best so far: {_describe(progress.best)}", err=True)
             click.echo(
-                f"{progress.finished} of {progress.total} trials are kept; go on with:\n  {again}",
+                f"{progress.finished} of {progress.total} trials are kept; go on with:\n  {resume}",
                 err=True,
             )
-            if MASK in again:
+            if MASK in resume:
                 click.echo(f"where {MASK} stands for the password", err=True)
         raise
 
 
-def _told(best: Any) -> str:
+def _describe(best: Any) -> str:
     setting = ", ".join(
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in best.params.items()
@@ -104,7 +99,7 @@ def _told(best: Any) -> str:
 
 
 def _without_name(words: list[str]) -> list[str]:
-    """The command's words but ``--resume`` and ``--name``, which the line to resume sets itself."""
+    """Return the words of a command without ``--resume`` and ``--name``."""
     kept: list[str] = []
     skip = False
     for word in words:

@@ -1,250 +1,111 @@
-"""Option types shared by the commands."""
+"""Options that several commands share, each defined once."""
 
 from __future__ import annotations
 
 import functools
-import math
-import os
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from lrtune.cli.completion import complete_data, complete_files
-from lrtune.schedules.schedule import DECAYS
+from lrtune.cli.types import FIGURE_ENDINGS, FiniteNumber, HiddenSizes, OutputFile, WholeNumber
+from lrtune.tables.preprocessors import PREPROCESSORS
 from lrtune.training.optimizers import OPTIMIZERS
 
 __all__ = [
-    "DecayList",
-    "FIGURE_FORMATS",
-    "FigureFile",
-    "HiddenSizes",
-    "MOST_UNITS",
-    "NewFile",
-    "PREPROCESSORS",
-    "PRUNERS",
-    "PositiveFloat",
-    "RangeType",
-    "Share",
-    "StudyName",
-    "WholeNumber",
+    "apply_options",
+    "epochs_option",
     "network_options",
-    "storage_option",
+    "replicates_option",
     "table_options",
 ]
 
+Decorator = Callable[[Any], Any]
 
-FIGURE_FORMATS = ("png", "svg", "pdf")
-MOST_UNITS = 1_000_000
-PRUNERS = ("none", "median", "percentile", "successive-halving", "hyperband")
-"""Those of `lrtune.tuning.sampling.pruners`, named here so that help loads no Optuna."""
-PREPROCESSORS = ("sklearn", "skrub")
-"""Those of `lrtune.tables.preprocessing`, named here so that help loads no scikit-learn."""
-
-
-def _number(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(text)
-    return value
-
-
-class WholeNumber(click.IntRange):
-    """A whole number in a range."""
-
-    name = "integer"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Parse and check."""
-        try:
-            int(str(value))
-        except ValueError:
-            self.fail(f"must be a whole number, but got {value!r}", param, ctx)
-        number: int = super().convert(value, param, ctx)
-        return number
-
-
-class Share(click.FloatRange):
-    """A number in a range."""
-
-    name = "number"
-
-
-class PositiveFloat(click.ParamType):
-    """A finite number above 0 (or, with `zero`, at least 0)."""
-
-    name = "number"
-
-    def __init__(self, *, zero: bool = False) -> None:
-        self.zero = zero
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Parse and check."""
-        rule = "at least 0" if self.zero else "positive"
-        try:
-            number = _number(str(value))
-        except ValueError:
-            self.fail(f"must be a finite number, but got {value!r}", param, ctx)
-        if number < 0 or (number == 0 and not self.zero):
-            self.fail(f"must be {rule}, but got {value!r}", param, ctx)
-        return number
-
-
-class RangeType(click.ParamType):
-    """LOW:HIGH, two positive numbers in order; one number stands for both."""
-
-    name = "low:high"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[float, float]:
-        """Parse and check."""
-        if isinstance(value, tuple):
-            return value
-        low, colon, high = str(value).partition(":")
-        try:
-            bounds = (_number(low), _number(high if colon else low))
-        except ValueError:
-            self.fail(f"must be LOW:HIGH, for example 0.001:1, but got {value!r}", param, ctx)
-        if not 0 < bounds[0] <= bounds[1]:
-            self.fail(
-                f"must be two positive numbers with LOW <= HIGH, but got {value!r}", param, ctx
-            )
-        return bounds
-
-
-class HiddenSizes(click.ParamType):
-    """Hidden units of each layer, separated by commas."""
-
-    name = "sizes"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        """Parse and check."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            sizes = tuple(int(part) for part in str(value).split(","))
-        except ValueError:
-            self.fail(
-                f"must be whole numbers separated by commas, for example 50,12, but got {value!r}",
-                param,
-                ctx,
-            )
-        if not 1 <= min(sizes) <= max(sizes) <= MOST_UNITS:
-            self.fail(
-                f"must be at least 1 and at most {MOST_UNITS} in every layer, but got {value!r}",
-                param,
-                ctx,
-            )
-        return sizes
-
-
-class DecayList(click.ParamType):
-    """Decay types separated by commas."""
-
-    name = "types"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        """Parse and check."""
-        if isinstance(value, tuple):
-            return value
-        names = tuple(part.strip() for part in str(value).split(","))
-        if names == ("all",):
-            return tuple(DECAYS)
-        for name in names:
-            if name not in DECAYS:
-                self.fail(f"must be among {', '.join(DECAYS)}, but got {name!r}", param, ctx)
-        if len(set(names)) < len(names):
-            self.fail(f"must name each type once, but got {value!r}", param, ctx)
-        return names
-
-
-class StudyName(click.ParamType):
-    """A name that can be shown on one line."""
-
-    name = "name"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check."""
-        text = str(value)
-        if not text.strip() or not text.isprintable():
-            self.fail(f"must be printable and not empty, but got {text!r}", param, ctx)
-        return text
-
-
-class _FileToWrite(click.ParamType):
-    """What the shell completes as a file."""
-
-    name = "file"
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[Any]:
-        """Files, by the shell."""
-        return complete_files(ctx, param, incomplete)
-
-
-class FigureFile(_FileToWrite):
-    """A file to draw to, in an existing folder."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Check before anything is computed."""
-        path = Path(str(value))
-        if path.suffix.lstrip(".").lower() not in FIGURE_FORMATS:
-            self.fail(
-                f"must end in one of {', '.join(FIGURE_FORMATS)}, but got {str(value)!r}",
-                param,
-                ctx,
-            )
-        if path.is_dir():
-            self.fail(f"must be a file, but {str(path)!r} is a folder", param, ctx)
-        if not path.parent.is_dir():
-            self.fail(
-                f"must be a file in an existing folder, but {str(path.parent)!r} is none",
-                param,
-                ctx,
-            )
-        return path
-
-
-class NewFile(_FileToWrite):
-    """A file to write, which is not there yet, in an existing folder."""
-
-    def __init__(self, ending: str = "") -> None:
-        self.ending = ending
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Check before anything is computed."""
-        path = Path(str(value))
-        if path.suffix.lower() != self.ending and self.ending:
-            self.fail(f"must end in {self.ending}, but got {str(value)!r}", param, ctx)
-        if path.exists():
-            self.fail(f"must be a new file, but {str(path)!r} exists: name another", param, ctx)
-        folder = str(path.parent)
-        if not path.parent.is_dir():
-            self.fail(f"must be a file in an existing folder, but {folder!r} is none", param, ctx)
-        if not os.access(folder, os.W_OK):
-            self.fail(
-                f"must be in a folder that may be written, but {folder!r} may not", param, ctx
-            )
-        return path
-
-
-plot_option = click.option(
-    "--plot", type=FigureFile(), help="Also draw it: a PNG, SVG or PDF file."
+encoding_option = click.option(
+    "--encoding",
+    metavar="NAME",
+    help="Encoding of a text file, for example cp1252.  [default: detected]",
 )
-"""``--plot``, the same in every command."""
+jobs_option = click.option(
+    "--jobs",
+    type=WholeNumber(1, 1024),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Processes to train in; the result does not depend on their number.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+plot_option = click.option(
+    "--plot",
+    type=OutputFile(*FIGURE_ENDINGS, overwrite=True),
+    help="Also draw the result: a PNG, SVG or PDF file.",
+)
+quiet_option = click.option(
+    "--quiet", is_flag=True, help="Print nothing but the result, and errors."
+)
+seed_option = click.option(
+    "--seed",
+    type=WholeNumber(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of everything random; the same seed gives the same result.",
+)
+separator_option = click.option(
+    "--separator",
+    metavar="CHARACTER",
+    help="Separator of columns in a text file: one character, or comma, semicolon, tab, pipe or "
+    "space.  [default: detected]",
+)
+storage_option = click.option(
+    "--storage",
+    shell_complete=complete_files,
+    default="lrtune.journal",
+    show_default=True,
+    metavar="FILE-OR-URL",
+    help="Record of finished trials: an Optuna journal file, or a database URL.",
+)
+timeout_option = click.option(
+    "--timeout",
+    type=FiniteNumber(0, min_open=True),
+    metavar="SECONDS",
+    help="Start no further block of trials after this time; a block that has started is finished, "
+    "and the confirmation follows.",
+)
+
+
+def epochs_option(help_text: str) -> Decorator:
+    """Return the option ``--epochs``."""
+    return click.option(
+        "--epochs",
+        type=WholeNumber(1, 1_000_000),
+        default=20,
+        show_default=True,
+        help=help_text,
+    )
+
+
+def replicates_option(default: int, help_text: str) -> Decorator:
+    """Return the option ``--replicates``."""
+    return click.option(
+        "--replicates",
+        type=WholeNumber(1, 10_000),
+        default=default,
+        show_default=True,
+        help=help_text,
+    )
+
+
+def apply_options(function: Any, *options: Decorator) -> Any:
+    """Decorate a command with options, in the order in which help lists them."""
+    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), function)
 
 
 def table_options(function: Any) -> Any:
-    """DATA, and how it is read and prepared."""
-    options = (
+    """Add DATA and the options that say how to read and prepare it."""
+    return apply_options(
+        function,
         click.argument("data", shell_complete=complete_data),
         click.option(
             "--target",
@@ -256,33 +117,24 @@ def table_options(function: Any) -> Any:
             type=click.Choice(["auto", "classification", "regression"]),
             default="auto",
             show_default=True,
-            help="What kind of target it is.",
+            help="What the target is: classes or numbers.",
         ),
-        click.option(
-            "--separator",
-            metavar="CHARACTER",
-            help="Between the columns of a text file: one character, or comma, semicolon, tab, "
-            "pipe or space.  [default: found]",
-        ),
-        click.option(
-            "--encoding",
-            metavar="NAME",
-            help="Of a text file, for example cp1252.  [default: found]",
-        ),
+        separator_option,
+        encoding_option,
         click.option(
             "--preprocessor",
-            type=click.Choice(PREPROCESSORS),
+            type=click.Choice(list(PREPROCESSORS)),
             default="sklearn",
             show_default=True,
-            help="What makes numbers of other columns; skrub takes free text as well.",
+            help="Library that turns other columns into numbers; skrub handles free text too.",
         ),
     )
-    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), function)
 
 
 def network_options(function: Any) -> Any:
-    """``--hidden``, ``--batch-size`` and ``--optimizer``."""
-    options = (
+    """Add the options that describe the network."""
+    return apply_options(
+        function,
         click.option(
             "--hidden",
             type=HiddenSizes(),
@@ -302,19 +154,6 @@ def network_options(function: Any) -> Any:
             type=click.Choice(list(OPTIMIZERS)),
             default="sgd",
             show_default=True,
-            help="What the rate is for.",
+            help="Optimizer that the learning rate is for.",
         ),
     )
-    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), function)
-
-
-def storage_option(function: Any) -> Any:
-    """``--storage``, the same in every command."""
-    return click.option(
-        "--storage",
-        shell_complete=complete_files,
-        default="lrtune.journal",
-        show_default=True,
-        metavar="FILE-OR-URL",
-        help="Record of finished trials: an Optuna journal file, or a database URL.",
-    )(function)

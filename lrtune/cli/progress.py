@@ -1,4 +1,4 @@
-"""How far a search is: a bar on a terminal, now and then a line where standard error is a file."""
+"""Progress of a search: a bar on a terminal, an occasional line where standard error is a file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lrtune.cli.interruption import heed
+from lrtune.cli.interruption import raise_if_interrupted
 
 if TYPE_CHECKING:
     from lrtune.tuning.search import Progress
@@ -19,44 +19,36 @@ if TYPE_CHECKING:
 __all__ = ["FIRST_LINE", "Forecast", "LONGEST_SILENCE", "describe", "show_progress"]
 
 FIRST_LINE = 5.0
-"""Seconds after which a redirected search says for the first time how far it is; the silences
-after that are twice as long each time, so that a long search fills no log."""
+"""Seconds until a redirected search prints its first line. Every further pause is twice as long, up
+to `LONGEST_SILENCE` seconds, so that a long search does not fill a log."""
 LONGEST_SILENCE = 300.0
 
 Show = Callable[["Progress"], None]
 
 
 class Forecast:
-    """When the trials will be finished, from the pace of those that were watched.
-
-    Parameters
-    ----------
-    timeout : float or None
-        Seconds after which no further block is begun.
-    clock : callable, optional
-        Tells the time in seconds.
-    """
+    """Estimate of the time left, from the pace of the trials finished since this was created."""
 
     def __init__(self, timeout: float | None, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self.begun = clock()
-        self.deadline = math.inf if timeout is None else self.begun + timeout
+        self.start = clock()
+        self.deadline = math.inf if timeout is None else self.start + timeout
         self._first: tuple[int, float] | None = None
 
     def seconds_left(self, progress: Progress) -> float | None:
-        """Seconds until the last trial; None while there is nothing to tell it from."""
+        """Return the seconds until the last trial, or None if they cannot be estimated."""
         now = self.clock()
         if self._first is None:  # a resumed study has trials that took no time today
             self._first = (progress.finished, now)
-        watched = progress.finished - self._first[0]
-        if not watched or progress.confirming or progress.finished >= progress.total:
+        n_timed = progress.finished - self._first[0]
+        if not n_timed or progress.confirming or progress.finished >= progress.total:
             return None
-        pace = (now - self._first[1]) / watched
+        pace = (now - self._first[1]) / n_timed
         return max(0.0, min(pace * (progress.total - progress.finished), self.deadline - now))
 
 
 def describe(progress: Progress, seconds_left: float | None) -> str:
-    """Best so far, diverged count, time left."""
+    """Return the best loss so far, the number of diverged trials and the time left in words."""
     parts = [] if progress.best is None else [f"best loss {progress.best.value:.4g}"]
     parts.append(f"{progress.trials.diverged} diverged")
     if progress.confirming:
@@ -67,10 +59,8 @@ def describe(progress: Progress, seconds_left: float | None) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """In the largest unit that tells enough.
+    """Return a duration in the largest unit that is precise enough.
 
-    Examples
-    --------
     >>> [_duration(seconds) for seconds in (0.4, 75, 600, 9000)]
     ['1 s', '75 s', '10 min', '2.5 h']
     """
@@ -81,28 +71,18 @@ def _duration(seconds: float) -> str:
 
 @contextmanager
 def show_progress(total: int, *, timeout: float | None, quiet: bool) -> Iterator[Show]:
-    """What to call with a search's progress; it heeds signals to stop.
+    """Yield a function that shows the progress of a search, and raises a signal to stop."""
+    with _display(total, timeout, quiet=quiet) as show:
 
-    Parameters
-    ----------
-    total : int
-        Trials.
-    timeout : float or None
-        As the search has it.
-    quiet : bool
-        Show nothing.
-    """
-    with _shown(total, timeout, quiet=quiet) as show:
-
-        def show_and_heed(progress: Progress) -> None:
+        def show_or_stop(progress: Progress) -> None:
             show(progress)
-            heed()
+            raise_if_interrupted()
 
-        yield show_and_heed
+        yield show_or_stop
 
 
 @contextmanager
-def _shown(total: int, timeout: float | None, *, quiet: bool) -> Iterator[Show]:
+def _display(total: int, timeout: float | None, *, quiet: bool) -> Iterator[Show]:
     if quiet:
         yield lambda _: None
     elif sys.stderr.isatty():
@@ -113,18 +93,18 @@ def _shown(total: int, timeout: float | None, *, quiet: bool) -> Iterator[Show]:
 
 
 def _lines(forecast: Forecast) -> Show:
-    """A line when the silence was long enough, and at the start of a long search's confirmation."""
-    silence, last = FIRST_LINE, forecast.begun
-    spoken = False
+    """Print a line after long pauses, and when the confirmation of a long search starts."""
+    silence, last = FIRST_LINE, forecast.start
+    has_printed = False
 
     def show(progress: Progress) -> None:
-        nonlocal silence, last, spoken
+        nonlocal silence, last, has_printed
         left = forecast.seconds_left(progress)
         now = forecast.clock()
-        if now - last >= silence or (spoken and progress.confirming):
+        if now - last >= silence or (has_printed and progress.confirming):
             done = f"{progress.finished} of {progress.total} trials"
             click.echo(f"{done}: {describe(progress, left)}", err=True)
-            silence, last, spoken = min(2 * silence, LONGEST_SILENCE), now, True
+            silence, last, has_printed = min(2 * silence, LONGEST_SILENCE), now, True
 
     return show
 
@@ -152,7 +132,11 @@ def _bar(total: int, forecast: Forecast) -> Iterator[Show]:
         task = bar.add_task("", total=total)
 
         def show(progress: Progress) -> None:
-            told = describe(progress, forecast.seconds_left(progress))
-            bar.update(task, completed=progress.finished, total=progress.total, description=told)
+            bar.update(
+                task,
+                completed=progress.finished,
+                total=progress.total,
+                description=describe(progress, forecast.seconds_left(progress)),
+            )
 
         yield show

@@ -11,12 +11,14 @@ import click
 from lrtune.cli.config import config_option
 from lrtune.cli.flags import with_flags
 from lrtune.cli.options import (
-    PositiveFloat,
-    WholeNumber,
+    json_option,
     network_options,
     plot_option,
+    replicates_option,
+    seed_option,
     table_options,
 )
+from lrtune.cli.types import FiniteNumber, WholeNumber
 
 __all__ = ["MEANINGS", "command"]
 
@@ -26,24 +28,26 @@ MEANINGS = {
     "steepest": "where the loss falls fastest",
     "minimum": "a tenth of the rate where the loss is lowest",
 }
-"""What is printed, and what it is."""
+"""What each printed rate is."""
 
 
 @click.command("range-test", short_help="Test which learning rates are worth searching.")
 @table_options
 @network_options
+@replicates_option(5, "Splits and seeds to test on.")
 @click.option(
-    "--replicates",
-    type=WholeNumber(1, 10_000),
-    default=5,
+    "--low",
+    type=FiniteNumber(0, min_open=True),
+    default=1e-6,
     show_default=True,
-    help="Splits and seeds to test on.",
+    help="The lowest rate.",
 )
 @click.option(
-    "--low", type=PositiveFloat(), default=1e-6, show_default=True, help="The lowest rate."
-)
-@click.option(
-    "--high", type=PositiveFloat(), default=1e3, show_default=True, help="The highest rate."
+    "--high",
+    type=FiniteNumber(0, min_open=True),
+    default=1e3,
+    show_default=True,
+    help="The highest rate.",
 )
 @click.option(
     "--steps",
@@ -52,16 +56,10 @@ MEANINGS = {
     show_default=True,
     help="Steps over which the rate rises.",
 )
-@click.option(
-    "--seed",
-    type=WholeNumber(0, 2**32 - 1),
-    default=0,
-    show_default=True,
-    help="The same seed gives the same replicates.",
-)
+@seed_option
 @plot_option
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else.")
+@json_option
 def command(
     data: str,
     target: str | None,
@@ -84,9 +82,8 @@ def command(
 
     DATA is iris, digits, wine, breast_cancer, diabetes, a table with a header line (CSV or TSV,
     compressed or not, or Parquet), or - for standard input.
-    The edge is the lowest rate at which training diverges within a few steps; the range to search
-    has it inside. The other rates are what rules of thumb make of the loss while the rate rises
-    from step to step.
+    The rate rises from step to step. The edge is the lowest rate at which training diverges; the
+    range to search contains it. The other rates are what rules of thumb read from the loss.
 
     \b
     Examples:
@@ -132,11 +129,11 @@ def command(
         return
     _print(result)
     for warning in result.warnings:
-        click.echo(f"Note: {warning}.", err=True)
+        click.echo(f"Note: {with_flags(warning)}.", err=True)
 
 
 def _print(result: Any) -> None:
-    """The edge, the range and the suggestions, with their quartiles over the replicates."""
+    """Print the edge, the range and the suggestions, with their quartiles over the replicates."""
     from rich.table import Table
     from rich.text import Text
 
@@ -153,12 +150,11 @@ def _print(result: Any) -> None:
         if spread is None:
             table.add_row(name, Text("none", style="bold"), "", Text(meaning))
             continue
-        shown = [
+        median, lower, upper = (
             beyond if rate is None else f"{rate:.3g}"
             for rate in (spread.median, spread.lower, spread.upper)
-        ]
-        quartiles = f"{shown[1]} to {shown[2]}"
-        table.add_row(name, Text(shown[0], style="bold"), quartiles, Text(meaning))
+        )
+        table.add_row(name, Text(median, style="bold"), f"{lower} to {upper}", Text(meaning))
     console.print(table)
     low, high = result.learning_rate_range
     console.print(Text(f"\nSearch it:  --alpha0 {low:g}:{high:g}"), soft_wrap=True)

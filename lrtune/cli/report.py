@@ -1,4 +1,4 @@
-"""``lrtune report``: what a study found, as a page to read or as figures."""
+"""``lrtune report``: the result of a study as a page or as figures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from lrtune.cli.completion import complete_studies
-from lrtune.cli.options import NewFile, storage_option
+from lrtune.cli.options import storage_option
+from lrtune.cli.types import OutputFile
 from lrtune.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
@@ -29,19 +30,19 @@ __all__ = ["FORMATS", "command"]
     type=click.Choice(["html", "png"]),
     default="html",
     show_default=True,
-    help="One page to read, or its figures as files in a folder.",
+    help="One page, or its figures as files in a folder.",
 )
 @storage_option
 @click.option(
     "--output",
-    type=NewFile(),
-    help="A new file, or with png a new folder.  [default: STUDY.html, STUDY-figures]",
+    type=OutputFile(),
+    help="New file to write, or with png a new folder.  [default: STUDY.html, STUDY-figures]",
 )
 def command(study: str, kind: str, storage: str, output: Path | None) -> None:
-    """Write a report on STUDY: what to set, how sure and how safe that is, and what it rests on.
+    """Write a report on STUDY: what to set, how certain and how safe that is, and why.
 
-    The page is one file, to be read in any browser, on a phone and on paper; it needs neither
-    network nor script.
+    The page is one file for any browser, readable on a phone and on paper; it needs neither a
+    network nor scripts.
 
     \b
     Examples:
@@ -52,14 +53,14 @@ def command(study: str, kind: str, storage: str, output: Path | None) -> None:
     ending, write = FORMATS[kind]
     if output is None:
         ctx = click.get_current_context()
-        parameter = next(each for each in ctx.command.params if each.name == "output")
-        output = NewFile().convert(_file_name(study) + ending, parameter, ctx)
+        parameter = next(param for param in ctx.command.params if param.name == "output")
+        output = OutputFile().convert(_file_name(study) + ending, parameter, ctx)
     write(study, storage, output)
     click.echo(f"written: {output}", err=True)
 
 
 def _file_name(study: str) -> str:
-    """A study's name without what has a meaning in paths."""
+    """Return the name of a study without characters that have a meaning in paths."""
     return re.sub(r"[^\w.-]+", "-", study).strip("-.") or "report"
 
 
@@ -80,12 +81,12 @@ def _write_page(study: str, storage: str, path: Path) -> None:
 def _write_figures(study: str, storage: str, path: Path) -> None:
     from lrtune.review.report import render_figures
 
-    drawn = render_figures(_read(study, storage))
+    figures = render_figures(_read(study, storage))
     try:
-        _write_folder(path, {f"{name}.png": content for name, content in drawn.items()})
+        _write_folder(path, {f"{name}.png": content for name, content in figures.items()})
     except OSError as error:
         raise InvalidInputError(
-            f"a folder to write must be in one with space that may be written, but {str(path)!r} "
+            f"the folder to write must be in a writable folder with free space, but {str(path)!r} "
             f"gave: {error.strerror or error}"
         ) from error
 
@@ -97,7 +98,7 @@ def _write_folder(path: Path, files: Mapping[str, bytes]) -> None:
         for name, content in files.items():
             (folder / name).write_bytes(content)
         folder.chmod(path.parent.stat().st_mode & 0o777)
-        folder.rename(path)  # refused by a folder that holds something
+        folder.rename(path)  # fails if a folder that is not empty is there
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -106,4 +107,4 @@ FORMATS: dict[str, tuple[str, Callable[[str, str, Path], None]]] = {
     "html": (".html", _write_page),
     "png": ("-figures", _write_figures),
 }
-"""What a report's name ends in by default, and what writes it."""
+"""Ending of the default name, and function that writes the report, by format."""

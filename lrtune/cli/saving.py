@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lrtune.exceptions import DivergenceWarning, NothingCompletedError
 from lrtune.models.format import ModelFacts
-from lrtune.models.persistence import save_model
+from lrtune.models.save import save_model
 from lrtune.tables.dataset import Dataset
 from lrtune.tuning.record.schema import Request
 from lrtune.tuning.result import SearchResult

@@ -1,4 +1,4 @@
-"""``lrtune schedule``: the rate of every epoch, as a table or a plot."""
+"""``lrtune schedule``: the learning rate of every epoch, as a table or a plot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import click
 import numpy as np
 
 from lrtune.cli.config import config_option
-from lrtune.cli.options import DecayList, PositiveFloat, WholeNumber, plot_option
+from lrtune.cli.options import epochs_option, json_option, plot_option
+from lrtune.cli.types import DecayList, FiniteNumber
 from lrtune.schedules.schedule import Schedule
 
 __all__ = ["command"]
@@ -19,7 +20,7 @@ __all__ = ["command"]
 @click.command("schedule", short_help="Print the learning rate of every epoch.")
 @click.option(
     "--alpha0",
-    type=PositiveFloat(),
+    type=FiniteNumber(0, min_open=True),
     default=0.1,
     show_default=True,
     help="The learning rate at t = 0.",
@@ -30,51 +31,49 @@ __all__ = ["command"]
     type=DecayList(),
     default="constant",
     show_default=True,
-    help="Decay type; several, separated by commas, are shown side by side.",
+    help="Decay types, separated by commas; several are shown side by side.",
 )
 @click.option(
     "--decay-rate",
-    type=PositiveFloat(zero=True),
+    type=FiniteNumber(0),
     default=0.0,
     show_default=True,
     help="How fast the rate decays, in 1/epoch.",
 )
-@click.option(
-    "--epochs",
-    type=WholeNumber(1, 1_000_000),
-    default=20,
-    show_default=True,
-    help="Where the table ends.",
-)
+@epochs_option("Epochs to print.")
 @click.option(
     "--step-size",
-    type=PositiveFloat(),
+    type=FiniteNumber(0, min_open=True),
     default=5.0,
     show_default=True,
     help="Epochs between two drops of 'step'.",
 )
 @click.option(
-    "--power", type=PositiveFloat(), default=2.0, show_default=True, help="Of 'polynomial'."
+    "--power",
+    type=FiniteNumber(0, min_open=True),
+    default=2.0,
+    show_default=True,
+    help="Exponent of 'polynomial'.",
 )
 @click.option(
     "--warmup-epochs",
-    type=PositiveFloat(zero=True),
+    type=FiniteNumber(0),
     default=0.0,
     show_default=True,
-    help="The rate first rises from 0 over so many epochs, step by step.",
+    help="Epochs over which the rate first rises from 0, step by step.",
 )
 @click.option(
     "--cycle-epochs",
-    type=PositiveFloat(),
+    type=FiniteNumber(0, min_open=True),
     default=None,
-    help="The schedule starts anew every so many epochs.",
+    help="Epochs after which the schedule starts again.",
 )
 @click.option(
     "--min-learning-rate",
-    type=PositiveFloat(zero=True),
+    type=FiniteNumber(0),
     default=0.0,
     show_default=True,
-    help="A floor under the rate.",
+    help="Lowest value of the rate.",
 )
 @click.option(
     "--update",
@@ -85,7 +84,7 @@ __all__ = ["command"]
 )
 @plot_option
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def command(
     alpha0: float,
     decays: tuple[str, ...],

@@ -13,11 +13,11 @@ import click
 from lrtune.cli.config import config_option
 from lrtune.cli.flags import with_flags
 from lrtune.cli.interruption import resumable
-from lrtune.cli.options import PRUNERS as PRUNER_NAMES
 from lrtune.cli.options import network_options, table_options
 from lrtune.cli.progress import show_progress
 from lrtune.cli.search_options import output_options, record_options, training_options
 from lrtune.exceptions import InvalidInputError
+from lrtune.tuning.sampling.competitive import PRUNERS
 
 __all__ = ["command"]
 
@@ -136,7 +136,8 @@ def _check_options(given: Mapping[str, Any]) -> None:
         "--plot draws what confirmation measures, but got --no-confirm: "
         "leave out one of them": given["plot"] is None or given["confirm"],
         "--audit-pruning finishes trials that a pruner halted, but got --pruner none: name one of "
-        f"{', '.join(PRUNER_NAMES[1:])}": given["audit_share"] is None or given["pruner"] != "none",
+        f"{', '.join(list(PRUNERS)[1:])}": given["audit_share"] is None
+        or given["pruner"] != "none",
         "--save takes models that can be loaded without running code, but got --preprocessor "
         "skrub: leave out one of them": given["save"] is None or given["preprocessor"] != "skrub",
     }

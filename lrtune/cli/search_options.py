@@ -2,55 +2,52 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import click
 
 from lrtune.cli.options import (
-    PRUNERS,
+    apply_options,
+    epochs_option,
+    jobs_option,
+    json_option,
+    plot_option,
+    quiet_option,
+    replicates_option,
+    seed_option,
+    storage_option,
+    timeout_option,
+)
+from lrtune.cli.types import (
     DecayList,
-    NewFile,
-    PositiveFloat,
+    FiniteNumber,
+    OutputFile,
     RangeType,
-    Share,
     StudyName,
     WholeNumber,
-    plot_option,
-    storage_option,
 )
-from lrtune.schedules.schedule import DECAYS
+from lrtune.schedules.decays import DECAYS
+from lrtune.tuning.sampling.competitive import PRUNERS
 
 __all__ = ["output_options", "record_options", "training_options"]
 
 
-def _all(function: Any, *options: Any) -> Any:
-    """The function with the options, in the order in which help shows them."""
-    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), function)
-
-
 def training_options(function: Any) -> Any:
-    """What is searched, on what, and for how long."""
-    return _all(
+    """Add the options that say what to search, and for how long."""
+    return apply_options(
         function,
-        click.option(
-            "--epochs",
-            type=WholeNumber(1, 1_000_000),
-            default=20,
-            show_default=True,
-            help="Epochs of a trial.",
-        ),
+        epochs_option("Epochs of a trial."),
         click.option(
             "--decay",
             "decays",
             type=DecayList(),
             help=f"Decay types to search, separated by commas, or all; among {', '.join(DECAYS)}.  "
-            "[default: those without options of their own, compound and plateau left out]",
+            "[default: all but compound, plateau and those that have options of their own]",
         ),
         click.option(
             "--alpha0",
             type=RangeType(),
-            help="Range of the initial rate.  "
+            help="Range of the initial learning rate.  "
             "[default: around the divergence edge, from a range test]",
         ),
         click.option(
@@ -65,20 +62,8 @@ def training_options(function: Any) -> Any:
             show_default=True,
             help="Settings to try.",
         ),
-        click.option(
-            "--timeout",
-            type=PositiveFloat(),
-            metavar="SECONDS",
-            help="Begin no further block of trials after this; what has begun goes on, and so does "
-            "the confirmation.",
-        ),
-        click.option(
-            "--replicates",
-            type=WholeNumber(1, 10_000),
-            default=3,
-            show_default=True,
-            help="Splits and seeds that each setting is judged on.",
-        ),
+        timeout_option,
+        replicates_option(3, "Splits and seeds that each setting is judged on."),
         click.option(
             "--confirm/--no-confirm",
             default=True,
@@ -92,40 +77,27 @@ def training_options(function: Any) -> Any:
         ),
         click.option(
             "--pruner",
-            type=click.Choice(PRUNERS),
+            type=click.Choice(list(PRUNERS)),
             default="none",
             show_default=True,
-            help="Halt trials that lag behind others; those that diverge are halted in any case.",
+            help="Stop trials that lag behind others; diverging trials are stopped in any case.",
         ),
         click.option(
             "--audit-pruning",
             "audit_share",
-            type=Share(0, 1, min_open=True),
+            type=FiniteNumber(0, 1, min_open=True),
             metavar="SHARE",
-            help="Finish this share of the pruned trials after all, and say how many good ones "
+            help="Finish this share of the pruned trials after all, and report how many good ones "
             "were lost.",
         ),
-        click.option(
-            "--seed",
-            type=WholeNumber(0, 2**32 - 1),
-            default=0,
-            show_default=True,
-            help="The same seed gives the same trials.",
-        ),
-        click.option(
-            "--jobs",
-            type=WholeNumber(1, 1024),
-            default=1,
-            show_default=True,
-            metavar="N",
-            help="Processes that train; the result does not depend on it.",
-        ),
+        seed_option,
+        jobs_option,
     )
 
 
 def record_options(function: Any) -> Any:
-    """Where trials are kept."""
-    return _all(
+    """Add the options that say where trials are recorded."""
+    return apply_options(
         function,
         storage_option,
         click.option(
@@ -134,29 +106,27 @@ def record_options(function: Any) -> Any:
             metavar="STUDY",
             help="Name of the study.  [default: that of the data]",
         ),
-        click.option("--resume", is_flag=True, help="Go on with the study of that name."),
+        click.option("--resume", is_flag=True, help="Continue the study of that name."),
     )
 
 
 def output_options(function: Any) -> Any:
-    """What is written and printed in the end."""
-    return _all(
+    """Add the options that say what to write and print."""
+    return apply_options(
         function,
         plot_option,
         click.option(
             "--save",
-            type=NewFile(".skops"),
+            type=OutputFile(".skops"),
             metavar="MODEL.skops",
             help="Also train the recommended setting on all rows, and save the model.",
         ),
         click.option(
             "--report",
-            type=NewFile(".html"),
+            type=OutputFile(".html"),
             metavar="FILE.html",
-            help="Also write a report of the study.",
+            help="Also write a report on the study.",
         ),
-        click.option(
-            "--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else."
-        ),
-        click.option("--quiet", is_flag=True, help="No progress, no notes."),
+        json_option,
+        quiet_option,
     )

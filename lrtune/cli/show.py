@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from lrtune.cli.completion import complete_studies
-from lrtune.cli.options import storage_option
+from lrtune.cli.options import json_option, storage_option
 
 __all__ = ["command"]
 
@@ -13,12 +13,12 @@ __all__ = ["command"]
 @click.command("show", short_help="Show what a study found.")
 @click.argument("study", shell_complete=complete_studies)
 @storage_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, as search does.")
+@json_option
 def command(study: str, storage: str, as_json: bool) -> None:
     """Show what the search of STUDY printed at its end.
 
-    It is read from the record: nothing is trained again. Of a search that was interrupted, or that
-    was not confirmed, what it found so far is shown.
+    It is read from the record; nothing is trained again. A search that was interrupted, or not
+    confirmed, is shown as far as it went.
 
     \b
     Examples:

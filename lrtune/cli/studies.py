@@ -1,4 +1,4 @@
-"""``lrtune studies``: what a record holds."""
+"""``lrtune studies``: the studies in a record."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from lrtune.cli.options import storage_option
+from lrtune.cli.options import json_option, storage_option
 
 __all__ = ["command"]
 
 
 @click.command("studies", short_help="List the studies in a record.")
 @storage_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+@json_option
 def command(storage: str, as_json: bool) -> None:
     """List the studies in a record: trials by outcome, and the best setting so far.
 
@@ -59,8 +59,7 @@ def _print_table(summaries: list[Any], storage: str) -> None:
 
 
 def _cells(summary: Any) -> list[str]:
-    counts = [f"{count} {outcome}" for outcome, count in asdict(summary.trials).items() if count]
-    cells = [summary.study, summary.dataset, ", ".join(counts) or "none yet"]
+    cells = [summary.study, summary.dataset, summary.trials.describe() or "none yet"]
     if summary.best is None:
         return [*cells, "–", "–"]
     best = summary.best

@@ -1,4 +1,4 @@
-"""A search's result as a person reads it."""
+"""Print a search's result, for people or as JSON."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from lrtune.cli.console import make_console
 from lrtune.cli.flags import with_flags
 from lrtune.export.estimator import estimator_line
 from lrtune.export.provenance import recommend
+from lrtune.support.numbers import estimate, number
 from lrtune.tuning.confirm.result import Estimate
 from lrtune.tuning.result import SearchResult
 
@@ -48,7 +49,9 @@ def _print_summary(result: SearchResult) -> None:
     losses = _confirmed if result.confirmation else _searched
     for name, value, remark in losses(result):
         table.add_row(name, Text(value, style="bold"), Text(remark))
-    table.add_row("trials", Text(_trials(result), style="bold"), f"{result.seconds.total:.1f} s")
+    table.add_row(
+        "trials", Text(result.trials.describe(), style="bold"), f"{result.seconds.total:.1f} s"
+    )
     audit = result.pruning_audit
     if audit is not None:
         value = f"{audit.lost} of the best {audit.best_tenth} lost"
@@ -65,7 +68,7 @@ def _searched(result: SearchResult) -> list[tuple[str, str, str]]:
     facts = result.facts
     what = f"mean of {facts.replicates} replicates after {facts.trainer.epochs} epochs"
     return [
-        ("validation loss", f"{result.search_loss:.4g}", what + _unit(result)),
+        ("validation loss", number(result.search_loss, 4), what + _unit(result)),
         (SCORE_NAMES[result.task], f"{result.score:.3f}", ""),
     ]
 
@@ -81,13 +84,13 @@ def _confirmed(result: SearchResult) -> list[tuple[str, str, str]]:
         ("validation loss", result.describe_loss(), what),
         (
             "  in the search",
-            f"{result.search_loss:.4g}",
+            number(result.search_loss, 4),
             f"on the {result.facts.replicates} that chose it",
         ),
-        ("  untuned", _estimate(confirmation.default), f"at {untuned:g}"),
+        ("  untuned", _loss(confirmation.default), f"at {untuned:g}"),
     ]
     if confirmation.baseline is not None:
-        rows.append(("  DoG", _estimate(confirmation.baseline), "without a learning rate"))
+        rows.append(("  DoG", _loss(confirmation.baseline), "without a learning rate"))
     rows.append((SCORE_NAMES[result.task], f"{result.score:.3f}", f"on {fresh}"))
     if result.safe_range is not None:
         low, high = result.safe_range
@@ -105,18 +108,9 @@ def _confirmed(result: SearchResult) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _estimate(estimate: Estimate) -> str:
-    if estimate.loss is None:
-        return "diverged"
-    return f"{estimate.loss:.4g}" + ("" if estimate.se is None else f" ± {estimate.se:.2g}")
+def _loss(measured: Estimate) -> str:
+    return estimate(measured.loss, measured.se)
 
 
 def _unit(result: SearchResult) -> str:
     return ", squared error in the target's unit" if result.task == "regression" else ""
-
-
-def _trials(result: SearchResult) -> str:
-    trials = result.trials
-    outcomes = {"diverged": trials.diverged, "pruned": trials.pruned, "failed": trials.failed}
-    rest = "".join(f", {count} {name}" for name, count in outcomes.items() if count)
-    return f"{trials.complete} complete{rest}"

@@ -8,8 +8,15 @@ from functools import partial
 import click
 
 from lrtune.cli.completion import complete_studies
-from lrtune.cli.options import PositiveFloat, StudyName, WholeNumber, storage_option
+from lrtune.cli.options import (
+    jobs_option,
+    json_option,
+    quiet_option,
+    storage_option,
+    timeout_option,
+)
 from lrtune.cli.progress import show_progress
+from lrtune.cli.types import StudyName
 from lrtune.exceptions import InvalidInputError
 
 __all__ = ["command"]
@@ -25,18 +32,10 @@ __all__ = ["command"]
     help="The study to help with.",
 )
 @click.option("--data", metavar="DATA", help="Where its data lie here, if elsewhere.")
-@click.option(
-    "--jobs",
-    type=WholeNumber(1, 1024),
-    default=1,
-    show_default=True,
-    help="Processes to train in.",
-)
-@click.option(
-    "--timeout", type=PositiveFloat(), help="Seconds after which no further block is begun."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, as search does.")
-@click.option("--quiet", is_flag=True, help="Nothing on standard error but errors.")
+@jobs_option
+@timeout_option
+@json_option
+@quiet_option
 def command(
     storage: str,
     name: str,

@@ -1,5 +1,4 @@
-"""The Optuna dashboard over a record: what it shows of a study is told when it asks.
+"""The Optuna dashboard over a record, with notes, attributes, figures and pictures added.
 
-Nothing is written to the record for it: notes, attributes, figures and pictures are made from what
-the search recorded, when a page asks for them.
+They are made from the record when a page asks for them; nothing is written to the record.
 """

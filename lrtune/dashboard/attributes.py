@@ -1,47 +1,45 @@
-"""What the dashboard shows in its tables: attributes, and values that leave its axes readable."""
+"""Attributes in the dashboard's tables, and values capped to keep its axes readable."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 from optuna.trial import FrozenTrial
 
-from lrtune.review.facts import fact_rows
-from lrtune.review.study import Studied
-from lrtune.review.wording import SCORES, estimate, headline, number
+from lrtune.review.study import Study
+from lrtune.review.tables import data_in_words, reproduction_rows
+from lrtune.review.wording import SCORES, headline
+from lrtune.support.numbers import estimate, number
 from lrtune.tuning.record.schema import TrialFacts
 from lrtune.tuning.record.trials import complete_trials, status
 from lrtune.tuning.setting import Setting
 
 __all__ = [
     "NOT_FINITE",
+    "capped_curve",
+    "capped_value",
     "objective_name",
-    "setting_words",
-    "shown_curve",
-    "shown_value",
+    "setting_in_words",
     "study_attributes",
     "trial_attributes",
     "trial_columns",
 ]
 
 NOT_FINITE = "not finite"
-"""In place of a loss that is not a number, or no finite one."""
+"""Text in place of a loss that is infinite or not a number."""
 _DIGITS = 6
 
 
-def setting_words(params: Mapping[str, Any]) -> str:
-    """A setting, short.
+def setting_in_words(params: Mapping[str, Any]) -> str:
+    """Return a setting in a few words.
 
-    Examples
-    --------
-    >>> setting_words({"learning_rate_init": 0.125, "decay": "cosine", "decay_rate": 0.0512})
+    >>> setting_in_words({"learning_rate_init": 0.125, "decay": "cosine", "decay_rate": 0.0512})
     'learning_rate_init 0.125, cosine with decay_rate 0.0512'
-    >>> setting_words({"learning_rate_init": 0.125, "decay": "constant", "decay_rate": 0.3})
+    >>> setting_in_words({"learning_rate_init": 0.125, "decay": "constant", "decay_rate": 0.3})
     'learning_rate_init 0.125, constant'
     """
     setting = Setting.from_params(params)
@@ -51,136 +49,131 @@ def setting_words(params: Mapping[str, Any]) -> str:
     return ", ".join([words, *(f"{name} {value}" for name, value in setting.others)])
 
 
-def objective_name(studied: Studied) -> str:
-    """What is optimised, as it stands at the axes."""
-    over = f"mean of {studied.n_replicates} replicates"
-    if studied.n_replicates == 1:
-        over = "1 replicate"
-    name = "validation loss" if studied.metric is None else f"minus {studied.metric}"
-    return f"{name}, {over}"
+def objective_name(study: Study) -> str:
+    """Return the label of the axes that show the optimised value."""
+    name = "validation loss" if study.metric is None else f"minus {study.metric}"
+    if study.n_replicates == 1:
+        return f"{name}, 1 replicate"
+    return f"{name}, mean of {study.n_replicates} replicates"
 
 
-def shown_value(studied: Studied, trial: FrozenTrial) -> float:
-    """A trial's value, at most the worst of a trial that completed, nor worse than a guess."""
+def capped_value(study: Study, trial: FrozenTrial) -> float:
+    """Return a trial's value, capped at the worst completed trial and at a guess."""
     if trial.value is None or status(trial) == "diverged":
-        return studied.worst
-    return min(trial.value, studied.worst)
+        return study.worst
+    return min(trial.value, study.worst)
 
 
-def shown_curve(studied: Studied, trial: FrozenTrial) -> dict[int, float]:
-    """A trial's mean validation loss after each epoch, at most that of a guess."""
-    told = sorted(trial.intermediate_values.items())
-    return {epoch: min(loss, studied.cap) for epoch, loss in told}
+def capped_curve(study: Study, trial: FrozenTrial) -> dict[int, float]:
+    """Return a trial's mean validation loss after each epoch, capped at that of a guess."""
+    return {
+        epoch: min(loss, study.cap) for epoch, loss in sorted(trial.intermediate_values.items())
+    }
 
 
-def study_attributes(studied: Studied) -> dict[str, str]:
-    """What a study found, and what it was, in words.
+def study_attributes(study: Study) -> dict[str, str]:
+    """Return the result and the origin of a study, in words by name.
 
-    The dashboard shows five of them at first: they say it all, the others more of it.
+    The dashboard shows the first five at once and the others on demand.
     """
-    known = dict(fact_rows(studied))
-    parameters = studied.parameters
-    layers = "-".join(re.findall(r"\d+", str(parameters.get("hidden_layer_sizes"))))
-    network = [f"layers {layers}", str(parameters.get("optimizer")), f"{studied.epochs} epochs"]
+    origin = dict(reproduction_rows(study))
+    parameters = study.parameters
+    layers = "-".join(map(str, np.atleast_1d(parameters["hidden_layer_sizes"])))
+    network = (
+        f"layers {layers}",
+        str(parameters.get("optimizer")),
+        f"{study.epochs} epochs",
+        f"seed {origin.pop('seed', '?')}",
+    )
     first = {
-        headline(studied).lower(): _found(studied),
-        "trials": _trials(studied),
-        "data": _data(studied),
-        "network": ", ".join([*network, f"seed {known.pop('seed', '?')}"]),
-        "versions": known.pop("versions", ""),
+        headline(study).lower(): _recommendation(study),
+        "trials": _trials(study),
+        "data": data_in_words(study, with_target=False),
+        "network": ", ".join(network),
+        "versions": origin.pop("versions", ""),
     }
     more = {
-        **{_nth("warning", index): text for index, text in enumerate(studied.warnings)},
-        **{f"{name} in full" if name in first else name: told for name, told in known.items()},
-        "made by": studied.environment.command,
+        **{_nth("warning", index): text for index, text in enumerate(study.warnings)},
+        **{f"{name} in full" if name in first else name: text for name, text in origin.items()},
+        "made by": study.environment.command,
     }
     return {name: value for name, value in (first | more).items() if value}
 
 
-def _data(studied: Studied) -> str:
-    """Return the data set, as far as it was recorded."""
-    data = studied.facts.data
-    size = "" if data.rows is None else f"{data.rows} rows, {data.columns} columns"
-    return "; ".join(part for part in (data.dataset, size, studied.facts.trainer.task) if part)
-
-
-def _found(studied: Studied) -> str:
-    """The recommendation with its uncertainty, and the safe range."""
-    setting, confirmation = studied.setting, studied.confirmation
+def _recommendation(study: Study) -> str:
+    """Return the recommendation with its uncertainty, and the safe range."""
+    setting, confirmation = study.setting, study.confirmation
     if setting is None:
         return "no trial has completed"
-    said = [setting_words(setting.params)]
-    if confirmation is None and studied.recommended is not None:
-        said.append(f"loss {estimate(studied.recommended.loss, None)} in the search")
+    parts = [setting_in_words(setting.params)]
+    if confirmation is None and study.recommended is not None:
+        parts.append(f"loss {estimate(study.recommended.loss, None)} in the search")
     if confirmation is not None:
         recommended, default = confirmation.recommended, confirmation.default
         loss = estimate(recommended.loss, recommended.se)
-        said.append(f"loss {loss} on {confirmation.replicates} fresh replicates")
-        said.append(f"untuned default {estimate(default.loss, default.se)}")
+        parts.append(f"loss {loss} on {confirmation.replicates} fresh replicates")
+        parts.append(f"untuned default {estimate(default.loss, default.se)}")
         if confirmation.profile.safe_range is not None:
             low, high = confirmation.profile.safe_range
-            said.append(f"safe from {number(low)} to {number(high)}")
-    return "; ".join(said)
+            parts.append(f"safe from {number(low)} to {number(high)}")
+    return "; ".join(parts)
 
 
-def _trials(studied: Studied) -> str:
-    counts = ", ".join(f"{count} {name}" for name, count in asdict(studied.counts).items() if count)
-    planned = max(studied.plan.n_trials, len(studied.trials))
-    said = f"{len(studied.trials)} of {planned}: {counts}" if counts else "none yet"
-    edge = studied.edge
+def _trials(study: Study) -> str:
+    n_planned = max(study.plan.n_trials, len(study.trials))
+    counts = study.counts.describe()
+    text = f"{len(study.trials)} of {n_planned}: {counts}" if counts else "none yet"
+    edge = study.edge
     if edge is not None and edge.median is not None:
-        said += f"; divergence edge in the first steps: about {number(edge.median, 2)}"
-    return said
+        text += f"; divergence edge in the first steps: about {number(edge.median, 2)}"
+    return text
 
 
 def _nth(name: str, index: int) -> str:
     return name if index == 0 else f"{name} {index + 1}"
 
 
-def trial_attributes(studied: Studied, trial: FrozenTrial) -> dict[str, str]:
-    """Return the outcome of a trial; the names are among `trial_columns`."""
+def trial_attributes(study: Study, trial: FrozenTrial) -> dict[str, str]:
+    """Return the results of a trial; the names are among `trial_columns`."""
     facts = TrialFacts.of(trial)
     values: dict[str, Any] = {"outcome": status(trial)}
-    if facts.diverged is not None:
-        at = facts.diverged
-        loss = NOT_FINITE if at.loss is None else at.loss
-        values |= {"diverged at step": at.step, "diverged in epoch": at.epoch}
-        values |= {"diverged on replicate": at.replicate, "loss at divergence": loss}
-    elif facts.replicate_losses:
-        losses = facts.replicate_losses
-        values |= {"loss": fmean(losses), "spread over replicates": _spread(losses)}
+    losses = facts.replicate_losses
+    if losses and facts.diverged is None:
+        values["loss"] = fmean(losses)
+        if len(losses) > 1:
+            values["spread over replicates"] = float(np.std(losses, ddof=1))
     if facts.score is not None:
-        values[_score_name(studied)] = facts.score
-        values |= {name: fmean(each) for name, each in (facts.metrics or {}).items()}
+        values[_score_name(study)] = facts.score
+        values |= {name: fmean(scores) for name, scores in (facts.metrics or {}).items()}
+    if facts.diverged is not None:
+        loss = facts.diverged.loss
+        values |= {
+            "diverged at step": facts.diverged.step,
+            "diverged in epoch": facts.diverged.epoch,
+            "diverged on replicate": facts.diverged.replicate,
+            "loss at divergence": NOT_FINITE if loss is None else loss,
+        }
     values["epochs trained, all replicates"] = round(facts.epochs, 2)
-    return {name: _plain(value) for name, value in values.items() if value is not None}
+    return {name: _to_text(value) for name, value in values.items() if value is not None}
 
 
-def trial_columns(studied: Studied) -> dict[str, bool]:
-    """The attributes that some trial has, and whether they are numbers to sort by."""
+def trial_columns(study: Study) -> dict[str, bool]:
+    """Return the attributes that some trial has, and whether they are numbers to sort by."""
     columns = {"outcome": False, "loss": True, "spread over replicates": True}
-    columns[_score_name(studied)] = True
-    for trial in complete_trials(studied.trials)[:1]:
+    columns[_score_name(study)] = True
+    for trial in complete_trials(study.trials)[:1]:
         columns |= dict.fromkeys(TrialFacts.of(trial).metrics or (), True)
-    if studied.counts.diverged:
+    if study.counts.diverged:
         names = ("diverged at step", "diverged in epoch", "diverged on replicate")
         columns |= dict.fromkeys((*names, "loss at divergence"), True)
     return {**columns, "epochs trained, all replicates": True}
 
 
-def _score_name(studied: Studied) -> str:
-    return SCORES.get(studied.facts.trainer.loss, "score")
+def _score_name(study: Study) -> str:
+    return SCORES.get(study.facts.trainer.loss, "score")
 
 
-def _spread(losses: Sequence[float]) -> float | None:
-    """Standard deviation over replicates."""
-    if len(losses) < 2:
-        return None
-    mean = fmean(losses)
-    return math.sqrt(sum((loss - mean) ** 2 for loss in losses) / (len(losses) - 1))
-
-
-def _plain(value: Any) -> str:
+def _to_text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.{_DIGITS}g}" if math.isfinite(value) else NOT_FINITE
     return str(value)

@@ -1,4 +1,4 @@
-"""The figures on a study's page, as plotly's JSON, which the page draws itself."""
+"""The figures on a study's page, as JSON for plotly, which the page draws."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 from optuna.trial import FrozenTrial
 
-from lrtune.dashboard.attributes import setting_words, shown_curve
+from lrtune.dashboard.attributes import capped_curve, setting_in_words
 from lrtune.review.plots import COLOURS
-from lrtune.review.study import Studied
-from lrtune.review.wording import estimate, headline, number
-from lrtune.schedules.schedule import DECAYS
+from lrtune.review.study import Study
+from lrtune.review.wording import headline
+from lrtune.schedules.decays import DECAYS
+from lrtune.support.numbers import estimate, number
 from lrtune.tuning.record.trials import complete_trials, status
 
-__all__ = ["CHARTS", "MOST_CURVES", "learning_curves", "loss_by_rate"]
+__all__ = ["CHARTS", "MAX_CURVES", "learning_curves", "loss_by_rate"]
 
 _SYMBOLS = (
     "circle",
@@ -27,74 +28,76 @@ _SYMBOLS = (
     "star-triangle-up",
     "hexagram",
 )
-"""Of decay types, which are told apart in grey as well."""
+"""Symbols of decay types, so that they differ in grey too."""
 GREEN, GREY = COLOURS[2], "#8c8c8c"
-MOST_CURVES = 6
-"""Of trials that completed, and of trials that diverged."""
+MAX_CURVES = 6
+"""Largest number of curves of completed trials, and of diverged ones."""
 
 Trace = dict[str, Any]
 
 
-def loss_by_rate(studied: Studied) -> dict[str, Any]:
-    """Loss of every trial against α₀, by decay type, with the safe range and the edge."""
-    decays = [name for name in DECAYS if name in studied.facts.space.decay]
-    traces = [_decay(studied, name, index) for index, name in enumerate(decays)]
+def loss_by_rate(study: Study) -> dict[str, Any]:
+    """Return the loss of every trial against α₀, by decay type, with safe range and edge."""
+    decays = [name for name in DECAYS if name in study.facts.space.decay]
+    traces = [_decay(study, name, index) for index, name in enumerate(decays)]
     traces = [trace for trace in traces if trace["x"]]
-    diverged = [trial for trial in studied.trials if status(trial) == "diverged"]
+    diverged = [trial for trial in study.trials if status(trial) == "diverged"]
     if diverged:
         marker = {"symbol": "x", "color": GREY, "size": 7}
-        traces.append(_points(studied, diverged, "diverged (capped)", marker))
-    traces += _fresh(studied)
-    rates = [*studied.rates, *(rate for trace in traces for rate in trace["x"])]
+        traces.append(_points(study, diverged, "diverged (capped)", marker))
+    traces += _profile(study)
+    rates = [*study.rates, *(rate for trace in traces for rate in trace["x"])]
     losses = [loss for trace in traces for loss in trace["y"]]
     return {
         "data": traces,
         "layout": {
-            **_layout(_title(studied)),
+            **_layout(_title(study)),
             "xaxis": {"title": {"text": "initial learning rate α₀"}, **_log(rates)},
             "yaxis": {"title": {"text": "validation loss"}, **_log_if_wide(losses)},
-            "shapes": _shapes(studied),
-            "annotations": _labels(studied),
+            "shapes": _shapes(study),
+            "annotations": _labels(study),
         },
     }
 
 
-def learning_curves(studied: Studied) -> dict[str, Any]:
-    """Loss by epoch of the best trials, the default, and some that diverged; outliers capped."""
-    best = sorted(complete_trials(studied.trials), key=lambda each: (each.value, each.number))
-    named = _named(studied)
-    others = [trial for trial in best[:MOST_CURVES] if trial.number not in named]
+def learning_curves(study: Study) -> dict[str, Any]:
+    """Return the capped loss by epoch of the best trials, the default, and some that diverged."""
+    best = sorted(complete_trials(study.trials), key=lambda trial: (trial.value, trial.number))
+    named = _named(study)
+    others = [trial for trial in best[:MAX_CURVES] if trial.number not in named]
     traces = [
-        _curve(studied, trial, {"color": colour, "width": 1.5}, f"trial {trial.number}")
+        _curve(study, trial, {"color": colour, "width": 1.5}, f"trial {trial.number}")
         for trial, colour in zip(others, COLOURS, strict=False)
     ]
-    traces += [_curve(studied, trial, line, name) for trial, line, name in named.values()]
-    diverged = [trial for trial in studied.trials if status(trial) == "diverged"]
-    lowest = sorted(diverged, key=lambda each: float(each.params["learning_rate_init"]))
+    traces += [_curve(study, trial, line, name) for trial, line, name in named.values()]
+    diverged = [trial for trial in study.trials if status(trial) == "diverged"]
+    lowest = sorted(diverged, key=lambda trial: float(trial.params["learning_rate_init"]))
     line = {"color": GREY, "width": 1.5}
     traces += [
-        _curve(studied, trial, line, f"trial {trial.number}, diverged")
-        for trial in lowest[:MOST_CURVES]
+        _curve(study, trial, line, f"trial {trial.number}, diverged")
+        for trial in lowest[:MAX_CURVES]
     ]
     losses = [loss for trace in traces for loss in trace["y"]]
     return {
         "data": traces,
         "layout": {
-            **_layout("Learning curves: the best, the default, the gentlest that diverged (grey)"),
+            **_layout(
+                "Learning curves: the best, the default, the diverged with lowest rates (grey)"
+            ),
             "xaxis": {"title": {"text": "epochs"}, "rangemode": "tozero"},
             "yaxis": {
-                "title": {"text": "validation loss, at most a guess's"},
+                "title": {"text": "validation loss, capped at a guess's"},
                 **_log_if_wide(losses),
             },
         },
     }
 
 
-CHARTS: dict[str, Callable[[Studied], dict[str, Any]]] = {
+CHARTS: dict[str, Callable[[Study], dict[str, Any]]] = {
     "losses": loss_by_rate,
     "curves": learning_curves,
 }
-"""The figures by name, in order."""
+"""Functions that make the figures, by name, in order."""
 
 
 def _layout(title: str) -> dict[str, Any]:
@@ -106,23 +109,23 @@ def _layout(title: str) -> dict[str, Any]:
     }
 
 
-def _title(studied: Studied) -> str:
-    """The recommendation on lines that are short enough for half of a page."""
-    if studied.setting is None:
+def _title(study: Study) -> str:
+    """Return the recommendation in lines that are short enough for half a page."""
+    if study.setting is None:
         return "No trial has completed"
-    words = f"{setting_words(studied.setting.params)}</b>"
-    if studied.confirmation is None:
-        return f"<b>{headline(studied)}<br>{words}"
-    title = f"<b>{headline(studied)}: {words}"
-    recommended = studied.confirmation.recommended
+    words = f"{setting_in_words(study.setting.params)}</b>"
+    if study.confirmation is None:
+        return f"<b>{headline(study)}<br>{words}"
+    title = f"<b>{headline(study)}: {words}"
+    recommended = study.confirmation.recommended
     loss = estimate(recommended.loss, recommended.se)
-    return f"{title}<br>loss {loss} on {studied.confirmation.replicates} fresh replicates"
+    return f"{title}<br>loss {loss} on {study.confirmation.replicates} fresh replicates"
 
 
 def _log(values: Sequence[float]) -> dict[str, Any]:
-    """A logarithmic axis that names the numbers at its ticks: 1, 2 and 5, or powers of ten.
+    """Return a logarithmic axis with labelled ticks at 1, 2 and 5, or at powers of ten.
 
-    Plotly would write 2 and 5 there, whatever their power of ten.
+    Plotly itself would label them 2 and 5, whatever the power of ten.
     """
     low, high = min(values), max(values)
     powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
@@ -132,9 +135,9 @@ def _log(values: Sequence[float]) -> dict[str, Any]:
 
 
 def _log_if_wide(losses: Sequence[float]) -> dict[str, Any]:
-    """A logarithmic axis where losses are positive and span more than a factor of three."""
-    wide = losses and min(losses) > 0 and max(losses) > 3 * min(losses)
-    return _log(losses) if wide else {}
+    """Return a logarithmic axis if losses are positive and span more than a factor of three."""
+    is_wide = losses and min(losses) > 0 and max(losses) > 3 * min(losses)
+    return _log(losses) if is_wide else {}
 
 
 def _rounded(value: float) -> float:
@@ -142,24 +145,24 @@ def _rounded(value: float) -> float:
 
 
 def _points(
-    studied: Studied, trials: Sequence[FrozenTrial], name: str, marker: Mapping[str, Any]
+    study: Study, trials: Sequence[FrozenTrial], name: str, marker: Mapping[str, Any]
 ) -> Trace:
     return {
         "type": "scatter",
         "mode": "markers",
         "name": name,
         "x": [_rounded(trial.params["learning_rate_init"]) for trial in trials],
-        "y": [_rounded(studied.loss(trial)) for trial in trials],
+        "y": [_rounded(study.loss(trial)) for trial in trials],
         "text": [f"trial {trial.number}" for trial in trials],
         "marker": dict(marker),
     }
 
 
-def _decay(studied: Studied, decay: str, index: int) -> Trace:
-    """The trials of one decay type that did not diverge."""
+def _decay(study: Study, decay: str, index: int) -> Trace:
+    """Return the trials of one decay type that completed or were pruned."""
     trials = [
         trial
-        for trial in studied.trials
+        for trial in study.trials
         if trial.params["decay"] == decay and status(trial) in ("complete", "pruned")
     ]
     marker = {
@@ -168,47 +171,47 @@ def _decay(studied: Studied, decay: str, index: int) -> Trace:
         "size": 7,
         "opacity": 0.75,
     }
-    return _points(studied, trials, decay, marker)
+    return _points(study, trials, decay, marker)
 
 
-def _fresh(studied: Studied) -> list[Trace]:
-    """The recommended decay at rates around the recommended one, on fresh replicates."""
-    if studied.confirmation is None:
+def _profile(study: Study) -> list[Trace]:
+    """Return the loss of the recommended decay on fresh replicates, at rates around its own."""
+    if study.confirmation is None:
         return []
-    profile = studied.confirmation.profile
-    mean = np.minimum(profile.mean, studied.cap)
-    sound = np.isfinite(profile.mean)
+    profile = study.confirmation.profile
+    mean = np.minimum(profile.mean, study.cap)
+    is_finite = np.isfinite(profile.mean)
     error = np.where(np.isfinite(profile.error), profile.error, 0.0)
     return [
         {
             "type": "scatter",
             "mode": "lines+markers",
             "name": "recommended decay,<br>fresh replicates",
-            "x": [_rounded(rate) for rate in np.array(profile.rates)[sound]],
-            "y": [_rounded(loss) for loss in mean[sound]],
-            "error_y": {"array": [_rounded(each) for each in error[sound]], "thickness": 1},
+            "x": [_rounded(rate) for rate in np.array(profile.rates)[is_finite]],
+            "y": [_rounded(loss) for loss in mean[is_finite]],
+            "error_y": {"array": [_rounded(bar) for bar in error[is_finite]], "thickness": 1},
             "line": {"color": "#000000", "width": 2},
             "marker": {"size": 5},
         }
     ]
 
 
-def _spans(studied: Studied) -> list[tuple[str, str, float, float]]:
-    """What is marked on α₀'s axis: a name, a colour, and where."""
+def _spans(study: Study) -> list[tuple[str, str, float, float]]:
+    """Return the name, colour and range of each mark on the axis of α₀."""
     spans = []
-    confirmation, edge = studied.confirmation, studied.edge
+    confirmation, edge = study.confirmation, study.edge
     if confirmation is not None and confirmation.profile.safe_range is not None:
         spans.append(("safe range", GREEN, *confirmation.profile.safe_range))
-    if studied.setting is not None:
-        rate = studied.setting.learning_rate_init
+    if study.setting is not None:
+        rate = study.setting.learning_rate_init
         spans.append((f"α₀ {number(rate)}", GREEN, rate, rate))
     if edge is not None and edge.median is not None:
         spans.append(("edge (first steps)", COLOURS[1], edge.median, edge.median))
     return spans
 
 
-def _shapes(studied: Studied) -> list[dict[str, Any]]:
-    """Lines, and a band where there is room for one."""
+def _shapes(study: Study) -> list[dict[str, Any]]:
+    """Return a line or a band for each mark."""
     return [
         {
             "type": "rect",
@@ -223,47 +226,49 @@ def _shapes(studied: Studied) -> list[dict[str, Any]]:
             "opacity": 0.18 if low < high else 0.9,
             "line": {"width": 0 if low < high else 1.5, "color": colour},
         }
-        for _, colour, low, high in _spans(studied)
+        for _, colour, low, high in _spans(study)
     ]
 
 
-def _labels(studied: Studied) -> list[dict[str, Any]]:
+def _labels(study: Study) -> list[dict[str, Any]]:
     return [
         {
             "text": name,
             "xref": "x",
             "yref": "paper",
-            "x": float(np.log10(np.sqrt(low * high))),  # as plotly wants it on a logarithmic axis
+            "x": float(
+                np.log10(np.sqrt(low * high))
+            ),  # plotly expects the exponent on a logarithmic axis
             "y": 1 if low == high else 0,
             "yanchor": "bottom",
             "showarrow": False,
             "font": {"size": 11, "color": colour},
         }
-        for name, colour, low, high in _spans(studied)
+        for name, colour, low, high in _spans(study)
     ]
 
 
-def _named(studied: Studied) -> dict[int, tuple[FrozenTrial, dict[str, Any], str]]:
-    """The default and the recommended trial by number, with their lines and their names."""
-    found = {}
-    if (trial := studied.default_trial) is not None:
+def _named(study: Study) -> dict[int, tuple[FrozenTrial, dict[str, Any], str]]:
+    """Return the default and the recommended trial with line and name, by number."""
+    named = {}
+    if (trial := study.default_trial) is not None:
         line = {"color": "#000000", "width": 1.5, "dash": "dash"}
-        found[trial.number] = (trial, line, f"trial {trial.number}, untuned")
-    if (trial := studied.recommended_trial) is not None:
+        named[trial.number] = (trial, line, f"trial {trial.number}, untuned")
+    if (trial := study.recommended_trial) is not None:
         line = {"color": "#000000", "width": 3}
-        name = "recommended" if studied.confirmation is not None else "best"
-        found[trial.number] = (trial, line, f"trial {trial.number}, {name}")
-    return found
+        name = "recommended" if study.confirmation is not None else "best"
+        named[trial.number] = (trial, line, f"trial {trial.number}, {name}")
+    return named
 
 
-def _curve(studied: Studied, trial: FrozenTrial, line: Mapping[str, Any], name: str) -> Trace:
-    shown = shown_curve(studied, trial)
+def _curve(study: Study, trial: FrozenTrial, line: Mapping[str, Any], name: str) -> Trace:
+    curve = capped_curve(study, trial)
     return {
         "type": "scatter",
-        "mode": "lines+markers" if len(shown) < 3 else "lines",
+        "mode": "lines+markers" if len(curve) < 3 else "lines",
         "name": name,
-        "x": list(shown),
-        "y": [_rounded(loss) for loss in shown.values()],
+        "x": list(curve),
+        "y": [_rounded(loss) for loss in curve.values()],
         "line": dict(line),
-        "hovertext": setting_words(trial.params),
+        "hovertext": setting_in_words(trial.params),
     }

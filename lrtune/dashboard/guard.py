@@ -1,7 +1,7 @@
-"""The guard before the dashboard, which knows no passwords: who may ask, and what.
+"""The guard of the dashboard, which has no passwords: it refuses foreign and writing requests.
 
-A page from elsewhere that is open in the same browser can send requests to any local port, and a
-name of its own can be made to point there. So a request must name this machine as its host, must
+Any web page that is open in the same browser can send requests to a local port, directly or under
+a host name that resolves to this machine. So a request must name this machine as its host, must
 not come from another origin, and may only read unless writing was allowed.
 """
 
@@ -17,7 +17,7 @@ __all__ = ["Guard", "HOME", "READS"]
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 HOME = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
-"""Hosts by which only this machine can be meant; the port is another's where it is forwarded."""
+"""Names of this machine, with any port, since it may be forwarded."""
 READS = frozenset({"GET", "HEAD"})
 _READ_ONLY = (
     "the dashboard is read-only: start it with lrtune dashboard --writable to change records"
@@ -26,22 +26,14 @@ _NO_FILES = "this dashboard keeps no files: it draws the pictures that it shows"
 
 
 class Guard:
-    """A WSGI application that passes on what may pass, and answers 403 to the rest.
+    """A WSGI application that forwards allowed requests to another one, and answers 403 to others.
 
-    Parameters
-    ----------
-    application : WSGI application
-        What is guarded.
-    writable : bool, default=False
-        Whether requests that write may pass; those from elsewhere may not in any case.
-
-    Examples
-    --------
     >>> def page(environ, start_response):
     ...     start_response("200 OK", [])
     ...     return [b"a page"]
     >>> answer = Guard(page)(
-    ...     {"REQUEST_METHOD": "DELETE", "HTTP_HOST": "localhost:8080"}, lambda *_: print(_[0])
+    ...     {"REQUEST_METHOD": "DELETE", "HTTP_HOST": "localhost:8080"},
+    ...     lambda status, headers: print(status),
     ... )
     403 Forbidden
     """
@@ -63,19 +55,20 @@ class Guard:
         return [b"" if environ.get("REQUEST_METHOD") == "HEAD" else body]
 
     def _foreign(self, environ: dict[str, Any]) -> str | None:
-        """Why a request is not this machine's own."""
+        """Return why a request is not from this machine's own pages, or None if it is."""
         host, origin = environ.get("HTTP_HOST", ""), environ.get("HTTP_ORIGIN")
         if not HOME.fullmatch(host):
-            return "the dashboard answers to the name of this machine only: 127.0.0.1 or localhost"
-        elsewhere = environ.get("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site")
-        link = environ.get("HTTP_SEC_FETCH_MODE") == "navigate"  # who set it sees no answer
-        followed = link and environ.get("REQUEST_METHOD") in READS
-        if origin not in (None, f"http://{host}") or (elsewhere and not followed):
-            return "the dashboard answers to its own pages only, not to those of another origin"
+            return "the dashboard answers only to the names of this machine: 127.0.0.1 or localhost"
+        is_foreign = environ.get("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site")
+        # a foreign page may link here, since it cannot read the answer
+        is_navigation = environ.get("HTTP_SEC_FETCH_MODE") == "navigate"
+        is_link = is_navigation and environ.get("REQUEST_METHOD") in READS
+        if origin not in (None, f"http://{host}") or (is_foreign and not is_link):
+            return "the dashboard answers only to its own pages, not to those of another origin"
         return None
 
     def _forbidden(self, environ: dict[str, Any]) -> str | None:
-        """Why a request of this machine's own may not be met."""
+        """Return why a request from this machine's own pages is refused, or None if it is not."""
         if environ.get("REQUEST_METHOD") in READS:
             return None
         if not self._writable:
@@ -84,10 +77,10 @@ class Guard:
 
 
 def _unframed(start_response: Callable[..., Any]) -> Callable[..., Any]:
-    """Let no other page show the dashboard in a frame, and have its buttons pressed there."""
+    """Forbid other pages to show the dashboard in a frame, where they could redirect clicks."""
 
     def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-        own = [("X-Frame-Options", "DENY"), ("Referrer-Policy", "no-referrer")]
-        return start_response(status, [*headers, *own], *rest)
+        extra = [("X-Frame-Options", "DENY"), ("Referrer-Policy", "no-referrer")]
+        return start_response(status, [*headers, *extra], *rest)
 
     return start

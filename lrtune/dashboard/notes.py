@@ -1,4 +1,4 @@
-"""The notes that the dashboard shows, in Markdown: of a study, and of each of its trials."""
+"""The dashboard's notes on a study and on each of its trials, in Markdown."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 from optuna.trial import FrozenTrial
 
-from lrtune.dashboard.attributes import NOT_FINITE, setting_words, shown_value
+from lrtune.dashboard.attributes import NOT_FINITE, capped_value, setting_in_words
 from lrtune.dashboard.pictures import PICTURES
-from lrtune.review.facts import Table, best_settings, codes, fact_rows, repeat
-from lrtune.review.study import Studied
-from lrtune.review.wording import estimate, headline, number, paragraphs, progress_notes
+from lrtune.review.study import Study
+from lrtune.review.tables import best_settings, code_samples, report_command, reproduction_rows
+from lrtune.review.wording import PARAMETER, headline, paragraphs, progress_notes
+from lrtune.support.numbers import estimate, number
 from lrtune.tuning.record.schema import TrialFacts
 from lrtune.tuning.record.trials import status
 
@@ -19,79 +20,78 @@ __all__ = ["OUTCOME_NOTES", "escaped", "study_note", "trial_note"]
 
 _MEANINGS = """\
 - **complete**: trained to the last epoch on all replicates; its value is the mean loss there.
-- **diverged**: training broke down, so it was stopped on all replicates. Optuna knows such a trial
-  as *pruned*; this dashboard draws it in grey, and calls it *infeasible*. Its value would hide all
-  others, so it stands at the height of the worst that completed, or of a guess; how high the loss
-  really was, and at which step, is among the trial's attributes.
-- **pruned**: halted because others did better at the time (only with a pruner).
-- **failed**: trained to the end, but the metric had no number for it.
+- **diverged**: training broke down, so it was stopped on all replicates. Optuna calls such a trial
+  *pruned*; this dashboard draws it in grey and calls it *infeasible*. Its value would flatten all
+  others, so it is drawn at the worst completed value or at that of a guess; the trial's attributes
+  have the real loss, and the step at which it diverged.
+- **pruned**: stopped early because others did better (only with a pruner).
+- **failed**: trained to the end, but the metric gave no number.
 """
 _ELSEWHERE = (
-    "[Figures and attributes](.) · [trials](trials) · this note is told anew whenever the page is "
-    "opened, also while a search runs"
+    "[Figures and attributes](.) · [trials](trials) · this note is written anew whenever the page "
+    "is opened, even while a search runs"
 )
 _CAUTIONS = """\
-- *Best Trial* is the recommended one: once it is confirmed, that need not be the one with the
-  lowest value, which was lucky as well as good. The value there is that of the search; the loss to
-  expect is the one on fresh replicates.
-- *Hyperparameter Importance* compares completed trials only. A rate that made its trials diverge
-  seems to matter little there; the figure of the loss by α₀ shows that it does.
-- A trial's note has a picture: its loss on each replicate, and its learning rate over time. That
-  of the best trials, and of those that diverged at the lowest rates, is an artifact as well.
+- *Best Trial* is the recommended one. Once confirmed, it need not be the one with the lowest value,
+  which is partly luck. The value there is that of the search; the loss to expect is the one on
+  fresh replicates.
+- *Hyperparameter Importance* compares completed trials only, so a rate that made its trials diverge
+  seems to matter little; the figure of the loss by α₀ shows that it does.
+- A trial's note has a picture: its loss on each replicate, and its learning rate over time. The
+  pictures of the best trials, and of the diverged ones with the lowest rates, are artifacts too.
 """
 
 
 def escaped(text: str) -> str:
-    r"""A text with what Markdown would take for its own marked as meant.
+    r"""Escape Markdown in a text, except for parameters in backticks.
 
-    Examples
-    --------
-    >>> print(escaped("a | <b> $x$"))
-    a \| \<b\> \$x\$
+    >>> print(escaped("a | <b> $x$ `resume=True`"))
+    a \| \<b\> \$x\$ `resume=True`
     """
-    return re.sub(r"([\\`*_{}\[\]<>|$#~&])", r"\\\1", text)
+    parts = PARAMETER.split(text)
+    for index, part in enumerate(parts):
+        is_code = index % 2
+        parts[index] = f"`{part}`" if is_code else re.sub(r"([\\`*_{}\[\]<>|$#~&])", r"\\\1", part)
+    return "".join(parts)
 
 
-def study_note(studied: Studied, pictures: Sequence[str] = ()) -> str:
-    """What was found, how sure it is, what to beware of, and how to go on from there.
-
-    Parameters
-    ----------
-    studied : Studied
-    pictures : sequence of str, optional
-        Addresses of `PICTURES`.
-    """
-    title = headline(studied)
-    if studied.setting is not None:
-        title += f": {setting_words(studied.setting.params)}"
-    parts = [f"# {escaped(title)}", *(f"> **{escaped(text)}**" for text in progress_notes(studied))]
-    if not studied.trials:
+def study_note(study: Study, pictures: Sequence[str] = ()) -> str:
+    """Return the note on a study; `pictures` are the addresses of `PICTURES`."""
+    title = headline(study)
+    if study.setting is not None:
+        title += f": {setting_in_words(study.setting.params)}"
+    parts = [f"# {escaped(title)}", *(f"> **{escaped(text)}**" for text in progress_notes(study))]
+    if not study.trials:
         parts.append("No trial has finished yet: come back in a moment.")
     parts.append(_ELSEWHERE)
-    parts += [escaped(text) for text in paragraphs(studied)]
-    shown = zip(PICTURES, pictures, strict=False)
-    parts.append(" ".join(f"![{picture.title}]({address})" for picture, address in shown))
+    parts += [escaped(text) for text in paragraphs(study)]
+    parts.append(
+        " ".join(
+            f"![{picture.title}]({address})"
+            for picture, address in zip(PICTURES, pictures, strict=False)
+        )
+    )
     sections = {
-        "Beware": _listed(studied.warnings),
-        "Best settings": _settings(studied),
-        "What came of a trial": _MEANINGS,
+        "Warnings": _bullets(study.warnings),
+        "Best settings": _settings(study),
+        "Outcomes of a trial": _MEANINGS,
         "Reading the figures": _CAUTIONS,
-        "Use it": _use(studied),
-        "Get the same again": _reproduce(studied),
+        "Use it": _use(study),
+        "Reproduce it": _reproduce(study),
     }
     parts += [f"## {name}\n\n{text}" for name, text in sections.items() if text]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def _listed(texts: Sequence[str]) -> str:
+def _bullets(texts: Sequence[str]) -> str:
     return "\n".join(f"- {escaped(text)}" for text in texts)
 
 
-def _settings(studied: Studied) -> str:
-    """A table whose trials are links, from the note's address."""
-    if studied.best is None:
+def _settings(study: Study) -> str:
+    """Return the table of best settings, with links to the trials relative to the note."""
+    if study.best is None:
         return ""
-    table: Table = best_settings(studied)
+    table = best_settings(study)
     rows = [[_link(row.cells[0]), *map(escaped, row.cells[1:])] for row in table.rows]
     return f"{_table(table.heads, rows)}\n\n{escaped(table.caption)}"
 
@@ -101,103 +101,107 @@ def _link(trial: str) -> str:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; the page leaves no room between its columns, so the heads bring theirs along."""
-    roomy = [f"&nbsp;{head}&nbsp;" if head else "" for head in heads]
-    lines = [roomy, ["---"] * len(heads), *rows]
+    """Return a table with padded heads, since the page leaves no space between columns."""
+    padded = [f"&nbsp;{head}&nbsp;" if head else "" for head in heads]
+    lines = [padded, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _use(studied: Studied) -> str:
-    known = next((code.source for code in codes(studied) if code.source), "")
-    if not known:
+def _use(study: Study) -> str:
+    source = next((code.source for code in code_samples(study) if code.source), "")
+    if not source:
         return ""
-    also = repeat(studied)
-    other = also.replace("lrtune report", "lrtune export", 1) + " --to torch"
-    return f"```python\n{known}\n```\n\nFor other libraries: `{other}`. As a page: `{also}`."
+    report = report_command(study)
+    export = report.replace("lrtune report", "lrtune export", 1) + " --to torch"
+    return f"```python\n{source}\n```\n\nFor other libraries: `{export}`. As a page: `{report}`."
 
 
-def _reproduce(studied: Studied) -> str:
-    command = studied.environment.command
-    told = _table(("", ""), [tuple(map(escaped, row)) for row in fact_rows(studied)])
-    return f"```sh\n{command}\n```\n\n{told}" if command else told
+def _reproduce(study: Study) -> str:
+    command = study.environment.command
+    table = _table(("", ""), [tuple(map(escaped, row)) for row in reproduction_rows(study)])
+    return f"```sh\n{command}\n```\n\n{table}" if command else table
 
 
-def trial_note(studied: Studied, trial: FrozenTrial) -> str:
-    """What a trial's setting was, what came of it, and what that means."""
-    came = status(trial)
-    chosen = studied.recommended is not None and studied.recommended.trial == trial.number
-    default = studied.default_trial
-    title = came
+def trial_note(study: Study, trial: FrozenTrial) -> str:
+    """Return the note on a trial: its setting, its outcome, and what that means."""
+    is_recommended = study.recommended is not None and study.recommended.trial == trial.number
+    default = study.default_trial
+    title = status(trial)
     if default is not None and default.number == trial.number:
         title += ", the untuned default"
-    if chosen:
-        title += ", recommended" if studied.confirmation is not None else ", best of the search"
-    setting = escaped(setting_words(trial.params))
-    return f"### {title}\n\n{setting}\n\n{OUTCOME_NOTES[came](studied, trial)}\n"
+    if is_recommended:
+        title += ", recommended" if study.confirmation is not None else ", best of the search"
+    setting = escaped(setting_in_words(trial.params))
+    return f"### {title}\n\n{setting}\n\n{OUTCOME_NOTES[status(trial)](study, trial)}\n"
 
 
-def _complete(studied: Studied, trial: FrozenTrial) -> str:
+def _complete(study: Study, trial: FrozenTrial) -> str:
     facts = TrialFacts.of(trial)
     losses, scores = facts.replicate_losses, facts.replicate_scores or ()
     heads = ("replicate", "loss", "score")[: 3 if scores else 2]
     columns = [[str(index + 1) for index in range(len(losses))], _numbers(losses), _numbers(scores)]
     rows = list(zip(*columns[: len(heads)], strict=True))
     epochs, mean = len(trial.intermediate_values), number(sum(losses) / len(losses), 4)
-    told = f"Validation loss **{mean}** after {epochs} epochs"
-    if trial.value is not None and shown_value(studied, trial) < trial.value:
-        told += ", which is worse than a guess; its value is shown at the height of one"
-    return "\n\n".join([f"{told}.{_fresh(studied, trial)}", _table(heads, rows)])
+    text = f"Validation loss **{mean}** after {epochs} epochs"
+    if trial.value is not None and capped_value(study, trial) < trial.value:
+        text += ", which is worse than a guess; its value is drawn at that of a guess"
+    return "\n\n".join([f"{text}.{_race(study, trial)}", _table(heads, rows)])
 
 
-def _fresh(studied: Studied, trial: FrozenTrial) -> str:
-    """What fresh replicates said of it, if it met them."""
-    if studied.confirmation is None:
+def _race(study: Study, trial: FrozenTrial) -> str:
+    """Return the result of a trial on fresh replicates, or nothing if it was not in the race."""
+    if study.confirmation is None:
         return ""
-    contenders = {each.trial: each for each in studied.confirmation.contenders}
-    if (met := contenders.get(trial.number)) is None:
+    contenders = {contender.trial: contender for contender in study.confirmation.contenders}
+    contender = contenders.get(trial.number)
+    if contender is None:
         return ""
-    name, sign = ("loss", 1) if studied.metric is None else (escaped(studied.metric), -1)
-    came = "" if met.loss is None else f"{name} {number(sign * met.loss, 4)}, "
-    said = f" In the race on {met.replicates} fresh replicates: {came}{met.status}."
-    if met.status == "recommended":
-        told, further = studied.confirmation.recommended, studied.confirmation.replicates
-        said += f" To expect, from {further} further ones: loss **{estimate(told.loss, told.se)}**."
-    return said
+    name, sign = ("loss", 1) if study.metric is None else (escaped(study.metric), -1)
+    loss = "" if contender.loss is None else f"{name} {number(sign * contender.loss, 4)}, "
+    text = f" In the race on {contender.replicates} fresh replicates: {loss}{contender.status}."
+    if contender.status == "recommended":
+        recommended = study.confirmation.recommended
+        expected = estimate(recommended.loss, recommended.se)
+        n_further = study.confirmation.replicates
+        text += f" Expect, from {n_further} further ones: loss **{expected}**."
+    return text
 
 
 def _numbers(values: Iterable[float]) -> list[str]:
     return [number(value, 4) for value in values]
 
 
-def _diverged(studied: Studied, trial: FrozenTrial) -> str:
-    at = TrialFacts.of(trial).diverged
-    assert at is not None  # noqa: S101
-    loss = NOT_FINITE if at.loss is None else number(at.loss)
-    known = studied.naive_loss
-    guess = "" if known is None else f", where a guess has {number(known)}"
+def _diverged(study: Study, trial: FrozenTrial) -> str:
+    divergence = TrialFacts.of(trial).diverged
+    assert divergence is not None  # noqa: S101
+    loss = NOT_FINITE if divergence.loss is None else number(divergence.loss)
+    guess = ""
+    if study.naive_loss is not None:
+        guess = f", where a guess has {number(study.naive_loss)}"
     return (
-        f"The rate was too high: after **{at.step} steps**, in epoch {at.epoch} of replicate "
-        f"{at.replicate}, the loss of a batch was **{loss}**{guess}. It was then stopped on all "
-        f"replicates, which Optuna calls *pruned*. The value shown, "
-        f"{number(shown_value(studied, trial))}, is a cap that keeps the axes readable."
+        f"The rate was too high: after **{divergence.step} steps**, in epoch "
+        f"{divergence.epoch} of replicate {divergence.replicate}, the loss of a batch was "
+        f"**{loss}**{guess}. The trial was then stopped on all replicates, which Optuna calls "
+        f"*pruned*. The value shown, {number(capped_value(study, trial))}, is a cap that keeps "
+        "the axes readable."
     )
 
 
-def _pruned(studied: Studied, trial: FrozenTrial) -> str:
-    told = trial.intermediate_values
-    last = max(told, default=0)
-    loss = f" with a loss of **{number(told[last], 4)}**" if told else ""
-    return f"Halted after {last} of {studied.epochs} epochs{loss}, as others did better."
+def _pruned(study: Study, trial: FrozenTrial) -> str:
+    losses = trial.intermediate_values
+    last = max(losses, default=0)
+    loss = f" with a loss of **{number(losses[last], 4)}**" if losses else ""
+    return f"Stopped after {last} of {study.epochs} epochs{loss}, as others did better."
 
 
-def _failed(studied: Studied, trial: FrozenTrial) -> str:  # noqa: ARG001
-    return "It trained to the last epoch, but the metric that is optimised had no number for it."
+def _failed(study: Study, trial: FrozenTrial) -> str:  # noqa: ARG001
+    return "It trained to the last epoch, but the metric that is optimised gave no number."
 
 
-OUTCOME_NOTES: dict[str, Callable[[Studied, FrozenTrial], str]] = {
+OUTCOME_NOTES: dict[str, Callable[[Study, FrozenTrial], str]] = {
     "complete": _complete,
     "pruned": _pruned,
     "diverged": _diverged,
     "failed": _failed,
 }
-"""What to say of a trial, by what came of it."""
+"""Functions that explain a trial, by its outcome."""

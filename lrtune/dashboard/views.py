@@ -1,7 +1,7 @@
-"""What the dashboard is told about lrtune's studies, beside what it finds in the record.
+"""The annotations of lrtune's studies in the dashboard, beside what it finds in the record.
 
-A plugin of Bottle, which the dashboard is made with: it adds to the answers that the dashboard's
-pages ask for. A note that somebody wrote there is kept in the record, and wins over lrtune's.
+They are a plugin of Bottle, the dashboard's web framework, that adds to the dashboard's responses.
+A note that a user wrote there is kept in the record, and replaces lrtune's.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from lrtune.dashboard.attributes import (
+    capped_curve,
+    capped_value,
     objective_name,
-    shown_curve,
-    shown_value,
     study_attributes,
     trial_attributes,
     trial_columns,
 )
 from lrtune.dashboard.charts import CHARTS
 from lrtune.dashboard.notes import study_note, trial_note
-from lrtune.dashboard.pictures import PICTURES, draw_study, draw_trial, pictured
+from lrtune.dashboard.pictures import PICTURES, draw_study, draw_trial, trials_with_picture
 from lrtune.exceptions import InvalidInputError
-from lrtune.review.study import Studied
+from lrtune.review.study import Study
 from lrtune.tuning.record.schema import SearchFacts
 from lrtune.tuning.record.trials import status
 from lrtune.tuning.result import result_of
@@ -46,38 +46,31 @@ Callback = Callable[..., Any]
 
 
 class NoFiles:
-    """An artifact store without files: pictures are drawn when they are asked for."""
+    """An artifact store without files, since pictures are drawn on request."""
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
-        """There is none."""
+        """Refuse to read a file."""
         raise ArtifactNotFound(artifact_id)
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:  # noqa: ARG002
-        """None is kept."""
+        """Refuse to write a file."""
         raise InvalidInputError(f"files are not kept, but got {artifact_id!r}")
 
     def remove(self, artifact_id: str) -> None:
-        """There is none."""
+        """Refuse to remove a file."""
         raise ArtifactNotFound(artifact_id)
 
 
 class Annotations:
-    """Adds notes, attributes, figures and pictures to the dashboard's answers.
+    """Adds notes, attributes, figures and pictures to the dashboard's responses."""
 
-    Parameters
-    ----------
-    storage : optuna.storages.BaseStorage
-    shown_as : str
-        The storage as it may be shown.
-    """
+    name, api = "lrtune", 2  # required of a plugin by Bottle
 
-    name, api = "lrtune", 2  # as Bottle wants a plugin
-
-    def __init__(self, storage: BaseStorage, shown_as: str) -> None:
+    def __init__(self, storage: BaseStorage, public_name: str) -> None:
         self.store = NoFiles()
         self._storage = storage
-        self._shown_as = shown_as
-        self._drawing = threading.Lock()  # a page asks for several at once; fonts are shared
+        self._public_name = public_name
+        self._drawing = threading.Lock()  # a page requests several at once; fonts are shared
         self._views: dict[str, Callback] = {
             _STUDIES: self._studies,
             _STUDY: self._study,
@@ -86,23 +79,17 @@ class Annotations:
         }
 
     def annotate(self, dashboard: Any) -> None:
-        """Take part in a dashboard.
-
-        Raises
-        ------
-        InvalidInputError
-            If it answers under other addresses than those known.
-        """
-        known = {route.rule for route in dashboard.routes if route.method == "GET"}
-        if not known.issuperset(self._views):
+        """Install this plugin in a dashboard, or refuse one with other addresses."""
+        rules = {route.rule for route in dashboard.routes if route.method == "GET"}
+        if not rules.issuperset(self._views):
             raise InvalidInputError(
-                "the dashboard must be one that lrtune knows, but this release of "
+                "the dashboard must be one that lrtune supports, but this release of "
                 "optuna-dashboard is not: pip install --force-reinstall 'lrtune[dashboard]'"
             )
         dashboard.install(self)
 
     def apply(self, callback: Callback, route: Any) -> Callback:
-        """Annotate one of the dashboard's answers, if there is something to say."""
+        """Annotate one of the dashboard's responses, if there is something to add."""
         view = self._views.get(route.rule) if route.method == "GET" else None
         return (
             callback
@@ -111,57 +98,58 @@ class Annotations:
         )
 
     def _studies(self, callback: Callback) -> Any:
-        """The list of studies; lrtune's attributes are left to each study's own page.
+        """Hide the recorded attributes of lrtune's studies in the list of studies.
 
-        There they are readable, and told without reading all trials of all studies here.
+        Each study's own page shows readable ones, which take all of its trials to make.
         """
-        answer = callback()
-        for summary in answer["study_summaries"] if isinstance(answer, dict) else ():
+        response = callback()
+        for summary in response["study_summaries"] if isinstance(response, dict) else ():
             if self._is_own(summary["study_id"]):
                 summary["user_attrs"] = None
-        return answer
+        return response
 
     def _study(self, callback: Callback, study_id: int) -> Any:
-        """A study and its trials."""
-        answer = callback(study_id=study_id)
-        studied = self._read(study_id) if isinstance(answer, dict) and "trials" in answer else None
-        if studied is not None:
-            _tell_study(answer, studied, study_id)
-            _tell_trials(answer, studied)
-        return answer
+        """Annotate a study and its trials."""
+        response = callback(study_id=study_id)
+        if isinstance(response, dict) and "trials" in response:
+            study = self._read(study_id)
+            if study is not None:
+                _annotate_study(response, study, study_id)
+                _annotate_trials(response, study)
+        return response
 
     def _figure(self, callback: Callback, study_id: int, artifact_id: str) -> Any:
-        """A picture in a study's note, or another file."""
-        studied = self._read(study_id)
-        names = [] if studied is None else _figure_ids(studied)
-        if studied is None or artifact_id not in names:
+        """Return a picture of a study's note, or another file."""
+        study = self._read(study_id)
+        names = [] if study is None else _figure_ids(study)
+        if study is None or artifact_id not in names:
             return callback(study_id=study_id, artifact_id=artifact_id)
         with self._drawing:
-            return _png(draw_study(studied, names.index(artifact_id)))
+            return _png(draw_study(study, names.index(artifact_id)))
 
     def _picture(self, callback: Callback, study_id: int, trial_id: int, artifact_id: str) -> Any:
-        """A trial's picture, or another file."""
-        studied = self._read(study_id) if artifact_id == _picture_id(trial_id) else None
-        found = {} if studied is None else {each._trial_id: each for each in studied.trials}
-        if studied is None or trial_id not in found:
+        """Return a trial's picture, or another file."""
+        study = self._read(study_id) if artifact_id == _picture_id(trial_id) else None
+        trials = {} if study is None else {trial._trial_id: trial for trial in study.trials}
+        if study is None or trial_id not in trials:
             return callback(study_id=study_id, trial_id=trial_id, artifact_id=artifact_id)
         with self._drawing:
-            return _png(draw_trial(studied, found[trial_id]))
+            return _png(draw_trial(study, trials[trial_id]))
 
     def _is_own(self, study_id: int) -> bool:
-        """Whether it is one of lrtune's studies, and was not just deleted."""
+        """Return whether a study is one of lrtune's, and was not just deleted."""
         try:
             return SearchFacts.KEY in self._storage.get_study_user_attrs(study_id)
         except KeyError:
             return False
 
-    def _read(self, study_id: int) -> Studied | None:
-        """One of lrtune's own studies."""
+    def _read(self, study_id: int) -> Study | None:
+        """Read one of lrtune's studies; None for another program's."""
         if not self._is_own(study_id):
             return None
         name = self._storage.get_study_name_from_id(study_id)
-        study = optuna.load_study(study_name=name, storage=self._storage)
-        return Studied(result_of(study, self._shown_as))
+        opened = optuna.load_study(study_name=name, storage=self._storage)
+        return Study(result_of(opened, self._public_name))
 
 
 def _png(content: bytes) -> Any:
@@ -170,74 +158,84 @@ def _png(content: bytes) -> Any:
     return HTTPResponse(io.BytesIO(content), headers={"Content-Type": "image/png"})
 
 
-def _tell_study(answer: dict[str, Any], studied: Studied, study_id: int) -> None:
-    answer["user_attrs"] = _pairs(study_attributes(studied))
-    answer["union_user_attrs"] = [
-        {"key": name, "sortable": sortable} for name, sortable in trial_columns(studied).items()
+def _annotate_study(response: dict[str, Any], study: Study, study_id: int) -> None:
+    response["user_attrs"] = _pairs(study_attributes(study))
+    response["union_user_attrs"] = [
+        {"key": name, "sortable": sortable} for name, sortable in trial_columns(study).items()
     ]
-    answer.setdefault("objective_names", [objective_name(studied)])
-    addresses = [f"/artifacts/{study_id}/{name}" for name in _figure_ids(studied)]
-    _tell_note(answer, study_note(studied, addresses))
-    drawn = [
-        {"id": f"lrtune-{name}", "graph_object": json.dumps(chart(studied))}
+    response.setdefault("objective_names", [objective_name(study)])
+    addresses = [f"/artifacts/{study_id}/{name}" for name in _figure_ids(study)]
+    _add_note(response, study_note(study, addresses))
+    charts = [
+        {"id": f"lrtune-{name}", "graph_object": json.dumps(chart(study))}
         for name, chart in CHARTS.items()
-        if studied.trials
+        if study.trials
     ]
-    answer["plotly_graph_objects"] = [*drawn, *answer["plotly_graph_objects"]]
+    response["plotly_graph_objects"] = [*charts, *response["plotly_graph_objects"]]
 
 
-def _tell_trials(answer: dict[str, Any], studied: Studied) -> None:
-    known = {trial._trial_id: trial for trial in studied.trials}
-    pictures = pictured(studied)
-    recommended = studied.recommended_trial
-    if recommended is not None and answer["best_trials"]:
-        answer["best_trials"] = [_in_place_of(answer["best_trials"][0], recommended)]
-    for told in (*answer["trials"], *answer["best_trials"]):
-        trial = known.get(told["trial_id"])
+def _annotate_trials(response: dict[str, Any], study: Study) -> None:
+    trials = {trial._trial_id: trial for trial in study.trials}
+    with_picture = trials_with_picture(study)
+    recommended = study.recommended_trial
+    if recommended is not None and response["best_trials"]:
+        response["best_trials"] = [_replace_trial(response["best_trials"][0], recommended)]
+    for entry in (*response["trials"], *response["best_trials"]):
+        trial = trials.get(entry["trial_id"])
         if trial is not None:
-            _tell_trial(told, studied, trial, pictures)
+            _annotate_trial(entry, study, trial, has_picture=trial.number in with_picture)
 
 
-def _tell_trial(
-    told: dict[str, Any], studied: Studied, trial: FrozenTrial, pictures: frozenset[int]
+def _annotate_trial(
+    entry: dict[str, Any], study: Study, trial: FrozenTrial, *, has_picture: bool
 ) -> None:
-    told["user_attrs"] = _pairs(trial_attributes(studied, trial))
-    name = _picture_id(trial._trial_id)
-    path = f"/artifacts/{told['study_id']}/{trial._trial_id}/{name}"
-    _tell_note(told, f"{trial_note(studied, trial)}\n![losses and learning rates]({path})\n")
-    if "values" in told:
-        told["values"] = [_rounded(shown_value(studied, trial))]
-    told["intermediate_values"] = [
+    entry["user_attrs"] = _pairs(trial_attributes(study, trial))
+    picture_id = _picture_id(trial._trial_id)
+    path = f"/artifacts/{entry['study_id']}/{trial._trial_id}/{picture_id}"
+    _add_note(entry, f"{trial_note(study, trial)}\n![losses and learning rates]({path})\n")
+    if "values" in entry:
+        entry["values"] = [_rounded(capped_value(study, trial))]
+    entry["intermediate_values"] = [
         {"step": epoch, "value": _rounded(loss)}
-        for epoch, loss in shown_curve(studied, trial).items()
+        for epoch, loss in capped_curve(study, trial).items()
     ]
     if status(trial) == "diverged":
-        told["constraints"] = [1.0]  # which the dashboard draws in grey
-    if trial.number in pictures:
-        picture = {"artifact_id": name, "mimetype": "image/png"}
-        named = {**picture, "filename": f"trial-{trial.number}.png", "encoding": None}
-        told["artifacts"] = [*told["artifacts"], named]
+        entry["constraints"] = [1.0]  # violated, so the dashboard draws the trial in grey
+    if has_picture:
+        artifact = {
+            "artifact_id": picture_id,
+            "mimetype": "image/png",
+            "filename": f"trial-{trial.number}.png",
+            "encoding": None,
+        }
+        entry["artifacts"] = [*entry["artifacts"], artifact]
 
 
-def _in_place_of(told: Mapping[str, Any], trial: FrozenTrial) -> dict[str, Any]:
-    """Another trial in the dashboard's form, with what its card of the best trial shows."""
+def _replace_trial(entry: Mapping[str, Any], trial: FrozenTrial) -> dict[str, Any]:
+    """Return the dashboard's entry of a trial with another trial in its place."""
     params = [
-        {**each, "param_external_value": str(trial.params[each["name"]])} for each in told["params"]
+        {**param, "param_external_value": str(trial.params[param["name"]])}
+        for param in entry["params"]
     ]
-    own = {"trial_id": trial._trial_id, "number": trial.number, "params": params}
-    return {**told, **own, "artifacts": []}
+    return {
+        **entry,
+        "trial_id": trial._trial_id,
+        "number": trial.number,
+        "params": params,
+        "artifacts": [],
+    }
 
 
-def _tell_note(told: dict[str, Any], text: str) -> None:
-    if not told["note"]["version"]:
-        told["note"] = {"version": 0, "body": text}
+def _add_note(entry: dict[str, Any], text: str) -> None:
+    if not entry["note"]["version"]:
+        entry["note"] = {"version": 0, "body": text}
 
 
-def _figure_ids(studied: Studied) -> list[str]:
-    """Of the pictures in a study's note: others once there is more to show, so none is stale."""
-    if not studied.trials:
+def _figure_ids(study: Study) -> list[str]:
+    """Return ids of the pictures in a study's note that change with the study, against caching."""
+    if not study.trials:
         return []
-    state = f"{len(studied.trials):x}-{int(studied.confirmation is not None)}"
+    state = f"{len(study.trials):x}-{int(study.confirmation is not None)}"
     return [f"{index}-{state}" for index in range(len(PICTURES))]
 
 
@@ -246,7 +244,7 @@ def _picture_id(trial_id: int) -> str:
 
 
 def _rounded(value: float) -> float:
-    """A number with the digits that mean something; the page shows all that it is told."""
+    """Round a number to six digits, since the page shows all of them."""
     return float(f"{value:.6g}")
 
 

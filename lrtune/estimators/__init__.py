@@ -1,4 +1,4 @@
-"""scikit-learn estimators over a population of one network."""
+"""scikit-learn estimators: a population of one setting."""
 
 from lrtune.estimators.mlp import MLPClassifier, MLPRegressor
 

@@ -1,4 +1,4 @@
-"""What the estimators share: their parameters, and what these make of a table to train on."""
+"""Base of the estimators: their parameters, and the encoding of the rows that they train on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -20,38 +19,20 @@ from sklearn.utils.validation import (
 )
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
 from lrtune.training.batches import Batches, TableRows
 from lrtune.training.network import ACTIVATIONS, INITIALIZERS, Network
 from lrtune.training.optimizers import OPTIMIZERS, Optimizer
 from lrtune.training.population import Population
 
-__all__ = ["BaseMLP", "RandomStreams"]
+__all__ = ["BaseMLP"]
 
 Array = npt.NDArray[Any]
 
 
-class RandomStreams:
-    """Independent generators for what is random in a fit, all from one seed.
-
-    The order of the rows does not depend on how many numbers the initial weights took, so
-    networks of different shapes meet the same mini-batches.
-    """
-
-    def __init__(self, random_state: int | np.random.RandomState | None) -> None:
-        seed: int
-        if isinstance(random_state, Integral):
-            seed = int(random_state)
-        else:
-            seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-        weights, rows, split = np.random.SeedSequence(seed).spawn(3)
-        self.weights = np.random.default_rng(weights)
-        self.rows = np.random.default_rng(rows)
-        self.split_seed = int(split.generate_state(1)[0])
-
-
 class BaseMLP(BaseEstimator):
-    """What classifier and regressor share."""
+    """Parameters of classifier and regressor, and the encoding of their training rows."""
 
     _loss: ClassVar[str]
 
@@ -159,35 +140,31 @@ class BaseMLP(BaseEstimator):
         self.dtype = dtype
         self.random_state = random_state
 
-    # --- what is trained: shared by fit and by the search --------------------------------------
-
     def schedule(self) -> Schedule:
-        """The learning-rate schedule that these parameters describe."""
+        """Return the learning-rate schedule.
+
+        Returns
+        -------
+        Schedule
+        """
         return Schedule(**{field.name: getattr(self, field.name) for field in fields(Schedule)})
 
     def make_optimizer(self) -> Optimizer:
-        """The optimizer that these parameters describe."""
+        """Return the optimizer."""
         kind = OPTIMIZERS[self.optimizer]
-        made: Optimizer = kind(**{field.name: getattr(self, field.name) for field in fields(kind)})
-        return made
+        optimizer: Optimizer = kind(
+            **{field.name: getattr(self, field.name) for field in fields(kind)}
+        )
+        return optimizer
 
     def make_population(
         self, rows: Batches, n_settings: int, rng: np.random.Generator
     ) -> Population:
-        """A population of this network at fresh initial weights.
-
-        Parameters
-        ----------
-        rows : Batches
-            Training rows; tells the numbers of inputs and outputs.
-        n_settings : int
-        rng : numpy.random.Generator
-            Draws the initial weights.
-        """
+        """Return K settings at initial weights, with as many inputs and outputs as the rows."""
         hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes)).tolist()
         if not all(isinstance(units, int) and units > 0 for units in hidden):
             raise InvalidInputError(
-                "hidden_layer_sizes must be whole numbers of at least 1, "
+                "`hidden_layer_sizes` must be whole numbers of at least 1, "
                 f"but got {self.hidden_layer_sizes!r}"
             )
         network = Network(
@@ -213,21 +190,10 @@ class BaseMLP(BaseEstimator):
         *,
         classes: npt.ArrayLike | None = None,
     ) -> Batches:
-        """Check and encode training rows; remember columns and classes (or the target's scale).
+        """Check and encode training rows; store the columns and classes, or the target's scale.
 
-        Parameters
-        ----------
-        X : array_like or TableRows of shape (n, n_features)
-        y : array_like of shape (n,) or (n, n_outputs)
-        sample_weight : array_like of shape (n,), optional
-        classes : array_like of shape (n_classes,), optional
-            All classes, where `y` may lack some.
-
-        Returns
-        -------
-        Batches
-            Columns in the training dtype; classes one-hot, as booleans, a regression target
-            standardised.
+        Columns get the training dtype. Classes are encoded one-hot, as booleans; `classes` lists
+        all of them if `y` may lack some. A regression target is standardised.
         """
         X, y = self._check(X, y, reset=True)
         self._training_dtype = X.dtype if self.dtype == "auto" else np.dtype(self.dtype)
@@ -241,7 +207,7 @@ class BaseMLP(BaseEstimator):
         y: npt.ArrayLike,
         sample_weight: npt.ArrayLike | None = None,
     ) -> Batches:
-        """Encode further rows as `learn_encoding` encoded the first."""
+        """Check and encode more rows in the way that `learn_encoding` stored."""
         X, y = self._check(X, y, reset=False)
         return self._batches(X, y, self._check_weight(X, sample_weight))
 
@@ -250,7 +216,7 @@ class BaseMLP(BaseEstimator):
     ) -> tuple[Array | TableRows, Array]:
         numeric, types = self._loss == "squared_error", (np.float64, np.float32)
         rows: Array | TableRows
-        if isinstance(X, TableRows):  # the whole table is checked; it is as cheap as these rows
+        if isinstance(X, TableRows):  # checking the whole table costs as little as these rows
             validate_data(self, X.table, reset=reset, dtype=types)
             target = _check_y(y, multi_output=True, y_numeric=numeric, estimator=self)
             rows = replace(X, dtype=X.table.dtype)
@@ -259,7 +225,10 @@ class BaseMLP(BaseEstimator):
                 self, X, y, reset=reset, dtype=types, multi_output=True, y_numeric=numeric
             )
         if self._loss == "squared_error" and target.dtype.kind not in "fiub":
-            raise ValueError(f"y must be numeric in a regression, but got {target[:3].tolist()}")
+            raise ValueError(
+                "`y` must be numeric in a regression, but got "
+                f"{target[:3].tolist()}: use MLPClassifier for classes"
+            )
         if target.ndim == 2 and target.shape[1] == 1:
             target = column_or_1d(target, warn=True)
         return rows, target
@@ -285,7 +254,7 @@ class BaseMLP(BaseEstimator):
         )
 
     def _weigh(self, y: Array, weight: Array | None) -> Array | None:  # noqa: ARG002
-        """Weights of the rows, given their target."""
+        """Return the weights of the rows, given their target."""
         return weight
 
     def _learn_target(self, y: Array, weight: Array | None, classes: npt.ArrayLike | None) -> None:
@@ -295,10 +264,10 @@ class BaseMLP(BaseEstimator):
         raise NotImplementedError
 
     def score_outputs(self, outputs: Array, y: Array) -> Array:
-        """Score of K settings' outputs ``(K, n, n_outputs)`` on encoded targets, shape (K,)."""
+        """Return the scores ``(K,)`` of outputs ``(K, n, n_outputs)`` on encoded targets."""
         raise NotImplementedError
 
     @property
     def loss_unit(self) -> float:
-        """Loss in the target's own unit, per unit of the training loss; after `learn_encoding`."""
+        """Return the factor from the training loss to a loss in the target's unit."""
         return 1.0

@@ -1,4 +1,4 @@
-"""scikit-learn estimators: a population of one, so that what is tuned and shipped cannot drift."""
+"""`MLPClassifier` and `MLPRegressor`, trained by the same code as the settings of a search."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Array = npt.NDArray[Any]
 
 
 def _balance(counts: Array) -> Array:
-    """Factors that give the classes present equal sums of weights; `counts` are the sums now."""
+    """Return the factors that make the total weights `counts` of classes equal (0 stays 0)."""
     share = counts.sum() / max(1, np.count_nonzero(counts))
     return np.asarray(np.divide(share, counts, out=np.zeros(len(counts)), where=counts > 0))
 
@@ -31,9 +31,8 @@ def _balance(counts: Array) -> Array:
 class MLPClassifier(ClassifierMixin, TrainableMLP):
     """Multilayer perceptron classifier with a learning-rate schedule.
 
-    Trains a softmax network on the cross entropy by mini-batch gradient descent. It is a
-    population of one of the trainer that `lrtune` searches with: parameters found by a search
-    and pasted here give the tuned model.
+    Trains a softmax network on the cross entropy by mini-batch gradient descent, with the code
+    that `lrtune` searches with: parameters found by a search and pasted here give the tuned model.
 
     Parameters
     ----------
@@ -43,12 +42,12 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         Activation of the hidden layers.
     optimizer : str, default="sgd"
         One of "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "dog". With
-        ``learning_rate_init=1`` "dog" (distance over gradients) finds its step size by itself, in
-        runs of several hundred steps.
+        ``learning_rate_init=1``, "dog" (distance over gradients) finds its step size by itself if
+        it is trained for several hundred steps.
     learning_rate_init : float, default=0.1
         α₀, the learning rate at the start; of "dog" a factor on its step size.
     decay : str, default="constant"
-        How the rate decays; a key of `lrtune.schedules.schedule.DECAYS`.
+        How the rate decays; a key of `lrtune.schedules.decays.DECAYS`.
     decay_rate : float, default=0
         k, how fast it decays, in 1/epoch for every decay type.
     step_size, power, patience : float, float, int, default=5, 2, 2
@@ -81,12 +80,13 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
     validation_fraction : float, default=0.1
         Share of the rows held out with `early_stopping` or ``decay="plateau"``.
     n_iter_no_change : int, default=10
-        Epochs without improvement after which training stops, if it may stop early.
+        Epochs without improvement after which training stops, with `early_stopping` or `tol`.
     tol : float or None, default=None
-        What counts as an improvement, of the score with `early_stopping`, else of the training
-        loss. None trains for `max_iter` epochs (with `early_stopping`, any improvement counts).
+        Smallest change that counts as an improvement: of the score with `early_stopping`, else of
+        the training loss. With None, any improvement of the score counts, and without
+        `early_stopping` training lasts `max_iter` epochs.
     warm_start : bool, default=False
-        A further fit goes on where the last one ended: weights, optimizer, schedule.
+        Continue where the last fit ended: weights, optimizer, schedule.
     verbose : bool or int, default=False
         Print a line per epoch.
     dtype : {"auto", "float32", "float64"}, default="auto"
@@ -114,7 +114,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
     learning_rate_curve_ : list of float
         Rate at the first step of each epoch.
     n_iter_ : int
-        Epochs begun in the last fit.
+        Epochs of the last fit, including one that diverged.
 
     Examples
     --------
@@ -216,7 +216,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         classes: npt.ArrayLike | None = None,
         sample_weight: npt.ArrayLike | None = None,
     ) -> Self:
-        """Train for one more epoch on the rows given; the schedule goes on where it was.
+        """Train for one more epoch on these rows; the schedule continues.
 
         Parameters
         ----------
@@ -237,7 +237,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
     def _require_same(self, classes: npt.ArrayLike) -> None:
         if not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
-                f"classes must be those of the first call, {self.classes_.tolist()}, "
+                f"`classes` must be those of the first call, {self.classes_.tolist()}, "
                 f"but got {np.unique(classes).tolist()}"
             )
 
@@ -256,7 +256,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         check_classification_targets(y)
         if y.ndim == 2:
             raise ValueError(
-                f"y must hold one label per row, but got shape {y.shape}: fit one classifier per "
+                f"`y` must hold one label per row, but got shape {y.shape}: fit one classifier per "
                 "column (sklearn.multioutput.MultiOutputClassifier)"
             )
         return X, y
@@ -270,24 +270,25 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         else:
             factors = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
         if (factors < 0).any():
-            raise ValueError(f"class_weight must not be negative, but got {self.class_weight!r}")
+            raise ValueError(f"`class_weight` must not be negative, but got {self.class_weight!r}")
         by_class = factors[labels].astype(self._training_dtype)
         return np.asarray(by_class if weight is None else weight * by_class)
 
     def _encode_target(self, y: Array) -> Array:
-        known = np.isin(y, self.classes_)
-        if not known.all():
+        unknown = ~np.isin(y, self.classes_)
+        if unknown.any():
             raise ValueError(
-                f"y must hold classes seen in training, but got {np.unique(y[~known])[:5].tolist()}"
+                "`y` must hold classes seen in training, but got "
+                f"{np.unique(y[unknown])[:5].tolist()}"
             )
         return np.eye(len(self.classes_), dtype=bool)[np.searchsorted(self.classes_, y)]
 
     def score_outputs(self, outputs: Array, y: Array) -> Array:
-        """Accuracy of K settings' probabilities ``(K, n, n_classes)``, shape (K,)."""
+        """Return the accuracies ``(K,)`` of probabilities ``(K, n, n_classes)``."""
         return np.asarray((outputs.argmax(axis=-1) == y.argmax(axis=-1)).mean(axis=-1))
 
     def predict_proba(self, X: npt.ArrayLike) -> Array:
-        """Class probabilities.
+        """Return class probabilities.
 
         Parameters
         ----------
@@ -301,7 +302,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         return self._outputs(X)
 
     def predict(self, X: npt.ArrayLike) -> Array:
-        """The most probable class of each row.
+        """Return the most probable class of each row.
 
         Parameters
         ----------
@@ -319,9 +320,9 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
 class MLPRegressor(RegressorMixin, TrainableMLP):
     """Multilayer perceptron regressor with a learning-rate schedule.
 
-    Minimises the squared error. The target is standardised inside (else the useful range of
-    learning rates would depend on its unit); predictions and scores are in its own unit, losses
-    in the standardised one, where 1 is the loss of predicting the mean.
+    Minimises the squared error. The target is standardised internally (otherwise the useful range
+    of learning rates would depend on its unit). Predictions and scores are in its original unit;
+    losses are those of the standardised target, where predicting the mean has a loss of 1.
 
     Parameters
     ----------
@@ -354,7 +355,7 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
     def partial_fit(
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> Self:
-        """Train for one more epoch on the rows given; the schedule goes on where it was.
+        """Train for one more epoch on these rows; the schedule continues.
 
         The target keeps the mean and scale of the first call.
 
@@ -393,7 +394,7 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
         columns = y.reshape(len(y), -1)
         if columns.shape[1] != len(self.target_mean_):
             raise ValueError(
-                f"y must have as many columns as at first, {len(self.target_mean_)}, "
+                f"`y` must have as many columns as in the first call, {len(self.target_mean_)}, "
                 f"but got {columns.shape[1]}"
             )
         return np.asarray(
@@ -402,11 +403,11 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
 
     @property
     def loss_unit(self) -> float:
-        """Squared scale of a single target; 1 for several, which share no unit."""
+        """Return the squared scale of a single target; 1 for several, which share no unit."""
         return float(self.target_scale_[0] ** 2) if len(self.target_scale_) == 1 else 1.0
 
     def score_outputs(self, outputs: Array, y: Array) -> Array:
-        """R², mean over the outputs, of K settings' predictions ``(K, n, m)``, shape (K,)."""
+        """Return R² ``(K,)``, the mean over the m outputs, of predictions ``(K, n, m)``."""
         residual = ((outputs - y) ** 2).sum(axis=1, dtype=np.float64)
         spread = ((y - y.mean(axis=0)) ** 2).sum(axis=0, dtype=np.float64)
         # as in scikit-learn, a constant target scores 1 if predicted exactly, else 0
@@ -414,7 +415,7 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
         return np.asarray(r2.mean(axis=-1))
 
     def predict(self, X: npt.ArrayLike) -> Array:
-        """Predicted target, in its own unit.
+        """Return the predicted target, in its original unit.
 
         Parameters
         ----------

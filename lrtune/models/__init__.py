@@ -1,1 +1,1 @@
-"""Fitted models in files that are safe to load."""
+"""Fitted models saved to files that are safe to load."""

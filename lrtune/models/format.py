@@ -1,8 +1,7 @@
-"""What a model file may hold, and how it is packed and unpacked.
+"""The format of a model file: the types that it may hold, and how it is packed and built.
 
-A file is a zip archive: ``schema.json`` and arrays as skops writes them, and ``lrtune.json``, what
-is known of the model. skops builds nothing before every type that the schema asks for was found in
-`TRUSTED`, which no file can add to.
+A file is a zip archive: ``schema.json`` and arrays as skops writes them, and ``lrtune.json`` with
+the facts of the model.
 """
 
 from __future__ import annotations
@@ -16,8 +15,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import skops.io
+from sklearn import __version__ as sklearn_version
+from sklearn.pipeline import Pipeline
 
+from lrtune._version import __version__
+from lrtune.estimators.fitting import TrainableMLP
+from lrtune.exceptions import InvalidInputError
 from lrtune.tables.columns import Column
 from lrtune.tables.kinds import KINDS, THOUSANDS
 
@@ -30,17 +35,19 @@ __all__ = [
     "SCHEMA",
     "TRUSTED",
     "build",
-    "foreign_type",
+    "current_versions",
+    "network_of",
     "pack",
     "unpack",
+    "untrusted_type",
 ]
 
 FORMAT = 1
-"""Of what is known of a model, and of what an estimator's state holds; raised as either changes."""
+"""Version of the facts and of the estimators' state; raised when either changes."""
 FACTS = "lrtune.json"
 SCHEMA = "schema.json"
 MOST_BYTES = 2**30
-"""What a file may unpack to, all in all: a network of a hundred million weights."""
+"""Most bytes that a file may unpack to: a network of a hundred million weights."""
 
 _INTEGERS = tuple(f"numpy.{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
 _FLOATS = tuple(f"numpy.float{bits}" for bits in (16, 32, 64))
@@ -57,7 +64,7 @@ TRUSTED: dict[str, tuple[str, ...]] = {
     "ObjectNode": (
         "lrtune.estimators.mlp.MLPClassifier",
         "lrtune.estimators.mlp.MLPRegressor",
-        "lrtune.tables.preprocessing.DateParts",
+        "lrtune.tables.transformers.DateParts",
         "lrtune.training.network.Network",
         "sklearn.compose._column_transformer.ColumnTransformer",
         "sklearn.compose._column_transformer._RemainderColsList",
@@ -79,14 +86,14 @@ TRUSTED: dict[str, tuple[str, ...]] = {
         "sklearn.preprocessing._polynomial.PolynomialFeatures",
     ),
 }
-"""How skops may build what a file holds, and the types that it may build so: all there is."""
+"""The types that a file may hold, by the node of skops that builds them."""
 
 RENAMED: dict[tuple[Any, Any], str] = {
     ("lrtune.estimators", "MLPClassifier"): "lrtune.estimators.mlp",
     ("lrtune.estimators", "MLPRegressor"): "lrtune.estimators.mlp",
-    ("lrtune.preprocessing", "DateParts"): "lrtune.tables.preprocessing",
+    ("lrtune.preprocessing", "DateParts"): "lrtune.tables.transformers",
 }
-"""Modules of lrtune's own types in files of release 0.1.0, and where these types are today."""
+"""Types of lrtune in files of release 0.1.0, and the modules that hold them today."""
 
 _PAIRS = {kind: {tuple(name.rsplit(".", 1)) for name in names} for kind, names in TRUSTED.items()}
 _NODE_MARKS = frozenset({"__loader__", "__class__", "__module__", "__reduce__"})
@@ -95,26 +102,25 @@ _MEMBER = re.compile(rf"{re.escape(FACTS)}|{re.escape(SCHEMA)}|[0-9]+\.npy")
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What is known of a saved model, apart from its weights.
+    """What is stored about a model beside its weights.
 
     Attributes
     ----------
     study : str or None
-        The study that its learning rate is from.
-    task : str
+        The study that recommended its learning rate.
     target : str or None
-        Name of what it predicts.
+        Name of the column that it predicts.
     columns : tuple of Column
         What it predicts from, in order; empty if the columns had no names.
     loss, se : float or None
         Mean loss of its setting on fresh replicates, and the standard error; None if it was not
         confirmed.
     rows : int or None
-        How many it was trained on.
+        Number of rows that it was trained on.
     seed : int or None
         Of its initial weights and shuffling.
     versions : dict of str to str
-        Of lrtune and what it stands on, when it was saved.
+        Of lrtune and the packages it depends on, when the model was saved.
     """
 
     study: str | None = None
@@ -128,19 +134,13 @@ class ModelFacts:
     versions: dict[str, str] | None = None
 
     def to_json(self) -> bytes:
-        """As a file holds them."""
+        """Return the facts as a file holds them."""
         columns = [column.to_dict() for column in self.columns]
         return json.dumps({"format": FORMAT, **asdict(self), "columns": columns}, indent=2).encode()
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
-        """From what `to_json` gave.
-
-        Raises
-        ------
-        ValueError, TypeError, LookupError
-            If it is not that.
-        """
+        """Read what `to_json` returned; raise ValueError, TypeError or LookupError for others."""
         values = json.loads(text)
         columns = tuple(map(Column.from_dict, values["columns"]))
         words = (values["study"], values["target"], *values["versions"].values())
@@ -148,15 +148,36 @@ class ModelFacts:
         if not all(isinstance(word, str | None) for word in (*words, *names)):
             raise TypeError("names and versions must be text")
         if not {each.thousands for each in columns} <= {"", *THOUSANDS}:
-            raise ValueError("a thousands separator that is not known")
+            raise ValueError("an unknown thousands separator")
         if not {each.kind for each in columns if each.used} <= set(KINDS):
-            raise ValueError("a kind of column that is not known")
+            raise ValueError("an unknown kind of column")
         del values["format"]
         return cls(**{**values, "columns": columns})
 
 
+def current_versions() -> dict[str, str]:
+    """Return the versions of lrtune and the packages that a model depends on."""
+    return {
+        "lrtune": __version__,
+        "scikit-learn": sklearn_version,
+        "numpy": np.__version__,
+        "skops": skops.__version__,
+    }
+
+
+def network_of(model: Any) -> TrainableMLP:
+    """Return a model's network: the model itself, or the last step of a pipeline."""
+    network = model[-1] if isinstance(model, Pipeline) else model
+    if not isinstance(network, TrainableMLP):
+        raise InvalidInputError(
+            "a model to save must be lrtune's MLPClassifier or MLPRegressor, or a Pipeline that "
+            f"ends in one, but got {type(network).__name__}: of a search, save its best_estimator_"
+        )
+    return network
+
+
 def pack(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """A zip archive of named members."""
+    """Return a zip archive of named members."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", compression) as archive:
         for name, data in members.items():
@@ -165,15 +186,7 @@ def pack(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> 
 
 
 def unpack(source: Path | io.BytesIO) -> dict[str, bytes]:
-    """The members of an archive, none larger than it says, and not too large all in all.
-
-    Raises
-    ------
-    ValueError
-        If they are too large, or are not those of a model.
-    zipfile.BadZipFile, zlib.error, EOFError, OSError, …
-        If it is no whole archive.
-    """
+    """Return the members of an archive; raise ValueError if they are too large or unexpected."""
     members: dict[str, bytes] = {}
     with zipfile.ZipFile(source) as archive:
         if sum(member.file_size for member in archive.infolist()) > MOST_BYTES:
@@ -181,18 +194,20 @@ def unpack(source: Path | io.BytesIO) -> dict[str, bytes]:
         for member in archive.infolist():
             if member.filename in members or not _MEMBER.fullmatch(member.filename):
                 raise ValueError("not a member of a model")
-            with archive.open(member) as file:  # reads no further than asked for
+            with archive.open(member) as file:
+                # a member that lies about its size unpacks no further than this
                 members[member.filename] = file.read(member.file_size + 1)
     return members
 
 
-def foreign_type(schema: Any) -> str | None:
-    """A type that a schema asks for and that is not trusted to be built so; None if there is none.
+# The check in skops (`trusted=`) would be weaker: it only adds to the hundreds of types that each
+# release trusts by default, in 0.13 decision trees too, whose node indices a forged file can point
+# beyond their arrays. It also looks at names alone, whichever node is to build the type.
+def untrusted_type(schema: Any) -> str | None:
+    """Return the first type in a schema that a file may not hold, or None.
 
-    Examples
-    --------
     >>> node = {"__loader__": "TypeNode", "__module__": "builtins", "__class__": "eval"}
-    >>> foreign_type({"content": [node]})
+    >>> untrusted_type({"content": [node]})
     'builtins.eval'
     """
     for node in _nodes(schema):
@@ -217,21 +232,15 @@ def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 def build(members: dict[str, bytes]) -> Any:
-    """What a file holds, once every type that it asks for was found to be trusted.
-
-    Raises
-    ------
-    ValueError
-        If one is not; nothing was imported or built then.
-    """
+    """Return the model in a file; raise ValueError, with nothing built, at an untrusted type."""
     schema = json.loads(members[SCHEMA])
     for node in _nodes(schema):
         node_type = (node.get("__module__"), node.get("__class__"))
         if node_type in RENAMED:
             node["__module__"] = RENAMED[node_type]
-    if foreign_type(schema) is not None:
-        raise ValueError("a type that is not trusted")
-    members = {**members, SCHEMA: json.dumps(schema).encode()}
-    content = pack(members, zipfile.ZIP_STORED)  # what was unpacked, not what may unpack anew
+    if untrusted_type(schema) is not None:
+        raise ValueError("an untrusted type")
+    # skops is given the members that were checked, not the file, which may unpack differently
+    content = pack({**members, SCHEMA: json.dumps(schema).encode()}, zipfile.ZIP_STORED)
     trusted = sorted({name for names in TRUSTED.values() for name in names})
     return skops.io.loads(content, trusted=trusted)

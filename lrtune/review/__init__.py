@@ -1,1 +1,1 @@
-"""The review floor: looks at frozen results, schedules and studies; never trains."""
+"""Review: reports, figures and summaries of recorded studies; nothing here trains."""

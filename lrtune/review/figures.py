@@ -1,4 +1,4 @@
-"""The figures of a report: each a pure function of what the record says of a study."""
+"""The figures of a report; each is a pure function of a study."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from optuna.trial import FrozenTrial
 
-from lrtune.review.plots import COLOURS, plot_profile, plot_schedules
-from lrtune.review.study import Studied
-from lrtune.review.wording import number
-from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.review.plots import COLOURS, plot_profile, plot_schedules, unique_legend
+from lrtune.review.study import Study
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
+from lrtune.support.numbers import number
 from lrtune.tuning.record.schema import TrialFacts
 from lrtune.tuning.record.trials import STATUSES, status
 
@@ -22,9 +23,9 @@ __all__ = [
     "BINS",
     "DEFAULT",
     "MARKERS",
+    "MAX_DIVERGED",
     "RATE",
     "RECOMMENDED",
-    "SHOWN_DIVERGED",
     "SIZE",
     "draw_importances",
     "draw_learning_curves",
@@ -37,66 +38,67 @@ __all__ = [
 ]
 
 SIZE = (4.4, 3.5)
-"""Inches; read on a phone, where it is shrunk by a fifth, and on paper."""
+"""Width and height in inches, for paper and for a phone, which shrinks it by a fifth."""
 MARKERS = "osD^vP*Xhd"
-"""Of decay types, in the order of their colours: told apart in grey as well."""
-SHOWN_DIVERGED = 3
+"""Markers of decay types in the order of their colours, so that they differ in grey too."""
+MAX_DIVERGED = 3
 RATE = "initial learning rate α₀ (no unit)"
 BINS = 12
 RECOMMENDED: dict[str, Any] = {"color": COLOURS[2], "linewidth": 2.4}
 DEFAULT: dict[str, Any] = {"color": "black", "linewidth": 1.8, "linestyle": "--"}
 
 
-def draw_losses(studied: Studied) -> Figure:
-    """Loss of every trial against α₀, by decay type, with the safe range and the edge."""
+def draw_losses(study: Study) -> Figure:
+    """Draw the loss of every trial against α₀, by decay type, with the safe range and the edge."""
     figure, axes = _start("Validation loss by initial learning rate", height=4.4)
-    decays = [name for name in DECAYS if name in studied.facts.space.decay]
+    decays = [name for name in DECAYS if name in study.facts.space.decay]
     for index, decay in enumerate(decays):
-        shown = [trial for trial in studied.trials if trial.params["decay"] == decay]
-        _scatter(axes, studied, shown, index, decay)
-    _cross(axes, [trial for trial in studied.trials if status(trial) == "diverged"], studied.cap)
-    if studied.naive_loss is not None:
-        axes.axhline(studied.cap, color="0.5", linestyle=":", label="a guess")
-    _mark_range(axes, studied)
-    _mark_trials(axes, studied)
-    axes.set(xlabel=RATE, ylabel=_loss_of(studied, f"{studied.n_replicates}"))
-    logarithmic(axes.xaxis, studied.rates)
-    losses = [studied.loss(trial) for trial in studied.trials]
+        trials = [trial for trial in study.trials if trial.params["decay"] == decay]
+        _scatter(axes, study, trials, index, decay)
+    diverged = [trial for trial in study.trials if status(trial) == "diverged"]
+    _mark_diverged(axes, diverged, study.cap)
+    if study.naive_loss is not None:
+        axes.axhline(study.cap, color="0.5", linestyle=":", label="a guess")
+    _mark_range(axes, study)
+    _mark_trials(axes, study)
+    axes.set(xlabel=RATE, ylabel=_loss_label(study, f"{study.n_replicates}"))
+    logarithmic(axes.xaxis, study.rates)
+    losses = [study.loss(trial) for trial in study.trials]
     if losses and 0 < 5 * min(losses) < max(losses):
         logarithmic(axes.yaxis, (min(losses), max(losses)))
     return _finish(figure, axes)
 
 
-def draw_learning_curves(studied: Studied) -> Figure:
-    """Loss by epoch of the recommended, the best, the default and some diverged trials, capped."""
+def draw_learning_curves(study: Study) -> Figure:
+    """Draw the loss by epoch of the named trials and of some that diverged, capped."""
     figure, axes = _start("Learning curves")
-    diverged = [trial for trial in studied.trials if status(trial) == "diverged"]
-    latest = sorted(diverged, key=lambda trial: -TrialFacts.of(trial).epochs)[:SHOWN_DIVERGED]
+    diverged = [trial for trial in study.trials if status(trial) == "diverged"]
+    latest = sorted(diverged, key=lambda trial: -TrialFacts.of(trial).epochs)[:MAX_DIVERGED]
     for trial in reversed(latest):
         label = f"diverged ({len(latest)} of {len(diverged)})"
-        _curve(axes, studied, trial, label, color=COLOURS[1], linewidth=1.2)
-        axes.plot(max(trial.intermediate_values), studied.cap, "x", color=COLOURS[1], zorder=3)
-    for trial, label, style in _named(studied):
-        _curve(axes, studied, trial, f"{label}, trial {trial.number}", **style)
-    if studied.naive_loss is not None:
-        axes.axhline(studied.cap, color="0.5", linestyle=":", label="a guess (cap)")
-    axes.set(xlabel="epoch", ylabel=_loss_of(studied, f"{studied.n_replicates}"))
-    axes.set_xlim(0, studied.epochs * 1.02)
+        _curve(axes, study, trial, label, color=COLOURS[1], linewidth=1.2)
+        axes.plot(max(trial.intermediate_values), study.cap, "x", color=COLOURS[1], zorder=3)
+    for trial, label, style in _named(study):
+        _curve(axes, study, trial, f"{label}, trial {trial.number}", **style)
+    if study.naive_loss is not None:
+        axes.axhline(study.cap, color="0.5", linestyle=":", label="a guess (cap)")
+    axes.set(xlabel="epoch", ylabel=_loss_label(study, f"{study.n_replicates}"))
+    axes.set_xlim(0, study.epochs * 1.02)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    shown = [studied.loss(trial) for trial, _, _ in _named(studied)]
-    if shown and 0 < 5 * min(shown) < studied.cap:
-        logarithmic(axes.yaxis, (min(shown), studied.cap))
+    losses = [study.loss(trial) for trial, _, _ in _named(study)]
+    if losses and 0 < 5 * min(losses) < study.cap:
+        logarithmic(axes.yaxis, (min(losses), study.cap))
     return _finish(figure, axes)
 
 
-def draw_schedule(studied: Studied) -> Figure:
-    """The recommended schedule as a curve, and the untuned default's."""
-    assert studied.recommended is not None  # noqa: S101
-    schedules = {"recommended": studied.recommended.schedule}
-    default: Schedule = studied.default_schedule
+def draw_schedule(study: Study) -> Figure:
+    """Draw the recommended schedule and the untuned default's."""
+    assert study.recommended is not None  # noqa: S101
+    schedules = {"recommended": study.recommended.schedule}
+    default: Schedule = study.default_schedule
     if not DECAYS[default.decay].feedback:
         schedules["untuned default"] = default
-    figure = plot_schedules(schedules, studied.epochs)
+    figure = plot_schedules(schedules, study.epochs)
     axes = figure.axes[0]
     figure.suptitle("Recommended schedule")
     axes.set(xlabel="time t (epochs)", ylabel="learning rate (no unit)")
@@ -106,47 +108,48 @@ def draw_schedule(studied: Studied) -> Figure:
     return _finish(figure, axes)
 
 
-def draw_range(studied: Studied) -> Figure:
-    """Where training at a held rate diverges, by replicate, and the range searched."""
+def draw_range(study: Study) -> Figure:
+    """Draw where training at a constant rate diverges, by replicate, and the range searched."""
     figure, axes = _start("Range test: where training diverges", height=2.8)
-    low, high = studied.rates
+    low, high = study.rates
     axes.axvspan(low, high, color=COLOURS[5], alpha=0.2, linewidth=0, label="range searched")
     points = [
         (edge, replicate)
-        for row in studied.plan.edges
+        for row in study.plan.edges
         for replicate, edge in enumerate(row, start=1)
         if edge is not None
     ]
     for edge, replicate in points:
         axes.plot(edge, replicate, "o", color=COLOURS[1], label="edge of a replicate")
-    _mark_edge(axes, studied)
-    if studied.setting is not None:
-        axes.axvline(studied.setting.learning_rate_init, color=COLOURS[2], label="recommended α₀")
-    axes.set(xlabel=RATE, ylabel="replicate", ylim=(0.5, studied.n_replicates + 0.5))
+    _mark_edge(axes, study)
+    if study.setting is not None:
+        axes.axvline(study.setting.learning_rate_init, color=COLOURS[2], label="recommended α₀")
+    axes.set(xlabel=RATE, ylabel="replicate", ylim=(0.5, study.n_replicates + 0.5))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
     logarithmic(axes.xaxis, (low, max([high, *(edge for edge, _ in points)])))
     return _finish(figure, axes)
 
 
-def draw_profile(studied: Studied) -> Figure:
-    """The recommended decay on fresh replicates, at rates around its own."""
-    assert studied.confirmation is not None  # noqa: S101
-    figure = plot_profile(studied.confirmation)
+def draw_profile(study: Study) -> Figure:
+    """Draw the loss of the recommended decay on fresh replicates, at rates around its own."""
+    assert study.confirmation is not None  # noqa: S101
+    figure = plot_profile(study.confirmation)
     axes = figure.axes[0]
     figure.suptitle("Sensitivity to the initial learning rate")
-    axes.set(xlabel=RATE, ylabel=_loss_of(studied, f"{studied.confirmation.replicates} fresh"))
-    rates = studied.confirmation.profile.rates
+    axes.set(xlabel=RATE, ylabel=_loss_label(study, f"{study.confirmation.replicates} fresh"))
+    rates = study.confirmation.profile.rates
     logarithmic(axes.xaxis, (rates[0], rates[-1]))
     return _finish(figure, axes, height=3.9)
 
 
-def draw_importances(studied: Studied) -> Figure:
-    """Share of the loss's variance that each searched parameter explains, with its spread."""
+def draw_importances(study: Study) -> Figure:
+    """Draw the share of the loss's variance that each parameter explains."""
     figure, axes = _start("What the loss depends on", height=2.4)
-    found = studied.importances[::-1]
-    shares = [100 * each.share for each in found]
-    errors = [100 * each.error for each in found]
-    axes.barh([each.parameter for each in found], shares, xerr=errors, color=COLOURS[0],
+    importances = study.importances[::-1]
+    shares = [100 * importance.share for importance in importances]
+    errors = [100 * importance.error for importance in importances]
+    names = [importance.parameter for importance in importances]
+    axes.barh(names, shares, xerr=errors, color=COLOURS[0],
               error_kw={"ecolor": "black", "capsize": 3})  # fmt: skip
     for place, (share, error) in enumerate(zip(shares, errors, strict=True)):
         axes.text(share + error + 2, place, f"{share:.0f} %", va="center")
@@ -156,16 +159,16 @@ def draw_importances(studied: Studied) -> Figure:
     return figure
 
 
-def draw_outcomes(studied: Studied) -> Figure:
-    """How many trials completed, were pruned, diverged or failed, by α₀."""
+def draw_outcomes(study: Study) -> Figure:
+    """Draw how many trials completed, were pruned, diverged or failed, by α₀."""
     figure, axes = _start("Trial outcomes by initial learning rate")
-    low, high = studied.rates
+    low, high = study.rates
     edges = np.geomspace(low, high, BINS + 1) if low < high else np.array([low / 2, low * 2])
     styles = {"complete": (COLOURS[0], ""), "pruned": (COLOURS[4], ".."),
               "diverged": (COLOURS[1], "//"), "failed": ("0.6", "xx")}  # fmt: skip
     below = np.zeros(len(edges) - 1)
     for kind in STATUSES:
-        rates = [t.params["learning_rate_init"] for t in studied.trials if status(t) == kind]
+        rates = [t.params["learning_rate_init"] for t in study.trials if status(t) == kind]
         if not rates:
             continue
         counts = np.histogram(np.clip(rates, edges[0], edges[-1]), edges)[0]
@@ -180,7 +183,7 @@ def draw_outcomes(studied: Studied) -> Figure:
     return _finish(figure, axes)
 
 
-# --- the parts ------------------------------------------------------------------------------------
+# --- parts of figures -----------------------------------------------------------------------------
 
 
 def _start(title: str, *, height: float = SIZE[1]) -> tuple[Figure, Axes]:
@@ -193,28 +196,26 @@ def _start(title: str, *, height: float = SIZE[1]) -> tuple[Figure, Axes]:
 
 
 def _finish(figure: Figure, axes: Axes, *, height: float | None = None) -> Figure:
-    """The legend goes below, each label once."""
+    """Put the legend below the axes, with each label once."""
     if height is not None or figure.get_figwidth() != SIZE[0]:
         figure.set_size_inches(SIZE[0], height or SIZE[1])
     if (legend := axes.get_legend()) is not None:
         legend.remove()
-    handles, labels = axes.get_legend_handles_labels()
-    first = dict(zip(reversed(labels), reversed(handles), strict=True))
-    if first:
-        entries = list(first.items())[::-1]
+    handles, labels = unique_legend(axes)
+    if labels:
         figure.legend(
-            [handle for _, handle in entries], [label for label, _ in entries],
-            loc="outside lower center", ncols=2, fontsize=9, frameon=False, columnspacing=1.2,
+            handles, labels, loc="outside lower center", ncols=2, fontsize=9, frameon=False,
+            columnspacing=1.2,
         )  # fmt: skip
     return figure
 
 
-def _loss_of(studied: Studied, replicates: str) -> str:
-    return f"validation {studied.loss_name}\n(mean of {replicates} replicates)"
+def _loss_label(study: Study, replicates: str) -> str:
+    return f"validation {study.loss_name}\n(mean of {replicates} replicates)"
 
 
 def logarithmic(axis: Any, bounds: tuple[float, float]) -> None:
-    """A logarithmic axis with plain numbers; at 2 and 5 too where it is short."""
+    """Make an axis logarithmic, with plain numbers; if it is short, at 2 and 5 too."""
     low, high = bounds
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -230,68 +231,68 @@ def _two_or_five(value: float, _: Any) -> str:
 
 
 def _scatter(
-    axes: Axes, studied: Studied, trials: Sequence[FrozenTrial], index: int, label: str
+    axes: Axes, study: Study, trials: Sequence[FrozenTrial], index: int, label: str
 ) -> None:
     colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
     for kind, filled in (("complete", colour), ("pruned", "none")):
-        shown = [trial for trial in trials if status(trial) == kind]
+        of_kind = [trial for trial in trials if status(trial) == kind]
         axes.scatter(
-            [trial.params["learning_rate_init"] for trial in shown],
-            [studied.loss(trial) for trial in shown],
+            [trial.params["learning_rate_init"] for trial in of_kind],
+            [study.loss(trial) for trial in of_kind],
             s=26, marker=marker, facecolors=filled, edgecolors=colour, alpha=0.85,
             label=label if kind == "complete" and trials else None,
         )  # fmt: skip
 
 
-def _cross(axes: Axes, trials: Sequence[FrozenTrial], height: float) -> None:
+def _mark_diverged(axes: Axes, trials: Sequence[FrozenTrial], height: float) -> None:
     rates = [trial.params["learning_rate_init"] for trial in trials]
     if rates:
         axes.plot(rates, [height] * len(rates), "x", color="black", label="diverged")
 
 
-def _mark_range(axes: Axes, studied: Studied) -> None:
-    safe = None if studied.confirmation is None else studied.confirmation.profile.safe_range
+def _mark_range(axes: Axes, study: Study) -> None:
+    safe = None if study.confirmation is None else study.confirmation.profile.safe_range
     if safe is not None:
         axes.axvspan(*safe, color=COLOURS[2], alpha=0.18, linewidth=0, label="safe range")
-    _mark_edge(axes, studied)
+    _mark_edge(axes, study)
 
 
-def _mark_edge(axes: Axes, studied: Studied) -> None:
-    edge = studied.edge
+def _mark_edge(axes: Axes, study: Study) -> None:
+    edge = study.edge
     if edge is not None and edge.median is not None:
         label = f"divergence edge {number(edge.median, 2)}"
         axes.axvline(edge.median, color="black", linestyle="--", label=label)
 
 
-def _mark_trials(axes: Axes, studied: Studied) -> None:
-    """Rings around the recommended trial and the default's."""
+def _mark_trials(axes: Axes, study: Study) -> None:
+    """Draw rings around the recommended trial and the default's."""
     styles = {"recommended": ("o", COLOURS[2]), "untuned default": ("s", "black")}
-    for trial, label, _ in _named(studied):
+    for trial, label, _ in _named(study):
         if label in styles:
             marker, colour = styles[label]
-            place = (trial.params["learning_rate_init"], studied.loss(trial))
+            place = (trial.params["learning_rate_init"], study.loss(trial))
             axes.plot(*place, marker, markersize=12, markerfacecolor="none",
                       markeredgecolor=colour, markeredgewidth=1.8, linestyle="none",
                       label=label)  # fmt: skip
 
 
-def _named(studied: Studied) -> list[tuple[FrozenTrial, str, dict[str, Any]]]:
-    """The trials that have a name, each once, and how their curves look."""
-    wanted: list[tuple[FrozenTrial | None, str, dict[str, Any]]] = [
-        (studied.recommended_trial, "recommended", RECOMMENDED),
-        (studied.best, "best in the search", {"color": COLOURS[0], "linewidth": 1.8}),
-        (studied.default_trial, "untuned default", DEFAULT),
+def _named(study: Study) -> list[tuple[FrozenTrial, str, dict[str, Any]]]:
+    """Return the recommended, best and default trials, each once, with label and line style."""
+    candidates: list[tuple[FrozenTrial | None, str, dict[str, Any]]] = [
+        (study.recommended_trial, "recommended", RECOMMENDED),
+        (study.best, "best in the search", {"color": COLOURS[0], "linewidth": 1.8}),
+        (study.default_trial, "untuned default", DEFAULT),
     ]
-    found: dict[int, tuple[FrozenTrial, str, dict[str, Any]]] = {}
-    for trial, label, style in wanted:
+    named: dict[int, tuple[FrozenTrial, str, dict[str, Any]]] = {}
+    for trial, label, style in candidates:
         if trial is not None:
-            found.setdefault(trial.number, (trial, label, style))
-    return list(found.values())
+            named.setdefault(trial.number, (trial, label, style))
+    return list(named.values())
 
 
-def _curve(axes: Axes, studied: Studied, trial: FrozenTrial, label: str, **style: Any) -> None:
-    """A trial's loss by epoch; what lies above the cap is drawn at it."""
+def _curve(axes: Axes, study: Study, trial: FrozenTrial, label: str, **style: Any) -> None:
+    """Draw a trial's loss by epoch, cut at the cap."""
     epochs = np.array(sorted(trial.intermediate_values))
     losses = np.array([trial.intermediate_values[int(epoch)] for epoch in epochs])
-    kept = np.unique(np.linspace(0, len(epochs) - 1, min(len(epochs), 1000)).astype(int))
-    axes.plot(epochs[kept], np.minimum(losses, studied.cap)[kept], label=label, **style)
+    points = np.unique(np.linspace(0, len(epochs) - 1, min(len(epochs), 1000)).astype(int))
+    axes.plot(epochs[points], np.minimum(losses, study.cap)[points], label=label, **style)

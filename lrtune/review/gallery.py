@@ -1,4 +1,4 @@
-"""Which figures a report shows, where each says something, and how each is explained."""
+"""The figures of a report: when each is shown, and its caption."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from lrtune.review import figures
-from lrtune.review.importance import FEWEST_TRIALS
-from lrtune.review.study import Studied
-from lrtune.review.wording import number
+from lrtune.review.importance import MIN_TRIALS
+from lrtune.review.study import Study
+from lrtune.support.numbers import number
 
 __all__ = ["GALLERY", "PNG_DPI", "Picture"]
 
@@ -28,150 +28,150 @@ class Picture:
     ----------
     title : str
     draw : callable
-        Gives the figure of a study.
     caption : callable
-        What it shows, and how to read it.
+        Returns what the figure shows, and how to read it.
     missing : callable
-        Why there is no such figure of a study; empty if there is.
+        Returns the reason why a study has no such figure; empty if it has.
     """
 
     title: str
-    draw: Callable[[Studied], Figure]
-    caption: Callable[[Studied], str]
-    missing: Callable[[Studied], str]
+    draw: Callable[[Study], Figure]
+    caption: Callable[[Study], str]
+    missing: Callable[[Study], str]
 
-    def svg(self, studied: Studied) -> tuple[bytes, tuple[int, int]]:
-        """An SVG file, the same bytes whenever it is drawn, and its size in CSS pixels."""
+    def svg(self, study: Study) -> tuple[bytes, tuple[int, int]]:
+        """Draw a reproducible SVG file; return it and its size in CSS pixels."""
         with _style(), io.BytesIO() as file:
-            figure = self.draw(studied)
+            figure = self.draw(study)
             figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
             width, height = (round(96 * inches) for inches in figure.get_size_inches())
             return file.getvalue(), (width, height)
 
-    def png(self, studied: Studied, dpi: int = PNG_DPI) -> bytes:
-        """A PNG file, the same bytes whenever the same matplotlib draws it."""
+    def png(self, study: Study, dpi: int = PNG_DPI) -> bytes:
+        """Draw a PNG file, reproducible with the same version of matplotlib."""
         with _style(), io.BytesIO() as file:
-            figure = self.draw(studied)
+            figure = self.draw(study)
             figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
             return file.getvalue()
 
 
 @contextmanager
 def _style() -> Iterator[None]:
-    """The same look and the same bytes, whatever the user's matplotlibrc says."""
+    """Set matplotlib's defaults inside the block, whatever the user's matplotlibrc says."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams["svg.fonttype"] = "path"  # looks the same wherever it is read
-        mpl.rcParams["svg.hashsalt"] = "lrtune"  # else its identifiers change from run to run
+        mpl.rcParams["svg.fonttype"] = "path"  # looks the same on every machine
+        mpl.rcParams["svg.hashsalt"] = "lrtune"  # otherwise identifiers change from run to run
         yield
 
 
-# --- why one may be missing -----------------------------------------------------------------------
+# --- reasons why a figure is missing --------------------------------------------------------------
 
 
-def _untried(studied: Studied) -> str:
-    return "" if studied.trials else "No trial has finished yet."
+def _untried(study: Study) -> str:
+    return "" if study.trials else "No trial has finished yet."
 
 
-def _unconfirmed(studied: Studied) -> str:
-    if studied.confirmation is None:
-        return "Not measured: the recommended setting has not met fresh replicates."
+def _unconfirmed(study: Study) -> str:
+    if study.confirmation is None:
+        return "Not measured: the recommended setting was not tried on fresh replicates."
     return ""
 
 
-def _unknown_schedule(studied: Studied) -> str:
-    if studied.recommended is None:
+def _unknown_schedule(study: Study) -> str:
+    if study.recommended is None:
         return "There is none: no trial completed."
-    if not studied.drawable:
+    if not study.drawable:
         return "Its decay follows the validation loss, so its curve is not known before training."
     return ""
 
 
-def _untested(studied: Studied) -> str:
-    if studied.plan.edges:
+def _untested(study: Study) -> str:
+    if study.plan.edges:
         return ""
     return (
         "None was recorded: the range of the initial learning rate was given, from "
-        f"{number(studied.rates[0])} to {number(studied.rates[1])}."
+        f"{number(study.rates[0])} to {number(study.rates[1])}."
     )
 
 
-def _too_few(studied: Studied) -> str:
-    if studied.importances:
+def _too_few(study: Study) -> str:
+    if study.importances:
         return ""
-    return f"Not told: it takes {FEWEST_TRIALS} trials or more, whose settings and losses differ."
+    return f"Not computed: it takes at least {MIN_TRIALS} trials whose settings and losses differ."
 
 
-# --- what they show -------------------------------------------------------------------------------
+# --- captions -------------------------------------------------------------------------------------
 
 
-def _of_losses(studied: Studied) -> str:
-    said = ["Every mark is one trial: its initial learning rate, and the loss that it ended with."]
-    if studied.counts.diverged:
-        said.append("Trials that diverged are crosses on the upper line.")
-    if studied.naive_loss is not None:
-        guess = number(studied.cap)
-        said.append(f"That line is the loss of a guess, {guess}; higher losses are drawn there.")
-    if studied.counts.pruned:
-        said.append("Open marks were pruned.")
-    if studied.confirmation is not None:
-        said.append("The shaded stretch is the safe range, with the recommended decay.")
-    if studied.edge is not None and studied.edge.median is not None:
-        said.append(
-            "From the dashed line on, a rate that is held diverges; one that decays may pass it, "
-            "and a lower one may diverge later."
+def _of_losses(study: Study) -> str:
+    sentences = ["Every mark is one trial: its initial learning rate, and its final loss."]
+    if study.counts.diverged:
+        sentences.append("Trials that diverged are crosses on the upper line.")
+    if study.naive_loss is not None:
+        sentences.append(
+            f"That line is the loss of a guess, {number(study.cap)}; higher losses are drawn on it."
         )
-    return " ".join(said)
+    if study.counts.pruned:
+        sentences.append("Open marks are pruned trials.")
+    if study.confirmation is not None:
+        sentences.append("The shaded band is the safe range, with the recommended decay.")
+    if study.edge is not None and study.edge.median is not None:
+        sentences.append(
+            "Right of the dashed line, a constant rate diverges within a few steps; a decaying one "
+            "may not, and a lower one may diverge later."
+        )
+    return " ".join(sentences)
 
 
-def _of_curves(studied: Studied) -> str:
+def _of_curves(study: Study) -> str:
     return (
-        f"Validation loss after each epoch, mean of {studied.n_replicates} replicates. Losses "
-        f"above {number(studied.cap)} are drawn at that height, or the diverged trials would "
-        "flatten all others; a cross marks where one was stopped."
+        f"Validation loss after each epoch, mean of {study.n_replicates} replicates. Losses "
+        f"above {number(study.cap)} are drawn at that height, so that diverged trials do not "
+        "flatten the others; a cross marks where one was stopped."
     )
 
 
-def _of_schedule(studied: Studied) -> str:
+def _of_schedule(study: Study) -> str:
     return (
-        f"The learning rate over the {studied.epochs} epochs that it was tuned for. With more or "
-        "fewer epochs, tune again."
+        f"The learning rate over the {study.epochs} epochs that it was tuned for. If the number "
+        "of epochs changes, tune again."
     )
 
 
-def _of_range(studied: Studied) -> str:
-    low, high = studied.rates
-    met = studied.edge is not None and studied.edge.median is not None
-    edge = "" if met else " No edge was met up to the highest rate tested."
+def _of_range(study: Study) -> str:
+    low, high = study.rates
+    has_edge = study.edge is not None and study.edge.median is not None
+    edge = "" if has_edge else " No rate diverged up to the highest one tested."
     return (
         "Before the search, fresh networks trained for a few steps at each of a grid of rates; "
-        f"the lowest rate that diverged is the edge.{edge} So the search looked from {number(low)} "
-        f"to {number(high)}, the edge inside."
+        f"the lowest rate that diverged is the edge.{edge} The search therefore covered rates from "
+        f"{number(low)} to {number(high)}, around the edge."
     )
 
 
-def _of_profile(_: Studied) -> str:
+def _of_profile(_: Study) -> str:
     return (
-        "The recommended decay at initial rates from a tenth to tenfold the recommended one, on "
-        "replicates that had no part in choosing it; bars are standard errors, crosses diverged. "
-        "A wide, flat valley forgives a rate that is somewhat off."
+        "The recommended decay at initial rates from a tenth of the recommended one to ten times "
+        "it, on replicates that had no part in choosing it; bars are standard errors, crosses "
+        "diverged. In a wide, flat valley the rate need not be precise."
     )
 
 
-def _of_importances(_: Studied) -> str:
+def _of_importances(_: Study) -> str:
     return (
-        "Each parameter's share in the variance of the loss over the whole space searched, as far "
-        "as they explain it one by one (functional ANOVA on a random forest; bars: standard "
-        "deviation over resamples of the trials). All trials count: a diverged one as much as a "
-        "guess, a pruned one with its loss when it was halted. Leaving them out, as is common, "
-        "makes the parameter that causes divergence look unimportant."
+        "Each parameter's share of the variance of the loss over the whole search space, of the "
+        "part that single parameters explain (functional ANOVA on a random forest; bars: standard "
+        "deviation over resamples of the trials). All trials count: a diverged one with the loss "
+        "of a guess, a pruned one with its last loss. Leaving them out, as is common, makes the "
+        "parameter that causes divergence look unimportant."
     )
 
 
-def _of_outcomes(_: Studied) -> str:
+def _of_outcomes(_: Study) -> str:
     return (
         "How many trials trained to the end, by initial learning rate, and how many did not. A "
-        "search is to meet the cliff on its right, but not to fall off it often."
+        "search should reach the rates that diverge, on the right, but not try them often."
     )
 
 
@@ -192,4 +192,4 @@ GALLERY: dict[str, Picture] = {
     ),
     "outcomes": Picture("Trial outcomes", figures.draw_outcomes, _of_outcomes, _untried),
 }
-"""Name of each figure's file, in the order of the report."""
+"""Figures by the name of their file, in the order of the report."""

@@ -1,9 +1,8 @@
-"""Which searched parameters the loss depends on: functional analysis of variance over all trials.
+"""Parameters that the loss depends on: functional analysis of variance over all trials.
 
-Trials that were halted are no reason to look away: Optuna's importances leave them out, and a
-parameter that makes trials diverge then seems to matter little, as only those are compared that it
-spared. Here a diverged trial counts as a network that has learned nothing, a pruned one with the
-loss at which it was halted.
+Optuna's importances leave out trials that were stopped, so a parameter that makes trials diverge
+seems to matter little. Here a diverged trial counts as a network that has learned nothing, and a
+pruned one with its last loss.
 """
 
 from __future__ import annotations
@@ -20,29 +19,29 @@ from optuna.trial import FrozenTrial, create_trial
 
 from lrtune.tuning.record.storage import quiet_optuna
 
-__all__ = ["FEWEST_TRIALS", "Importance", "MOST_TRIALS", "RESAMPLES", "TREES", "importances"]
+__all__ = ["Importance", "MAX_TRIALS", "MIN_TRIALS", "RESAMPLES", "TREES", "importances"]
 
 RESAMPLES = 8
-"""Bootstrap resamples of the trials, to see how sure the shares are."""
+"""Bootstrap resamples of the trials, for the uncertainty of the shares."""
 TREES = 16
-"""Of the random forest that is fitted to each of them."""
-FEWEST_TRIALS = 16
-"""With fewer, nothing is said."""
-MOST_TRIALS = 256
-"""Of more, so many are taken at even distances."""
+"""Trees of the random forest that is fitted to each resample."""
+MIN_TRIALS = 16
+"""With fewer trials, no importances are computed."""
+MAX_TRIALS = 256
+"""If there are more trials, this many are picked at even distances."""
 
 
 @dataclass(frozen=True)
 class Importance:
-    """A parameter's share of what the parameters explain one by one of the loss's variance.
+    """A parameter's share of the loss's variance that single parameters explain.
 
     Attributes
     ----------
     parameter : str
     share : float
-        Mean over bootstrap resamples of the trials.
+        Mean over the resamples.
     error : float
-        Standard deviation over them.
+        Standard deviation over the resamples.
     """
 
     parameter: str
@@ -53,36 +52,22 @@ class Importance:
 def importances(
     trials: Sequence[FrozenTrial], losses: Sequence[float], *, seed: int = 0
 ) -> tuple[Importance, ...]:
-    """How much of the loss's variance over the space each parameter explains alone.
+    """Return how much of the loss's variance each parameter explains, the largest share first.
 
-    Functional analysis of variance (Hutter, Hoos and Leyton-Brown 2014, "An efficient approach for
-    assessing hyperparameter importance"), by Optuna, on resamples of all trials.
-
-    Parameters
-    ----------
-    trials : sequence of FrozenTrial
-        All that finished, whatever came of them.
-    losses : sequence of float
-        What each counts as, finite.
-    seed : int, default=0
-        Of the resamples and the forests.
-
-    Returns
-    -------
-    tuple of Importance
-        The largest first; empty with fewer than `FEWEST_TRIALS`, or if all losses are equal or
-        nothing was varied.
+    The result is empty with fewer than `MIN_TRIALS` trials, if all losses are equal, or if nothing
+    was varied. Functional analysis of variance (Hutter, Hoos and Leyton-Brown 2014, "An efficient
+    approach for assessing hyperparameter importance"), by Optuna, on resamples of all trials.
     """
-    picked = np.unique(np.linspace(0, len(trials) - 1, min(len(trials), MOST_TRIALS)).astype(int))
-    told = [(trials[index], losses[index]) for index in picked]
+    picked = np.unique(np.linspace(0, len(trials) - 1, min(len(trials), MAX_TRIALS)).astype(int))
+    pairs = [(trials[index], losses[index]) for index in picked]
     varied = [name for name, spread in _distributions(trials).items() if not spread.single()]
-    if len(told) < FEWEST_TRIALS or np.ptp([loss for _, loss in told]) == 0 or not varied:
+    if len(pairs) < MIN_TRIALS or np.ptp([loss for _, loss in pairs]) == 0 or not varied:
         return ()
     rng = np.random.default_rng(seed)
-    shares = np.array([_shares(told, varied, rng) for _ in range(RESAMPLES)])
+    shares = np.array([_shares(pairs, varied, rng) for _ in range(RESAMPLES)])
     mean, error = shares.mean(axis=0), shares.std(axis=0, ddof=1)
-    found = map(Importance, varied, mean.tolist(), error.tolist())
-    return tuple(sorted(found, key=lambda each: -each.share))
+    unsorted = map(Importance, varied, mean.tolist(), error.tolist())
+    return tuple(sorted(unsorted, key=lambda importance: -importance.share))
 
 
 def _distributions(trials: Sequence[FrozenTrial]) -> dict[str, Any]:
@@ -90,20 +75,20 @@ def _distributions(trials: Sequence[FrozenTrial]) -> dict[str, Any]:
 
 
 def _shares(
-    told: Sequence[tuple[FrozenTrial, float]], varied: Sequence[str], rng: np.random.Generator
+    pairs: Sequence[tuple[FrozenTrial, float]], varied: Sequence[str], rng: np.random.Generator
 ) -> npt.NDArray[np.float64]:
-    """Shares of one resample, which leaves out a third of the trials; they add up to 1."""
+    """Return the shares of each parameter in one bootstrap resample; they add up to 1."""
     while True:
-        drawn = [told[index] for index in rng.integers(len(told), size=len(told))]
-        if np.ptp([loss for _, loss in drawn]) > 0:
+        resample = [pairs[index] for index in rng.integers(len(pairs), size=len(pairs))]
+        if np.ptp([loss for _, loss in resample]) > 0:
             break
     with quiet_optuna():
         study = optuna.create_study()
         study.add_trials(
             create_trial(params=trial.params, distributions=trial.distributions, value=loss)
-            for trial, loss in drawn
+            for trial, loss in resample
         )
     forest = FanovaImportanceEvaluator(n_trees=TREES, seed=int(rng.integers(2**31)))
-    shares = forest.evaluate(study, params=list(varied))
-    found = np.array([shares[name] for name in varied], dtype=np.float64)
-    return found / total if (total := found.sum()) > 0 else found
+    importance = forest.evaluate(study, params=list(varied))
+    shares = np.array([importance[name] for name in varied], dtype=np.float64)
+    return shares / total if (total := shares.sum()) > 0 else shares

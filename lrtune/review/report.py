@@ -1,6 +1,6 @@
-"""The report on a study: one HTML file that says what to set, how sure that is, and why.
+"""The report on a study: one HTML file that says what to set, how certain that is, and why.
 
-It needs no network and no script: style and figures stand in the file. Whatever comes from a user
+It needs neither a network nor scripts: style and figures are part of the file. Text from users
 (names, columns, paths, commands) is escaped.
 """
 
@@ -11,20 +11,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from lrtune._version import __version__
-from lrtune.review.facts import best_settings, codes, fact_rows, repeat
+from lrtune.exceptions import InvalidInputError
 from lrtune.review.gallery import GALLERY, Picture
-from lrtune.review.study import Studied
-from lrtune.review.wording import GLOSSARY, headline, number, paragraphs, progress_notes, visible
+from lrtune.review.study import Study
+from lrtune.review.tables import best_settings, code_samples, report_command, reproduction_rows
+from lrtune.review.wording import GLOSSARY, PARAMETER, headline, paragraphs, progress_notes, visible
+from lrtune.support.numbers import number
 from lrtune.tuning.result import SearchResult
 
-__all__ = ["Shown", "render_figures", "render_report"]
+__all__ = ["EmbeddedFigure", "render_figures", "render_report"]
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A figure in the report: an SVG file in base 64 with its size in pixels, or why it is not."""
+class EmbeddedFigure:
+    """A figure in the report: an SVG file in base 64, or the reason why it is missing."""
 
     title: str
     caption: str = ""
@@ -34,42 +37,37 @@ class Shown:
     missing: str = ""
 
     @classmethod
-    def of(cls, picture: Picture, studied: Studied) -> Shown:
-        """Draw it."""
-        missing = picture.missing(studied)
+    def of(cls, picture: Picture, study: Study) -> EmbeddedFigure:
+        """Draw a picture."""
+        missing = picture.missing(study)
         if missing:
             return cls(picture.title, missing=missing)
-        svg, (width, height) = picture.svg(studied)
+        svg, (width, height) = picture.svg(study)
         image = base64.b64encode(svg).decode("ascii")
-        return cls(picture.title, picture.caption(studied), image, width, height)
+        return cls(picture.title, picture.caption(study), image, width, height)
 
 
 def render_report(result: SearchResult) -> str:
-    """Render a report on a search as HTML, to be written as UTF-8.
-
-    The same result gives the same text.
-
-    Raises
-    ------
-    InvalidInputError
-        If the search kept no record.
-    """
+    """Return the report on a recorded search as HTML; the same result gives the same text."""
+    if result.study is None:
+        raise InvalidInputError(
+            "a report needs a study in a record, but this search kept none: search again with "
+            "`storage`"
+        )
     template = _environment().get_template("report.html.jinja")
-    return template.render(_content(Studied(result)))
+    return template.render(_content(Study(result)))
 
 
 def render_figures(result: SearchResult) -> dict[str, bytes]:
-    """Draw the report's figures as PNG files, by name; those without data are left out."""
-    studied = Studied(result)
+    """Return the figures that the report on a search shows, as PNG files by name."""
+    study = Study(result)
     return {
-        name: picture.png(studied)
-        for name, picture in GALLERY.items()
-        if not picture.missing(studied)
+        name: picture.png(study) for name, picture in GALLERY.items() if not picture.missing(study)
     }
 
 
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("lrtune.review", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -78,50 +76,65 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["message"] = _message
+    return environment
 
 
-def _content(studied: Studied) -> dict[str, Any]:
-    """What the template shows."""
-    table = studied.environment.table
+def _message(text: str) -> Markup:
+    """Escape a message, and show the parameters in it as code."""
+    parts = PARAMETER.split(visible(text))
+    for index, part in enumerate(parts):
+        parts[index] = Markup("<code>{}</code>").format(part) if index % 2 else escape(part)
+    return Markup().join(parts)
+
+
+def _content(study: Study) -> dict[str, Any]:
+    """Return what the template shows."""
+    table = study.environment.table
     return {
         "version": __version__,
-        "study": studied.name,
-        "storage": studied.storage,
-        "dataset": studied.dataset,
-        "headline": headline(studied),
-        "status": progress_notes(studied),
-        "setting": _setting(studied),
-        "paragraphs": paragraphs(studied),
-        "warnings": studied.warnings,
-        "tuned_for": _tuned_for(studied),
-        "figures": {name: Shown.of(picture, studied) for name, picture in GALLERY.items()},
-        "table": best_settings(studied),
-        "codes": codes(studied),
-        "command": studied.environment.command,
-        "facts": fact_rows(studied),
+        "study": study.name,
+        "storage": study.storage,
+        "dataset": study.dataset,
+        "headline": headline(study),
+        "status": progress_notes(study),
+        "setting": _setting(study),
+        "paragraphs": paragraphs(study),
+        "warnings": [f"{text[:1].upper()}{text[1:]}." for text in study.warnings],
+        "tuned_for": _tuned_for(study),
+        "figures": {name: EmbeddedFigure.of(each, study) for name, each in GALLERY.items()},
+        "table": best_settings(study),
+        "codes": code_samples(study),
+        "command": study.environment.command,
+        "facts": reproduction_rows(study),
         "notes": table.notes,
         "columns": table.columns,
-        "again": repeat(studied),
+        "report_command": report_command(study),
         "glossary": GLOSSARY,
     }
 
 
-def _setting(studied: Studied) -> list[tuple[str, str]]:
-    """The recommended parameters by name; of a constant rate, no decay rate."""
-    if studied.setting is None:
+def _setting(study: Study) -> list[tuple[str, str]]:
+    """Return the recommended parameters by name, without the decay rate of a constant rate."""
+    if study.setting is None:
         return []
-    params = studied.setting.params
-    if studied.setting.decay == "constant":
+    params = study.setting.params
+    if study.setting.decay == "constant":
         del params["decay_rate"]
     units = {"decay_rate": " per epoch"}
-    shown = {k: number(v, 4) if isinstance(v, float) else str(v) for k, v in params.items()}
-    return [(name, value + units.get(name, "")) for name, value in shown.items()]
+    return [
+        (
+            name,
+            (number(value, 4) if isinstance(value, float) else str(value)) + units.get(name, ""),
+        )
+        for name, value in params.items()
+    ]
 
 
-def _tuned_for(studied: Studied) -> str:
-    if studied.recommended is None:
+def _tuned_for(study: Study) -> str:
+    if study.recommended is None:
         return ""
     names = {"max_iter": "epochs", "batch_size": "batches of", "hidden_layer_sizes": "hidden units"}
     return ", ".join(
-        f"{names.get(name, name)} {value}" for name, value in studied.recommended.parameters
+        f"{names.get(name, name)} {value}" for name, value in study.recommended.parameters
     )

@@ -23,11 +23,11 @@ from lrtune.tuning.result import SearchResult
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.trainers.scoring import LOSS
 
-__all__ = ["Studied"]
+__all__ = ["Study"]
 
 
 @dataclass(frozen=True)
-class Studied:
+class Study:
     """A search's result with the quantities that its readers derive from it."""
 
     result: SearchResult

@@ -1,149 +1,131 @@
-"""A recommendation in words, for one who reads of learning rates for the first time."""
+"""A recommendation in words, for readers who are new to learning rates."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import re
 
-from lrtune.review.study import Studied
+from lrtune.review.study import Study
+from lrtune.support.numbers import estimate, number
 from lrtune.tuning.confirm.measurement import SAFE_MARGIN
 from lrtune.tuning.confirm.result import Confirmation, Estimate
 from lrtune.tuning.record.trials import status
 
 __all__ = [
     "GLOSSARY",
+    "PARAMETER",
     "SCORES",
-    "estimate",
     "headline",
-    "number",
     "paragraphs",
     "progress_notes",
     "visible",
 ]
 
 SCORES = {"log_loss": "accuracy", "squared_error": "R²"}
-"""What is scored beside each loss."""
+"""Score that is reported beside each loss."""
+PARAMETER = re.compile(r"`([\w.]+(?:=[\w.,:()' /-]*)?)`")
+"""A parameter in a message, by itself or with a value; shown as code."""
 
 GLOSSARY = {
     "learning_rate_init (α₀)": "The learning rate at the start of training: how far each step "
     "goes. It has no unit.",
-    "decay": "How the rate falls during training, by name; constant does not fall.",
+    "decay": "The curve along which the rate falls during training; constant does not fall.",
     "decay_rate": "How fast it falls, in 1/epoch, for every decay type.",
     "epoch": "One pass over the training rows.",
     "setting": "One learning_rate_init, decay and decay_rate.",
     "trial": "One setting, trained and judged on all replicates of the search.",
-    "replicate": "One draw of everything random: which rows validate, the initial weights, the "
-    "order of the rows. A fresh replicate had no part in choosing the setting.",
-    "loss": "What training minimises, measured on rows that were held out: lower is better.",
-    "standard error (±)": "How far the mean over these replicates may lie from the mean over "
-    "all there could be: rarely more than two standard errors.",
-    "diverged": "Training broke down: the loss was not finite or ten times that of a guess. The "
+    "replicate": "One draw of everything random: the rows held out for validation, the initial "
+    "weights, the order of the rows. A fresh replicate had no part in choosing the setting.",
+    "loss": "The error that training minimises, measured on held-out rows: lower is better.",
+    "standard error (±)": "How far the mean over these replicates may be from the mean "
+    "over all possible ones: rarely more than two standard errors.",
+    "diverged": "Training broke down: the loss was not finite, or ten times that of a guess. The "
     "trial was then stopped.",
-    "pruned": "Halted because other trials did better at the time.",
+    "pruned": "Stopped early because other trials did better at that point.",
     "divergence edge": "The lowest initial rate at which training diverges.",
-    "safe range": "Initial rates that lose at most 10 % more than the recommended one, and "
-    "diverged on no replicate.",
+    "safe range": "Initial rates whose loss is at most 10 % higher than that of the recommended "
+    "one, and that diverged on no replicate.",
     "confirmation": "Training the best settings again on fresh replicates, before one of them is "
     "recommended.",
 }
 
 
-def number(value: float, digits: int = 3) -> str:
-    """A number with a few significant digits, without an exponent where it can be read so.
-
-    Examples
-    --------
-    >>> number(3364.2), number(0.00123456), number(12345678.0), number(140.0, 2)
-    ('3360', '0.00123', '1.23e+07', '140')
-    """
-    text = f"{value:.{digits}g}"
-    return f"{float(text):.0f}" if "e+" in text and abs(value) < 1e6 else text
-
-
-def estimate(loss: float | None, se: float | None) -> str:
-    """A mean and its standard error.
-
-    Examples
-    --------
-    >>> estimate(0.11432, 0.0161), estimate(0.5, None), estimate(None, None)
-    ('0.1143 ± 0.016', '0.5', 'diverged')
-    """
-    if loss is None:
-        return "diverged"
-    return number(loss, 4) + ("" if se is None else f" ± {number(se, 2)}")
-
-
 def visible(text: str) -> str:
-    r"""A text with what cannot be seen, or would turn the line around, spelled out.
+    r"""Spell out characters that are invisible or change the direction of the text.
 
-    Examples
-    --------
     >>> print(visible("a\x00b\u202ec"))
     a\x00b\u202ec
     """
-    shown = (c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
-    return "".join(shown)
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
 
-def headline(studied: Studied) -> str:
-    """How far the recommendation may be trusted, in a few words."""
-    if studied.best is None:
+def headline(study: Study) -> str:
+    """Return how far the recommendation can be trusted, in a few words."""
+    if study.best is None:
         return "No recommendation"
-    if studied.confirmation is not None:
+    if study.confirmation is not None:
         return "Recommended"
-    if studied.ending is not None and studied.ending.failure is not None:
+    if study.ending is not None and study.ending.failure is not None:
         return "Best of the search, not safe"
     return "Best of the search, not confirmed"
 
 
-def progress_notes(studied: Studied) -> list[str]:
-    """What is unfinished or missing, the gravest first."""
-    said = []
-    ending, n_trials = studied.ending, len(studied.trials)
-    if studied.best is None and n_trials:
-        said.append(
+def progress_notes(study: Study) -> list[str]:
+    """Return what is unfinished or missing, the most serious first."""
+    texts = []
+    ending, n_trials = study.ending, len(study.trials)
+    if study.best is None and n_trials:
+        texts.append(
             f"There is no recommendation: none of {n_trials} trials completed, "
-            f"{studied.counts.diverged} diverged. Standardise the columns, look for outliers in "
-            "them, or search lower rates (--alpha0 LOW:HIGH)."
+            f"{study.counts.diverged} diverged. Standardise the columns, look for outliers in "
+            "them, or search lower rates (`learning_rate_init`)."
         )
-    if ending is not None and ending.failure is not None and studied.best is not None:
-        said.append(f"Nothing may be recommended as safe: {ending.failure}.")
-    if n_trials < studied.plan.n_trials and ending is None:
-        said.append(
-            f"The search was interrupted, or runs still: {n_trials} of {studied.plan.n_trials} "
-            "trials have finished. Repeat its command with --resume to go on."
+    if ending is not None and ending.failure is not None and study.best is not None:
+        texts.append(f"No setting can be recommended as safe: {ending.failure}.")
+    if n_trials < study.plan.n_trials and ending is None:
+        texts.append(
+            f"The search was interrupted, or is still running: {n_trials} of "
+            f"{study.plan.n_trials} trials have finished. Repeat {_with_resume(study)} to "
+            "continue."
         )
-    elif ending is None and studied.plan.confirm and studied.confirmation is None:
-        said.append(
-            "The search was interrupted before the best settings met fresh replicates: repeat its "
-            "command with --resume to confirm them."
+    elif ending is None and study.plan.confirm and study.confirmation is None:
+        texts.append(
+            "The search was interrupted before the best settings were tried on fresh replicates: "
+            f"repeat {_with_resume(study)} to confirm them."
         )
     elif ending is not None and ending.n_trials < n_trials:
-        said.append(
+        texts.append(
             f"{n_trials - ending.n_trials} trials were added since the search last ended: the "
-            f"recommendation knows the first {ending.n_trials} only."
+            f"recommendation considers only the first {ending.n_trials}."
         )
-    return said
+    return texts
 
 
-def paragraphs(studied: Studied) -> list[str]:
-    """The recommendation, how sure it is, and how safe."""
-    if studied.recommended is None:
+def _with_resume(study: Study) -> str:
+    has_command = bool(study.environment.command)
+    return "its command with --resume" if has_command else "it with `resume=True`"
+
+
+def paragraphs(study: Study) -> list[str]:
+    """Return the recommendation, how certain it is, and how safe, as paragraphs."""
+    if study.recommended is None:
         return []
-    said = [_course(studied)]
-    confirmation = studied.confirmation
+    confirmation = study.confirmation
     if confirmation is None:
-        said.append(_unconfirmed(studied))
+        evidence = [_unconfirmed(study)]
     else:
-        said += [_expected(studied, confirmation), _compared(studied, confirmation)]
-        said.append(_safe(confirmation))
-    return [text for text in [*said, _trials(studied)] if text]
+        evidence = [
+            _expected(study, confirmation),
+            _compared(study, confirmation),
+            _safe(confirmation),
+        ]
+    return [text for text in (_course(study), *evidence, _trials(study)) if text]
 
 
-def _course(studied: Studied) -> str:
-    assert studied.recommended is not None  # noqa: S101
-    schedule, epochs = studied.recommended.schedule, studied.epochs
+def _course(study: Study) -> str:
+    assert study.recommended is not None  # noqa: S101
+    schedule, epochs = study.recommended.schedule, study.epochs
     start = f"Training starts at a learning rate of {number(schedule.learning_rate_init, 4)}"
-    if not studied.drawable:
+    if not study.drawable:
         return f"{start} and lowers it whenever the validation loss stops falling."
     if schedule.warmup_epochs:
         start = (
@@ -159,45 +141,44 @@ def _course(studied: Studied) -> str:
     )
 
 
-def _unconfirmed(studied: Studied) -> str:
-    assert studied.recommended is not None  # noqa: S101
+def _unconfirmed(study: Study) -> str:
+    assert study.recommended is not None  # noqa: S101
     return (
-        f"The search saw {_loss(studied)} of {number(studied.recommended.loss or 0.0, 4)}, mean of "
-        f"the {studied.n_replicates} replicates that chose the setting. It was not confirmed on "
-        "fresh replicates, so expect a higher loss: the winner of a search has been lucky too."
+        f"The search measured {_loss(study)} of {number(study.recommended.loss or 0.0, 4)}, "
+        f"the mean of the {study.n_replicates} replicates that chose the setting. It was not "
+        "confirmed on fresh replicates, so expect a higher loss: the winner of a search is partly "
+        "lucky."
     )
 
 
-def _expected(studied: Studied, confirmation: Confirmation) -> str:
+def _expected(study: Study, confirmation: Confirmation) -> str:
     recommended = confirmation.recommended
     if recommended.loss is None:
         return (
             f"NOT SAFE: the setting diverged on one of {confirmation.replicates} fresh replicates."
         )
-    score = SCORES.get(studied.facts.trainer.loss, "score")
+    score = SCORES.get(study.facts.trainer.loss, "score")
     root = ""
-    if studied.facts.trainer.loss == "squared_error" and recommended.loss >= 0:
+    if study.facts.trainer.loss == "squared_error" and recommended.loss >= 0:
         root = f" (its root, in the target's own unit: {number(recommended.loss**0.5)})"
     return (
-        f"Expect {_loss(studied)} of {estimate(recommended.loss, recommended.se)} after "
-        f"{studied.epochs} epochs{root}, and {'an' if score == 'accuracy' else 'a'} {score} of "
+        f"Expect {_loss(study)} of {estimate(recommended.loss, recommended.se)} after "
+        f"{study.epochs} epochs{root}, and {'a' if score == 'score' else 'an'} {score} of "
         f"{number(confirmation.score)}: means over {confirmation.replicates} fresh replicates, "
-        f"which had no part in choosing the setting, ± standard error.{_flattered(studied)}"
+        f"which had no part in choosing the setting, ± standard error.{_search_loss(study)}"
     )
 
 
-def _flattered(studied: Studied) -> str:
-    """What the search saw of the recommended setting."""
-    trial = studied.recommended_trial
+def _search_loss(study: Study) -> str:
+    trial = study.recommended_trial
     if trial is None:
         return ""
-    seen = number(studied.loss(trial), 4)
-    return f" The {studied.n_replicates} replicates that chose it had shown {seen}."
+    loss = number(study.loss(trial), 4)
+    return f" On the {study.n_replicates} replicates that chose it, the loss was {loss}."
 
 
-def _compared(studied: Studied, confirmation: Confirmation) -> str:
-    default, gain = confirmation.default, confirmation.gain
-    schedule = studied.default_schedule
+def _compared(study: Study, confirmation: Confirmation) -> str:
+    default, schedule = confirmation.default, study.default_schedule
     name = (
         f"The untuned default (learning_rate_init {number(schedule.learning_rate_init)}, "
         f"{schedule.decay})"
@@ -205,17 +186,19 @@ def _compared(studied: Studied, confirmation: Confirmation) -> str:
     guess = f"A guess that ignores the columns has a loss of {number(confirmation.naive_loss)}."
     if default.loss is None:
         return f"{name} diverged there. {guess}"
-    said = f"{name} reaches {estimate(default.loss, default.se)} there, {_gain(gain)}. {guess}"
-    if confirmation.baseline is not None:
-        known = estimate(confirmation.baseline.loss, confirmation.baseline.se)
-        said += f" DoG, an optimizer that needs no learning rate: {known}."
-    return said
+    text = f"{name} reaches {estimate(default.loss, default.se)} there, {_gain(confirmation.gain)}."
+    if confirmation.baseline is None:
+        return f"{text} {guess}"
+    baseline = estimate(confirmation.baseline.loss, confirmation.baseline.se)
+    return f"{text} {guess} DoG, an optimizer that needs no learning rate, reaches {baseline}."
 
 
 def _gain(gain: Estimate) -> str:
-    """The difference to the default, replicate by replicate."""
+    """Return the paired difference to the default in words."""
     if gain.loss is None:
         return "which cannot be compared"
+    if gain.loss == 0:
+        return "the same loss"
     size = number(abs(gain.loss), 2) + ("" if gain.se is None else f" ± {number(gain.se, 2)}")
     if gain.se is None or abs(gain.loss) < 2 * gain.se:
         return f"a difference of {size}, which chance explains"
@@ -228,40 +211,45 @@ def _safe(confirmation: Confirmation) -> str:
     if profile.safe_range is None:
         return ""
     low, high = profile.safe_range
-    below, above = profile.is_bounded
-    reach = {(False, False): "either side", (False, True): "the low side"}
-    reach[True, False] = "the high side"
-    open_end = reach.get((below, above))
-    beyond = f" On {open_end} it may reach further: no unsafe rate was met." if open_end else ""
-    room = f"{number(high / rate, 2)} times below the upper end"
+    open_ends = {
+        (False, False): "either side",
+        (False, True): "the low side",
+        (True, False): "the high side",
+    }
+    open_end = open_ends.get(profile.is_bounded)
+    beyond = ""
+    if open_end:
+        beyond = f" The range may extend further on {open_end}: no tested rate there was unsafe."
+    margin = f"{number(high / rate, 2)} times below the upper end"
     if high < 1.05 * rate:
-        room = "at the upper end, with no margin"
+        margin = "at the upper end, with no margin"
     return (
         f"Any learning_rate_init from {number(low)} to {number(high)}, with the same decay, loses "
         f"at most {100 * SAFE_MARGIN:.0f} % more and did not diverge; the recommended "
-        f"{number(rate)} is {room}.{beyond}"
+        f"{number(rate)} is {margin}.{beyond}"
     )
 
 
-def _trials(studied: Studied) -> str:
-    counts = {name: n for name, n in asdict(studied.counts).items() if n}
-    edge = studied.edge
-    known = ""
-    if edge is not None and edge.median is not None:
-        known = (
-            f" Within a few steps, a rate of about {number(edge.median, 2)} or more diverges; "
-            "lower ones may do so later."
-        )
-    diverged = [t.params["learning_rate_init"] for t in studied.trials if status(t) == "diverged"]
+def _trials(study: Study) -> str:
+    n_trials = len(study.trials)
+    subject = "1 trial was" if n_trials == 1 else f"{n_trials} trials were"
+    sentences = [f"{subject} tried: {study.counts.describe()}."]
+    diverged = [
+        trial.params["learning_rate_init"] for trial in study.trials if status(trial) == "diverged"
+    ]
     if diverged:
-        known = f" The lowest learning_rate_init that diverged was {number(min(diverged))}.{known}"
-    listed = ", ".join(f"{count} {name}" for name, count in counts.items())
-    tried = "1 trial was" if len(studied.trials) == 1 else f"{len(studied.trials)} trials were"
-    value = ""
-    if studied.metric is not None:
-        value = f" The search maximised {studied.metric}; losses are the network's own."
-    return f"{tried} tried: {listed}.{known}{value}"
+        lowest = number(min(diverged))
+        sentences.append(f"The lowest learning_rate_init that diverged was {lowest}.")
+    edge = study.edge
+    if edge is not None and edge.median is not None:
+        sentences.append(
+            f"A rate of about {number(edge.median, 2)} or more diverges within a few steps; lower "
+            "ones may diverge later."
+        )
+    if study.metric is not None:
+        sentences.append(f"The search maximised {study.metric}; losses are the network's own.")
+    return " ".join(sentences)
 
 
-def _loss(studied: Studied) -> str:
-    return f"a validation loss ({studied.loss_name})"
+def _loss(study: Study) -> str:
+    return f"a validation loss ({study.loss_name})"

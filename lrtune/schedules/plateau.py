@@ -1,4 +1,4 @@
-"""Decays that follow losses: they scale the rates of the table from epoch to epoch."""
+"""The plateau decay: it lowers rates from epoch to epoch by the losses seen so far."""
 
 from __future__ import annotations
 
@@ -17,35 +17,25 @@ Array = npt.NDArray[np.floating[Any]]
 
 
 class Feedback(Protocol):
-    """What a loss-driven decay does for K settings between two epochs."""
+    """A decay of K settings that depends on losses."""
 
-    follows: bool
-    """Whether the rate of any setting follows the losses at all."""
+    active: bool
+    """True if the rate of at least one setting depends on losses."""
 
     def apply(self, rates: Array) -> Array:
-        """Rates ``(steps, K)`` of the table, scaled by what the losses so far ask for."""
+        """Return the ``(steps, K)`` rates, lowered according to the losses seen so far."""
 
     def update(self, losses: Array) -> None:
-        """Take in the ``(K,)`` validation losses at the end of an epoch."""
+        """Record the ``(K,)`` losses at the end of an epoch."""
 
 
 class Plateau:
-    """Feedback of ``decay="plateau"``: × e^(-k) per epoch beyond `patience` without a better loss.
+    """``decay="plateau"``: multiply by e^(-k) per epoch beyond `patience` without a better loss.
 
-    Settings with another decay type take part with k = 0, so that their rates stay as they are.
-    With ``patience=0`` this is torch's ``ReduceLROnPlateau(factor=e^(-k), patience=0,
-    threshold=0)``; with more patience it goes on shrinking the rate at every further epoch
-    without a better loss (torch waits anew), so that k keeps its meaning of 1/epoch.
-
-    Parameters
-    ----------
-    schedules : sequence of Schedule
-        One per setting, K in all.
-
-    Attributes
-    ----------
-    follows : bool
-        Whether the rate of any of them follows the losses.
+    Settings with another decay type get k = 0, which leaves their rates unchanged. With
+    ``patience=0`` this is torch's ``ReduceLROnPlateau(factor=e^(-k), patience=0, threshold=0)``.
+    With more patience the rate shrinks at every further epoch without a better loss (torch waits
+    again after each drop), so that k is a rate per epoch here too.
 
     Examples
     --------
@@ -60,20 +50,20 @@ class Plateau:
 
     def __init__(self, schedules: Sequence[Schedule]) -> None:
         self._k = np.array([s.decay_rate if DECAYS[s.decay].feedback else 0.0 for s in schedules])
-        self.follows = bool(self._k.any())
+        self.active = bool(self._k.any())
         self._patience = np.array([s.patience for s in schedules])
         self._floor = np.array([s.min_learning_rate for s in schedules])
         self._best = np.full(len(schedules), np.inf)
-        self._waited = np.zeros(len(schedules), dtype=np.int64)
+        self._epochs_waited = np.zeros(len(schedules), dtype=np.int64)
         self._exponent = np.zeros(len(schedules))
 
     def apply(self, rates: Array) -> Array:
-        """Rates ``(steps, K)`` of the table times the factor that the losses so far ask for."""
+        """Return the ``(steps, K)`` rates, lowered according to the losses seen so far."""
         return np.asarray(np.maximum(rates * np.exp(-self._exponent), self._floor))
 
     def update(self, losses: Array) -> None:
-        """Take in the ``(K,)`` validation losses at the end of an epoch."""
+        """Record the ``(K,)`` losses at the end of an epoch."""
         better = losses < self._best
         self._best = np.where(better, losses, self._best)
-        self._waited = np.where(better, 0, self._waited + 1)
-        self._exponent += np.where(self._waited > self._patience, self._k, 0.0)
+        self._epochs_waited = np.where(better, 0, self._epochs_waited + 1)
+        self._exponent += np.where(self._epochs_waited > self._patience, self._k, 0.0)

@@ -1,37 +1,37 @@
-"""Learning-rate schedules: pure functions of time, and the table of rates that a trainer is handed.
+"""Learning-rate schedules: pure functions of time, their JSON, and the tables made from them.
 
-One idea holds for every decay type::
+For every decay type::
 
     learning_rate(t) = learning_rate_init * shape(decay_rate, t)        t in epochs, fractional
 
-A trainer never sees a schedule: it gets the ``(steps, K)`` table of rates of K settings.
+A training step never sees a schedule: it gets a row of the ``(steps, K)`` table of rates.
 """
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from numbers import Real
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from numbers import Integral, Real
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from lrtune.exceptions import InvalidInputError
 from lrtune.schedules.decays import DECAYS
-from lrtune.schedules.portable import Portable
 
-__all__ = ["DECAYS", "Schedule", "TABLE_ELEMENTS", "epoch_rates", "rate_table"]
+__all__ = ["Schedule", "TABLE_ELEMENTS", "epoch_rates", "rate_table"]
 
 Array = npt.NDArray[Any]
 
 TABLE_ELEMENTS = 1 << 18
-"""Rates held at once by `epoch_rates`; bounds its memory for long epochs (2 MiB)."""
+"""Rates that `epoch_rates` tabulates at once: 2 MiB, also when a training has a million steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule(Portable):
+class Schedule:
     """The learning rate as a pure function of time in epochs.
 
     Parameters
@@ -47,15 +47,16 @@ class Schedule(Portable):
     power : float, default=2
         Exponent of ``decay="polynomial"``.
     patience : int, default=2
-        Epochs without a better validation loss that ``decay="plateau"`` waits for.
+        Epochs without a better validation loss after which ``decay="plateau"`` lowers the rate.
     warmup_epochs : float, default=0
-        The rate rises linearly from 0 to α₀ over so many epochs, step by step; then t starts.
+        Length of the warm-up, in which the rate rises linearly from 0 to α₀, step by step. The
+        decay starts after it.
     cycle_epochs : float or None, default=None
-        The schedule, warm-up included, starts anew every so many epochs (warm restarts).
+        Restart the schedule, warm-up included, after this many epochs (warm restarts).
     min_learning_rate : float, default=0
-        A floor under the rate.
+        A lower bound of the rate.
     update : {"epoch", "batch"}, default="epoch"
-        Hold the decay within an epoch (t = ⌊t⌋), or follow t at every step.
+        Keep the decayed rate constant within an epoch (t = ⌊t⌋), or change it at every step.
 
     Raises
     ------
@@ -65,8 +66,8 @@ class Schedule(Portable):
     Notes
     -----
     One-cycle is ``cosine`` with a warm-up; a triangular schedule is ``linear`` with a warm-up and
-    cycles; SGDR is ``cosine`` with cycles. The warm-up follows every step whatever `update` is:
-    held within an epoch, a warm-up of one epoch would train that whole epoch at rate 0.
+    cycles; SGDR is ``cosine`` with cycles. The warm-up changes at every step whatever `update`
+    is: otherwise a warm-up of one epoch would train that whole epoch at rate 0.
 
     References
     ----------
@@ -96,19 +97,19 @@ class Schedule(Portable):
     def __post_init__(self) -> None:
         if not (isinstance(self.decay, str) and self.decay in DECAYS):
             raise InvalidInputError(
-                f"decay must be one of {', '.join(DECAYS)}, but got {self.decay!r}"
+                f"`decay` must be one of {', '.join(DECAYS)}, but got {self.decay!r}"
             )
         if self.update not in ("epoch", "batch"):
-            raise InvalidInputError(f"update must be 'epoch' or 'batch', but got {self.update!r}")
+            raise InvalidInputError(f"`update` must be 'epoch' or 'batch', but got {self.update!r}")
         for name in ("learning_rate_init", "step_size", "power"):
             _require(name, getattr(self, name), positive=True)
         for name in ("decay_rate", "patience", "warmup_epochs", "min_learning_rate"):
             _require(name, getattr(self, name), positive=False)
         if self.patience != int(self.patience):
-            raise InvalidInputError(f"patience must be a whole number, but got {self.patience}")
+            raise InvalidInputError(f"`patience` must be a whole number, but got {self.patience}")
         if self.min_learning_rate > self.learning_rate_init:
             raise InvalidInputError(
-                f"min_learning_rate must be at most learning_rate_init "
+                f"`min_learning_rate` must be at most `learning_rate_init` "
                 f"({self.learning_rate_init}), but got {self.min_learning_rate}"
             )
         if self.cycle_epochs is not None:
@@ -118,41 +119,22 @@ class Schedule(Portable):
         _require("cycle_epochs", cycle_epochs, positive=True)
         if cycle_epochs <= self.warmup_epochs:
             raise InvalidInputError(
-                f"cycle_epochs must be longer than the warm-up ({self.warmup_epochs} epochs), "
+                f"`cycle_epochs` must be greater than `warmup_epochs` ({self.warmup_epochs}), "
                 f"but got {cycle_epochs}"
             )
         if DECAYS[self.decay].feedback:
             raise InvalidInputError(
-                f"cycle_epochs must be left out with decay={self.decay!r}, which follows losses "
-                f"and not time, but got {cycle_epochs}"
+                f"`cycle_epochs` must be left out with `decay={self.decay!r}`, which follows "
+                f"losses and not time, but got {cycle_epochs}"
             )
 
-    def is_comparable(self, epoch: int) -> bool:
-        """Whether the loss after so many epochs says how good a schedule is, beside others'.
-
-        Not during a warm-up, nor in the first half of a cycle after a restart, when the rate is
-        high again and the loss with it.
-
-        Examples
-        --------
-        >>> schedule = Schedule(learning_rate_init=0.1, warmup_epochs=2, cycle_epochs=6)
-        >>> [epoch for epoch in range(1, 13) if schedule.is_comparable(epoch)]
-        [3, 4, 5, 6, 9, 10, 11, 12]
-        """
-        if self.cycle_epochs is None:
-            return epoch > self.warmup_epochs
-        cycles = math.ceil(epoch / self.cycle_epochs) - 1
-        within = epoch - cycles * self.cycle_epochs
-        settled = self.cycle_epochs / 2 if cycles else 0.0
-        return within > self.warmup_epochs and within >= settled
-
     def __call__(self, t: npt.ArrayLike) -> Any:
-        """Rate at time `t`.
+        """Return the rate at time `t`.
 
         Parameters
         ----------
         t : float or array_like
-            Time in epochs since the start of training, not negative; may be past the end.
+            Epochs since the start of training; not negative, and may be past the end.
 
         Returns
         -------
@@ -162,13 +144,18 @@ class Schedule(Portable):
         Raises
         ------
         InvalidInputError
-            If `t` is negative or not finite, or if the decay type follows losses and so has no
-            value at `t` alone.
+            If `t` is negative or not finite, or if the decay type follows losses, so that the
+            rate does not depend on `t` alone.
+
+        Examples
+        --------
+        >>> Schedule(learning_rate_init=0.4, decay="linear", decay_rate=0.25)([0, 1, 2, 3, 4])
+        array([0.4, 0.3, 0.2, 0.1, 0. ])
         """
         if DECAYS[self.decay].feedback:
             raise InvalidInputError(
-                f"a schedule with decay={self.decay!r} follows the validation loss, so it has no "
-                "rate at t alone; train with it and read learning_rate_curve_"
+                f"a schedule with `decay={self.decay!r}` follows the validation loss, so it has no "
+                "rate at t alone: train with it and read the model's learning_rate_curve_"
             )
         time = np.asarray(t, dtype=np.float64)
         if not np.all(np.isfinite(time) & (time >= 0)):
@@ -176,17 +163,148 @@ class Schedule(Portable):
         rates = _rates([self], time.ravel())[:, 0].reshape(time.shape)
         return rates if time.ndim else float(rates)
 
+    def is_comparable(self, epoch: int) -> bool:
+        """Return True if the loss after `epoch` epochs can be compared with other schedules'.
+
+        It cannot during a warm-up, nor in the first half of a cycle after a restart: the rate is
+        high again there, and so is the loss.
+
+        Parameters
+        ----------
+        epoch : int
+            Epochs trained, from 1 on.
+
+        Returns
+        -------
+        bool
+
+        Examples
+        --------
+        >>> schedule = Schedule(learning_rate_init=0.1, warmup_epochs=2, cycle_epochs=6)
+        >>> [epoch for epoch in range(1, 13) if schedule.is_comparable(epoch)]
+        [3, 4, 5, 6, 9, 10, 11, 12]
+        """
+        if self.cycle_epochs is None:
+            return epoch > self.warmup_epochs
+        restarts = math.ceil(epoch / self.cycle_epochs) - 1
+        within_cycle = epoch - restarts * self.cycle_epochs
+        settled = self.cycle_epochs / 2 if restarts else 0.0
+        return within_cycle > self.warmup_epochs and within_cycle >= settled
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all values by name, NumPy's numbers as Python's.
+
+        Returns
+        -------
+        dict
+
+        Examples
+        --------
+        >>> Schedule(learning_rate_init=np.float32(0.5)).to_dict()["learning_rate_init"]
+        0.5
+        """
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Return the schedule that `to_dict` described.
+
+        Parameters
+        ----------
+        values : mapping
+            Fields that are left out get their defaults.
+
+        Returns
+        -------
+        Schedule
+
+        Raises
+        ------
+        InvalidInputError
+            If a name is not a field's, a field without a default is missing, or a value is refused.
+
+        Examples
+        --------
+        >>> Schedule.from_dict({"learning_rate_init": 0.5}) == Schedule(learning_rate_init=0.5)
+        True
+        """
+        names = [field.name for field in fields(cls)]
+        for name in values:
+            if name not in names:
+                raise InvalidInputError(
+                    f"a schedule has the fields {', '.join(names)}, but got {name!r}"
+                )
+        for field in fields(cls):
+            if field.default is MISSING and field.name not in values:
+                raise InvalidInputError(f"a schedule must have `{field.name}`, but got none")
+        return cls(**values)
+
+    def to_json(self) -> str:
+        """Return one JSON object, which `from_json` reads back into an equal schedule.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> schedule = Schedule(learning_rate_init=0.1, decay="cosine", decay_rate=0.05)
+        >>> Schedule.from_json(schedule.to_json()) == schedule
+        True
+        """
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the schedule that `to_json` or ``lrtune export --to json`` wrote.
+
+        Parameters
+        ----------
+        text : str
+            A JSON object; what ``lrtune export`` adds under "about" is ignored.
+
+        Returns
+        -------
+        Schedule
+
+        Raises
+        ------
+        InvalidInputError
+            If the text is not a JSON object, or as for `from_dict`.
+
+        Examples
+        --------
+        >>> Schedule.from_json('{"learning_rate_init": 0.1}').decay
+        'constant'
+        """
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InvalidInputError(f"a schedule must be JSON, but: {error}") from error
+        if not isinstance(values, dict):
+            raise InvalidInputError(
+                f"a schedule must be a JSON object, but got {text.strip()[:40]!r}"
+            )
+        values.pop("about", None)
+        return cls.from_dict(values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Integral):
+        return int(value)
+    return float(value) if isinstance(value, Real) else value
+
 
 def _require(name: str, value: float, *, positive: bool) -> None:
     rule = "positive" if positive else "at least 0"
     if not isinstance(value, Real):
-        raise InvalidInputError(f"{name} must be a number, but got {value!r}")
+        raise InvalidInputError(f"`{name}` must be a number, but got {value!r}")
     if not (math.isfinite(value) and (value > 0 if positive else value >= 0)):
-        raise InvalidInputError(f"{name} must be {rule} and finite, but got {value}")
+        raise InvalidInputError(f"`{name}` must be {rule} and finite, but got {value}")
 
 
 def _rates(schedules: Sequence[Schedule], t: Array) -> Array:
-    """Rates ``(len(t), K)`` of K schedules that differ in α₀, k and floor alone."""
+    """Return the rates ``(len(t), K)`` of K schedules that differ only in α₀, k and floor."""
     first = schedules[0]
     initial, k, floor = (
         np.array([getattr(schedule, name) for schedule in schedules], dtype=np.float64)
@@ -208,24 +326,10 @@ def _rates(schedules: Sequence[Schedule], t: Array) -> Array:
 def rate_table(
     schedules: Sequence[Schedule], epochs: int, steps_per_epoch: int, *, first_epoch: int = 0
 ) -> Array:
-    """Rates of K settings at every step of `epochs` epochs.
+    """Return the rates of K schedules at every step, shape (epochs * steps_per_epoch, K).
 
-    Parameters
-    ----------
-    schedules : sequence of Schedule
-        One per setting.
-    epochs : int
-        Epochs to tabulate.
-    steps_per_epoch : int
-        Optimizer updates per epoch.
-    first_epoch : int, default=0
-        The epoch at which the table starts.
-
-    Returns
-    -------
-    ndarray of float64, shape (epochs * steps_per_epoch, K)
-        Row s holds the rates at t = `first_epoch` + s / `steps_per_epoch`. Decay types that
-        follow losses are given without their feedback factor (`Plateau`).
+    Row s holds the rates at t = `first_epoch` + s / `steps_per_epoch`, for a decay type that
+    follows losses without what `Plateau` makes of them.
 
     Examples
     --------
@@ -251,14 +355,11 @@ def rate_table(
 
 
 def epoch_rates(
-    schedules: Sequence[Schedule], epochs: int, steps_per_epoch: int, *, first_epoch: int = 0
+    schedules: Sequence[Schedule], epochs: range, steps_per_epoch: int
 ) -> Iterator[Array]:
-    """Yield the ``(steps_per_epoch, K)`` rows of the rate table, epoch by epoch.
-
-    The table is made in pieces of bounded size, so that a million steps cost no memory.
-    """
+    """Yield the rates ``(steps_per_epoch, K)`` of each epoch; the whole table may be too large."""
     piece = max(1, TABLE_ELEMENTS // (steps_per_epoch * len(schedules)))
-    for first in range(0, epochs, piece):
-        n_epochs = min(piece, epochs - first)
-        table = rate_table(schedules, n_epochs, steps_per_epoch, first_epoch=first_epoch + first)
-        yield from table.reshape(n_epochs, steps_per_epoch, len(schedules))
+    for start in range(0, len(epochs), piece):
+        part = epochs[start : start + piece]
+        table = rate_table(schedules, len(part), steps_per_epoch, first_epoch=part.start)
+        yield from table.reshape(len(part), steps_per_epoch, len(schedules))

@@ -1,1 +1,1 @@
-"""Files, secrets, signals and processes: what no other room should have to think about."""
+"""Helpers for files, secrets, signals, processes and BLAS threads."""

@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Writing of files: completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,34 +13,18 @@ __all__ = ["require_new", "write_file", "write_new_file"]
 
 
 def require_new(path: Path) -> None:
-    """Refuse the path of a file that is there already, or whose folder is not.
-
-    Raises
-    ------
-    InvalidInputError
-    """
+    """Raise `InvalidInputError` if the file exists already, or its folder does not."""
     if path.exists():
         raise InvalidInputError(f"must be a new file, but {str(path)!r} exists: name another")
     if not path.parent.is_dir():
         raise InvalidInputError(
-            f"must be a file in an existing folder, but {str(path.parent)!r} is none"
+            f"must be a file in an existing folder, but {str(path.parent)!r} is none: make it, or "
+            "name another"
         )
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file whole, in place of one that is there, or leave all as it was.
-
-    Parameters
-    ----------
-    path : Path
-        A link is followed.
-    content : bytes
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
-    """
+    """Write a file, or replace the one that a link points to; leave all unchanged on an error."""
     path = path.resolve()
     temporary = path.with_name(f".lrtune-{secrets.token_hex(8)}.tmp")
     try:
@@ -56,25 +40,12 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def write_new_file(path: Path, content: bytes) -> None:
-    """Write a new file whole, or leave nothing behind.
-
-    Parameters
-    ----------
-    path : Path
-        In an existing folder; nothing may be there yet.
-    content : bytes
-
-    Raises
-    ------
-    InvalidInputError
-        If there is such a file already, or it cannot be written.
-    """
+    """Write a file that does not exist yet; raise `InvalidInputError` if that is impossible."""
     require_new(path)
     try:
         write_file(path, content)
     except OSError as error:
-        reason = error.strerror or str(error)
         raise InvalidInputError(
-            f"a file to write must be in a folder with space that may be written, but "
-            f"{str(path)!r} gave: {reason}"
+            "a file to write must be in a writable folder with enough space, but "
+            f"{str(path)!r} gave: {error.strerror or error}"
         ) from error

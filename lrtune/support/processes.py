@@ -1,4 +1,4 @@
-"""Work spread over processes that end when the one that started them does."""
+"""Worker processes, which end when the process that started them does."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import TypeVar
 
 from joblib import Parallel, delayed
 
-__all__ = ["LOOK_SECONDS", "in_processes"]
+__all__ = ["CHECK_SECONDS", "in_processes"]
 
-LOOK_SECONDS = 0.5
-"""How often a process looks whether the one that started it is still there."""
+CHECK_SECONDS = 0.5
+"""Seconds between two checks of a worker whether its parent is still running."""
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -24,16 +24,16 @@ Result = TypeVar("Result")
 def in_processes(
     work: Callable[[Task], Result], tasks: Sequence[Task], n_jobs: int
 ) -> list[Result]:
-    """What the work gives for each task; in threads or elsewhere, if joblib is told so."""
+    """Return the result of each task; joblib's configuration may choose another backend."""
     _start(n_jobs)
     parent = os.getpid()
-    return list(Parallel(n_jobs=n_jobs)(delayed(_follow)(parent, work, task) for task in tasks))
+    return list(Parallel(n_jobs=n_jobs)(delayed(_run)(parent, work, task) for task in tasks))
 
 
 @functools.cache
 def _start(n_jobs: int) -> None:
-    """Start the processes with SIGINT blocked: Ctrl-C reaches all, and is answered by one."""
-    resource_tracker.ensure_running()  # who unblocks it, as joblib's own may that starts here
+    """Start the workers with SIGINT blocked: Ctrl-C reaches all, but only the parent handles it."""
+    resource_tracker.ensure_running()  # starting it unblocks SIGINT, so not below
     with Parallel(n_jobs=n_jobs) as parallel:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -42,19 +42,19 @@ def _start(n_jobs: int) -> None:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _follow(parent: int, work: Callable[[Task], Result], task: Task) -> Result:
+def _run(parent: int, work: Callable[[Task], Result], task: Task) -> Result:
     _end_with(parent)
     return work(task)
 
 
 @functools.cache
 def _end_with(parent: int) -> None:
-    """From now on, end this process when its parent is gone; joblib's own stay for minutes."""
-    if os.getppid() == parent:  # not in a thread, nor on another machine
+    """End this process when its parent ends; joblib's own workers would stay for minutes."""
+    if os.getppid() == parent:  # neither a thread nor on another machine
 
         def watch() -> None:
             while os.getppid() == parent:
-                time.sleep(LOOK_SECONDS)
+                time.sleep(CHECK_SECONDS)
             os._exit(1)
 
         threading.Thread(target=watch, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Texts without the passwords of the URLs in them."""
+"""Masking of passwords in texts with URLs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ __all__ = ["MASK", "masked"]
 
 MASK = "***"
 _PASSWORD = re.compile(r"(:/*[^\s/:@]*):.*@")
-"""Up to the last @, for a password may hold all that has a meaning in a URL."""
+"""Matches up to the last @, since a password may hold any character that has a meaning in a URL."""
 _PARAMETER = re.compile(r"([?&][^=&\s]*(?:pass|pwd|secret|token)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
 
 
 def masked(text: str) -> str:
-    """A text in which `MASK` stands for passwords.
+    """Replace the passwords in a text with `MASK`.
 
     Examples
     --------

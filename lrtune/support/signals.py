@@ -1,4 +1,4 @@
-"""Signals to stop, deferred where they would do harm."""
+"""Deferral of SIGINT and SIGTERM."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ __all__ = ["defer_signals"]
 
 @contextmanager
 def defer_signals() -> Iterator[None]:
-    """Defer SIGINT and SIGTERM until the block ends.
+    """Defer SIGINT and SIGTERM while the block runs.
 
-    What their handlers raise is swallowed by code that was not written in Python, which then goes
-    on with what it has half-done. Handlers run in the main thread alone.
+    An exception from a signal handler may be swallowed by compiled code, which then continues with
+    half-finished work.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread():  # where handlers never run
         yield
         return
-    came: list[int] = []
-    before = {}
+    deferred: list[int] = []
+    handlers = {}
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) is not None:  # set from elsewhere than Python
-                before[number] = signal.signal(number, lambda number, _: came.append(number))
+            if signal.getsignal(number) is not None:  # None: not set by Python, not restorable
+                handlers[number] = signal.signal(number, lambda number, _: deferred.append(number))
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
-        for late in came:
-            signal.raise_signal(late)
+        for signal_number in deferred:
+            signal.raise_signal(signal_number)

@@ -1,8 +1,8 @@
-"""From a bundled name or a table to X, y and the preprocessing that they need."""
+"""Data to learn from: a bundled data set or a table, prepared as X, y and a preprocessing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,32 +13,24 @@ from sklearn import datasets
 from sklearn.preprocessing import StandardScaler
 
 from lrtune.exceptions import InvalidInputError
+from lrtune.tables.bundled import BUNDLED, Task
 from lrtune.tables.columns import Column, is_plain, notes_on
 from lrtune.tables.inspection import describe_columns
-from lrtune.tables.preprocessing import make_preprocessing
+from lrtune.tables.preprocessors import make_preprocessing
 from lrtune.tables.reading import Table, read_table
 from lrtune.tables.targets import find_target, read_target
 
-__all__ = ["BUNDLED", "Dataset", "MIN_ROWS", "load_dataset"]
+__all__ = ["Dataset", "MIN_ROWS", "load_dataset"]
 
 Array = npt.NDArray[Any]
-Task = Literal["classification", "regression"]
 
 MIN_ROWS = 8
-"""Fewer rows cannot be split and learned from."""
-
-BUNDLED: dict[str, tuple[Callable[..., Any], Task]] = {
-    "breast_cancer": (datasets.load_breast_cancer, "classification"),
-    "diabetes": (datasets.load_diabetes, "regression"),
-    "digits": (datasets.load_digits, "classification"),
-    "iris": (datasets.load_iris, "classification"),
-    "wine": (datasets.load_wine, "classification"),
-}
+"""Fewest rows that can be split and learned from."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A table to learn from, and its target.
+    """X, y and the preprocessing that X needs.
 
     Attributes
     ----------
@@ -46,17 +38,16 @@ class Dataset:
         The bundled name, or the file's name without its ending.
     X : ndarray of float64 or DataFrame, shape (n, n_features)
         An array, contiguous, if all columns are numbers without gaps; else floats, dates and
-        texts, as `lrtune.tables.kinds` has them.
-    y : ndarray of shape (n,)
-    task : {"classification", "regression"}
+        texts, as `lrtune.tables.kinds` converts them.
+    y : ndarray, shape (n,)
     target : str
-        Name of the target column.
+        Name of the target's column.
     notes : tuple of str
-        What was inferred rather than given, left out, filled in or encoded; one sentence each.
+        A sentence for all that was inferred, left out, filled in or encoded.
     columns : tuple of Column
-        All but the target, and what becomes of each.
+        All columns but the target.
     preprocessing : transformer
-        What makes numbers of X, not fitted: it goes before the network.
+        Unfitted; encodes X as numbers, and goes before the network.
     """
 
     name: str
@@ -78,67 +69,59 @@ def load_dataset(
     encoding: str | None = None,
     preprocessor: str = "sklearn",
 ) -> Dataset:
-    """Load a bundled data set or a table.
+    """Load a bundled data set, or a table as `read_table` reads it.
 
-    Parameters
-    ----------
-    source : str
-        A key of `BUNDLED`, the path of a file that `read_table` reads, or ``-`` for standard input.
-    target : str, optional
-        The target's column, or its position from 0 (or -1, from the end); by default the last.
-    task : {"auto", "classification", "regression"}, default="auto"
-        "auto" takes text, booleans and whole numbers with few values for classes.
-    separator, encoding : str, optional
-        Of a text file; found if left out.
-    preprocessor : {"sklearn", "skrub"}, default="sklearn"
-        What makes numbers of columns that are none.
+    The target is the column of that name or position (from 0, or -1 from the end), by default the
+    last. With the task "auto", texts, truth values and few whole numbers are taken for classes.
 
-    Returns
-    -------
-    Dataset
-
-    Raises
-    ------
-    InvalidInputError
-        If there is no such data, or nothing can be learned from the table.
-
-    Examples
-    --------
     >>> load_dataset("iris").X.shape
     (150, 4)
     """
     if source in BUNDLED:
-        given = {"--target": target, "--separator": separator, "--encoding": encoding}
-        return _load_bundled(source, task, given)
+        options = {"target": target, "separator": separator, "encoding": encoding}
+        return _load_bundled(source, task, options)
     table = read_table(source, separator=separator, encoding=encoding)
     _require_size(table)
-    frame, notes = table.frame, list(table.notes)
-    column, found = find_target(list(frame.columns), target, table.source)
-    known = read_target(frame[column], task, table.source)
-    features = frame.drop(columns=column).loc[known.rows]
+    frame = table.frame
+    name, target_notes = find_target(list(frame.columns), target, table.source)
+    labels = read_target(frame[name], task, table.source)
+    features = frame.drop(columns=name).loc[labels.rows]
     if len(features) < MIN_ROWS:
         raise InvalidInputError(
-            f"DATA must have at least {MIN_ROWS} rows to learn from, but of {table.source!r} "
-            f"{len(features)} are left; {'; '.join(known.notes)}"
+            f"`data` must have at least {MIN_ROWS} rows to learn from, but of {table.source!r} "
+            f"{len(features)} are left; {'; '.join(labels.notes)}: add rows"
         )
     columns, X = describe_columns(
         features, source=table.source, encodes_texts=preprocessor == "skrub"
     )
-    notes += [*found, *known.notes, *notes_on(columns), *_other_notes(columns, preprocessor)]
-    preprocessing = make_preprocessing(columns, preprocessor)
-    return Dataset(table.name, X, known.y, known.task, column, tuple(notes), columns, preprocessing)
+    return Dataset(
+        name=table.name,
+        X=X,
+        y=labels.y,
+        task=labels.task,
+        target=name,
+        notes=(
+            *table.notes,
+            *target_notes,
+            *labels.notes,
+            *notes_on(columns),
+            *_further_notes(columns, preprocessor),
+        ),
+        columns=columns,
+        preprocessing=make_preprocessing(columns, preprocessor),
+    )
 
 
 def _require_size(table: Table) -> None:
     rows, columns = table.frame.shape
     if columns < 2 or rows < MIN_ROWS:
         raise InvalidInputError(
-            f"DATA must have at least 2 columns and {MIN_ROWS} rows, but {table.source!r} has "
-            f"{columns} and {rows}: add rows, or name the --separator if columns were not found"
+            f"`data` must have at least 2 columns and {MIN_ROWS} rows, but {table.source!r} has "
+            f"{columns} and {rows}: add rows, or name the `separator` if columns were not found"
         )
 
 
-def _other_notes(columns: Sequence[Column], preprocessor: str) -> list[str]:
+def _further_notes(columns: Sequence[Column], preprocessor: str) -> list[str]:
     notes = []
     if any(c.used and c.name.startswith("Unnamed: ") for c in columns):
         notes.append(
@@ -153,21 +136,20 @@ def _other_notes(columns: Sequence[Column], preprocessor: str) -> list[str]:
 def _load_bundled(
     source: str,
     task: Literal["auto", "classification", "regression"],
-    given: dict[str, str | None],
+    options: dict[str, str | None],
 ) -> Dataset:
-    load, natural_task = BUNDLED[source]
-    for option, value in given.items():
+    bundled = BUNDLED[source]
+    for option, value in options.items():
         if value is not None:
             raise InvalidInputError(
-                f"{option.lstrip('-')} must be left out for the bundled data {source!r}, but got "
-                f"{value!r}"
+                f"`{option}` must be left out for the bundled data {source!r}, but got {value!r}"
             )
-    if task not in ("auto", natural_task):
+    if task not in ("auto", bundled.task):
         raise InvalidInputError(
-            f"task must be {natural_task} for the bundled data {source!r}, but got {task}"
+            f"`task` must be {bundled.task} for the bundled data {source!r}, but got {task}"
         )
-    bunch = load()
+    bunch = getattr(datasets, bundled.loader)()
     X = np.ascontiguousarray(bunch.data, dtype=np.float64)
     columns = tuple(Column(str(name), "number") for name in bunch.feature_names)
     y = np.asarray(bunch.target)
-    return Dataset(source, X, y, natural_task, "target", columns=columns)
+    return Dataset(source, X, y, bundled.task, "target", columns=columns)

@@ -1,4 +1,4 @@
-"""Tables as text: encoding and separator are found, or given."""
+"""Reading delimited text: its encoding, separator and decimal marks are detected unless given."""
 
 from __future__ import annotations
 
@@ -15,14 +15,22 @@ import pandas as pd
 
 from lrtune.exceptions import InvalidInputError
 from lrtune.tables.kinds import SHARE_READ, find_thousands
+from lrtune.tables.wording import one_line, shortened
 
-__all__ = ["MISSING", "SEPARATORS", "TextFormat", "read_delimited", "renamed"]
+__all__ = [
+    "MISSING",
+    "SEPARATORS",
+    "TextFormat",
+    "find_separator",
+    "note_renamed",
+    "read_delimited",
+]
 
 MISSING = ("", "NaN", "nan")
-"""What stands for a missing value everywhere; "NA" and "None" may well be classes."""
+"""Texts that are missing values in every column; "NA" and "None" may well be classes."""
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": r"\s+"}
-"""Those that are looked for, and their names."""
+"""Separators that are detected, by name."""
 
 _NAMES = {separator: name for name, separator in SEPARATORS.items()}
 _SNIFFED_LINES = 100
@@ -33,29 +41,23 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _DECIMAL = r"\s*[+-]?\d+(?:,\d+)?(?:[eE][+-]?\d+)?\s*"
-_COMMA = re.compile(r"(?<=\d),(?=\d)")
+_DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
 _SEPARATOR_LINE = re.compile(r'"?sep=([!-~\t])"?[,;\t]*\r?\n')
-"""A first line that tells spreadsheets the separator, and is no header."""
-_ASSUMED = ("utf-8-sig", "cp1252", "latin-1")
+"""A first line that names the separator for spreadsheets, before the header."""
+_ENCODINGS = ("utf-8-sig", "cp1252", "latin-1")
+"""Encodings to try in turn where there is no byte order mark."""
 
 
 @dataclass(frozen=True)
 class TextFormat:
-    r"""How text is to be read; None where that is to be found.
+    r"""How to read text; None stands for what is to be detected.
 
     Attributes
     ----------
-    separator : str, optional
+    separator : str or None
         One character, or a name from `SEPARATORS`.
-    encoding : str, optional
-        A name that Python knows.
     texts : tuple of str
         Columns to keep as text, whatever they hold.
-
-    Raises
-    ------
-    InvalidInputError
-        If there is no such separator or encoding.
 
     Examples
     --------
@@ -68,76 +70,48 @@ class TextFormat:
     texts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "separator", _parse_separator(self.separator))
-        _check_encoding(self.encoding)
+        if self.separator is not None:
+            object.__setattr__(self, "separator", _parse_separator(self.separator))
+        try:
+            "".encode("utf-8" if self.encoding is None else self.encoding)
+        except (LookupError, ValueError) as error:
+            raise InvalidInputError(
+                "`encoding` must be one that Python knows, for example utf-8, latin-1 or cp1251, "
+                f"but got {self.encoding!r}"
+            ) from error
 
 
-def _parse_separator(text: str | None) -> str | None:
-    if text is None:
-        return None
-    named = SEPARATORS.get(text.lower()) or {" ": SEPARATORS["space"], "\\t": "\t"}.get(text, text)
-    if named not in SEPARATORS.values() and not _may_separate(named):
+def _parse_separator(text: str) -> str:
+    aliases = {" ": SEPARATORS["space"], "\\t": "\t"}
+    separator = SEPARATORS.get(text.lower()) or aliases.get(text, text)
+    one_character = len(separator) == 1 and separator.isascii() and separator not in '"\r\n\0'
+    if separator not in SEPARATORS.values() and not one_character:
         raise InvalidInputError(
-            f"separator must be one ASCII character or one of {', '.join(SEPARATORS)}, no quote "
+            f"`separator` must be one ASCII character or one of {', '.join(SEPARATORS)}, no quote "
             f"and no line end, but got {text!r}"
         )
-    return named
-
-
-def _may_separate(text: str) -> bool:
-    return len(text) == 1 and text.isascii() and text not in '"\r\n\0'
-
-
-def _check_encoding(encoding: str | None) -> None:
-    try:
-        "".encode("utf-8" if encoding is None else encoding)
-    except (LookupError, ValueError) as error:
-        raise InvalidInputError(
-            "encoding must be one that Python knows, for example utf-8, latin-1 or cp1251, but "
-            f"got {encoding!r}"
-        ) from error
+    return separator
 
 
 def read_delimited(
-    stream: BinaryIO, head: bytes, given: TextFormat, source: str
+    stream: BinaryIO, head: bytes, text_format: TextFormat, source: str
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Read a table from text with a header line.
-
-    Parameters
-    ----------
-    stream : binary file
-        From which one can go back to the start.
-    head : bytes
-        How it begins, to find encoding and separator from.
-    given : TextFormat
-    source : str
-        As messages name it.
-
-    Returns
-    -------
-    frame : DataFrame
-    notes : list of str
-        What was found rather than given.
-
-    Raises
-    ------
-    InvalidInputError
-        If it is no table.
-    """
-    told = ""
-    for encoding in [given.encoding] if given.encoding is not None else _encodings(head):
+    """Return the table in a stream that begins with `head`, and notes on what was detected."""
+    reason = ""
+    for encoding in [text_format.encoding] if text_format.encoding else _encodings(head):
         stream.seek(0)
         try:
-            frame, notes = _parse(stream, head, given, encoding, source)
+            text = head.decode(encoding, errors="replace")
+            frame, notes = _parse(stream, text, text_format, encoding, source)
         except UnicodeError as error:
-            told = " ".join(str(error).split())
+            reason = one_line(error)
             continue
-        if encoding not in (given.encoding, "utf-8-sig"):
-            notes.insert(0, f"encoding: {encoding} (choose with --encoding)")
+        if encoding not in (text_format.encoding, "utf-8-sig"):
+            notes.insert(0, f"encoding: {encoding} (choose with `encoding`)")
         return frame, notes
     raise InvalidInputError(
-        f"DATA must be text in the encoding that is named, but reading {source!r} gave: {told}: "
-        "name another --encoding"
+        f"`data` must be text in the encoding that is named, but reading {source!r} gave: "
+        f"{reason}: name another `encoding`"
     )
 
 
@@ -146,80 +120,98 @@ def _encodings(head: bytes) -> Iterator[str]:
         if head.startswith(mark):
             yield encoding
             return
-    yield from _ASSUMED
+    yield from _ENCODINGS
 
 
 def _parse(
-    stream: BinaryIO, head: bytes, given: TextFormat, encoding: str, source: str
+    stream: BinaryIO, head: str, text_format: TextFormat, encoding: str, source: str
 ) -> tuple[pd.DataFrame, list[str]]:
-    text = head.decode(encoding, errors="replace")
-    if "\0" in text:
+    if "\0" in head:
         raise InvalidInputError(
-            f"DATA must be a table as CSV, TSV or Parquet, but {source!r} is binary: export the "
-            "table as CSV, or name its --encoding if it is text"
+            f"`data` must be a table as CSV, TSV or Parquet, but {source!r} is binary: export the "
+            "table as CSV, or name its `encoding` if it is text"
         )
-    said = _SEPARATOR_LINE.match(text)
-    separator = given.separator or (said[1] if said else _find_separator(text))
-    options: dict[str, Any] = {
-        "sep": separator,
-        "skiprows": 1 if said else 0,
-        "encoding": encoding,
-        "skipinitialspace": True,
-        "keep_default_na": False,
-        "na_values": MISSING,
-    }
+    separator_line = _SEPARATOR_LINE.match(head)
+    detected = separator_line[1] if separator_line else find_separator(head)
+    separator = text_format.separator or detected
+    header, frame = _read_csv(
+        stream,
+        text_format.texts,
+        source,
+        sep=separator,
+        skiprows=1 if separator_line else 0,
+        encoding=encoding,
+        skipinitialspace=True,
+        keep_default_na=False,
+        na_values=MISSING,
+    )
+    _require_header(frame, source)
+    notes = []
+    if text_format.separator is None and separator != ",":
+        name = _NAMES.get(separator, repr(separator))
+        notes.append(f"separator: {name} (choose with `separator`)")
+    notes += _doubt_header(frame)
+    notes += _mend_names(frame, header)
+    if separator != ",":
+        notes += _mend_decimals(frame, text_format.texts)
+    return frame, notes
+
+
+def _read_csv(
+    stream: BinaryIO, texts: Collection[str], source: str, **options: Any
+) -> tuple[list[Any], pd.DataFrame]:
+    """Return the header as it stands in the file, and the table with unique names."""
     try:
         with warnings.catch_warnings():
-            # a line with more fields than the header would lose them
+            # pandas only warns of a line with more fields than the header, and drops them
             warnings.simplefilter("error", pd.errors.ParserWarning)
             header = pd.read_csv(stream, header=None, nrows=1, dtype=str, **options).iloc[0]
             stream.seek(0)
-            dtype = dict.fromkeys(given.texts, str)
-            options["skip_blank_lines"] = len(header) > 1  # else such a line is a missing value
-            frame = pd.read_csv(stream, index_col=False, low_memory=False, dtype=dtype, **options)
+            frame = pd.read_csv(
+                stream,
+                index_col=False,
+                low_memory=False,
+                dtype=dict.fromkeys(texts, str),
+                # a blank line in a single column is a missing value
+                skip_blank_lines=len(header) > 1,
+                **options,
+            )
     except pd.errors.ParserWarning as error:
         raise InvalidInputError(
             f"every line must have as many fields as the header, but lines of {source!r} have "
             "more: name the further columns in the header, take them out, or name another "
-            "--separator"
+            "`separator`"
         ) from error
     except (pd.errors.EmptyDataError, pd.errors.ParserError, csv.Error) as error:
         raise InvalidInputError(
-            f"DATA must be a readable CSV file with a header line, but reading {source!r} gave: "
-            f"{' '.join(str(error).split())}: mend that line, or name another --separator"
+            f"`data` must be a readable CSV file with a header line, but reading {source!r} gave: "
+            f"{one_line(error)}: mend that line, or name another `separator`"
         ) from error
-    _require_header(frame, source)
-    notes = []
-    if given.separator is None and separator != ",":
-        named = _NAMES.get(separator, repr(separator))
-        notes.append(f"separator: {named} (choose with --separator)")
-    notes += _doubt_header(frame)
-    notes += _mend_names(frame, header.tolist())
-    if separator != ",":
-        notes += _mend_decimals(frame, given.texts)
-    return frame, notes
+    return header.tolist(), frame
 
 
-def _find_separator(text: str) -> str:
-    """The separator that splits the header into most fields, as many as other lines have.
+# DuckDB's sniffer (70 MB) finds neither encodings nor columns of fixed width, CleverCSV's may
+# take a second for a long table, and neither finds decimal commas or skips a "sep=;" line.
+def find_separator(text: str) -> str:
+    """Return the separator that splits the header into most fields, as many as other lines have.
 
-    Spaces are taken for one only if no other is, as they also stand in names and around separators.
+    Spaces separate only if nothing else does, as they also stand in names and around separators.
     """
     lines = text.splitlines(keepends=True)[:_SNIFFED_LINES]
     if len(lines) > 1 and not lines[-1].endswith(("\n", "\r")):
-        lines.pop()  # cut short, perhaps
-    best, found = (False, 1), ","
+        lines.pop()  # it may be cut off
+    best_fit, best = (False, 1), ","
     for separator in SEPARATORS.values():
-        agreeing, fields = _fit(lines, separator)
-        if separator == SEPARATORS["space"] and (best[0] or not agreeing):
+        fit = _fit(lines, separator)
+        if separator == SEPARATORS["space"] and (best_fit[0] or not fit[0]):
             continue
-        if (agreeing, fields) > best:
-            best, found = (agreeing, fields), separator
-    return found if best[1] > 1 else ","
+        if fit > best_fit:
+            best_fit, best = fit, separator
+    return best
 
 
 def _fit(lines: list[str], separator: str) -> tuple[bool, int]:
-    """Whether nearly all lines have as many fields as the first, and how many that are."""
+    """Return whether 90 % of the lines have as many fields as the first, and their number."""
     delimiter = " " if separator == SEPARATORS["space"] else separator
     try:
         rows = [row for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True) if row]
@@ -230,12 +222,12 @@ def _fit(lines: list[str], separator: str) -> tuple[bool, int]:
 
 
 def _mend_names(frame: pd.DataFrame, header: list[Any]) -> list[str]:
-    """Make names plain, in place, and leave out columns that separators at line ends make."""
+    """Strip names and drop empty columns without a name, in place; return notes on both."""
     pairs = list(zip(header, frame.columns, strict=False))
-    notes = renamed([(old, new) for old, new in pairs if isinstance(old, str)])
-    bare = {new for old, new in pairs if not isinstance(old, str)}
-    empty = [name for name in frame.columns if name in bare and frame[name].isna().all()]
-    for name in empty:
+    notes = note_renamed([(old, new) for old, new in pairs if isinstance(old, str)])
+    nameless = [new for old, new in pairs if not isinstance(old, str)]
+    empty = [name for name in nameless if frame[name].isna().all()]
+    for name in empty:  # a separator at the end of every line makes one
         del frame[name]
     if empty:
         notes.append(f"columns without a name or a value: {len(empty)} left out")
@@ -245,41 +237,38 @@ def _mend_names(frame: pd.DataFrame, header: list[Any]) -> list[str]:
     return notes
 
 
-def renamed(pairs: list[tuple[str, str]], most: int = 8) -> list[str]:
-    """A note on names that were not unique, if any.
+def note_renamed(pairs: list[tuple[str, str]]) -> list[str]:
+    """Return a note on the names that were changed to be unique, if any.
 
-    Examples
-    --------
-    >>> renamed([("a", "a"), ("a", "a.1")])
+    >>> note_renamed([("a", "a"), ("a", "a.1")])
     ["columns of the same name: 'a' renamed to 'a.1'"]
     """
-    told = [f"{old!r} renamed to {new!r}" for old, new in pairs if old != new]
-    more = f" and {len(told) - most} more" if len(told) > most else ""
-    return [f"columns of the same name: {', '.join(told[:most])}{more}"] if told else []
+    renamed = [f"{old!r} renamed to {new!r}" for old, new in pairs if old != new]
+    return [f"columns of the same name: {shortened(renamed)}"] if renamed else []
 
 
-def _mend_decimals(frame: pd.DataFrame, texts: Collection[str], most: int = 8) -> list[str]:
-    """Write points for commas, in place, in texts that are numbers with decimal commas."""
+def _mend_decimals(frame: pd.DataFrame, texts: Collection[str]) -> list[str]:
+    """Replace decimal commas by points, in place, in columns of such numbers."""
     mended = []
     for name, values in frame.items():
-        told = values.dropna().astype(str)
-        if pd.api.types.is_numeric_dtype(values) or told.empty or name in texts:
+        present = values.dropna().astype(str)
+        if pd.api.types.is_numeric_dtype(values) or present.empty or name in texts:
             continue
-        if find_thousands(told, sure=True):
-            continue  # for `lrtune.tables.inspection`, which remembers it for tables to predict for
-        if told.str.fullmatch(_DECIMAL).mean() >= SHARE_READ and told.str.contains(",").any():
-            pointed = values.astype(object).str.replace(_COMMA, ".", regex=True)
+        if find_thousands(present, unambiguous=True):
+            continue  # `lrtune.tables.inspection` converts it, and remembers the separator
+        numeric = present.str.fullmatch(_DECIMAL).mean() >= SHARE_READ
+        if numeric and present.str.contains(",").any():
+            pointed = values.astype(object).str.replace(_DECIMAL_COMMA, ".", regex=True)
             numbers = pd.to_numeric(pointed, errors="coerce")
-            frame[name] = numbers if numbers.count() == len(told) else pointed
+            frame[name] = numbers if numbers.count() == len(present) else pointed
             mended.append(repr(name))
-    more = f" and {len(mended) - most} more" if len(mended) > most else ""
-    return [f"commas taken for decimal points: {', '.join(mended[:most])}{more}"] if mended else []
+    return [f"commas taken for decimal points: {shortened(mended)}"] if mended else []
 
 
 def _require_header(frame: pd.DataFrame, source: str) -> None:
     if all(_is_number(name) for name in frame.columns):
         raise InvalidInputError(
-            f"DATA must have a header line, but the first line of {source!r} is all numbers: "
+            f"`data` must have a header line, but the first line of {source!r} is all numbers: "
             "name the columns there"
         )
 

@@ -1,4 +1,4 @@
-"""What a column's values are, and their one form: floats, dates or texts, with gaps."""
+"""Kinds of columns: recognised by their values, and converted to floats, dates or texts."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ __all__ = [
     "PLACEHOLDERS",
     "SHARE_READ",
     "THOUSANDS",
+    "THOUSANDS_NAMES",
     "as_booleans",
     "as_dates",
     "as_numbers",
@@ -25,14 +26,12 @@ __all__ = [
     "is_numeric",
 ]
 
-Series = pd.Series  # a shorter name for annotations; its type of values varies
-
 PLACEHOLDERS = frozenset(
     "#n/a #value! * - -- . ? <na> missing n/a na nil none null undefined unknown".split()  # noqa: SIM905
 )
 """Texts, in lower case, that stand for a missing value among numbers and dates."""
 SHARE_READ = 0.9
-"""Share of the values, missing ones aside, that must be numbers (or dates) in a column of them."""
+"""Share of the present values that must be numbers (or dates) in a column of numbers (or dates)."""
 
 _DAYS = (
     "%d.%m.%Y",
@@ -51,28 +50,27 @@ DATE_FORMATS = (
     "ISO8601",
     *(day + time for day in _DAYS for time in ("", " %H:%M", " %H:%M:%S")),
 )
-"""Formats of dates that are tried, the first that fits is taken."""
+"""Date formats to try; the first one that fits is taken."""
 THOUSANDS = {".": ",", ",": ".", "'": ".", " ": ","}
-"""What may stand between thousands, and before decimals then."""
+"""Thousands separators, and the decimal mark that goes with each."""
+THOUSANDS_NAMES = {".": "points", ",": "commas", "'": "apostrophes", " ": "spaces"}
 _NUMBERLIKE = r"[\d\s.,'+-]*"
 _SAMPLED = 500
 _TRUTHS = {True: 1.0, False: 0.0, "True": 1.0, "False": 0.0, "true": 1.0, "false": 0.0}
 
 
-def as_numbers(values: Series[Any], thousands: str = "") -> Series[Any]:
-    """Floats; what is no finite number is missing.
+def as_numbers(values: pd.Series[Any], thousands: str = "") -> pd.Series[Any]:
+    """Return floats, with NaN for everything that is not a finite number.
 
-    Examples
-    --------
     >>> as_numbers(pd.Series(["1.5", "?", "inf"])).tolist()
     [1.5, nan, nan]
     >>> as_numbers(pd.Series(["1.234,5", "2", "1234.5"]), thousands=".").tolist()
     [1234.5, 2.0, 1234.5]
     """
     if thousands and not pd.api.types.is_numeric_dtype(values):
-        texts = _spaced(as_texts(values))
+        texts = _with_plain_marks(as_texts(values))
         plain = texts.str.replace(thousands, "").str.replace(",", ".").str.strip()
-        grouped = texts.str.fullmatch(_written_with(thousands)).fillna(value=False).astype(bool)
+        grouped = texts.str.fullmatch(_number_pattern(thousands)).fillna(value=False).astype(bool)
         values = texts.mask(grouped, plain)
     if pd.api.types.is_timedelta64_dtype(values):
         return pd.Series(values.dt.total_seconds(), dtype=np.float64)
@@ -80,35 +78,29 @@ def as_numbers(values: Series[Any], thousands: str = "") -> Series[Any]:
     return pd.Series(np.where(np.isfinite(numbers), numbers, np.nan), values.index)
 
 
-def as_booleans(values: Series[Any]) -> Series[Any]:
-    """1, 0 and missing.
+def as_booleans(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Return 1 for true, 0 for false and NaN for everything else.
 
-    Examples
-    --------
     >>> as_booleans(pd.Series([True, None, False, "true"])).tolist()
     [1.0, nan, 0.0, 1.0]
     """
     return values.astype(object).map(_TRUTHS).astype(np.float64)
 
 
-def as_dates(values: Series[Any], date_format: str | None = None) -> Series[Any]:
-    """Points in time without a zone (UTC if there was one), to the microsecond.
+def as_dates(values: pd.Series[Any], date_format: str | None = None) -> pd.Series[Any]:
+    """Return timestamps without a time zone (in UTC if there was one), to the microsecond.
 
-    Examples
-    --------
     >>> as_dates(pd.Series(["24.12.2024", "soon"]), "%d.%m.%Y").tolist()
     [Timestamp('2024-12-24 00:00:00'), NaT]
     """
     dates = pd.to_datetime(values, format=date_format, errors="coerce", utc=True)
-    plain: Series[Any] = dates.dt.tz_localize(None).astype("datetime64[us]")
+    plain: pd.Series[Any] = dates.dt.tz_localize(None).astype("datetime64[us]")
     return plain
 
 
-def as_texts(values: Series[Any]) -> Series[Any]:
-    """Python strings, and NaN for missing ones.
+def as_texts(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Return Python strings, with NaN for missing values.
 
-    Examples
-    --------
     >>> as_texts(pd.Series(["a", None, 3])).tolist()
     ['a', nan, '3']
     """
@@ -123,21 +115,19 @@ KINDS: dict[str, Callable[..., Any]] = {
     "category": as_texts,
     "text": as_texts,
 }
-"""Kinds of columns that can be learned from, and what gives their values the one form."""
+"""Kinds of columns that can be learned from, and the function that converts their values."""
 
 
-def is_boolean(values: Series[Any]) -> bool:
-    """Whether all values are true or false, missing ones aside."""
+def is_boolean(values: pd.Series[Any]) -> bool:
+    """Return whether all present values are true or false."""
     if pd.api.types.is_bool_dtype(values):
         return True
     return values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) == "boolean"
 
 
-def is_numeric(values: Series[Any], share: float = SHARE_READ) -> bool:
-    """Whether values are numbers, or at least this share of those that are not missing.
+def is_numeric(values: pd.Series[Any], share: float = SHARE_READ) -> bool:
+    """Return whether at least this share of the present values are numbers.
 
-    Examples
-    --------
     >>> is_numeric(pd.Series(["1", "2", "NA"])), is_numeric(pd.Series(["1", "2", "3+"]))
     (True, False)
     """
@@ -145,22 +135,16 @@ def is_numeric(values: Series[Any], share: float = SHARE_READ) -> bool:
         return True
     if pd.api.types.is_datetime64_any_dtype(values):
         return False
-    told = _told(values)
-    read = pd.to_numeric(told, errors="coerce").notna()
-    return len(told) > 0 and bool(read.mean() >= share)
+    texts = _present_texts(values)
+    readable = pd.to_numeric(texts, errors="coerce").notna()
+    return len(texts) > 0 and bool(readable.mean() >= share)
 
 
-def find_thousands(values: Series[Any], *, sure: bool = False) -> str:
-    """What stands between thousands in a column of numbers as texts; empty if nothing does.
+def find_thousands(values: pd.Series[Any], *, unambiguous: bool = False) -> str:
+    """Return the thousands separator of numbers written as texts, or "" if they have none.
 
-    Parameters
-    ----------
-    values : Series
-    sure : bool, default=False
-        Whether "1,234" is to count for nothing, as it may also be a decimal comma.
+    With `unambiguous`, "1,234" alone does not prove one, as its comma may also be a decimal comma.
 
-    Examples
-    --------
     >>> find_thousands(pd.Series(["1.234,50", "99,90", "NA"]))
     '.'
     >>> find_thousands(pd.Series(["1.234", "99.9"]))
@@ -168,37 +152,36 @@ def find_thousands(values: Series[Any], *, sure: bool = False) -> str:
     """
     if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values):
         return ""
-    told = _spaced(_told(values))
-    if told.iloc[:: max(1, len(told) // _SAMPLED)].str.fullmatch(_NUMBERLIKE).mean() < 0.5:
-        return ""  # soon, as texts may be many
+    texts = _with_plain_marks(_present_texts(values))
+    if _sampled(texts).str.fullmatch(_NUMBERLIKE).mean() < 0.5:
+        return ""  # saves the searches below, slow in a long column of texts
     for mark, point in THOUSANDS.items():
         group, decimals = rf"{re.escape(mark)}\d{{3}}", rf"{re.escape(point)}\d+"
-        proof = f"{group}(?:{group}|{decimals})" if mark == "." or (mark == "," and sure) else group
+        ambiguous = mark == "." or (mark == "," and unambiguous)
+        proof = f"{group}(?:{group}|{decimals})" if ambiguous else group
         if (
-            told.str.contains(proof).any()
-            and told.str.fullmatch(_written_with(mark)).mean() >= SHARE_READ
+            texts.str.contains(proof).any()
+            and texts.str.fullmatch(_number_pattern(mark)).mean() >= SHARE_READ
         ):
             return mark
     return ""
 
 
-def _written_with(mark: str) -> str:
-    """A pattern of numbers with that between their thousands, if they have any."""
+def _number_pattern(mark: str) -> str:
+    """Return a regular expression for numbers with or without this thousands separator."""
     group, decimals = rf"{re.escape(mark)}\d{{3}}", rf"{re.escape(THOUSANDS[mark])}\d+"
     return rf"\s*[+-]?(?:[1-9]\d{{0,2}}(?:{group})+|\d+)(?:{decimals})?\s*"
 
 
-def _spaced(texts: Series[Any]) -> Series[Any]:
-    """Texts with plain spaces and apostrophes for those that typesetters use."""
-    spaced: Series[Any] = texts.str.replace("[\u00a0\u202f]", " ", regex=True)
-    return spaced.str.replace("\u2019", "'")
+def _with_plain_marks(texts: pd.Series[Any]) -> pd.Series[Any]:
+    """Return texts with plain spaces and apostrophes in place of typographic ones."""
+    plain: pd.Series[Any] = texts.str.replace("[\u00a0\u202f]", " ", regex=True)
+    return plain.str.replace("\u2019", "'")
 
 
-def find_date_format(values: Series[Any]) -> str | None:
-    """The format of a column of dates: "" if they are dates already, None if they are none.
+def find_date_format(values: pd.Series[Any]) -> str | None:
+    """Return the format of a column of dates: "" for dates as such, None if they are not dates.
 
-    Examples
-    --------
     >>> find_date_format(pd.Series(["24.12.2024", "06.01.2025"]))
     '%d.%m.%Y'
     >>> find_date_format(pd.Series(["north", "south"])) is None
@@ -208,18 +191,22 @@ def find_date_format(values: Series[Any]) -> str | None:
         return ""
     if pd.api.types.is_numeric_dtype(values):
         return None
-    told = _told(values)
-    if len(told) == 0 or not re.search(r"\d.*\d", str(told.iloc[0])):
+    texts = _present_texts(values)
+    if len(texts) == 0 or not re.search(r"\d.*\d", str(texts.iloc[0])):
         return None
-    sample = told.iloc[:: max(1, len(told) // _SAMPLED)]
+    sample = _sampled(texts)
     for date_format in DATE_FORMATS:
-        read = pd.to_datetime(sample, format=date_format, errors="coerce", utc=True).notna()
-        if read.mean() >= SHARE_READ:
+        readable = pd.to_datetime(sample, format=date_format, errors="coerce", utc=True).notna()
+        if readable.mean() >= SHARE_READ:
             return date_format
     return None
 
 
-def _told(values: Series[Any]) -> Series[Any]:
-    """Texts that are neither missing nor stand for it."""
+def _present_texts(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Return texts that are neither missing nor placeholders for a missing value."""
     texts = as_texts(values).dropna()
     return texts[~texts.str.strip().str.lower().isin(PLACEHOLDERS)]
+
+
+def _sampled(texts: pd.Series[Any]) -> pd.Series[Any]:
+    return texts.iloc[:: max(1, len(texts) // _SAMPLED)]

@@ -1,4 +1,4 @@
-"""From a file, or standard input, to a table."""
+"""Reading a table from a file or from standard input."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from typing import Any, BinaryIO
 import pandas as pd
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.tables.delimited import TextFormat, read_delimited, renamed
+from lrtune.tables.delimited import TextFormat, note_renamed, read_delimited
+from lrtune.tables.wording import one_line
 
 __all__ = ["COMPRESSIONS", "FOREIGN", "Table", "read_table"]
 
@@ -25,7 +26,7 @@ COMPRESSIONS: dict[bytes, Callable[[Any], Any]] = {
     b"BZh": bz2.open,
     b"\xfd7zXZ\x00": lzma.open,
 }
-"""How a compressed file begins, and what opens it."""
+"""First bytes of compressed files, and the function that opens each."""
 
 FOREIGN = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",
@@ -40,26 +41,26 @@ FOREIGN = {
     b'[{"': "JSON",
     b'{"': "JSON",
 }
-"""How files begin that are mistaken for tables."""
+"""First bytes of files that are often mistaken for tables, and what they are."""
 
 _HEAD = 1 << 18
-"""Bytes to find encoding and separator from."""
+"""Number of bytes from which encoding and separator are detected."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """What was read.
+    """A table as it was read.
 
     Attributes
     ----------
     name : str
         The file's name without its endings; "stdin" for standard input.
     source : str
-        As messages name it.
+        The file's name in messages.
     frame : DataFrame
-        With unique text for column names.
+        Its column names are unique.
     notes : tuple of str
-        What was found rather than given, one sentence each.
+        A sentence for all that was detected.
     """
 
     name: str
@@ -75,31 +76,11 @@ def read_table(
     encoding: str | None = None,
     texts: Collection[str] = (),
 ) -> Table:
-    r"""Read a table with a header line: text with separators, compressed or not, or Parquet.
+    r"""Read text with a header line, compressed or not, or Parquet; ``-`` is standard input.
 
-    Parameters
-    ----------
-    source : str
-        The file's path, or ``-`` for standard input.
-    separator : str, optional
-        One character, or a name from `lrtune.tables.delimited.SEPARATORS`; found if left out.
-    encoding : str, optional
-        A name that Python knows; by default UTF-8, UTF-16 or UTF-32 if the file begins so, else
-        Windows-1252.
-    texts : collection of str, default=()
-        Columns to read as text, whatever they hold.
+    A separator is one character or a name from `lrtune.tables.delimited.SEPARATORS`. Separator and
+    encoding are detected by default. Columns named in `texts` stay text, whatever they hold.
 
-    Returns
-    -------
-    Table
-
-    Raises
-    ------
-    InvalidInputError
-        If there is no such file, or it is no table.
-
-    Examples
-    --------
     >>> import os, tempfile
     >>> path = os.path.join(tempfile.mkdtemp(), "sizes.csv")
     >>> _ = Path(path).write_text("size;price\n1,5;2\n2,5;3\n")
@@ -107,32 +88,32 @@ def read_table(
     >>> table.name, table.frame["size"].tolist()
     ('sizes', [1.5, 2.5])
     >>> table.notes[0]
-    'separator: semicolon (choose with --separator)'
+    'separator: semicolon (choose with `separator`)'
     """
-    given = TextFormat(separator, encoding, tuple(texts))
-    shown = "standard input" if source == "-" else source
+    text_format = TextFormat(separator, encoding, tuple(texts))
+    label = "standard input" if source == "-" else source
     try:
         with _open(source) as stream:
             head = stream.read(_HEAD)
             stream.seek(0)
-            _require_table(head, shown)
+            _require_table(head, label)
             read = _read_parquet if head.startswith(b"PAR1") else read_delimited
-            frame, notes = read(stream, head, given, shown)
+            frame, notes = read(stream, head, text_format, label)
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InvalidInputError(
-            f"DATA must be a readable table, but reading {shown!r} gave: {_one_line(error)}: "
+            f"`data` must be a readable table, but reading {label!r} gave: {one_line(error)}: "
             "get it again, or export it as CSV"
         ) from error
-    return Table(_name(source), _printable(shown), frame, tuple(notes))
+    return Table(_name(source), _printable(label), frame, tuple(notes))
 
 
 def _printable(text: str) -> str:
-    """The text with control characters written out."""
+    """Return the text with control characters as escapes."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _open(source: str) -> BinaryIO:
-    """The source's bytes, decompressed, from which one can go back to the start."""
+    """Open the source, decompressed, as a file that can be rewound."""
     origin: Path | BytesIO = Path(source)
     if source == "-":
         origin = BytesIO(sys.stdin.buffer.read())
@@ -145,10 +126,12 @@ def _open(source: str) -> BinaryIO:
         origin = BytesIO(Path(source).read_bytes())
         start = origin.getvalue()[:8]
     elif source and Path(source).is_dir():
-        raise InvalidInputError(f"DATA must be a file, but {source!r} is a folder: name one in it")
+        raise InvalidInputError(
+            f"`data` must be a file, but {source!r} is a folder: name one in it"
+        )
     else:
         raise InvalidInputError(
-            f"DATA must be a bundled data set or a file (CSV, TSV, Parquet), but {source!r} is "
+            f"`data` must be a bundled data set or a file (CSV, TSV, Parquet), but {source!r} is "
             "neither: check its spelling"
         )
     for magic, opener in COMPRESSIONS.items():
@@ -171,33 +154,33 @@ def _name(source: str) -> str:
 def _require_table(head: bytes, source: str) -> None:
     if not head.strip(b" \t\r\n\v\f\xef\xbb\xbf"):
         raise InvalidInputError(
-            f"DATA must be a table with a header line, but {source!r} is empty: name another file"
+            f"`data` must be a table with a header line, but {source!r} is empty: name another file"
         )
-    for magic, what in FOREIGN.items():
+    for magic, kind in FOREIGN.items():
         if head.lstrip().startswith(magic):
             raise InvalidInputError(
-                f"DATA must be a table as CSV, TSV or Parquet, but {source!r} is {what}: export "
+                f"`data` must be a table as CSV, TSV or Parquet, but {source!r} is {kind}: export "
                 "the table as CSV"
             )
 
 
 def _read_parquet(
-    stream: BinaryIO, head: bytes, given: TextFormat, source: str
+    stream: BinaryIO, head: bytes, text_format: TextFormat, source: str
 ) -> tuple[pd.DataFrame, list[str]]:
     del head
-    if given.separator or given.encoding:
+    if text_format.separator or text_format.encoding:
         raise InvalidInputError(
             f"a Parquet file has neither separator nor encoding, but {source!r} is one: leave out "
-            "--separator and --encoding"
+            "`separator` and `encoding`"
         )
     try:
         frame = pd.read_parquet(stream, engine="pyarrow")
     except ImportError as error:
         raise InvalidInputError(
-            f"reading Parquet takes pyarrow, to read {source!r}: pip install 'lrtune[parquet]'"
+            f"reading Parquet, as in {source!r}, needs pyarrow: pip install 'lrtune[parquet]'"
         ) from error
     except ValueError as error:  # pyarrow's own errors derive from it
-        raise OSError(_one_line(error)) from error
+        raise OSError(one_line(error)) from error
     if isinstance(frame.index, pd.MultiIndex) or frame.index.name is not None:
         frame = frame.reset_index()
     names = [str(name) for name in frame.columns]
@@ -206,11 +189,11 @@ def _read_parquet(
         if isinstance(values.dtype, pd.CategoricalDtype):
             frame[name] = values.astype(object).infer_objects()
     pairs = list(zip(names, frame.columns, strict=True))
-    return frame.reset_index(drop=True), renamed(pairs)
+    return frame.reset_index(drop=True), note_renamed(pairs)
 
 
 def _unique(names: list[str]) -> pd.Index[Any]:
-    """The names, made unique as pandas does it with those of a CSV file."""
+    """Return the names, made unique as pandas does for CSV files."""
     taken: list[str] = []
     for name in names:
         new, number = name, 0
@@ -219,7 +202,3 @@ def _unique(names: list[str]) -> pd.Index[Any]:
             new = f"{name}.{number}"
         taken.append(new)
     return pd.Index(taken)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -1,1 +1,1 @@
-"""The training floor: schedules, optimizers, the network and the lockstep population (numpy)."""
+"""Training K settings of one network in lockstep, with NumPy alone."""

@@ -1,4 +1,4 @@
-"""Rows to train on or to validate with."""
+"""Rows to train on or to validate with, and the reading of batches of them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ FLOAT64 = np.dtype(np.float64)
 
 @dataclass(frozen=True)
 class TableRows:
-    """Some rows of a table, standardised as they are read; the table itself is never copied.
+    """A selection of a table's rows, standardised when they are read; the table is not copied.
 
-    Parameters
+    Attributes
     ----------
     table : ndarray of shape (N, n_features)
     index : ndarray of int, shape (n,)
-        Which of its rows.
+        The selected rows.
     mean, scale : ndarray of shape (n_features,), optional
-        Subtracted from what is read, and then divided by.
+        Each row is read as (row - mean) / scale, in the precision of the table.
     dtype : dtype
-        In which the rows are trained on; they are read in the table's own.
+        Precision to train in.
 
     Examples
     --------
@@ -48,15 +48,15 @@ class TableRows:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of rows and of columns."""
+        """Return the numbers of rows and columns."""
         return len(self.index), self.table.shape[1]
 
-    def __getitem__(self, picked: Array | slice) -> TableRows:
-        return replace(self, index=self.index[picked])
+    def __getitem__(self, selection: Array | slice) -> TableRows:
+        return replace(self, index=self.index[selection])
 
-    def take(self, picked: Any, axis: int = 0) -> Array:  # noqa: ARG002
-        """Read rows, as `ndarray.take` does."""
-        return self._read(self.index.take(picked))
+    def take(self, selection: Any, axis: int = 0) -> Array:  # noqa: ARG002
+        """Read rows, with the signature of `ndarray.take`."""
+        return self._read(self.index.take(selection))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.asarray(self._read(self.index), dtype=self.dtype if dtype is None else dtype)
@@ -74,11 +74,11 @@ class TableRows:
 class Batches:
     """Rows to train on or to validate with.
 
-    Parameters
+    Attributes
     ----------
     X : ndarray or TableRows of shape (n, n_features)
     y : ndarray of shape (n, n_outputs)
-        Target, classes one-hot (booleans will do).
+        Target; classes are one-hot, and may be booleans.
     sample_weight : ndarray of shape (n,), optional
     """
 
@@ -89,8 +89,8 @@ class Batches:
     def __len__(self) -> int:
         return len(self.X)
 
-    def take(self, rows: Array | slice) -> Batches:
-        """The rows named by index, mask or slice."""
+    def take(self, selection: Array | slice) -> Batches:
+        """Return the rows selected by an index, a mask or a slice."""
         if self.sample_weight is None:
-            return Batches(self.X[rows], self.y[rows])
-        return Batches(self.X[rows], self.y[rows], self.sample_weight[rows])
+            return Batches(self.X[selection], self.y[selection])
+        return Batches(self.X[selection], self.y[selection], self.sample_weight[selection])

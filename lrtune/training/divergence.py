@@ -1,4 +1,4 @@
-"""Divergence: one predicate over losses, used by the trainer, the pruner and the range test."""
+"""Divergence: the one predicate over losses, for training, pruners and the range test."""
 
 from __future__ import annotations
 
@@ -10,29 +10,19 @@ import numpy.typing as npt
 __all__ = ["DIVERGENCE_FACTOR", "divergence_threshold", "has_diverged"]
 
 DIVERGENCE_FACTOR = 10.0
-"""A loss this many times the reference loss counts as diverged.
+"""A training has diverged when its loss exceeds the reference loss by more than this factor.
 
 Measured on the five bundled data sets with sgd, momentum and adam, 96 settings each, nothing
 stopped: of 2, 3, 5, 10, 20 and 50, this is the smallest factor with which no setting among the best
-fifth would have been stopped; smaller ones stop settings that spike early and recover, and
+fifth would have been stopped. Smaller factors stop settings that spike early and recover, and
 detect the others no sooner."""
 
 
 def divergence_threshold(guess_loss: float, initial_loss: float) -> float:
-    """Loss above which a training has diverged.
+    """Return the loss above which a training has diverged; always finite.
 
-    Parameters
-    ----------
-    guess_loss : float
-        Loss of a prediction that ignores the input (uniform probabilities, mean of the target).
-    initial_loss : float
-        Loss at the initial weights; not finite if the data overflow already.
-
-    Returns
-    -------
-    float
-        `DIVERGENCE_FACTOR` times the larger of the two, ignoring an `initial_loss` that is not
-        finite; always finite itself.
+    `guess_loss` is that of a prediction that ignores the input (uniform probabilities, or the mean
+    of the target), `initial_loss` that at the initial weights, which may overflow.
 
     Examples
     --------
@@ -44,26 +34,11 @@ def divergence_threshold(guess_loss: float, initial_loss: float) -> float:
 
 
 def has_diverged(loss: npt.ArrayLike, threshold: float) -> npt.NDArray[np.bool_] | Any:
-    """Whether a loss is not finite or has passed the threshold, element by element.
-
-    Finiteness is part of the comparison: ``nan <= threshold`` and ``inf <= threshold`` are false
-    for a finite threshold.
-
-    Parameters
-    ----------
-    loss : array_like
-        Losses, of any shape.
-    threshold : float
-        A finite `divergence_threshold`.
-
-    Returns
-    -------
-    ndarray of bool
-        Of the shape of `loss`.
+    """Return True for each loss that is not finite or has passed the (finite) threshold.
 
     Examples
     --------
     >>> has_diverged([0.1, float("nan"), float("inf"), 11.0], threshold=10.0)
     array([False,  True,  True,  True])
     """
-    return ~(np.asarray(loss) <= threshold)
+    return ~(np.asarray(loss) <= threshold)  # False for NaN and inf too

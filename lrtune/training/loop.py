@@ -1,4 +1,4 @@
-"""The lockstep loop: a population and its schedules, epoch by epoch."""
+"""The training loop: a population follows its schedules, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Epoch:
-    """What an epoch gave, for the k settings still in training.
+    """Results of one epoch, for the k settings still in training.
 
     Attributes
     ----------
     settings : ndarray of int, shape (k,)
-        Which of the population's settings these are.
+        Indices of these settings in the population.
     rates : ndarray of shape (k,)
-        Learning rate at the epoch's first step.
+        Learning rates at the first step.
     training_loss : ndarray of shape (k,)
-        Mean loss over the epoch's rows as they were visited, without the L2 term.
+        Mean of the losses before each update, without the L2 term.
     validation_loss : ndarray of shape (k,) or None
-        Mean loss at the end of the epoch, if there are rows to validate with.
+        Mean loss on the validation rows, if there are any, after the last update.
     """
 
     settings: Array
@@ -46,75 +46,62 @@ def train(
     schedules: Sequence[Schedule],
     rows: Batches,
     *,
-    epochs: int,
-    rng: np.random.Generator,
+    epochs: range,
+    rng: np.random.Generator | None,
     validation: Batches | None = None,
-    shuffle: bool = True,
-    first_epoch: int = 0,
     feedback: Feedback | None = None,
-    watched: Batches | None = None,
+    feedback_rows: Batches | None = None,
 ) -> Iterator[Epoch]:
-    """Train a population epoch by epoch.
+    """Train a population and yield each epoch, until no setting is left.
 
-    Between two epochs the caller may drop settings with ``population.keep``. The iteration ends
-    early when no setting is left.
+    Settings that diverge on a batch or on the validation rows leave the population. Between two
+    epochs the caller may drop others with ``population.keep``.
 
     Parameters
     ----------
     population : Population
-        Freshly made, or trained before (training goes on from its parameters).
+        New, or trained before: training goes on from its parameters.
     schedules : sequence of Schedule
-        One per setting of the population, by original index.
+        One per original setting of the population.
     rows : Batches
         Training rows.
-    epochs : int
-        Passes over the training rows.
-    rng : numpy.random.Generator
-        Draws the order of the rows.
+    epochs : range
+        Epochs to train, from 0 on the first time.
+    rng : numpy.random.Generator or None
+        Shuffles the rows in every epoch; None keeps their order.
     validation : Batches, optional
-        Rows for the loss at the end of each epoch; a setting whose validation loss has diverged
-        leaves the stack.
-    shuffle : bool, default=True
-        Visit the rows in a new order in every epoch.
-    first_epoch : int, default=0
-        Epochs trained before, where the schedules go on.
+        Rows for the loss at the end of each epoch.
     feedback : Feedback, optional
-        What loss-driven decays remember of the epochs before; by default nothing.
-    watched : Batches, optional
-        Rows whose loss drives these decays; by default the validation rows, or else the
+        State of loss-driven decays that training goes on with; by default a new one.
+    feedback_rows : Batches, optional
+        Rows whose loss drives these decays; by default the validation rows, or without these the
         training loss.
-
-    Yields
-    ------
-    Epoch
-        For the settings still in the stack.
     """
     if feedback is None:
         feedback = Plateau(schedules)
     steps = population.steps_per_epoch(len(rows))
-    for table in epoch_rates(schedules, epochs, steps, first_epoch=first_epoch):
-        rates = feedback.apply(table) if feedback.follows else table
-        order = rng.permutation(len(rows)) if shuffle else np.arange(len(rows))
-        training = population.train_epoch(rows, rates[:, population.settings], order)
-        loss = None
+    for table in epoch_rates(schedules, epochs, steps):
+        rates = feedback.apply(table) if feedback.active else table
+        order = np.arange(len(rows)) if rng is None else rng.permutation(len(rows))
+        training_loss = population.train_epoch(rows, rates[:, population.settings], order)
+        validation_loss = None
         if validation is not None and len(population):
-            loss = population.evaluate(validation)
-            kept = population.drop_diverged(loss, validation)
-            if len(population) < len(loss):
-                loss, training = loss[kept], training[kept]
+            validation_loss = population.evaluate(validation)
+            kept = population.drop_diverged(validation_loss, validation)
+            if len(population) < len(kept):
+                validation_loss, training_loss = validation_loss[kept], training_loss[kept]
         if not len(population):
             return
-        if feedback.follows:
-            told = training if loss is None else loss
-            told = told if watched is None else population.evaluate(watched)
-            _feed_back(feedback, population, told, len(schedules))
-        yield Epoch(population.settings, rates[0, population.settings], training, loss)
+        if feedback.active:
+            losses = np.full(len(schedules), np.inf)
+            if feedback_rows is not None:
+                losses[population.settings] = population.evaluate(feedback_rows)
+            else:
+                losses[population.settings] = (
+                    training_loss if validation_loss is None else validation_loss
+                )
+            feedback.update(losses)
+        settings = population.settings
+        yield Epoch(settings, rates[0, settings], training_loss, validation_loss)
         if not len(population):
             return
-
-
-def _feed_back(feedback: Feedback, population: Population, loss: Array, n_settings: int) -> None:
-    """Spread the losses of the settings still in the stack over all of them."""
-    losses = np.full(n_settings, np.inf)
-    losses[population.settings] = loss
-    feedback.update(losses)

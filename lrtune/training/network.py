@@ -1,9 +1,9 @@
 """A multilayer perceptron over K settings at once.
 
-Parameters are one flat ``(K, P)`` array, layer after layer; a layer's block holds its weights, and
-its biases as one more row, the weights of an input that is always 1. Both losses are paired with
-their canonical output (softmax with cross entropy, identity with squared error), so the gradient
-at the last layer is the same expression, ``scale * (output - target)``.
+Parameters are one flat ``(K, P)`` array, layer after layer. A layer's block holds its weights and,
+as a last row, its biases: the weights of an input that is always 1. Each loss is paired with its
+canonical output (cross entropy with softmax, squared error with the identity), so that the gradient
+at the last layer is ``scale * (output - target)`` for both.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ class Layer(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Arrays of a layer's shape, made once, for an activation to work in."""
+    """Buffers of a layer's shape that activations may use."""
 
     zeros: Array
-    """Zeros, not to be written to: NumPy compares two arrays faster than an array and a number."""
+    """Read-only zeros: NumPy compares two arrays faster than an array and a number."""
     spare: Array
-    """Of the layer's dtype."""
+    """May be overwritten."""
     bits: tuple[Array, ...]
-    """Those of delta, of a and of `spare` (`bits_of`); none if there is no delta."""
+    """`bits_of` delta, a and `spare`; empty without a backward pass."""
 
 
 def bits_of(*arrays: Array) -> tuple[Array, ...]:
-    """Views of arrays of floats that show their bits as unsigned integers.
+    """Return views of floating-point arrays as unsigned integers of the same bits.
 
     Examples
     --------
@@ -67,14 +67,14 @@ def bits_of(*arrays: Array) -> tuple[Array, ...]:
 
 
 class Activation(NamedTuple):
-    """An activation and its derivative, which is given through the activation's own output."""
+    """An activation a(z) and its derivative, both in place."""
 
     apply: Callable[[Array, Scratch], None]
-    """Replaces z by a(z)."""
+    """``apply(z, scratch)`` replaces z by a(z)."""
     multiply_by_derivative: Callable[[Array, Array, Scratch], None]
-    """Given delta and a, multiplies delta by a'(z)."""
+    """``multiply_by_derivative(delta, a, scratch)`` multiplies delta by a'(z), given a(z)."""
     keeps_one: bool
-    """Whether a(1) is 1."""
+    """True if a(1) = 1, so that the constant input of the next layer stays 1."""
 
 
 def _identity(z: Array, scratch: Scratch) -> None:
@@ -86,8 +86,7 @@ def _identity_derivative(delta: Array, a: Array, scratch: Scratch) -> None:
 
 
 def _logistic(z: Array, scratch: Scratch) -> None:  # noqa: ARG001
-    """1 / (1 + e^-z) as ½(1 + tanh(z/2)), which cannot overflow."""
-    z *= 0.5
+    z *= 0.5  # 1 / (1 + e^-z) is ½(1 + tanh(z/2)), which cannot overflow
     np.tanh(z, out=z)
     z += 1
     z *= 0.5
@@ -114,7 +113,7 @@ def _relu(z: Array, scratch: Scratch) -> None:
 
 
 def _relu_derivative(delta: Array, a: Array, scratch: Scratch) -> None:  # noqa: ARG001
-    """Multiplies the bits by 1 where a is not 0: twice as fast as to multiply by a mask."""
+    # multiplying the bits by 1 or 0 is twice as fast as multiplying by a mask
     delta_bits, a_bits, spare_bits = scratch.bits
     np.sign(a_bits, out=spare_bits)
     np.multiply(delta_bits, spare_bits, out=delta_bits)
@@ -132,28 +131,28 @@ ACTIVATIONS: dict[str, Activation] = {
 
 
 class Loss(NamedTuple):
-    """A loss with its canonical output, over arrays whose outputs come before settings and rows.
+    """A loss with its canonical output, for m outputs, K settings and b rows.
 
-    Outputs come first because NumPy reduces a first axis several times faster than a last one of
-    few elements.
+    The axis of outputs comes first, because NumPy reduces a first axis several times faster than a
+    short last one.
     """
 
     output: Callable[[Array, Array, Array], None]
-    """``output(z, total, out)`` writes the output of the last layer's z ``(m, K, b)`` to `out`;
-    z and `total` ``(K, b)`` are changed to what `rows` wants of them."""
+    """``output(z, total, out)`` writes the output for the last layer's z ``(m, K, b)`` to `out`,
+    and leaves in z and `total` ``(K, b)`` the terms that `rows` needs."""
     rows: Callable[[Array, Array, Array], Array]
-    """``rows(z, total, y)``: the loss of every row, ``(..., K, b)``, with y ``(..., m, 1, b)``,
-    after `output`."""
+    """``rows(z, total, y)`` returns the loss ``(..., K, b)`` of every row after `output`, with y
+    ``(..., m, 1, b)``."""
     gradient_scale: Callable[[int], float]
-    """For m outputs, what (output - y) is multiplied by to be the gradient in z."""
+    """``gradient_scale(m) * (output - y)`` is the gradient with respect to z."""
     guess: Callable[[Array], float]
-    """The loss of a prediction that ignores the input, given y ``(n, m)``."""
+    """``guess(y)`` returns the loss of a prediction that ignores the input, with y ``(n, m)``."""
     guess_rows: Callable[[Array, Array], Array]
-    """The loss ``(n,)`` of y ``(n, m)`` if the mean target ``(m,)`` of all rows is predicted."""
+    """``guess_rows(y, mean)`` returns the loss ``(n,)`` of predicting the mean target ``(m,)``."""
 
 
 def _softmax(z: Array, total: Array, out: Array) -> None:
-    """Leaves z less its maximum, and the sum of its exponentials."""
+    # leaves z less its maximum in z, and the sum of its exponentials in total
     np.maximum.reduce(z, axis=0, out=total)
     np.subtract(z, total, out=z)
     np.exp(z, out=out)
@@ -162,28 +161,28 @@ def _softmax(z: Array, total: Array, out: Array) -> None:
 
 
 def _log_loss(z: Array, total: Array, y: Array) -> Array:
-    """Cross entropy of softmax(z); finite as long as z is, however small the probability."""
+    # cross entropy of softmax(z) that stays finite when a probability rounds to 0
     return np.asarray(np.log(total) - (z * y).sum(axis=-3))
 
 
-def _as_it_is(z: Array, total: Array, out: Array) -> None:  # noqa: ARG001
+def _identity_output(z: Array, total: Array, out: Array) -> None:  # noqa: ARG001
     np.copyto(out, z)
 
 
 def _squared_error(z: Array, total: Array, y: Array) -> Array:  # noqa: ARG001
-    """Squared error, mean over the outputs: torch ``MSELoss``, Keras ``mean_squared_error``."""
+    """Return the mean over the outputs, as torch ``MSELoss`` and Keras ``mean_squared_error``."""
     difference = z - y
     difference *= difference
     return np.asarray(difference.sum(axis=-3) / z.shape[-3])
 
 
-def _squared_distance(y: Array, centre: Array) -> Array:
-    return np.asarray(((y - centre) ** 2).mean(axis=1))
+def _squared_distance(y: Array, mean: Array) -> Array:
+    return np.asarray(((y - mean) ** 2).mean(axis=1))
 
 
 def _variance(y: Array) -> float:
     variance = float(y.var(axis=0, dtype=np.float64).mean())
-    return variance if variance > 0 else 1.0  # a constant target leaves no scale to compare with
+    return variance if variance > 0 else 1.0  # a constant target has no scale
 
 
 def _uniform_guess(y: Array) -> float:
@@ -199,7 +198,7 @@ LOSSES: dict[str, Loss] = {
         lambda y, _: np.full(len(y), _uniform_guess(y)),
     ),
     "squared_error": Loss(
-        _as_it_is,
+        _identity_output,
         _squared_error,
         lambda n_outputs: 2.0 / n_outputs,
         _variance,
@@ -231,18 +230,7 @@ INITIALIZERS: dict[str, Initializer] = {
 
 @dataclass(frozen=True)
 class Network:
-    """The architecture; its methods are pure functions of the parameters they are given.
-
-    Parameters
-    ----------
-    layer_sizes : tuple of int
-        Inputs, hidden units of each layer, outputs.
-    activation : str, default="relu"
-        Activation of the hidden layers, a key of `ACTIVATIONS`.
-    loss : str, default="log_loss"
-        A key of `LOSSES`.
-    weights_init : str, default="glorot_uniform"
-        Distribution of the initial weights, a key of `INITIALIZERS`.
+    """An architecture: sizes of inputs, hidden layers and outputs, and keys of the registries.
 
     Examples
     --------
@@ -261,34 +249,34 @@ class Network:
     def __post_init__(self) -> None:
         if len(self.layer_sizes) < 2 or min(self.layer_sizes) < 1:
             raise InvalidInputError(
-                "layer_sizes must name at least inputs and outputs, each at least 1, "
+                "`layer_sizes` must hold the numbers of inputs and outputs, each at least 1, "
                 f"but got {self.layer_sizes}"
             )
-        for name, registry in (
-            ("activation", ACTIVATIONS),
-            ("loss", LOSSES),
-            ("weights_init", INITIALIZERS),
+        for name, value, registry in (
+            ("activation", self.activation, ACTIVATIONS),
+            ("loss", self.loss, LOSSES),
+            ("weights_init", self.weights_init, INITIALIZERS),
         ):
-            if getattr(self, name) not in registry:
+            if value not in registry:
                 raise InvalidInputError(
-                    f"{name} must be one of {', '.join(registry)}, but got {getattr(self, name)!r}"
+                    f"`{name}` must be one of {', '.join(registry)}, but got {value!r}"
                 )
 
     @property
     def n_parameters(self) -> int:
-        """Number of weights and biases, P."""
+        """Return the number of weights and biases, P."""
         return sum((n + 1) * m for n, m in pairwise(self.layer_sizes))
 
     @property
     def is_weight(self) -> npt.NDArray[np.bool_]:
-        """Which of the flat parameters ``(P,)`` are weights, and which biases."""
+        """Return a mask ``(P,)`` of the flat parameters: True for weights, False for biases."""
         flat = np.ones((1, self.n_parameters), dtype=bool)
         for layer in self.layers(flat):
             layer.biases[...] = False
         return np.asarray(flat[0], dtype=bool)
 
     def initial_parameters(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
-        """Draw initial parameters, shape (P,); drawn in float64 whatever the dtype."""
+        """Draw initial parameters ``(P,)``, the same numbers for every dtype."""
         draw = INITIALIZERS[self.weights_init]
         blocks = [
             np.vstack([draw(rng, n, m), np.zeros((1, m))]) for n, m in pairwise(self.layer_sizes)
@@ -296,10 +284,7 @@ class Network:
         return np.concatenate([block.ravel() for block in blocks]).astype(dtype)
 
     def blocks(self, parameters: Array) -> list[Array]:
-        """Views ``(K, fan_in + 1, fan_out)`` of flat parameters (or gradients) ``(K, P)``.
-
-        The last row of a block holds the biases.
-        """
+        """Return views ``(K, fan_in + 1, fan_out)`` of parameters ``(K, P)``, one per layer."""
         start, blocks = 0, []
         for n, m in pairwise(self.layer_sizes):
             stop = start + (n + 1) * m
@@ -308,5 +293,5 @@ class Network:
         return blocks
 
     def layers(self, parameters: Array) -> list[Layer]:
-        """The same views, weights and biases apart."""
+        """Return views of parameters ``(K, P)``, one per layer, with weights and biases apart."""
         return [Layer(block[:, :-1], block[:, -1:]) for block in self.blocks(parameters)]

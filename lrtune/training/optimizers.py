@@ -1,11 +1,11 @@
 """Optimizers over K settings at once: ``update(params, grads, state, rates)``, in place.
 
-An optimizer holds its hyperparameters and nothing else. Parameters and gradients are flat
-``(K, P)`` arrays, so that one update of all settings and layers is a handful of array
-operations; rates are ``(K, 1)``. ``grads`` is consumed as scratch.
+An optimizer holds only its hyperparameters. Parameters and gradients are flat ``(K, P)`` arrays,
+so that one update of all settings and layers takes a handful of array operations; rates are
+``(K, 1)``. ``update`` overwrites ``grads``.
 
-Defaults and names are scikit-learn's where it has them, else Keras'. The updates are those of
-the papers and of torch: with a schedule, the rate acts on the whole velocity at once.
+Names and defaults are scikit-learn's where it has them, else Keras'. The updates are those of
+the papers and of torch: a changed rate acts on the whole velocity at once.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Array = npt.NDArray[Any]
 
 @dataclass
 class OptimizerState:
-    """Arrays with a leading K axis, and the number of updates made."""
+    """Buffers with a leading K axis, and the number of updates so far."""
 
     buffers: dict[str, Array] = field(default_factory=dict)
     updates: int = 0
@@ -46,13 +46,13 @@ class OptimizerState:
 
 
 class Optimizer(Protocol):
-    """The contract shared by all optimizers."""
+    """The interface of all optimizers."""
 
     def init(self, params: Array) -> OptimizerState:
-        """State before the first update of parameters like `params`, shape (K, P)."""
+        """Return the state before the first update of parameters ``(K, P)``."""
 
     def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
-        """Change `params` and `state` in place; `grads` is left undefined."""
+        """Change `params` and `state` in place, and overwrite `grads`."""
 
 
 def _zeros(params: Array, *names: str) -> OptimizerState:
@@ -74,7 +74,7 @@ class SGD:
     """
 
     def init(self, params: Array) -> OptimizerState:  # noqa: ARG002
-        """No state but the count."""
+        """Return a state without buffers."""
         return OptimizerState()
 
     def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
@@ -91,7 +91,7 @@ class Momentum:
     momentum: float = 0.9
 
     def init(self, params: Array) -> OptimizerState:
-        """A velocity of zero."""
+        """Return a velocity of zero."""
         return _zeros(params, "velocity")
 
     def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
@@ -111,7 +111,7 @@ class Nesterov:
     momentum: float = 0.9
 
     def init(self, params: Array) -> OptimizerState:
-        """A velocity of zero."""
+        """Return a velocity of zero."""
         return _zeros(params, "velocity", "scratch")
 
     def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
@@ -133,7 +133,7 @@ class Adagrad:
     epsilon: float = 1e-8
 
     def init(self, params: Array) -> OptimizerState:
-        """A sum of squares of zero."""
+        """Return a sum of squares of zero."""
         return _zeros(params, "square_sum", "scratch")
 
     def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
@@ -157,7 +157,7 @@ class RMSprop:
     epsilon: float = 1e-8
 
     def init(self, params: Array) -> OptimizerState:
-        """A mean square of zero."""
+        """Return a mean square of zero."""
         return _zeros(params, "mean_square", "scratch")
 
     def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
@@ -184,7 +184,7 @@ class Adam:
     epsilon: float = 1e-8
 
     def init(self, params: Array) -> OptimizerState:
-        """First and second moments of zero."""
+        """Return first and second moments of zero."""
         return _zeros(params, "first_moment", "second_moment", "scratch")
 
     def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
@@ -217,7 +217,7 @@ class AdamW:
     weight_decay: float = 0.01
 
     def init(self, params: Array) -> OptimizerState:
-        """First and second moments of zero."""
+        """Return first and second moments of zero."""
         return self._adam.init(params)
 
     def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
@@ -237,18 +237,13 @@ _INITIAL_MOVEMENT = 1e-6  # the paper's r_ε, as a share of 1 + ‖x₀‖
 class DoG:
     """Distance over gradients, a step size that needs no tuning (Ivgi, Hinder and Carmon 2023).
 
-    x ← x - α·r̄/√(Σ‖g‖² + ε)·g, with r̄ the furthest that x has been from x₀, and at least
+    x ← x - α·r̄/√(Σ‖g‖² + ε)·g, with r̄ the largest distance of x from x₀ so far, and at least
     1e-6·(1 + ‖x₀‖). The rate α is the paper's c: 1 is the learning-rate-free method. Norms are
-    taken over all parameters of a setting.
+    taken over all parameters of a setting. The paper's averaging of iterates is left out.
 
-    Notes
-    -----
-    The last iterate is the result; the average of iterates that the paper advises is not formed.
-    The first steps are tiny and grow by themselves: on the five bundled data sets it took 50 to
-    85 steps until x had come 0.1 far, so runs of a hundred steps end too early.
+    The first steps are tiny and grow by themselves: on the five bundled data sets x was 0.1 away
+    from x₀ after 50 to 85 steps, so a hundred steps are too few.
 
-    References
-    ----------
     "DoG is SGD's Best Friend: A Parameter-Free Dynamic Step Size Schedule", ICML 2023,
     https://arxiv.org/abs/2302.12022
 
@@ -265,7 +260,7 @@ class DoG:
     epsilon: float = 1e-8
 
     def init(self, params: Array) -> OptimizerState:
-        """Where it starts, how far it came (K, 1), and a sum of squares of zero (K, 1)."""
+        """Return the start, and a distance and a sum of squares (K, 1) per setting."""
         distance = (1 + np.sqrt(_sum_per_setting(params * params))) * _INITIAL_MOVEMENT
         buffers = {"start": params.copy(), "scratch": np.empty_like(params)}
         buffers |= {"distance": distance, "square_sum": np.zeros_like(distance)}
@@ -286,7 +281,7 @@ class DoG:
 
 
 def _sum_per_setting(squares: Array) -> Array:
-    """Sums (K, 1) of each row; their last bit does not depend on K, as einsum's may."""
+    """Return the sums (K, 1); unlike einsum's, their last bit does not depend on K."""
     return np.asarray(squares.sum(axis=1, keepdims=True))
 
 

@@ -1,10 +1,9 @@
-"""A population: K settings on the same mini-batches, as stacked arrays.
+"""A population: K settings trained in lockstep, their weights stacked with a leading K axis.
 
-All settings of a population share initial weights and mini-batch order, so that they differ by
-their learning rates alone (common random numbers). Each setting's numbers are those that it would
-get alone, bit for bit: every product is one BLAS call per setting, and no sum crosses settings.
-(OpenBLAS kernels for processors from before 2008 depend on the alignment of a matrix in its last
-bit; those since then do not.)
+All settings of a population share initial weights and mini-batches, so that they differ by their
+learning rates alone (common random numbers). Each setting gets the numbers that it would get alone,
+bit for bit: every product is one BLAS call per setting, and no sum crosses settings. (On processors
+from before 2008 the last bit of an OpenBLAS product depends on the alignment of the matrix.)
 """
 
 from __future__ import annotations
@@ -19,23 +18,22 @@ from lrtune.training.batches import Batches, TableRows
 from lrtune.training.divergence import divergence_threshold, has_diverged
 from lrtune.training.network import LOSSES, Network
 from lrtune.training.optimizers import Optimizer
-from lrtune.training.passes import Passes
-from lrtune.training.workspace import Room
+from lrtune.training.workspace import Passes, Workspace
 
 __all__ = ["CACHE_BYTES", "Divergence", "EVALUATION_ROWS", "Population", "population_size"]
 
 Array = npt.NDArray[Any]
 
 CACHE_BYTES = 4 << 20
-"""What a population may occupy. Measured: on a 64-32 network lockstep was fastest at K = 32
-(about 3 MB of weights, gradients and activations) and lost 40 % at K = 128."""
+"""Memory that a population may use. Measured: a 64-32 network trained fastest in lockstep at K = 32
+(about 3 MB of weights, gradients and activations) and 40 % slower at K = 128."""
 EVALUATION_ROWS = 256
 """Rows evaluated at once."""
 
 
 @dataclass(frozen=True)
 class Divergence:
-    """Where a setting diverged: updates made before, and the loss there (may be inf or NaN)."""
+    """The divergence of a setting: updates made before, and the loss (may be inf or NaN)."""
 
     setting: int
     step: int
@@ -43,10 +41,9 @@ class Divergence:
 
 
 def population_size(network: Network, batch_size: int, dtype: np.dtype[Any]) -> int:
-    """How many settings to train in lockstep so that they stay in the cache.
+    """Return the number of settings whose lockstep training fits into `CACHE_BYTES`.
 
-    Counts parameters, gradients and one optimizer buffer, and activations with their gradients,
-    against `CACHE_BYTES`.
+    Counts parameters, gradients, one optimizer buffer, and activations with their gradients.
 
     Examples
     --------
@@ -59,27 +56,26 @@ def population_size(network: Network, batch_size: int, dtype: np.dtype[Any]) -> 
     return max(1, CACHE_BYTES // (numbers * dtype.itemsize))
 
 
-def _weighed(loss: Array, weights: Array) -> Array:
-    """Losses ``(n, k)`` times weights ``(n,)``; 0 where there is no weight, and so no loss."""
+def _weighted(loss: Array, weights: Array) -> Array:
+    """Return losses ``(n, k)`` times weights ``(n,)``, and 0 for an undefined loss without one."""
     product = loss * weights[:, np.newaxis]
     return product if weights.all() else np.where(weights[:, np.newaxis] > 0, product, 0.0)
 
 
-def _mean(weighed: list[Array], weight: float) -> Array:
-    """Mean ``(k,)`` of weighed losses ``(n, k)``, added in order: `sum` goes pairwise if k is 1."""
-    total = np.add.accumulate(np.concatenate(weighed), axis=0)[-1]
+def _mean(weighted: list[Array], weight: float) -> Array:
+    """Return the mean ``(k,)`` of weighted losses ``(n, k)``."""
+    # accumulate adds in order whatever k is, but sum adds pairwise if k is 1
+    total = np.add.accumulate(np.concatenate(weighted), axis=0)[-1]
     return np.asarray(total / weight) if weight else total
 
 
 class Population:
-    """K settings of one network, stacked.
+    """K settings of one network, trained in lockstep.
 
     Parameters
     ----------
-    network : Network
-    optimizer : Optimizer
     parameters : ndarray of shape (P,)
-        Initial parameters, shared by all settings.
+        Initial parameters of every setting.
     n_settings : int, default=1
         K.
     alpha : float, default=0
@@ -91,13 +87,13 @@ class Population:
     Attributes
     ----------
     settings : ndarray of int, shape (k,)
-        The settings still in the stack, by their original index.
+        Original indices of the settings still in the population.
     parameters : ndarray of shape (k, P)
     diverged : dict of int to Divergence
         The settings that diverged, by original index.
     threshold : float or None
-        The divergence threshold, set by the first batch; rows with outliers among their targets
-        are allowed more.
+        The divergence threshold, set by the first batch; it is raised for rows with outliers
+        among their targets.
     steps : int
         Updates made.
     """
@@ -123,150 +119,130 @@ class Population:
         self.parameters = np.repeat(parameters[np.newaxis], n_settings, axis=0)
         self._state = optimizer.init(self.parameters)
         self._is_weight = network.is_weight.astype(self.parameters.dtype)
-        self._make_room()
+        self._reset_workspaces()
 
-    def _make_room(self) -> None:
-        """Work space; that for passes waits until the number of rows is known."""
-        self._training_room: Room | None = None
-        self._evaluation_room: Room | None = None
+    def _reset_workspaces(self) -> None:
+        self._training_workspace: Workspace | None = None
+        self._evaluation_workspace: Workspace | None = None
         self._bind(np.empty_like(self.parameters))
 
     def _bind(self, gradients: Array) -> None:
+        """Make views of the parameters and gradients ``(k, P)``."""
         self._gradients = gradients
         self._penalty = np.empty_like(gradients)
         self._blocks = self.network.blocks(self.parameters)
         self._gradient_blocks = self.network.blocks(gradients)
-        self._training: dict[int, Passes] = {}
-        self._evaluation: dict[int, Passes] = {}
+        self._training_passes: dict[int, Passes] = {}
+        self._evaluation_passes: dict[int, Passes] = {}
 
-    def _room_for(self, rows: Batches, n_batches: int) -> Room:
-        """Work space to train on some batches of rows at once."""
-        room, n_rows = self._training_room, min(self.batch_size, len(rows))
-        if room is None or room.n_rows != n_rows or room.n_wanted < n_batches:
-            self._training.clear()
-            room = Room(self.network, len(self), n_rows, n_batches, self.parameters.dtype)
-            self._training_room = room
-        return room
+    def _workspace_to_train(self, rows: Batches, n_batches: int) -> Workspace:
+        workspace, n_rows = self._training_workspace, min(self.batch_size, len(rows))
+        if workspace is None or workspace.n_rows != n_rows or workspace.n_requested < n_batches:
+            self._training_passes.clear()
+            workspace = Workspace(self.network, len(self), n_rows, n_batches, self.parameters.dtype)
+            self._training_workspace = workspace
+        return workspace
 
-    def _evaluation_passes(self, n_rows: int) -> tuple[Room, Passes]:
-        if self._evaluation_room is None:
-            self._evaluation_room = Room(
+    def _workspace_to_evaluate(self, n_rows: int) -> tuple[Workspace, Passes]:
+        if self._evaluation_workspace is None:
+            self._evaluation_workspace = Workspace(
                 self.network, len(self), EVALUATION_ROWS, 1, self.parameters.dtype, backward=False
             )
-        if n_rows not in self._evaluation:
-            self._evaluation[n_rows] = Passes(self._evaluation_room, n_rows, self._blocks)
-        return self._evaluation_room, self._evaluation[n_rows]
+        if n_rows not in self._evaluation_passes:
+            self._evaluation_passes[n_rows] = Passes(
+                self._evaluation_workspace, n_rows, self._blocks
+            )
+        return self._evaluation_workspace, self._evaluation_passes[n_rows]
 
     def __len__(self) -> int:
         return len(self.settings)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the views and the work space, which are made anew."""
-        made_anew = (
-            "_gradients", "_penalty", "_blocks", "_gradient_blocks",
-            "_training_room", "_evaluation_room", "_training", "_evaluation",
+        rebuilt = (
+            "_gradients", "_penalty", "_blocks", "_gradient_blocks", "_training_workspace",
+            "_evaluation_workspace", "_training_passes", "_evaluation_passes",
         )  # fmt: skip
-        return {name: value for name, value in vars(self).items() if name not in made_anew}
+        return {name: value for name, value in vars(self).items() if name not in rebuilt}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._make_room()
+        self._reset_workspaces()
 
     def steps_per_epoch(self, n_rows: int) -> int:
-        """Updates in one pass over `n_rows` rows."""
+        """Return the number of updates in one pass over `n_rows` rows."""
         return -(-n_rows // self.batch_size)
 
     def keep(self, mask: Array) -> None:
-        """Drop the settings where the ``(k,)`` mask is false; the others are not touched."""
+        """Drop the settings where the ``(k,)`` mask is False."""
         self.settings = self.settings[mask]
         self.parameters = self.parameters[mask]
         self._state.keep(mask)
         self._bind(self._gradients[: len(self.parameters)])
 
     def train_epoch(self, rows: Batches, rates: Array, order: Array) -> Array:
-        """Train on every row once.
+        """Train on all rows in the given order, at rates ``(steps_per_epoch, k)``.
 
-        Settings whose loss on a batch has diverged leave the stack. The losses of several batches
-        are looked at together, so what a setting did after it diverged is thrown away.
+        Settings whose loss on a batch has diverged leave the population. The losses of several
+        batches are checked together, so the updates of a setting after it diverged are discarded.
 
-        Parameters
-        ----------
-        rows : Batches
-        rates : ndarray of shape (steps_per_epoch, k)
-            Learning rates of the settings now in the stack.
-        order : ndarray of int, shape (n,)
-            The order in which rows are visited.
-
-        Returns
-        -------
-        ndarray of shape (k',)
-            Mean training loss of the settings still in the stack.
+        Returns the mean training losses of the remaining settings.
         """
         losses: list[Array] = []
-        weight_total, step = 0.0, 0
-        room = self._room_for(rows, len(rates))
-        at_once = room.n_batches * room.n_rows
-        with np.errstate(all="ignore"):  # a diverging setting overflows; the predicate tells
+        total_weight, step = 0.0, 0
+        workspace = self._workspace_to_train(rows, len(rates))
+        rows_at_once = workspace.n_batches * workspace.n_rows
+        with np.errstate(all="ignore"):  # the losses of a setting that overflows have diverged
             rates = rates.astype(self.parameters.dtype)[..., np.newaxis]
-            for start in range(0, len(order), at_once):
+            for start in range(0, len(order), rows_at_once):
                 before = self.settings
-                loss, weights = self._train(
-                    room, rows, order[start : start + at_once], rates[step:]
-                )
+                selection = order[start : start + rows_at_once]
+                loss, weights = self._train(workspace, rows, selection, rates[step:])
                 if self.settings is not before:
                     kept = np.isin(before, self.settings)
                     loss, rates = loss[:, kept], rates[:, kept]
-                    losses = [one[:, kept] for one in losses]
-                losses.append(_weighed(loss, weights))
-                weight_total += float(weights.sum())
+                    losses = [earlier[:, kept] for earlier in losses]
+                losses.append(_weighted(loss, weights))
+                total_weight += float(weights.sum())
                 step += len(weights)
                 if not len(self):
                     break
-        return _mean(losses, weight_total)
+        return _mean(losses, total_weight)
 
-    def train_step(self, rows: Batches, picked: Array, rates: Array) -> tuple[Array, float]:
-        """Train on one batch.
+    def train_step(self, rows: Batches, selection: Array, rates: Array) -> tuple[Array, float]:
+        """Train on one batch, the selected rows ``(b,)``, at rates ``(k,)``.
 
-        Settings whose loss on the batch has diverged leave the stack.
-
-        Parameters
-        ----------
-        rows : Batches
-            All rows to train on.
-        picked : ndarray of int, shape (b,)
-            The batch's rows among them, at most `batch_size`.
-        rates : ndarray of shape (k,)
-            Learning rates of the settings now in the stack.
-
-        Returns
-        -------
-        loss : ndarray of shape (k,)
-            Mean loss on the batch before the update, also of the settings that left the stack.
-        weight : float
-            Total weight of the batch's rows; if it is 0 nothing was trained.
+        Settings whose loss has diverged leave the population. Returns the mean losses ``(k,)``
+        before the update, also of these settings, and the total weight of the rows; if it is 0,
+        nothing was trained.
         """
         with np.errstate(all="ignore"):
             rates = rates.astype(self.parameters.dtype)[np.newaxis, :, np.newaxis]
-            loss, weights = self._train(self._room_for(rows, 1), rows, picked, rates)
+            workspace = self._workspace_to_train(rows, 1)
+            loss, weights = self._train(workspace, rows, selection, rates)
         return (loss[0] if weights[0] else np.zeros(loss.shape[1])), float(weights[0])
 
-    def _train(self, room: Room, rows: Batches, picked: Array, rates: Array) -> tuple[Array, Array]:
-        """Train on some batches; drop what diverged on them.
+    def _train(
+        self, workspace: Workspace, rows: Batches, selection: Array, rates: Array
+    ) -> tuple[Array, Array]:
+        """Train on the selected rows batch by batch, then drop the settings that diverged.
 
-        Returns their losses ``(n_batches, k)`` before each update, also of the settings that left
-        the stack, and their weights ``(n_batches,)``.
+        Returns the losses ``(n_batches, k)`` before each update, also of these settings, and the
+        weights ``(n_batches,)``.
         """
-        weights = room.read(rows, picked)
-        for batch, (n_rows, weight) in enumerate(zip(room.sizes, weights.tolist(), strict=True)):
-            if n_rows not in self._training:
-                self._training[n_rows] = Passes(room, n_rows, self._blocks, self._gradient_blocks)
-            passes = self._training[n_rows]
+        weights = workspace.read(rows, selection)
+        batches = zip(workspace.sizes, weights.tolist(), strict=True)
+        for batch, (n_rows, weight) in enumerate(batches):
+            if n_rows not in self._training_passes:
+                self._training_passes[n_rows] = Passes(
+                    workspace, n_rows, self._blocks, self._gradient_blocks
+                )
+            passes = self._training_passes[n_rows]
             passes.forward(batch)
             if weight:
                 passes.backward(batch)
                 self._update(weight, rates[batch])
-        loss = room.losses(len(self))
-        self._weed(loss, weights, room, rows, picked)
+        loss = workspace.losses(len(self))
+        self._drop_diverged_in_training(loss, weights, workspace, rows, selection)
         self.steps += int(np.count_nonzero(weights))
         return loss, weights
 
@@ -277,80 +253,88 @@ class Population:
             self._gradients += self._penalty
         self.optimizer.update(self.parameters, self._gradients, self._state, rates)
 
-    def _weed(self, loss: Array, weights: Array, room: Room, rows: Batches, picked: Array) -> None:
-        """Drop the settings whose loss ``(n_batches, k)`` on some batch has diverged."""
-        # a batch that is not full counts by its share: one odd row is not a divergence
-        loss_of_share = loss * (np.array(room.sizes) / room.n_rows)[:, np.newaxis]
-        if self.threshold is not None and not has_diverged(loss_of_share, self.threshold).any():
+    def _drop_diverged_in_training(
+        self,
+        loss: Array,
+        weights: Array,
+        workspace: Workspace,
+        rows: Batches,
+        selection: Array,
+    ) -> None:
+        """Drop the settings whose loss ``(n_batches, k)`` on a batch has diverged."""
+        # the loss on a smaller batch counts in proportion: one odd row is not a divergence
+        scaled = loss * (np.array(workspace.sizes) / workspace.n_rows)[:, np.newaxis]
+        if self.threshold is not None and not has_diverged(scaled, self.threshold).any():
             return
         trained = np.flatnonzero(weights)
         if not len(trained):
             return
         if self.threshold is None:
-            self._guess = LOSSES[self.network.loss].guess(rows.y)
-            self._centre = rows.y.mean(axis=0)
-            self.threshold = divergence_threshold(self._guess, float(loss[trained[0], 0]))
-        gone = np.zeros(len(self), dtype=bool)
+            self._guess_loss = LOSSES[self.network.loss].guess(rows.y)
+            self._mean_target = rows.y.mean(axis=0)
+            self.threshold = divergence_threshold(self._guess_loss, float(loss[trained[0], 0]))
+        diverged = np.zeros(len(self), dtype=bool)
         for step, batch in enumerate(trained):
-            batch_rows = picked[batch * room.n_rows :][: room.sizes[batch]]
-            lost = self._lost(loss_of_share[batch], rows, batch_rows) & ~gone
-            self._note(lost, loss[batch], self.steps + step)
-            gone |= lost
-        if gone.any():
-            self.keep(~gone)
+            batch_rows = selection[batch * workspace.n_rows :][: workspace.sizes[batch]]
+            newly = self._has_diverged(scaled[batch], rows, batch_rows) & ~diverged
+            self._record_divergence(newly, loss[batch], self.steps + step)
+            diverged |= newly
+        if diverged.any():
+            self.keep(~diverged)
 
-    def _note(self, lost: Array, loss: Array, step: int) -> None:
-        for index in np.flatnonzero(lost):
+    def _record_divergence(self, diverged: Array, loss: Array, step: int) -> None:
+        for index in np.flatnonzero(diverged):
             setting = int(self.settings[index])
             self.diverged[setting] = Divergence(setting, step, float(loss[index]))
 
-    def _lost(self, loss: Array, rows: Batches, picked: Array | slice) -> Array:
-        """Mask of the settings whose ``(k,)`` loss on the rows picked has diverged.
+    def _has_diverged(self, loss: Array, rows: Batches, selection: Array | slice) -> Array:
+        """Return a mask of the settings whose loss ``(k,)`` on the selected rows has diverged.
 
-        Rows with outliers among their targets may lose more, by as much as a mere guess does.
+        The threshold is raised for rows with outliers among their targets, in proportion to the
+        loss of predicting the mean.
         """
         assert self.threshold is not None  # noqa: S101
-        lost = np.asarray(has_diverged(loss, self.threshold))
-        if not lost.any():
-            return lost
-        guess = LOSSES[self.network.loss].guess_rows(rows.y[picked], self._centre)
-        weight = None if rows.sample_weight is None else rows.sample_weight[picked]
-        hard = max(1.0, float(np.average(guess, weights=weight)) / self._guess)
-        threshold = float(min(self.threshold * hard, np.finfo(np.float64).max))
+        diverged = np.asarray(has_diverged(loss, self.threshold))
+        if not diverged.any():
+            return diverged
+        guess = LOSSES[self.network.loss].guess_rows(rows.y[selection], self._mean_target)
+        weight = None if rows.sample_weight is None else rows.sample_weight[selection]
+        difficulty = max(1.0, float(np.average(guess, weights=weight)) / self._guess_loss)
+        threshold = float(min(self.threshold * difficulty, np.finfo(np.float64).max))
         return np.asarray(has_diverged(loss, threshold))
 
     def drop_diverged(self, loss: Array, rows: Batches) -> Array:
-        """Drop the settings whose ``(k,)`` loss on `rows` has diverged; return those kept."""
+        """Drop the settings whose loss ``(k,)`` on `rows` has diverged; return a mask of others."""
         if self.threshold is None:  # no row had weight, so nothing was trained
             return np.ones(len(self), dtype=bool)
-        lost = self._lost(loss, rows, slice(None))
-        if lost.any():
-            self._note(lost, loss, self.steps)
-            self.keep(~lost)
-        return ~lost
+        diverged = self._has_diverged(loss, rows, slice(None))
+        if diverged.any():
+            self._record_divergence(diverged, loss, self.steps)
+            self.keep(~diverged)
+        return ~diverged
 
     def outputs(self, X: Array | TableRows) -> Array:
-        """Network outputs (probabilities, or predicted targets), shape (k, n, n_outputs)."""
+        """Return probabilities or predicted targets, shape (k, n, n_outputs)."""
         n_outputs = self.network.layer_sizes[-1]
         result = np.empty((len(self), len(X), n_outputs), dtype=self.parameters.dtype)
         with np.errstate(all="ignore"):
             for start in range(0, len(X), EVALUATION_ROWS):
                 piece = np.asarray(X[start : start + EVALUATION_ROWS])
-                room, passes = self._evaluation_passes(len(piece))
-                room.read_inputs(piece)
+                workspace, passes = self._workspace_to_evaluate(len(piece))
+                workspace.read_inputs(piece)
                 passes.forward(0)
                 result[:, start : start + len(piece)] = passes.output.transpose(1, 2, 0)
         return result
 
     def evaluate(self, rows: Batches) -> Array:
-        """Mean loss over all rows, without the L2 term, shape (k,)."""
-        losses, weight_total = [], 0.0
+        """Return the mean losses over all rows, without the L2 term, shape (k,)."""
+        losses, total_weight = [], 0.0
         with np.errstate(all="ignore"):
             for start in range(0, len(rows), EVALUATION_ROWS):
-                piece = slice(start, start + EVALUATION_ROWS)
-                room, passes = self._evaluation_passes(min(EVALUATION_ROWS, len(rows) - start))
-                weights = room.read(rows, piece)
+                n_rows = min(EVALUATION_ROWS, len(rows) - start)
+                workspace, passes = self._workspace_to_evaluate(n_rows)
+                weights = workspace.read(rows, slice(start, start + EVALUATION_ROWS))
                 passes.forward(0)
-                losses.append(_weighed(room.losses(len(self)), weights))
-                weight_total += float(weights[0])
-        return _mean(losses, weight_total)
+                losses.append(_weighted(workspace.losses(len(self)), weights))
+                total_weight += float(weights[0])
+        return _mean(losses, total_weight)

@@ -26,11 +26,11 @@ from sklearn.utils import assert_all_finite, indexable
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
-from lrtune.estimators.base import RandomStreams
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
 from lrtune.support.blas import one_blas_thread
 from lrtune.training.batches import Batches
 from lrtune.training.population import Population, population_size
+from lrtune.training.random_streams import RandomStreams
 from lrtune.tuning.range_result import RangeTestResult, range_around
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer

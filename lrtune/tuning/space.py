@@ -17,7 +17,7 @@ from optuna.distributions import (
 from scipy.stats.qmc import Sobol
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.schedules.schedule import DECAYS
+from lrtune.schedules.decays import DECAYS
 from lrtune.support.signals import defer_signals
 from lrtune.tuning.dimensions import Dimension, at_share, holds
 from lrtune.tuning.setting import Setting

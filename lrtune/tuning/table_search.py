@@ -16,7 +16,7 @@ from lrtune.tuning.record.record import Record, read_facts
 from lrtune.tuning.record.schema import DataFacts, Request
 from lrtune.tuning.result import SearchResult
 from lrtune.tuning.sampling.asking import Sampling
-from lrtune.tuning.sampling.pruners import PRUNERS
+from lrtune.tuning.sampling.competitive import PRUNERS
 from lrtune.tuning.search import Budget, Progress, Recording, search
 from lrtune.tuning.setting import DEFAULT_RATES, LEARNING_RATE_FREE
 from lrtune.tuning.space import Space

@@ -58,9 +58,8 @@ def test_a_figure_that_was_there_stays_as_it_was(
         run = lrtune("schedule", "--plot", path.name)
 
     assert (run.code, run.out) == (2, "")
-    assert run.err == (
-        f"lrtune: a figure's file must be writable, but 'rates.{ending}' gave: File too large\n"
-    )
+    assert run.err.count("\n") == 1
+    assert f"writable, but 'rates.{ending}' gave: File too large" in run.err
     assert names(folder) == [path.name]
     assert path.read_text() == "precious"
 
@@ -89,10 +88,9 @@ def test_a_search_that_has_no_room_for_a_record_is_refused(
         run = lrtune("search", "iris", *SMALL)
 
     assert (run.code, run.out) == (2, "")
-    assert run.err == (
-        "lrtune: storage must have space and be writable, but 'lrtune.journal' gave: File too "
-        "large\n"
-    )
+    assert run.err.count("\n") == 1
+    assert "storage" in run.err
+    assert "'lrtune.journal' gave: File too large" in run.err
 
 
 # --- standard output that is full or closed -------------------------------------------------------
@@ -209,7 +207,7 @@ def test_a_search_that_loses_its_record_ends_with_its_result_and_says_so(
     assert (process.returncode, "Traceback" in err) == (0, False)
     assert sum(result["trials"].values()) == 320
     assert why.removesuffix("'") in result["warnings"][-1]
-    assert result["warnings"][-1].endswith("this result, of 320 trials, is not recorded in full")
+    assert "320 trials, is not recorded" in result["warnings"][-1]
     assert names(folder) == ([] if lose is deleted else [JOURNAL])
     if lose is not deleted:
         assert Path(JOURNAL).read_bytes() == before

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from sklearn.datasets import load_iris
 
 from lrtune import LearningRateSearchCV, MLPClassifier
 from lrtune.tuning.record.record import CONFIRMATION
 from lrtune.tuning.record.storage import open_storage
+from tests.iris import X, Y
 
 QUICK = ("--epochs", "2", "--hidden", "8")
 LONG = ("search", "iris", *QUICK, "--trials", "100000", "--no-confirm", "--quiet")
@@ -211,26 +211,28 @@ def killed_with_two_jobs(folder: Path) -> None:
     assert run.end(JOURNAL)[0] == -9
 
 
-ENDINGS = (
+FAST = (refused, interrupted, interrupted_with_two_jobs)
+SLOW = (
     finished,
-    refused,
-    interrupted,
     terminated,
     out_of_time_then_helped_then_shown,
     finished_with_two_jobs,
-    interrupted_with_two_jobs,
     interrupted_while_two_jobs_start,
     terminated_with_two_jobs,
     killed_with_two_jobs,
 )
+ENDINGS = (*FAST, *(pytest.param(ending, marks=pytest.mark.slow) for ending in SLOW))
 
 
 @pytest.fixture(scope="module")
-def endings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Any], "Future[None]"]]:
-    """What came of each of the endings; they run three at a time."""
+def endings(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Any], "Future[None]"]]:
+    """Run all endings that are selected, three at a time, and return what becomes of each."""
     folder = tmp_path_factory.mktemp("endings")
+    selected = (*FAST, *SLOW) if request.config.getoption("slow") else FAST
     with ThreadPoolExecutor(3) as pool:
-        futures = {ending: pool.submit(ending, folder / ending.__name__) for ending in ENDINGS}
+        futures = {ending: pool.submit(ending, folder / ending.__name__) for ending in selected}
         yield futures.__getitem__
 
 
@@ -312,13 +314,12 @@ def open_files() -> list[str]:
 
 @pytest.mark.parametrize("storage", [None, "record.journal", "sqlite:///record.db"])
 def test_a_fit_leaves_no_thread_and_no_open_file(folder: Path, storage: str | None) -> None:
-    X, y = load_iris(return_X_y=True)
 
     def fit() -> None:
         network = MLPClassifier((8,), max_iter=2)
         LearningRateSearchCV(
             network, n_trials=16, storage=storage, confirm=False, random_state=0
-        ).fit(X, y)
+        ).fit(X, Y)
         gc.collect()
 
     fit()  # what is imported and opened once

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from lrtune.cli.console import make_console
 from lrtune.cli.progress import Forecast, describe
 from lrtune.tuning.record.trials import TrialCounts
 
@@ -150,15 +149,6 @@ def test_no_color_is_honoured(folder: Path) -> None:
 
     assert "48/48" in sent
     assert not re.search(r"\x1b\[[0-9;]*m", sent)
-
-
-@pytest.mark.parametrize(("value", "plain"), [("1", True), ("0", True), ("", False)])
-def test_an_empty_no_color_is_none(
-    monkeypatch: pytest.MonkeyPatch, value: str, plain: bool
-) -> None:
-    monkeypatch.setenv("NO_COLOR", value)
-
-    assert make_console().no_color == make_console(stderr=True).no_color == plain
 
 
 def test_quiet_still_tells_errors(lrtune: Callable[..., Any]) -> None:

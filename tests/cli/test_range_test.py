@@ -10,7 +10,7 @@ import pytest
 BAD = {
     ("nowhere.csv",): "'nowhere.csv' is neither",
     (): "Missing argument 'DATA'",
-    ("iris", "--low", "0"): "must be positive",
+    ("iris", "--low", "0"): "not in the range x>0",
     ("iris", "--high", "nan"): "finite number",
     ("iris", "--low", "1", "--high", "0.1"): "low must be below high, but got low=1.0, high=0.1",
     ("iris", "--steps", "9"): "9 is not in the range",
@@ -22,8 +22,8 @@ BAD = {
     ("iris", "--target", "x"): "target must be left out",
     ("iris", "--task", "regression"): "task must be classification",
     ("iris", "--plot", "no/such/range.png"): "existing folder",
-    ("iris", "--plot", "range.xyz"): "end in one of",
-    ("iris", "--plot", "range.xyz", "--json"): "end in one of",
+    ("iris", "--plot", "range.xyz"): "end in .png, .svg, .pdf",
+    ("iris", "--plot", "range.xyz", "--json"): "end in .png, .svg, .pdf",
 }
 
 

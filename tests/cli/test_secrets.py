@@ -14,13 +14,13 @@ from urllib.request import urlopen
 import click
 import pytest
 import sqlalchemy
-from sklearn.datasets import load_iris
 
 from lrtune import LearningRateSearchCV, MLPClassifier, save_model
 from lrtune.cli import COMMANDS, cli
 from lrtune.exceptions import InvalidInputError
 from lrtune.tuning.record import storage as storages
 from lrtune.tuning.record.record import Record
+from tests.iris import X, Y
 
 SECRETS = ("p%40ss", "p@ss", "s3cr3t", "ss/w0rd", "ss%2Fw0rd")
 """Parts of passwords, as they are and as a URL has them."""
@@ -36,11 +36,12 @@ URLS = {
     "a slash too few": "postgresql:/me:s3cr3t@127.0.0.1/x",
     "no slash": "postgresql:me:s3cr3t@127.0.0.1/x",
 }
+TYPICAL = ("unreachable", "a parameter")
 QUICK = ("--trials", "4", "--epochs", "1")
 
 
 def told(text: str) -> list[str]:
-    """The secrets in a text."""
+    """Return the secrets in a text."""
     return [secret for secret in SECRETS if secret in text]
 
 
@@ -76,8 +77,22 @@ def told_in_logs(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list
 # --- a database that cannot be reached ------------------------------------------------------------
 
 
-@pytest.mark.parametrize("url", URLS.values(), ids=URLS)
-@pytest.mark.parametrize("command", READERS)
+def with_urls(command: str) -> list[Any]:
+    """Return a command with each URL; all commands with all of them are for CI."""
+    return [
+        pytest.param(
+            command,
+            url,
+            id=f"{command}-{name}",
+            marks=[] if name in TYPICAL or command == READERS[0] else pytest.mark.slow,
+        )
+        for name, url in URLS.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "url"), [case for command in READERS for case in with_urls(command)]
+)
 def test_no_command_shows_it(
     lrtune: Callable[..., Any],
     folder: Path,
@@ -143,9 +158,8 @@ def test_no_message_shows_it_if_it_comes_from_a_file(
 @pytest.mark.parametrize("url", URLS.values(), ids=URLS)
 def test_no_traceback_shows_it(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setattr(storages, "CONNECT_ATTEMPTS", 1)
-    X, y = load_iris(return_X_y=True)
     with pytest.raises(InvalidInputError) as caught:
-        LearningRateSearchCV(MLPClassifier(max_iter=1), n_trials=4, storage=url).fit(X, y)
+        LearningRateSearchCV(MLPClassifier(max_iter=1), n_trials=4, storage=url).fit(X, Y)
 
     assert told("".join(traceback.format_exception(caught.value))) == []
 
@@ -273,10 +287,9 @@ def test_the_dashboard_does_not_show_it(
 
 @pytest.mark.postgresql
 def test_what_a_program_is_given_does_not_hold_it(folder: Path, database: str) -> None:
-    X, y = load_iris(return_X_y=True)
     search = LearningRateSearchCV(
         MLPClassifier(max_iter=1), n_trials=4, storage=database, study_name="program"
-    ).fit(X, y)
+    ).fit(X, Y)
     save_model(search.best_estimator_, "model.skops")
 
     assert told(str(search.result_) + str(search.result_.to_dict()) + str(search.cv_results_)) == []

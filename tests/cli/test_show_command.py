@@ -8,13 +8,13 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
-from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import lrtune as package
 from lrtune import LearningRateSearchCV, MLPClassifier, MLPRegressor
 from lrtune.tables.dataset import load_dataset
+from tests.iris import X, Y
 
 QUICK = ("search", "iris", "--trials", "20", "--epochs", "3")
 
@@ -61,7 +61,7 @@ def test_of_an_interrupted_search_what_is_finished_is_shown(
     result = lrtune("show", "iris", "--json").json
 
     assert 0 < kept < 20
-    assert f"interrupted after {kept} of 20 trials" in run.err
+    assert f"{kept} of 20" in run.err
     assert "--resume" in run.err
     assert sum(result["trials"].values()) == kept
     assert result["confirmed_loss"] is None
@@ -75,18 +75,18 @@ def test_a_study_without_trials_says_so(lrtune: Callable[..., Any], folder: Path
     run = lrtune("show", "iris")
 
     assert run.code == 1
-    assert "'iris' in lrtune.journal has no finished trial yet" in run.err
+    assert "'iris' in lrtune.journal" in run.err
+    assert "no finished trial" in run.err
 
 
 def test_a_search_in_python_is_shown(lrtune: Callable[..., Any]) -> None:
-    X, y = load_iris(return_X_y=True)
     for name, model in {
         "bare": MLPClassifier(8, max_iter=3),
         "piped": make_pipeline(StandardScaler(), MLPClassifier([8, 4], max_iter=3)),
     }.items():
         LearningRateSearchCV(
             model, n_trials=4, storage="lrtune.journal", study_name=name, random_state=0
-        ).fit(X / 8, y)
+        ).fit(X / 8, Y)
         run = lrtune("show", name)
 
         assert run.code == 0
@@ -95,7 +95,6 @@ def test_a_search_in_python_is_shown(lrtune: Callable[..., Any]) -> None:
 
 
 def test_the_code_to_use_has_all_that_was_tuned_for(lrtune: Callable[..., Any]) -> None:
-    X, y = load_iris(return_X_y=True)
     network = MLPClassifier(
         8, activation="tanh", optimizer="momentum", warmup_epochs=1, batch_size=16, max_iter=3
     )
@@ -106,7 +105,7 @@ def test_the_code_to_use_has_all_that_was_tuned_for(lrtune: Callable[..., Any]) 
         storage="lrtune.journal",
         study_name="own",
         random_state=0,
-    ).fit(X, y)
+    ).fit(X, Y)
     code = lrtune("show", "own").out.rpartition("Use it:")[2].strip()
     names = {kind.__name__: kind for kind in (make_pipeline, MinMaxScaler, MLPClassifier)}
     model = eval(code, names)  # noqa: S307
@@ -139,8 +138,8 @@ def test_a_study_must_exist_and_be_lrtunes(lrtune: Callable[..., Any], folder: P
     assert lrtune("show", "iris").code == 2
     optuna.create_study(storage="sqlite:///s.db", study_name="foreign")
     for words, message in {
-        ("wine",): "none named 'wine'; it has foreign",
-        ("foreign",): "made by another program",
+        ("wine",): "'wine'; it has foreign",
+        ("foreign",): "another program",
     }.items():
         run = lrtune("show", *words, "--storage", "sqlite:///s.db")
 

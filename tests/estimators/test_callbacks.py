@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks: progress, scores and early stops, also through pipelines."""
+"""Fits with scikit-learn's callbacks: progress, scores and early stops, also in pipelines."""
 
 # ruff: noqa: ARG002
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -20,18 +19,12 @@ with_callbacks = pytest.mark.skipif(not HAVE_CALLBACKS, reason="needs scikit-lea
 
 
 @pytest.fixture(scope="module")
-def iris() -> tuple[Any, Any]:
-    X, y = load_iris(return_X_y=True)
-    return StandardScaler().fit_transform(X), y
-
-
-@pytest.fixture(scope="module")
 def callback() -> Any:
     return pytest.importorskip("sklearn.callback")
 
 
 class Diary:
-    """Notes what it is told, and asks to stop after some epochs."""
+    """Record all calls, and ask to stop after some epochs."""
 
     def __init__(self, stop_after: int = 1000) -> None:
         self.stop_after = stop_after
@@ -57,7 +50,7 @@ class Diary:
 
 
 class PropagatedDiary(Diary):
-    """A diary that a pipeline hands down to its steps."""
+    """A diary that a pipeline passes on to its steps."""
 
     max_propagation_depth = None
 
@@ -185,7 +178,7 @@ def test_callbacks_of_a_diverging_fit(
 def test_callbacks_are_torn_down_after_an_error(iris: tuple[Any, Any]) -> None:
     diary = Diary()
     model = MLPClassifier(early_stopping=True).set_callbacks(diary)
-    with pytest.raises(ValueError, match="hold out a row of every class"):
+    with pytest.raises(ValueError, match="must include every class"):
         model.fit(iris[0][48:52], iris[1][48:52])
 
     assert diary.calls[-1] == "teardown"

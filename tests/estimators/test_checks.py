@@ -1,4 +1,4 @@
-"""scikit-learn's own checks of its contract, on the defaults and on every kind of configuration."""
+"""scikit-learn's checks of estimators, on the defaults and on every kind of configuration."""
 
 import inspect
 from collections.abc import Callable
@@ -40,7 +40,7 @@ EXPECTED: dict[tuple[str, Any], dict[str, str]] = {
     ("early_stopping", True): {WEIGHTS: "other rows are held out if rows are repeated"},
     ("decay", "plateau"): {WEIGHTS: "other rows are held out if rows are repeated"},
     ("batch_size", 8): {WEIGHTS: "repeated rows fall into other mini-batches"},
-    ("warm_start", True): {"check_supervised_y_2d": "fits twice, and a warm start goes on"},
+    ("warm_start", True): {"check_supervised_y_2d": "fits twice, and a warm start continues"},
 }
 BELOW_ROUNDING = {WEIGHTS, "check_methods_sample_order_invariance"}
 STRICT: dict[str, Any] = (  # scikit-learn before 1.8 leaves it to xfail_strict in pyproject.toml
@@ -51,7 +51,7 @@ STRICT: dict[str, Any] = (  # scikit-learn before 1.8 leaves it to xfail_strict 
 
 
 def expected(estimator: Any) -> dict[str, str]:
-    """The checks that an estimator is expected to fail, with reasons."""
+    """Return the checks that an estimator is expected to fail, with reasons."""
     failures: dict[str, str] = {}
     for (parameter, value), reasons in EXPECTED.items():
         if getattr(estimator, parameter) == value:

@@ -1,4 +1,4 @@
-"""The estimators, as someone uses them who knows scikit-learn."""
+"""Classifier and regressor as scikit-learn estimators: targets, weights, model selection."""
 
 import pickle
 import warnings
@@ -7,21 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes, load_iris
-from sklearn.model_selection import cross_val_score
+from sklearn.datasets import load_diabetes
+from sklearn.exceptions import DataConversionWarning
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import compute_sample_weight, get_tags
 
-from lrtune import MLPClassifier, MLPRegressor, Schedule
-from lrtune.exceptions import DivergenceWarning
-from lrtune.schedules.schedule import DECAYS
+from lrtune import MLPClassifier, MLPRegressor
+from lrtune.training.network import ACTIVATIONS
 from lrtune.training.optimizers import OPTIMIZERS
 
-
-@pytest.fixture(scope="module")
-def iris() -> tuple[Any, Any]:
-    X, y = load_iris(return_X_y=True)
-    return StandardScaler().fit_transform(X), y
+NETWORKS = [MLPClassifier, MLPRegressor]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +45,7 @@ def test_probabilities_sum_to_one_and_agree_with_the_prediction(iris: tuple[Any,
 
 
 @pytest.mark.parametrize("labels", [["a", "b", "c"], [7, -1, 3], [2.0, 4.0, 8.0]])
-def test_labels_may_be_any(iris: tuple[Any, Any], labels: list[Any]) -> None:
+def test_labels_may_be_of_any_type(iris: tuple[Any, Any], labels: list[Any]) -> None:
     X, y = iris
     model = MLPClassifier(random_state=0).fit(X, np.array(labels)[y])
 
@@ -98,38 +95,6 @@ def test_the_same_seed_gives_the_same_model(
     assert first[0].dtype == dtype
 
 
-@pytest.mark.parametrize("decay", [name for name, decay in DECAYS.items() if not decay.feedback])
-def test_the_rates_used_are_those_of_the_schedule(iris: tuple[Any, Any], decay: str) -> None:
-    model = MLPClassifier(decay=decay, decay_rate=0.07, max_iter=6, random_state=0).fit(*iris)
-    schedule = Schedule(learning_rate_init=0.1, decay=decay, decay_rate=0.07)
-
-    assert model.schedule() == schedule
-    assert model.learning_rate_curve_ == pytest.approx(schedule(np.arange(6)).tolist())
-
-
-def test_plateau_watches_held_out_rows(iris: tuple[Any, Any]) -> None:
-    model = MLPClassifier(
-        decay="plateau", decay_rate=0.5, patience=0, learning_rate_init=1.0, max_iter=40,
-        random_state=0,
-    ).fit(*iris)  # fmt: skip
-    best, expected = np.inf, [1.0]
-    for loss in model.validation_loss_curve_[:-1]:
-        expected.append(expected[-1] * (1 if loss < best else np.exp(-0.5)))
-        best = min(best, loss)
-
-    assert len(model.validation_loss_curve_) == 40
-    assert model.learning_rate_curve_[-1] < 1.0
-    assert model.learning_rate_curve_ == pytest.approx(expected)
-
-
-def test_a_fit_that_diverges_names_rate_epoch_and_cure(iris: tuple[Any, Any]) -> None:
-    with pytest.warns(DivergenceWarning, match=r"in epoch 1 .*learning_rate_init=500.*smaller"):
-        model = MLPClassifier(learning_rate_init=500.0, random_state=0).fit(*iris)
-
-    assert model.n_iter_ == 1
-    assert np.isfinite(model.predict_proba(iris[0])).all()
-
-
 def test_weights_of_two_equal_repeated_rows(iris: tuple[Any, Any]) -> None:
     X, y = iris
     weight = np.where(y == 1, 2.0, 1.0)
@@ -148,35 +113,6 @@ def test_clone_pickle_and_cross_validation(iris: tuple[Any, Any]) -> None:
     assert np.array_equal(model.predict_proba(iris[0]), again.predict_proba(iris[0]))
     assert clone(model).get_params() == model.get_params()
     assert cross_val_score(make_pipeline(StandardScaler(), clone(model)), *iris).mean() > 0.8
-
-
-@pytest.mark.parametrize(
-    ("parameter", "value"),
-    [
-        ("learning_rate_init", 0.0),
-        ("learning_rate_init", -1.0),
-        ("decay", "magic"),
-        ("decay_rate", -0.1),
-        ("batch_size", 0),
-        ("max_iter", 0),
-        ("optimizer", "lion"),
-        ("activation", "gelu"),
-        ("momentum", 1.0),
-        ("dtype", "float16"),
-        ("update", "step"),
-        ("weights_init", "zeros"),
-    ],
-)
-def test_bad_parameters_are_refused_at_fit(
-    iris: tuple[Any, Any], parameter: str, value: Any
-) -> None:
-    with pytest.raises(ValueError, match=f"'{parameter}' parameter of MLPClassifier must be"):
-        MLPClassifier(**{parameter: value}).fit(*iris)
-
-
-def test_a_matrix_of_labels_is_refused(iris: tuple[Any, Any]) -> None:
-    with pytest.raises(ValueError, match="one label per row, but got shape"):
-        MLPClassifier().fit(iris[0], np.eye(3)[iris[1]])
 
 
 def test_a_good_fit_warns_of_nothing(iris: tuple[Any, Any]) -> None:
@@ -199,7 +135,151 @@ def test_negative_class_weights_and_targets_that_are_text_are_refused(
     iris: tuple[Any, Any],
 ) -> None:
     X, y = iris
-    with pytest.raises(ValueError, match="class_weight must not be negative"):
+    with pytest.raises(ValueError, match="`class_weight` must not be negative"):
         MLPClassifier(class_weight={0: -1.0, 1: 1.0, 2: 1.0}).fit(X, y)
-    with pytest.raises(ValueError, match="y must be numeric in a regression"):
+    with pytest.raises(ValueError, match=r"`y` must be numeric in a regression.*use MLPClassifier"):
         MLPRegressor().fit(X, y.astype(str))
+
+
+@pytest.fixture(scope="module")
+def tiny() -> tuple[Any, Any]:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(12, 15)), np.arange(12) % 3
+
+
+# --- learning --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_tiny_set_can_be_learned_by_heart(
+    tiny: tuple[Any, Any], network: type[Any], activation: str
+) -> None:
+    model = network(
+        activation=activation, optimizer="adam", learning_rate_init=0.01, max_iter=1000,
+        random_state=0,
+    ).fit(*tiny)  # fmt: skip
+
+    assert model.loss_curve_[-1] < 1e-3
+    assert model.score(*tiny) > 0.999
+
+
+# --- targets ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("labels", [[False, True], ["no", "yes"], [-1, 1], [0.0, 1.0]])
+def test_two_classes_under_any_name(iris: tuple[Any, Any], labels: list[Any]) -> None:
+    X, y = iris[0][:100], np.array(labels)[iris[1][:100]]
+    model = MLPClassifier(random_state=0).fit(X, y)
+
+    assert model.predict_proba(X).shape == (100, 2)
+    assert model.predict(X).dtype == y.dtype
+    assert model.score(X, y) == 1
+
+
+def test_labels_may_be_strings_as_objects(iris: tuple[Any, Any]) -> None:
+    y = np.array(["setosa", "versicolor", "virginica"], dtype=object)[iris[1]]
+    model = MLPClassifier(early_stopping=True, max_iter=99, random_state=0)
+
+    assert model.fit(iris[0], y).score(iris[0], y) > 0.8
+
+
+def test_one_class_is_predicted_always(iris: tuple[Any, Any]) -> None:
+    model = MLPClassifier(random_state=0).fit(iris[0], np.full(150, "only"))
+
+    assert np.array_equal(model.predict_proba(iris[0]), np.ones((150, 1)))
+    assert set(model.predict(iris[0])) == {"only"}
+
+
+def test_continuous_labels_are_refused(iris: tuple[Any, Any]) -> None:
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        MLPClassifier().fit(iris[0], iris[0][:, 0])
+
+
+def test_several_labels_per_row_are_refused(iris: tuple[Any, Any]) -> None:
+    several = np.c_[iris[1] > 0, iris[1] > 1].astype(int)
+
+    with pytest.raises(ValueError, match=r"got shape \(150, 2\): fit one classifier per column"):
+        MLPClassifier().fit(iris[0], several)
+    assert not get_tags(MLPClassifier()).classifier_tags.multi_label
+    assert not get_tags(MLPClassifier()).target_tags.multi_output
+
+
+def test_a_target_may_be_a_column(iris: tuple[Any, Any]) -> None:
+    X, y = iris
+    flat = MLPRegressor(random_state=0).fit(X, y)
+    with pytest.warns(DataConversionWarning, match="column-vector y was passed"):
+        column = MLPRegressor(random_state=0).fit(X, y[:, np.newaxis])
+
+    assert np.array_equal(flat.predict(X), column.predict(X))
+    assert get_tags(flat).target_tags.multi_output
+
+
+def test_a_constant_target_among_several(iris: tuple[Any, Any]) -> None:
+    X, y = iris
+    model = MLPRegressor(learning_rate_init=0.05, max_iter=60, random_state=0)
+    predicted = model.fit(X, np.c_[y, np.full(150, 7.0)]).predict(X)
+
+    assert np.abs(predicted[:, 1] - 7).mean() < 0.2
+    assert np.abs(predicted[:, 0] - y).mean() < 0.2
+
+
+# --- weights ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {0: 1.0, 1: 3.0, 2: 0.5}, {1: 4.0}])
+def test_class_weights_are_sample_weights(iris: tuple[Any, Any], class_weight: Any) -> None:
+    X, y = iris[0][:130], iris[1][:130]
+    options: dict[str, Any] = {"dtype": "float64", "random_state": 0}
+    by_class = MLPClassifier(class_weight=class_weight, **options).fit(X, y)
+    by_row = MLPClassifier(**options).fit(X, y, compute_sample_weight(class_weight, y))
+
+    assert np.allclose(by_class.predict_proba(X), by_row.predict_proba(X), atol=1e-12)
+    assert not np.allclose(
+        by_class.predict_proba(X), MLPClassifier(**options).fit(X, y).predict_proba(X), atol=1e-3
+    )
+
+
+def test_balancing_counts_a_row_of_weight_two_as_two_rows(iris: tuple[Any, Any]) -> None:
+    X, y = iris
+    weight = np.where(y == 1, 2.0, np.where(np.arange(150) < 10, 0.0, 1.0))
+    repeated = np.repeat(np.arange(150), weight.astype(int))
+    options: dict[str, Any] = {"batch_size": 1000, "dtype": "float64", "random_state": 0}
+    model = MLPClassifier(class_weight="balanced", **options)
+    weighted = model.fit(X, y, sample_weight=weight).predict_proba(X)
+
+    assert np.allclose(weighted, model.fit(X[repeated], y[repeated]).predict_proba(X), atol=1e-12)
+
+
+def test_negative_weights_are_refused(iris: tuple[Any, Any]) -> None:
+    with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
+        MLPClassifier().fit(*iris, sample_weight=-np.ones(150))
+
+
+# --- model selection -------------------------------------------------------------------------
+
+
+def test_a_grid_over_rates_and_decays(iris: tuple[Any, Any]) -> None:
+    grid = {"learning_rate_init": [1e-4, 0.3], "decay": ["constant", "inverse_time", "cosine"]}
+    search = GridSearchCV(MLPClassifier(decay_rate=0.05, random_state=0), grid, cv=3).fit(*iris)
+
+    assert search.best_params_["learning_rate_init"] == 0.3
+    assert search.best_score_ > 0.9
+    assert len(set(search.cv_results_["mean_test_score"])) > 2
+
+
+@pytest.mark.filterwarnings("ignore::lrtune.exceptions.DivergenceWarning")
+@pytest.mark.parametrize("rate", [1e3, 1e20, 1e150])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("batch_size", [32, 1000])
+def test_a_diverging_fit_never_yields_nan(
+    iris: tuple[Any, Any], rate: float, dtype: Any, batch_size: int
+) -> None:
+    options: dict[str, Any] = {"dtype": dtype, "batch_size": batch_size, "random_state": 0}
+    classifier = MLPClassifier(learning_rate_init=rate, max_iter=2, **options)
+    regressor = MLPRegressor(learning_rate_init=rate, max_iter=2, **options)
+    losses = cross_val_score(classifier, *iris, cv=3, scoring="neg_log_loss", error_score="raise")
+    search = GridSearchCV(regressor, {"max_iter": [1, 3]}, cv=3, error_score="raise").fit(*iris)
+
+    assert (losses > -10).all()
+    assert (search.cv_results_["mean_test_score"] > -10).all()

@@ -1,23 +1,22 @@
-"""Every number that a few searches gave in release 0.1.0, to compare with those of this one.
+"""Searches whose numbers were recorded with release 0.1.0, to compare with those of this release.
 
-As a program it prints them, as they stand in ``numbers.json``.
-The last bits of a float depend on the machine's BLAS and on NumPy's release, so the numbers are
-recorded together with these (`platform_facts`).
+Run as a program, it prints the numbers in the form of ``numbers.json``. The last bits of a float
+depend on the machine's BLAS and on the releases of the libraries, so `platform_facts` are recorded
+with the numbers.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import io
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import threadpoolctl
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.model_selection import KFold
@@ -29,32 +28,37 @@ from lrtune.cli import main
 
 HERE = Path(__file__).parent
 TABLE = HERE / "messy.csv"
-CLOCK = {"seconds", "storage"}
-"""What differs from run to run."""
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "optuna")
+VOLATILE = {"seconds", "storage"}
+"""Keys of a result that differ from run to run."""
 
 
 def platform_facts() -> dict[str, str]:
-    """Return what the last bits of a float depend on."""
+    """Return everything that the last bits of a float depend on."""
     pools = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
     names = {f"{pool['internal_api']} {pool['version']} {pool['architecture']}" for pool in pools}
-    return {"numpy": np.__version__, "blas": ", ".join(sorted(names))}
+    versions = {library: importlib.metadata.version(library) for library in LIBRARIES}
+    return versions | {"blas": ", ".join(sorted(names))}
 
 
 def command(*words: str) -> Any:
-    """Return the JSON object that a command prints, without what the clock or a path enters."""
+    """Return the JSON object that a command prints, without its volatile keys."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
         main([*words, "--json"])
     values = json.loads(printed.getvalue())
-    return {key: value for key, value in values.items() if key not in CLOCK}
+    return without_volatile(values)
+
+
+def without_volatile(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in VOLATILE}
 
 
 def searched(model: Any, X: Any, y: Any, **options: Any) -> Any:
-    """Return what `LearningRateSearchCV` found, and every trial's losses."""
+    """Return the result of `LearningRateSearchCV`, with the loss and parameters of every trial."""
     search = lrtune.LearningRateSearchCV(model, random_state=0, **options).fit(X, y)
-    result = search.result_.to_dict()
     return {
-        "result": {key: value for key, value in result.items() if key not in CLOCK},
+        "result": without_volatile(search.result_.to_dict()),
         "best_params": search.best_params_,
         "best_index": search.best_index_,
         "score": search.score(X, y),
@@ -100,17 +104,16 @@ CASES: dict[str, Callable[[], Any]] = {
 }
 
 
+def numbers_of(case: str) -> Any:
+    """Run a case in an empty folder, and return its numbers as JSON holds them."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        values = CASES[case]()
+    return json.loads(json.dumps(values, default=lambda number: number.item()))
+
+
 def numbers() -> dict[str, Any]:
-    """Return the numbers of all cases, as JSON has them."""
-    before = Path.cwd()
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        try:
-            found = {name: case() for name, case in CASES.items()}
-        finally:
-            os.chdir(before)
-    plain: dict[str, Any] = json.loads(json.dumps(found, default=lambda value: value.item()))
-    return plain
+    """Return the numbers of all cases."""
+    return {case: numbers_of(case) for case in CASES}
 
 
 if __name__ == "__main__":

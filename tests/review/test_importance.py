@@ -10,7 +10,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from lrtune.review.importance import FEWEST_TRIALS, importances
+from lrtune.review.importance import MIN_TRIALS, importances
 
 SPACE = {
     "learning_rate_init": FloatDistribution(1e-3, 10.0, log=True),
@@ -78,7 +78,7 @@ def test_the_same_trials_give_the_same_importances() -> None:
     assert importances(*trials_of(20)) == importances(*trials_of(20))
 
 
-@pytest.mark.parametrize("n", [0, 1, FEWEST_TRIALS - 1])
+@pytest.mark.parametrize("n", [0, 1, MIN_TRIALS - 1])
 def test_of_few_trials_nothing_is_said(n: int) -> None:
     assert importances(*trials_of(n)) == ()
 
@@ -117,7 +117,7 @@ def test_of_many_trials_some_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         add(self, trials)
 
     monkeypatch.setattr(optuna.Study, "add_trials", count)
-    monkeypatch.setattr("lrtune.review.importance.MOST_TRIALS", 24)
+    monkeypatch.setattr("lrtune.review.importance.MAX_TRIALS", 24)
     importances(*trials_of(40))
 
     assert set(taken) == {24}

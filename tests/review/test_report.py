@@ -4,6 +4,7 @@ import base64
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,12 +18,15 @@ from sklearn.datasets import load_diabetes, load_iris
 
 from lrtune import LearningRateSearchCV, MLPClassifier, MLPRegressor
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
+from lrtune.review import report
 from lrtune.review.gallery import GALLERY
-from lrtune.review.report import render_figures, render_report
 from lrtune.tuning.record.record import Record
+from lrtune.tuning.record.schema import DataFacts, Environment, Plan
 from lrtune.tuning.record.storage import open_storage
-from lrtune.tuning.search import search
+from lrtune.tuning.result import read_result
+from lrtune.tuning.search import Budget, Recording, Sampling, search
 from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.network import NetworkTrainer
 from lrtune.tuning.trainers.replicates import draw_replicates, make_replicates
 from tests.messy_tables import make_table, write_table
 
@@ -68,18 +72,30 @@ def searched(
     """A search of iris, recorded."""
     X, y = load_iris(return_X_y=True)
     kind = "classification"
-    return search(
+    trainer = NetworkTrainer(
         MLPClassifier((8,), max_iter=epochs),
         X,
         y,
-        replicates=make_replicates(y, 2, task=kind),
-        space=Space.default(epochs, learning_rate_init=alpha0, **space),
-        n_trials=n_trials,
-        fresh=draw_replicates(y, task=kind, seed=0, first=2) if confirm else None,
-        open_record=partial(Record.create, storage, name),
-        description={"dataset": "iris", "task": kind, "target": NASTY, "rows": 150, "columns": 4},
+        make_replicates(y, 2, task=kind),
+        fresh=lambda number: next(draw_replicates(y, task=kind, seed=0, first=number)),
+    )
+    return search(
+        trainer,
+        Space.default(epochs, learning_rate_init=alpha0, **space),
+        budget=Budget(n_trials, 2, confirm=confirm),
+        sampling=Sampling(0),
+        data=DataFacts("iris", target=NASTY, rows=150, columns=4),
+        recording=Recording(partial(Record.create, storage, name)),
         on_progress=on_progress,
     )
+
+
+def render_report(study: str, storage: str) -> str:
+    return report.render_report(read_result(study, storage, purpose="report on"))
+
+
+def render_figures(study: str, storage: str) -> dict[str, bytes]:
+    return report.render_figures(read_result(study, storage))
 
 
 @pytest.fixture
@@ -91,7 +107,7 @@ def storage(tmp_path: Path) -> str:
 def confirmed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Any]:
     """A record with a study ``s``, and its result."""
     storage = str(tmp_path_factory.mktemp("r") / "r.journal")
-    return storage, searched(storage, alpha0=None).result
+    return storage, searched(storage, alpha0=None)
 
 
 def said(storage: str, study: str = "s") -> str:
@@ -121,7 +137,7 @@ def test_it_says_what_to_set_and_how_sure_that_is(confirmed: tuple[str, Any]) ->
     for warning in result.warnings:
         assert f"{warning[0].upper()}{warning[1:]}." in text
     for word in ("replicate", "diverged", "decay_rate", "safe range"):
-        assert word in text.partition("Words used here")[2]
+        assert word in text.partition("Glossary")[2]
 
 
 def test_it_is_one_page_that_needs_nothing(confirmed: tuple[str, Any]) -> None:
@@ -162,15 +178,15 @@ def test_the_same_study_gives_the_same_report(confirmed: tuple[str, Any]) -> Non
 def test_it_says_how_to_reproduce_it(confirmed: tuple[str, Any]) -> None:
     storage, _ = confirmed
     assert "The command was not recorded." in said(storage)
-    note(storage, "environment", {"command": "lrtune search iris", "versions": {"numpy": "9.9"}})
+    environment = Environment("lrtune search iris", {"numpy": "9.9"})
+    note(storage, environment.KEY, environment.to_json())
     text = said(storage)
-    opened, _ = open_storage(storage)
-    known = optuna.load_study(storage=opened, study_name="s").user_attrs["lrtune"]
+    facts = read_result("s", storage).facts
 
     assert "gives the same trials. lrtune search iris data iris; 150 rows, 4 columns" in text
-    assert f"data fingerprint {known['data']}" in text
-    assert f"seed {known['seed']}" in text
-    assert f"lrtune {known['version']}, numpy 9.9" in text
+    assert f"data fingerprint {facts.data_hash}" in text
+    assert f"seed {facts.seed}" in text
+    assert f"lrtune {facts.version}, numpy 9.9" in text
     assert f"lrtune report s --storage {storage}" in text
 
 
@@ -191,12 +207,11 @@ def test_its_code_gives_the_tuned_estimator(confirmed: tuple[str, Any]) -> None:
 def test_names_are_text_and_cannot_be_more(storage: str) -> None:
     name = f"a'b\"{NASTY}"
     searched(storage, name, n_trials=2)
-    opened, _ = open_storage(storage)
-    known = optuna.load_study(storage=opened, study_name=name).user_attrs["lrtune"]
-    note(storage, "lrtune", known | {"dataset": NASTY_DATA}, name)
-    note(
-        storage, "environment", {"command": f"lrtune {NASTY_DATA}", "versions": {NASTY: "1"}}, name
-    )
+    facts = read_result(name, storage).facts
+    facts = replace(facts, data=replace(facts.data, dataset=NASTY_DATA))
+    note(storage, facts.KEY, facts.to_json(), name)
+    environment = Environment(f"lrtune {NASTY_DATA}", {NASTY: "1"})
+    note(storage, environment.KEY, environment.to_json(), name)
     page = render_report(name, storage)
     text = str(Text(page))
 
@@ -213,12 +228,12 @@ def test_names_are_text_and_cannot_be_more(storage: str) -> None:
 
 
 def test_without_confirmation_it_says_so(storage: str) -> None:
-    result = searched(storage, confirm=False).result
+    result = searched(storage, confirm=False)
     text = said(storage)
 
     assert "Best of the search, not confirmed" in text
-    assert f"log loss) of {result.search_loss:.4g}, mean of the 2 replicates that chose" in text
-    assert "has not met fresh replicates" in text
+    assert f"log loss) of {result.search_loss:.4g}, the mean of the 2 replicates that chose" in text
+    assert "was not tried on fresh replicates" in text
     assert "so expect a higher one on fresh seeds" in text
     assert "sensitivity" not in render_figures("s", storage)
 
@@ -245,7 +260,9 @@ def test_settings_that_all_diverge_on_fresh_replicates_are_not_called_safe(
         searched(storage, n_trials=3)
     text = said(storage)
 
-    assert "Best of the search, not safe Nothing may be recommended as safe: every setting" in text
+    assert (
+        "Best of the search, not safe No setting can be recommended as safe: every setting" in text
+    )
 
 
 def test_one_trial_is_enough(storage: str) -> None:
@@ -253,7 +270,7 @@ def test_one_trial_is_enough(storage: str) -> None:
     text = said(storage)
 
     assert "1 trial was tried: 1 complete." in text
-    assert "Not told: it takes 16 trials or more" in text
+    assert "it takes at least 16 trials" in text
 
 
 def test_an_interrupted_search_says_so_and_how_to_go_on(storage: str) -> None:
@@ -265,8 +282,9 @@ def test_an_interrupted_search_says_so_and_how_to_go_on(storage: str) -> None:
         searched(storage, n_trials=20, on_progress=interrupt)
     text = said(storage)
 
-    assert "was interrupted, or runs still: 16 of 20 trials have finished" in text
-    assert "--resume" in text
+    assert "was interrupted, or is still running: 16 of 20 trials have finished" in text
+    assert "Repeat it with resume=True to continue." in text
+    assert "<code>resume=True</code>" in render_report("s", storage)
     assert "Best of the search, not confirmed" in text
 
 
@@ -281,15 +299,12 @@ def test_a_search_interrupted_before_its_first_trial_says_so(storage: str) -> No
     assert render_figures("s", storage) == {}
 
 
-def test_a_study_of_an_older_release_is_told_as_far_as_it_goes(
-    confirmed: tuple[str, Any], storage: str
-) -> None:
-    result = searched(storage, n_trials=4).result
-    note(storage, "plan", {})
-    note(storage, "ending", {"confirmed": True, "warnings": list(result.warnings), "new": 1})
+def test_a_study_without_a_recorded_plan_has_a_report(storage: str) -> None:
+    searched(storage, n_trials=4)
+    note(storage, Plan.KEY, Plan().to_json())
     text = said(storage)
 
-    assert "Expect a validation loss (loss) of" in text
+    assert "Expect a validation loss (log loss) of" in text
     assert "None was recorded: the range of the initial learning rate was given" in text
 
 
@@ -300,9 +315,9 @@ def test_a_study_of_another_program_is_refused(storage: str) -> None:
         render_report("foreign", f"sqlite:///{storage}.db")
 
 
-def test_a_search_without_a_record_has_no_report() -> None:
+def test_a_search_without_a_record_has_no_report(confirmed: tuple[str, Any]) -> None:
     with pytest.raises(InvalidInputError, match="needs a study in a record, but this search kept"):
-        render_report(None, None)
+        report.render_report(replace(confirmed[1], study=None))
 
 
 # --- other kinds of study -------------------------------------------------------------------------
@@ -318,7 +333,7 @@ def test_a_regression_is_told_in_its_own_unit(storage: str) -> None:
 
     assert "validation loss (squared error) of" in text
     assert "its root, in the target's own unit:" in text
-    assert "a R² of" in text
+    assert "an R² of" in text
 
 
 def test_further_parameters_fixed_ones_and_scorers_are_told(storage: str) -> None:
@@ -372,7 +387,7 @@ def test_what_was_made_of_the_table_is_told(lrtune: Callable[..., Any], folder: 
     text = str(Text(render_report("s", "lrtune.journal")))
     notes = [" ".join(line.split()) for line in said.splitlines() if line.startswith("target: ")]
 
-    assert "What was made of the table" in text
+    assert "How the table was read" in text
     assert notes
     assert all(note in text for note in notes)
 

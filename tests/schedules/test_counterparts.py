@@ -1,6 +1,6 @@
-"""Where Keras or torch have a decay type too, the rate is theirs, step by step.
+"""Decay types that Keras or torch have too give the same rates, step by step.
 
-Held epoch by epoch, torch's are compared in test_torch_parity.
+The rates of torch's schedulers at each epoch are compared in test_torch_parity.
 """
 
 import math
@@ -37,7 +37,7 @@ TORCH: dict[str, tuple[int, Callable[[Any, Any], Any]]] = {
     "polynomial": (40, lambda s, o: s.PolynomialLR(o, total_iters=END * STEPS, power=POWER)),
     "cosine": (END, lambda s, o: s.CosineAnnealingLR(o, T_max=END * STEPS)),
 }
-"""Epochs to compare (torch's cosine rises again after T_max), and the scheduler."""
+"""Epochs to compare (torch's cosine rises again after T_max), and how to make the scheduler."""
 
 
 @pytest.mark.torch
@@ -74,12 +74,12 @@ STAIRCASES: dict[str, Callable[[Any], Any]] = {
 
 @pytest.fixture
 def keras() -> Iterator[Any]:
-    """Keras in float64: this is about formulas."""
-    found = pytest.importorskip("keras")
-    before = found.config.floatx()
-    found.config.set_floatx("float64")
-    yield found
-    found.config.set_floatx(before)
+    """Return Keras in float64, to compare formulas and not rounding."""
+    module = pytest.importorskip("keras")
+    before = module.config.floatx()
+    module.config.set_floatx("float64")
+    yield module
+    module.config.set_floatx(before)
 
 
 def in_keras(schedule: Any, n: int) -> list[float]:
@@ -106,7 +106,7 @@ def test_keras_gives_the_same_rates_at_every_epoch(keras: Any, decay: str) -> No
 
 @pytest.mark.keras
 @pytest.mark.parametrize("decay", STAIRCASES)
-def test_keras_staircases_hold_the_rate_within_an_epoch(keras: Any, decay: str) -> None:
+def test_keras_staircases_are_constant_within_an_epoch(keras: Any, decay: str) -> None:
     schedule = STAIRCASES[decay](keras.optimizers.schedules)
     rates = table(decay, "epoch", 40)
 

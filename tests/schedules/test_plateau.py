@@ -1,4 +1,4 @@
-"""Plateau feedback, against the rule written out setting by setting."""
+"""The plateau decay, against its rule applied to one setting at a time."""
 
 import math
 from itertools import pairwise
@@ -65,12 +65,14 @@ def fitted(schedules: list[Schedule], *, validate: bool) -> list[Epoch]:
     population = Population(network, SGD(), initial, n_settings=len(schedules), batch_size=4)
     rows, held_out = Batches(X[:30], y[:30]), Batches(X[30:], y[30:])
     validation = held_out if validate else None
-    return list(train(population, schedules, rows, epochs=12, rng=rng, validation=validation))
+    return list(
+        train(population, schedules, rows, epochs=range(12), rng=rng, validation=validation)
+    )
 
 
 @given(case=histories)
 @settings(deadline=None, max_examples=80)
-def test_every_setting_follows_the_rule_by_its_own_losses(
+def test_every_setting_follows_the_rule_for_its_own_losses(
     case: tuple[list[Schedule], list[list[float]]],
 ) -> None:
     schedules, history = case
@@ -95,7 +97,7 @@ def test_an_equal_loss_is_not_a_better_one() -> None:
     assert rates_of([schedule], [[2.0], [2.0]])[:, 0] == pytest.approx([1, 1, math.exp(-1)])
 
 
-def test_feedback_scales_a_warm_up_too() -> None:
+def test_feedback_lowers_a_warm_up_too() -> None:
     plateau = Plateau([Schedule(learning_rate_init=1, decay="plateau", decay_rate=1, patience=0)])
     for loss in [1.0, 2.0]:
         plateau.update(np.array([loss]))
@@ -105,7 +107,7 @@ def test_feedback_scales_a_warm_up_too() -> None:
 
 
 @pytest.mark.parametrize("decay", [name for name, decay in DECAYS.items() if not decay.feedback])
-def test_other_decay_types_beside_it_keep_their_rates(decay: str) -> None:
+def test_settings_with_another_decay_type_keep_their_rates(decay: str) -> None:
     other = Schedule(learning_rate_init=0.3, decay=decay, decay_rate=0.2, patience=0)
     plateau = Schedule(learning_rate_init=0.3, decay="plateau", decay_rate=0.2, patience=0)
     feedback, table = Plateau([other, plateau]), np.random.default_rng(0).random((5, 2))
@@ -119,14 +121,14 @@ def test_other_decay_types_beside_it_keep_their_rates(decay: str) -> None:
 def test_a_training_follows_its_validation_loss_else_its_training_loss(validate: bool) -> None:
     schedule = Schedule(learning_rate_init=2.0, decay="plateau", decay_rate=0.2, patience=0)
     epochs = fitted([schedule], validate=validate)
-    watched = [e.validation_loss if validate else e.training_loss for e in epochs]
-    expected = rates_by_hand(schedule, [float(loss[0]) for loss in watched if loss is not None])
+    losses = [e.validation_loss if validate else e.training_loss for e in epochs]
+    expected = rates_by_hand(schedule, [float(loss[0]) for loss in losses if loss is not None])
 
     assert expected[:-1] == pytest.approx([epoch.rates[0] for epoch in epochs], rel=1e-12)
     assert expected[-1] < schedule.learning_rate_init
 
 
-def test_in_a_training_others_beside_a_plateau_are_not_touched() -> None:
+def test_in_a_training_a_plateau_does_not_change_other_settings() -> None:
     fixed = Schedule(learning_rate_init=0.5)
     plateau = Schedule(learning_rate_init=0.5, decay="plateau", decay_rate=1.0, patience=0)
     alone = fitted([fixed], validate=True)

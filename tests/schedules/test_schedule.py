@@ -1,5 +1,6 @@
-"""A schedule is a pure, plain value; the table of rates is what its schedules say."""
+"""Schedules as values and functions of t, their JSON, and the tables of their rates."""
 
+import json
 import pickle
 from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any
@@ -73,7 +74,7 @@ def test_a_schedule_survives_pickling() -> None:
     assert pickle.loads(pickle.dumps(FULL)) == FULL  # noqa: S301
 
 
-def test_the_repr_of_a_schedule_makes_it_again() -> None:
+def test_evaluating_the_repr_gives_an_equal_schedule() -> None:
     assert eval(repr(FULL), {"Schedule": Schedule}) == FULL  # noqa: S307
 
 
@@ -106,7 +107,7 @@ def test_the_rate_lies_between_the_floor_and_the_initial_rate(schedule: Schedule
 
 
 @pytest.mark.parametrize("decay", PURE)
-def test_updated_by_epoch_the_rate_holds_within_an_epoch(decay: str) -> None:
+def test_updated_by_epoch_the_rate_is_constant_within_an_epoch(decay: str) -> None:
     schedule = Schedule(learning_rate_init=1.0, decay=decay, decay_rate=0.1)
 
     assert schedule([2, 2, 2]).tolist() == schedule([2, 2.5, 2.999]).tolist()
@@ -155,7 +156,7 @@ def test_decay_starts_after_the_warm_up(decay: str, update: Any) -> None:
 
 @given(schedule=any_schedules(), cycle=st.integers(3, 6), n=st.integers(0, 9), t=st.integers(0, 95))
 @settings(deadline=None, max_examples=60)
-def test_every_cycle_is_the_first_one_again(schedule: Schedule, cycle: int, n: int, t: int) -> None:
+def test_every_cycle_repeats_the_first_one(schedule: Schedule, cycle: int, n: int, t: int) -> None:
     once = replace(schedule, cycle_epochs=None)
     within = t / 32 % cycle
 
@@ -187,35 +188,37 @@ def test_warm_restarts_are_cosine_with_cycles() -> None:
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("name", ["learning_rate_init", "step_size", "power", "cycle_epochs"])
-def test_what_must_be_positive_is_refused_otherwise(name: str, value: float) -> None:
-    with pytest.raises(InvalidInputError, match=f"{name} must be positive .*, but got {value}"):
+def test_values_that_must_be_positive(name: str, value: float) -> None:
+    with pytest.raises(InvalidInputError, match=f"`{name}` must be positive .*, but got {value}"):
         replace(FULL, **{name: value})
 
 
 @pytest.mark.parametrize("value", [-1e-9, float("nan"), float("inf")])
 @pytest.mark.parametrize("name", ["decay_rate", "patience", "warmup_epochs", "min_learning_rate"])
-def test_what_must_not_be_negative_is_refused_otherwise(name: str, value: float) -> None:
-    with pytest.raises(InvalidInputError, match=f"{name} must be at least 0 .*, but got {value}"):
+def test_values_that_must_not_be_negative(name: str, value: float) -> None:
+    with pytest.raises(InvalidInputError, match=f"`{name}` must be at least 0 .*, but got {value}"):
         replace(FULL, **{name: value})
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"decay": "lineal"}, "decay must be one of constant, .*, plateau, but got 'lineal'"),
-        ({"update": "step"}, "update must be 'epoch' or 'batch', but got 'step'"),
+        ({"decay": "lineal"}, "`decay` must be one of constant, .*, plateau, but got 'lineal'"),
+        ({"update": "step"}, "`update` must be 'epoch' or 'batch', but got 'step'"),
         (
             {"min_learning_rate": 0.31},
-            r"min_learning_rate must be at most learning_rate_init \(0.3\), but got 0.31",
+            r"`min_learning_rate` must be at most `learning_rate_init` \(0.3\), but got 0.31",
         ),
+        ({"cycle_epochs": 1.5}, r"`cycle_epochs` must be greater than `warmup_epochs` \(1.5\)"),
         (
-            {"cycle_epochs": 1.5},
-            r"cycle_epochs must be longer than the warm-up \(1.5 epochs\), but got 1.5",
+            {"decay": "plateau"},
+            "`cycle_epochs` must be left out with `decay='plateau'`.* but got 8.0",
         ),
-        ({"decay": "plateau"}, "cycle_epochs must be left out with decay='plateau'.* but got 8.0"),
     ],
 )
-def test_values_that_do_not_fit_are_refused(values: dict[str, Any], message: str) -> None:
+def test_values_that_contradict_each_other_are_refused(
+    values: dict[str, Any], message: str
+) -> None:
     with pytest.raises(InvalidInputError, match=message):
         replace(FULL, **values)
 
@@ -240,7 +243,7 @@ populations = st.lists(any_schedules(), min_size=1, max_size=8)
 
 @given(population=populations, epochs=st.integers(0, 6), steps=st.integers(1, 7))
 @settings(deadline=None, max_examples=80)
-def test_the_table_holds_what_each_schedule_says(
+def test_each_column_of_the_table_holds_the_rates_of_its_schedule(
     population: list[Schedule], epochs: int, steps: int
 ) -> None:
     t = np.arange(epochs * steps) / steps
@@ -277,14 +280,14 @@ def test_a_table_may_start_at_a_later_epoch(
     elements=st.integers(1, 120),
 )
 @settings(deadline=None, max_examples=80)
-def test_rates_epoch_by_epoch_are_the_table_however_it_is_cut(
+def test_rates_by_epoch_are_the_table_whatever_the_size_of_its_pieces(
     population: list[Schedule], epochs: int, steps: int, elements: int
 ) -> None:
     whole = rate_table(population, epochs, steps).reshape(epochs, steps, -1)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "TABLE_ELEMENTS", elements)
-        pieces = list(epoch_rates(population, epochs, steps))
+        pieces = list(epoch_rates(population, range(epochs), steps))
 
     assert np.array_equal(whole, pieces)
 
@@ -295,7 +298,7 @@ def test_a_schedule_that_follows_losses_enters_the_table_without_its_feedback() 
     assert rate_table([plateau], 2, 2)[:, 0].tolist() == [0.0, 0.2, 0.4, 0.4]
 
 
-# --- where a pruner may judge -----------------------------------------------------------------
+# --- comparable epochs ----------------------------------------------------------------------------
 
 
 def test_every_epoch_of_a_plain_schedule_is_comparable() -> None:
@@ -317,3 +320,57 @@ def test_after_a_restart_the_second_half_of_a_cycle_is_comparable() -> None:
     assert [e for e in range(1, 16) if schedule.is_comparable(e)] == [
         *range(1, 6), *range(8, 11), *range(13, 16),
     ]  # fmt: skip
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+
+
+def test_a_schedule_survives_its_dictionary_and_its_json() -> None:
+    assert Schedule.from_dict(FULL.to_dict()) == FULL
+    assert Schedule.from_json(FULL.to_json()) == FULL
+
+
+def test_the_dictionary_names_every_field() -> None:
+    assert list(FULL.to_dict()) == [field.name for field in fields(Schedule)]
+
+
+def test_missing_fields_get_their_defaults() -> None:
+    assert Schedule.from_json('{"learning_rate_init": 0.1}') == Schedule(learning_rate_init=0.1)
+
+
+def test_an_exported_schedule_may_say_what_it_is_about() -> None:
+    exported = json.dumps(FULL.to_dict() | {"about": {"study": "iris"}})
+
+    assert Schedule.from_json(exported) == FULL
+
+
+def test_numbers_of_numpy_become_numbers_of_json() -> None:
+    schedule = Schedule(
+        learning_rate_init=np.float32(0.1), patience=np.int64(3), decay_rate=np.float64(0.5)
+    )
+
+    assert Schedule.from_json(schedule.to_json()) == schedule
+    assert type(schedule.to_dict()["learning_rate_init"]) is float
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "must be JSON"),
+        ("[1]", "must be a JSON object, but got '[1]'"),
+        ("{}", "must have `learning_rate_init`"),
+        ('{"learning_rate_init": 0.1, "rate": 1}', "but got 'rate'"),
+        ('{"learning_rate_init": "0.1"}', "must be a number, but got '0.1'"),
+        ('{"learning_rate_init": NaN}', "positive and finite, but got nan"),
+        ('{"learning_rate_init": 0.1, "decay": ["step"]}', "must be one of constant"),
+        ('{"learning_rate_init": 0.1, "cycle_epochs": "5"}', "must be a number, but got '5'"),
+        ('{"learning_rate_init": 0.1, "patience": null}', "must be a number, but got None"),
+        ('{"learning_rate_init": 0.1, "patience": 1.5}', "must be a whole number, but got 1.5"),
+        ('{"learning_rate_init": 0.1, "update": {}}', "'epoch' or 'batch'"),
+    ],
+)
+def test_other_json_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InvalidInputError) as error:
+        Schedule.from_json(text)
+
+    assert message in str(error.value)

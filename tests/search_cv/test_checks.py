@@ -25,6 +25,19 @@ SEARCHES = [
 BELOW_ROUNDING = {"check_methods_sample_order_invariance"}
 
 
+@parametrize_with_checks(
+    [
+        Search(make_pipeline(StandardScaler(), Classifier(max_iter=2)), confirm=False),
+        Search(Regressor(max_iter=2), confirm=False),
+    ]
+)
+def test_a_short_search_keeps_scikit_learns_contract(
+    estimator: LearningRateSearchCV, check: "partial[None]"
+) -> None:
+    check(estimator)
+
+
+@pytest.mark.slow
 @parametrize_with_checks(SEARCHES)
 def test_the_search_keeps_scikit_learns_contract(
     estimator: LearningRateSearchCV, check: "partial[None]", request: pytest.FixtureRequest

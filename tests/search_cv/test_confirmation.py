@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_iris
 from sklearn.metrics import get_scorer, log_loss
 from sklearn.model_selection import (
     GroupKFold,
@@ -25,8 +24,8 @@ import lrtune.tuning.search
 from lrtune import LearningRateSearchCV, MLPClassifier
 from lrtune.tuning.confirm.race import ROUND
 from lrtune.tuning.trainers.replicates import Replicate
+from tests.iris import X, Y
 
-X, Y = load_iris(return_X_y=True)
 GROUPS = np.arange(150) % 7
 Classifier = partial(MLPClassifier, max_iter=4)
 
@@ -90,7 +89,7 @@ def by_hand(
     ],
     ids=["number", "none", "unshuffled", "time", "predefined", "list", "generator"],
 )
-@pytest.mark.filterwarnings("ignore:the training rows of a split hold no row of class")
+@pytest.mark.filterwarnings("ignore:.*class")
 def test_splits_without_randomness_are_kept_with_fresh_seeds(met: Met, cv: Any) -> None:
     searched = search(cv=cv).fit(X, Y)
     n = searched.n_splits_
@@ -151,7 +150,7 @@ def test_without_confirmation_only_the_searchs_splits_are_met(met: Met) -> None:
     assert len(met) == 2
     assert searched.result_.confirmation is None
     assert searched.best_index_ == searched.cv_results_["rank_test_score"].argmin()
-    assert any("expect a higher one on fresh seeds" in each for each in searched.result_.warnings)
+    assert any("fresh seeds" in each for each in searched.result_.warnings)
 
 
 def test_a_number_of_folds_is_that_of_a_splitter_that_does_not_shuffle(met: Met) -> None:

@@ -13,14 +13,13 @@ import pytest
 from sklearn import config_context
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.compose import make_column_transformer
-from sklearn.datasets import load_diabetes, load_iris
+from sklearn.datasets import load_diabetes
 from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.metrics import accuracy_score, log_loss, make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
     KFold,
-    StratifiedKFold,
     cross_val_predict,
     cross_val_score,
     cross_validate,
@@ -31,17 +30,12 @@ from sklearn.utils import estimator_html_repr
 
 from lrtune import LearningRateSearchCV, MLPClassifier, MLPRegressor
 from lrtune.exceptions import InvalidInputError, LrtuneWarning
+from tests.iris import PAIRS, X, Y, scaled
 
-X, Y = load_iris(return_X_y=True)
 TABLE = pd.DataFrame(X, columns=["sepal length", "sepal width", "petal length", "petal width"])
 WEIGHTS = np.linspace(0, 1, 150)
 GROUPS = np.arange(150) % 7
-PAIRS = list(StratifiedKFold(2).split(X, Y))
 Classifier = partial(MLPClassifier, max_iter=4)
-
-
-def scaled(network: Any) -> Any:
-    return make_pipeline(StandardScaler(), network)
 
 
 def search(estimator: Any = None, **options: Any) -> LearningRateSearchCV:
@@ -96,7 +90,7 @@ def test_with_metadata_routing_weights_and_groups_go_where_they_are_requested() 
         network = Classifier().set_fit_request(sample_weight=True)
         searching = search(make_pipeline(scaler, network), cv=GroupKFold(3))
         routed = searching.fit(X, Y, sample_weight=WEIGHTS, groups=GROUPS)
-        with pytest.raises(ValueError, match="got standardscaler__sample_weight: other metadata"):
+        with pytest.raises(ValueError, match="standardscaler__sample_weight"):
             search(
                 make_pipeline(scaler.set_fit_request(sample_weight=True), network)
             ).fit(X, Y, sample_weight=WEIGHTS)  # fmt: skip
@@ -127,7 +121,7 @@ def test_a_scorer_that_requests_metadata_is_refused_as_it_would_get_none() -> No
         scorer = make_scorer(accuracy_score).set_score_request(sample_weight=True)
         for scoring in (scorer, {"own": scorer}):
             searching = search(network, scoring=scoring, refit="own")
-            with pytest.raises(InvalidInputError, match="requests sample_weight: request none"):
+            with pytest.raises(InvalidInputError, match="sample_weight"):
                 searching.fit(X, Y, sample_weight=WEIGHTS)
         indifferent = scorer.set_score_request(sample_weight=False)
         searched = search(network, scoring=indifferent).fit(X, Y, sample_weight=WEIGHTS)
@@ -161,11 +155,12 @@ def test_metadata_pass_through_cross_validation() -> None:
 
 def test_a_search_can_be_cross_validated(baseline: LearningRateSearchCV) -> None:
     scores = cross_val_score(search(), X, Y, cv=3)
-    probabilities = cross_val_predict(search(), X, Y, cv=3, method="predict_proba")
+    short = search(confirm=False)
+    probabilities = cross_val_predict(short, X, Y, cv=3, method="predict_proba")
 
     assert scores.min() > 0.7
     assert probabilities.shape == (150, 3)
-    assert cross_val_score(search(scoring="neg_log_loss"), X, Y, cv=2).max() < 0
+    assert cross_val_score(short.set_params(scoring="neg_log_loss"), X, Y, cv=2).max() < 0
 
 
 def test_a_search_may_be_a_step_of_a_pipeline() -> None:
@@ -178,8 +173,9 @@ def test_a_search_may_be_a_step_of_a_pipeline() -> None:
 
 def test_a_search_may_be_searched_over() -> None:
     grid = {"n_trials": [1, 16], "estimator__mlpclassifier__max_iter": [1, 4]}
-    searched = GridSearchCV(search(), grid, cv=2).fit(X, Y)
-    scorings = GridSearchCV(search(), {"scoring": [None, "accuracy"]}, cv=2).fit(X, Y)
+    short = search(confirm=False)
+    searched = GridSearchCV(short, grid, cv=2).fit(X, Y)
+    scorings = GridSearchCV(short, {"scoring": [None, "accuracy"]}, cv=2).fit(X, Y)
 
     assert searched.best_params_["estimator__mlpclassifier__max_iter"] == 4
     assert len(searched.best_estimator_.cv_results_["params"]) == searched.best_params_["n_trials"]
@@ -254,7 +250,7 @@ def test_labels_may_be_any(labels: list[Any], kind: Any) -> None:
 
 @pytest.mark.parametrize("scoring", [None, "accuracy"])
 def test_a_class_may_be_missing_from_a_training_fold(scoring: Any) -> None:
-    with pytest.warns(LrtuneWarning, match="use a splitter that is stratified"):
+    with pytest.warns(LrtuneWarning, match="stratified"):
         searched = search(cv=KFold(3), scoring=scoring).fit(X, Y)  # holds out a whole class each
 
     assert list(searched.classes_) == [0, 1, 2]

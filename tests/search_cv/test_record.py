@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from sklearn.datasets import load_iris
 from sklearn.metrics import accuracy_score, f1_score, make_scorer
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
@@ -17,8 +16,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 import lrtune.tuning.blocks
 from lrtune import LearningRateSearchCV, MLPClassifier
 from lrtune.exceptions import InvalidInputError
+from tests.iris import X, Y
 
-X, Y = load_iris(return_X_y=True)
 STORAGES = ["record.journal", "sqlite:///record.db"]
 
 
@@ -132,18 +131,18 @@ def by_count(estimator: Any, X: Any, y: Any) -> float:
         ({}, {"y": Y[::-1]}, "data="),
         ({}, {"params": weights(0.1)}, "data="),
         ({"params": weights(0.1)}, {"params": weights(0.2)}, "data="),
-        ({}, {"random_state": 1}, "seed=0, and now 1"),
+        ({}, {"random_state": 1}, "seed=0.* 1"),
         ({}, {"cv": KFold(2, shuffle=True, random_state=0)}, "splits="),
-        ({}, {"cv": 3}, "replicates=2, and now 3"),
-        ({}, {"space": {"decay": ["cosine"]}}, r"and now \['cosine'\]"),
+        ({}, {"cv": 3}, "replicates=2.* 3"),
+        ({}, {"space": {"decay": ["cosine"]}}, r"\['cosine'\]"),
         ({"space": {"alpha": (0.1, 0.2)}}, {"space": {"alpha": (0.1, 0.3)}}, "alpha="),
-        ({}, {"estimator": pipeline(max_iter=5)}, "max_iter=4, and now 5"),
-        ({}, {"scoring": "accuracy"}, "scoring=None, and now 'accuracy'"),
-        ({"scoring": "accuracy"}, {"scoring": "f1_macro"}, "scoring='accuracy', and now 'f1_m"),
+        ({}, {"estimator": pipeline(max_iter=5)}, "max_iter=4.* 5"),
+        ({}, {"scoring": "accuracy"}, "scoring=None.*'accuracy'"),
+        ({"scoring": "accuracy"}, {"scoring": "f1_macro"}, "scoring='accuracy'.*'f1_macro'"),
         (
             {"scoring": by_count},
             {"scoring": "accuracy"},
-            r"scoring='by_count \w+', and now 'accuracy'",
+            "scoring='by_count .*'accuracy'",
         ),
         (
             {"scoring": make_scorer(f1_score, average="micro")},
@@ -203,7 +202,7 @@ def test_a_study_lends_its_seed_to_a_search_without_one(folder: Path) -> None:
 
 def test_another_function_of_the_same_name_is_another_metric(folder: Path) -> None:
     recorded(scoring=lambda fitted, X, y: fitted.score(X, y)).fit(X, Y)
-    with pytest.raises(InvalidInputError, match="with scoring="):
+    with pytest.raises(InvalidInputError, match="scoring="):
         recorded(scoring=lambda fitted, X, y: -fitted.score(X, y)).fit(X, Y)
 
 

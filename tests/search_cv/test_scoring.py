@@ -6,22 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.datasets import load_diabetes, load_iris
+from sklearn.datasets import load_diabetes
 from sklearn.metrics import accuracy_score, log_loss, make_scorer, mean_squared_error
-from sklearn.model_selection import KFold, StratifiedKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.model_selection import KFold
 
 from lrtune import LearningRateSearchCV, MLPClassifier, MLPRegressor
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
+from tests.iris import PAIRS, X, Y, scaled
 
-X, Y = load_iris(return_X_y=True)
-PAIRS = list(StratifiedKFold(2).split(X, Y))
 Classifier, Regressor = partial(MLPClassifier, max_iter=4), partial(MLPRegressor, max_iter=4)
-
-
-def scaled(network: Any) -> Any:
-    return make_pipeline(StandardScaler(), network)
 
 
 def search(estimator: Any = None, **options: Any) -> LearningRateSearchCV:
@@ -131,7 +124,7 @@ def test_several_metrics_have_their_columns_and_refit_names_the_one_that_counts(
 @pytest.mark.parametrize("refit", [True, False, "f1_macro", lambda _: 0])
 @pytest.mark.parametrize("scoring", [["accuracy"], several], ids=["list", "callable"])
 def test_several_metrics_need_the_name_of_the_one_that_counts(scoring: Any, refit: Any) -> None:
-    with pytest.raises(InvalidInputError, match="refit must name the metric that counts, one of"):
+    with pytest.raises(InvalidInputError, match=r"refit.* metric"):
         search(scoring=scoring, refit=refit).fit(X, Y)
 
 
@@ -171,5 +164,5 @@ def test_a_setting_that_the_metric_has_no_number_for_has_failed_and_ranks_last()
     assert 0 < failed.sum() < 16
     assert np.isnan(searched.cv_results_["mean_test_score"][failed]).all()
     assert searched.result_.trials.failed == failed.sum()
-    with pytest.raises(NothingCompletedError, match="got no number from the scorer"):
+    with pytest.raises(NothingCompletedError, match="scorer"):
         search(scoring=lambda *_: np.nan).fit(X, Y)

@@ -8,7 +8,6 @@ import optuna
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GroupKFold, PredefinedSplit, StratifiedKFold
 from sklearn.pipeline import make_pipeline
@@ -16,14 +15,9 @@ from sklearn.preprocessing import StandardScaler
 
 from lrtune import LearningRateSearchCV, MLPClassifier
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
+from tests.iris import PAIRS, X, Y, scaled
 
-X, Y = load_iris(return_X_y=True)
-PAIRS = list(StratifiedKFold(2).split(X, Y))
 Classifier = partial(MLPClassifier, max_iter=4)
-
-
-def scaled(network: Any) -> Any:
-    return make_pipeline(StandardScaler(), network)
 
 
 def search(estimator: Any = None, **options: Any) -> LearningRateSearchCV:
@@ -85,7 +79,7 @@ def test_groups_go_to_the_splitter() -> None:
 def test_a_generator_of_splits_is_used_up_and_the_message_says_so() -> None:
     searching = search(cv=(pair for pair in PAIRS)).fit(X, Y)
 
-    with pytest.raises(InvalidInputError, match=r"cv must give .* a generator can be used only"):
+    with pytest.raises(InvalidInputError, match=r"cv.* generator"):
         searching.fit(X, Y)
 
 
@@ -206,12 +200,12 @@ def test_the_time_limit_ends_a_search_after_the_block_that_is_being_trained() ->
     searched = search(n_trials=64, timeout=1e-9).fit(X, Y)
 
     assert len(searched.cv_results_["params"]) == 16
-    assert any("time limit after 16 of 64" in warning for warning in searched.result_.warnings)
+    assert any("16 of 64" in warning for warning in searched.result_.warnings)
 
 
 def test_nothing_is_fitted_when_nothing_completes() -> None:
     searching = search(space={"learning_rate_init": (1e6, 1e7)})
-    with pytest.raises(NothingCompletedError, match="16 diverged: standardise the columns"):
+    with pytest.raises(NothingCompletedError, match=r"16 diverged.* standardise"):
         searching.fit(X, Y)
 
     with pytest.raises(NotFittedError):
@@ -263,7 +257,7 @@ def test_a_function_of_the_results_may_choose(baseline: LearningRateSearchCV) ->
     assert searched.best_params_ == searched.cv_results_["params"][searched.best_index_]
     assert searched.best_score_ < baseline.best_score_
     assert searched.best_estimator_[-1].decay == searched.best_params_["mlpclassifier__decay"]
-    with pytest.raises(IndexError, match="best_index_ index out of range"):
+    with pytest.raises(IndexError, match="best_index_"):
         search(refit=lambda _: 16).fit(X, Y)
 
 
@@ -278,7 +272,7 @@ def test_without_a_refit_there_is_nothing_to_predict_with(
     assert not hasattr(searched, method)
     with pytest.raises(AttributeError, match=method) as error:
         getattr(searched, method)
-    assert "set refit=True" in str(error.value.__cause__ or error.value)
+    assert "refit=True" in str(error.value.__cause__ or error.value)
 
 
 def test_nothing_that_was_given_is_changed() -> None:

@@ -11,21 +11,14 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
-from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from lrtune import LearningRateSearchCV, MLPClassifier
 from lrtune.exceptions import InvalidInputError
 from lrtune.tuning.space import DEFAULT_DECAYS
+from tests.iris import X, Y, scaled
 
-X, Y = load_iris(return_X_y=True)
 Classifier = partial(MLPClassifier, max_iter=8)
-
-
-def scaled(network: Any) -> Any:
-    return make_pipeline(StandardScaler(), network)
 
 
 def search(estimator: Any = None, **options: Any) -> LearningRateSearchCV:
@@ -200,30 +193,30 @@ def test_a_resumed_search_with_a_pruner_goes_on_as_an_uninterrupted_one(folder: 
 @pytest.mark.parametrize(
     ("space", "message"),
     [
-        ({"momemtum": (0.1, 0.9)}, "a space may name .* but got 'momemtum'"),
-        ({"mlpclassifier__alpha": (0.1, 0.9)}, "but got 'mlpclassifier__alpha'"),
-        ({"max_iter": [5, 10]}, "but got 'max_iter'"),
-        ({"learning_rate_init": (1.0, 0.1)}, "learning_rate_init must be a range .* got 1.0:0.1"),
-        ({"learning_rate_init": (0.0, 0.1)}, "learning_rate_init must be a range of positive"),
-        ({"learning_rate_init": [0.1, 0.2]}, r"learning_rate_init must be a \(low, high\) tuple"),
+        ({"momemtum": (0.1, 0.9)}, "'momemtum'"),
+        ({"mlpclassifier__alpha": (0.1, 0.9)}, "'mlpclassifier__alpha'"),
+        ({"max_iter": [5, 10]}, "'max_iter'"),
+        ({"learning_rate_init": (1.0, 0.1)}, "learning_rate_init.* 1.0:0.1"),
+        ({"learning_rate_init": (0.0, 0.1)}, "learning_rate_init.* positive"),
+        ({"learning_rate_init": [0.1, 0.2]}, r"learning_rate_init.*\(low, high\)"),
         ({"learning_rate_init": FloatDistribution(0.1, 1)}, r"or FloatDistribution\(.*log=True\)"),
-        ({"decay_rate": (0.1, np.inf)}, "decay_rate must be a range of positive, finite"),
-        ({"decay": ["magic"]}, "decay must be among constant, .* but got 'magic'"),
-        ({"decay": []}, "decay must name at least one"),
-        ({"decay": 3}, "decay must be a list of constant, .* but got 3"),
-        ({"alpha": (1.0, 0.1)}, r"alpha must be searched over .* but got \(1.0, 0.1\)"),
-        ({"alpha": (-1.0, 1.0)}, "'alpha' parameter of MLPClassifier .* Got -1.0"),
-        ({"alpha": "small"}, "alpha must be searched over a list of choices"),
-        ({"alpha": []}, "alpha must be searched over a list of choices"),
-        ({"batch_size": [16, 0]}, "'batch_size' parameter of MLPClassifier .* Got 0"),
-        ({"batch_size": (8.0, 64.0)}, "'batch_size' parameter of MLPClassifier .* Got 8.0"),
-        ({"activation": ["relu", "gelu"]}, "'activation' parameter .* Got 'gelu'"),
-        ({"hidden_layer_sizes": [(5,), (0,)]}, r"hidden_layer_sizes must .* but got \(0,\)"),
-        ({"optimizer": ["lion"]}, "'optimizer' parameter of MLPClassifier .* Got 'lion'"),
-        ({"optimizer": "adam"}, "optimizer must be searched over .* but got 'adam'"),
-        ({"min_learning_rate": (0.1, 0.2)}, r"at most learning_rate_init \(\S+\), but got 0.1"),
-        ({"cycle_epochs": [4.0], "warmup_epochs": [1.0, 5.0]}, "longer than the warm-up"),
-        ({"cycle_epochs": [4.0], "decay": ["cosine", "plateau"]}, "left out with decay='plateau'"),
+        ({"decay_rate": (0.1, np.inf)}, "decay_rate.* finite"),
+        ({"decay": ["magic"]}, "decay.* constant, .*'magic'"),
+        ({"decay": []}, "decay.* at least one"),
+        ({"decay": 3}, "decay.* constant, .* 3"),
+        ({"alpha": (1.0, 0.1)}, r"alpha.*\(1.0, 0.1\)"),
+        ({"alpha": (-1.0, 1.0)}, "'alpha' .* -1.0"),
+        ({"alpha": "small"}, "alpha.* list of choices"),
+        ({"alpha": []}, "alpha.* list of choices"),
+        ({"batch_size": [16, 0]}, "'batch_size' .* 0"),
+        ({"batch_size": (8.0, 64.0)}, "'batch_size' .* 8.0"),
+        ({"activation": ["relu", "gelu"]}, "'activation' .* 'gelu'"),
+        ({"hidden_layer_sizes": [(5,), (0,)]}, r"hidden_layer_sizes.*\(0,\)"),
+        ({"optimizer": ["lion"]}, "'optimizer' .* 'lion'"),
+        ({"optimizer": "adam"}, "optimizer.*'adam'"),
+        ({"min_learning_rate": (0.1, 0.2)}, r"learning_rate_init.* 0.1"),
+        ({"cycle_epochs": [4.0], "warmup_epochs": [1.0, 5.0]}, "warmup_epochs"),
+        ({"cycle_epochs": [4.0], "decay": ["cosine", "plateau"]}, "decay='plateau'"),
     ],
     ids=str,
 )
@@ -243,27 +236,27 @@ def test_a_space_that_does_not_fit_is_refused_before_anything_is_recorded(
             {"estimator": LogisticRegression()},
             "got sklearn.linear_model._logistic.LogisticRegression",
         ),
-        ({"estimator": scaled(LogisticRegression())}, "estimator must be lrtune's MLPClassifier"),
-        ({"estimator": MLPClassifier}, "estimator must be lrtune's MLPClassifier"),
-        ({"estimator": Classifier(early_stopping=True)}, "early_stopping=True, tol=None: set them"),
-        ({"estimator": scaled(Classifier(tol=1e-3))}, "early_stopping=False, tol=0.001: set them"),
-        ({"estimator": Classifier(min_learning_rate=1.0)}, "min_learning_rate must be at most"),
-        ({"estimator": Classifier(hidden_layer_sizes=(0,))}, "hidden_layer_sizes must be whole"),
-        ({"estimator": Classifier(alpha=-1)}, "'alpha' parameter of MLPClassifier must"),
-        ({"cv": []}, "cv must give at least one split"),
+        ({"estimator": scaled(LogisticRegression())}, "estimator.* MLPClassifier"),
+        ({"estimator": MLPClassifier}, "estimator.* MLPClassifier"),
+        ({"estimator": Classifier(early_stopping=True)}, "early_stopping=True"),
+        ({"estimator": scaled(Classifier(tol=1e-3))}, "tol=0.001"),
+        ({"estimator": Classifier(min_learning_rate=1.0)}, "min_learning_rate"),
+        ({"estimator": Classifier(hidden_layer_sizes=(0,))}, "hidden_layer_sizes"),
+        ({"estimator": Classifier(alpha=-1)}, "'alpha'"),
+        ({"cv": []}, "cv.* at least one split"),
         ({"cv": 1}, "n_splits"),
-        ({"cv": "three"}, "'cv' parameter of LearningRateSearchCV must"),
+        ({"cv": "three"}, "'cv'"),
         ({"cv": 51}, "n_splits=51"),
         ({"scoring": "accurcy"}, "'accurcy'"),
-        ({"scoring": ["accuracy"]}, "refit must name the metric that counts, one of accuracy"),
-        ({"scoring": [print]}, "a list of metrics must hold names"),
-        ({"scoring": 3}, "'scoring' parameter of LearningRateSearchCV must"),
-        ({"n_trials": 0}, "'n_trials' parameter of LearningRateSearchCV must"),
-        ({"timeout": 0}, "'timeout' parameter of LearningRateSearchCV must"),
-        ({"space": [1]}, "'space' parameter of LearningRateSearchCV must"),
-        ({"sampler": "random"}, "'sampler' parameter of LearningRateSearchCV must"),
-        ({"storage": None, "study_name": "mine"}, "study_name needs a storage"),
-        ({"storage": "no/such/folder/a.journal"}, "storage must be a file in an existing folder"),
+        ({"scoring": ["accuracy"]}, "refit.* accuracy"),
+        ({"scoring": [print]}, "metrics.* names"),
+        ({"scoring": 3}, "'scoring'"),
+        ({"n_trials": 0}, "'n_trials'"),
+        ({"timeout": 0}, "'timeout'"),
+        ({"space": [1]}, "'space'"),
+        ({"sampler": "random"}, "'sampler'"),
+        ({"storage": None, "study_name": "mine"}, "study_name.* storage"),
+        ({"storage": "no/such/folder/a.journal"}, "storage.* folder"),
     ],
     ids=str,
 )
@@ -279,15 +272,15 @@ def test_arguments_that_do_not_fit_are_refused_before_anything_is_recorded(
 @pytest.mark.parametrize(
     ("y", "params", "message"),
     [
-        (None, {}, "the target y is None: a search needs a target"),
-        (np.where(Y == 1, np.nan, Y), {}, "Input y contains NaN"),
+        (None, {}, " y is None"),
+        (np.where(Y == 1, np.nan, Y), {}, "y contains NaN"),
         (Y + 0.5, {}, "Unknown label type"),
         (np.eye(3)[Y], {}, "one label per row"),
         (Y[1:], {}, "inconsistent numbers of samples"),
         (Y, {"mlpclassifier__sample_weight": np.ones(3)}, "sample_weight.shape"),
         (Y, {"mlpclassifier__sample_weight": -np.ones(150)}, "Negative values"),
-        (Y, {"sample_weight": np.ones(150)}, "mlpclassifier__sample_weight, which goes to the net"),
-        (Y, {"standardscaler__sample_weight": np.ones(150)}, "got standardscaler__sample_weight"),
+        (Y, {"sample_weight": np.ones(150)}, "mlpclassifier__sample_weight"),
+        (Y, {"standardscaler__sample_weight": np.ones(150)}, "standardscaler__sample_weight"),
     ],
 )
 def test_data_that_do_not_fit_are_refused_before_anything_is_recorded(

@@ -113,7 +113,7 @@ def test_measuring_leaves_numpy_as_it_was() -> None:
     parts = study("step_parts")
     parts.Step(parts.random_rows(64, 4, 3), (5,), batch_size=32).measure()
 
-    assert parts.lrtune.training.workspace.np is parts.lrtune.training.passes.np is np
+    assert parts.lrtune.training.workspace.np is np
     assert parts.lrtune.training.population.np is np
 
 
@@ -172,15 +172,15 @@ def test_a_process_tells_what_it_held_at_most(what: str) -> None:
 
 
 def test_a_search_is_bound_by_its_products() -> None:
-    Room = importlib.import_module("lrtune.training.workspace").Room
-    before = Room.read
+    workspace = importlib.import_module("lrtune.training.workspace").Workspace
+    before = workspace.read
     regret = study("regret")
     problem = regret.problem_of("iris")
     parts = study("search_parts").parts_of(
         lambda: regret.lrtune_with(n_replicates=1)(problem, 4, 0), rounds=1
     )
 
-    assert Room.read is before
+    assert workspace.read is before
     measured = (parts.products, parts.calls, parts.asking, parts.training, parts.evaluating)
     assert min(measured) > 0
     assert parts.least == parts.total - parts.training + parts.products

@@ -1,4 +1,4 @@
-"""A signal to stop waits while something is done that must not be broken off."""
+"""SIGINT and SIGTERM are deferred until the block ends."""
 
 import signal
 import subprocess
@@ -13,7 +13,7 @@ from lrtune.support.signals import defer_signals
 
 @pytest.fixture(params=[signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
-    """A signal that raises KeyboardInterrupt."""
+    """Return a signal that raises KeyboardInterrupt."""
     before = signal.signal(request.param, signal.default_int_handler)
     yield request.param
     signal.signal(request.param, before)
@@ -45,25 +45,25 @@ def test_a_signal_that_is_ignored_stays_ignored(number: signal.Signals) -> None:
     assert signal.getsignal(number) == signal.SIG_IGN
 
 
-def test_elsewhere_than_in_the_main_thread_nothing_is_changed() -> None:
-    before, found = signal.getsignal(signal.SIGINT), []
+def test_in_other_threads_handlers_are_unchanged() -> None:
+    before, handlers = signal.getsignal(signal.SIGINT), []
 
     def look() -> None:
         with defer_signals():
-            found.append(signal.getsignal(signal.SIGINT))
+            handlers.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=look)
     thread.start()
     thread.join()
 
-    assert found == [before]
+    assert handlers == [before]
 
 
 SPREAD = """
 import signal, zipfile
 from lrtune.tuning.space import Space
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us may ignore it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the parent may have ignored it
 read = zipfile.ZipExtFile.read
 
 def interrupted(*arguments):
@@ -77,10 +77,10 @@ try:
 except KeyboardInterrupt:
     print("interrupted")
 """
-"""Ctrl-C at the moment in which scipy reads its numbers; it would make the same setting of all."""
+"""Ctrl-C while scipy reads its table of numbers; half a table would make all settings equal."""
 
 
-def test_settings_are_spread_whole_or_not_at_all() -> None:
+def test_an_interrupt_while_settings_are_spread_is_not_swallowed() -> None:
     run = subprocess.run([sys.executable, "-c", SPREAD], capture_output=True, text=True)
 
     assert (run.stdout, run.stderr) == ("interrupted\n", "")

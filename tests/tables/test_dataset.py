@@ -1,4 +1,4 @@
-"""Tables and replicates."""
+"""Loading bundled data sets and tables."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.tables.dataset import BUNDLED, load_dataset
-from lrtune.tuning.trainers.replicates import make_replicates
+from lrtune.tables.bundled import BUNDLED
+from lrtune.tables.dataset import MIN_ROWS, load_dataset
 
 
 @pytest.mark.parametrize("name", BUNDLED)
@@ -31,7 +31,7 @@ def test_bundled_data_are_numeric_and_complete(name: str) -> None:
         ([1.0, 2.0], "classification"),
     ],
 )
-def test_the_task_is_inferred_and_said(folder: Path, values: list[object], task: str) -> None:
+def test_the_task_is_inferred_and_noted(folder: Path, values: list[object], task: str) -> None:
     rows = [f"{i},{values[i % len(values)]}" for i in range(80)]
     Path("table.csv").write_text("\n".join(["a,y", *rows]))
     dataset = load_dataset("table.csv")
@@ -49,40 +49,50 @@ def test_the_target_may_be_any_column(folder: Path) -> None:
     assert dataset.y[:2].tolist() == ["u", "v"]
 
 
-def test_replicates_split_rows_without_overlap_and_keep_the_classes() -> None:
-    y = load_dataset("iris").y
-    for replicate in make_replicates(y, 5, task="classification", seed=7):
-        rows = np.concatenate([replicate.train, replicate.validation])
-
-        assert sorted(rows) == list(range(150))
-        assert len(replicate.validation) == 38
-        assert {12, 13} == set(np.bincount(y[replicate.validation]))
+def write_table(rows: int, row: str = "{i},{i}.5,{c}") -> str:
+    lines = [row.format(i=place, c="uv"[place % 2]) for place in range(rows)]
+    Path("t.csv").write_text("\n".join(["a,b,y", *lines]))
+    return "t.csv"
 
 
-def test_replicates_differ_in_split_and_seed() -> None:
-    first, second = make_replicates(np.arange(50.0), 2, task="regression")
-
-    assert first.seed != second.seed
-    assert not np.array_equal(first.validation, second.validation)
-
-
-def test_more_replicates_begin_with_the_fewer() -> None:
-    y = load_dataset("wine").y
-    few = make_replicates(y, 2, task="classification", seed=1)
-    more = make_replicates(y, 6, task="classification", seed=1)
-    for left, right in zip(few, more, strict=False):
-        assert left.seed == right.seed
-        assert np.array_equal(left.train, right.train)
+@pytest.mark.parametrize(
+    ("option", "value"), [("target", "0"), ("separator", ","), ("encoding", "utf-8")]
+)
+def test_options_of_files_are_refused_for_bundled_data(option: str, value: str) -> None:
+    message = f"`{option}` must be left out for the bundled data 'iris', but got '{value}'"
+    with pytest.raises(InvalidInputError, match=message):
+        load_dataset("iris", **{option: value})
 
 
-def test_other_seeds_give_other_replicates() -> None:
-    seeds = {
-        make_replicates(np.arange(9.0), 1, task="regression", seed=s)[0].seed for s in range(9)
-    }
-
-    assert len(seeds) == 9
+def test_another_task_is_refused_for_bundled_data() -> None:
+    with pytest.raises(InvalidInputError, match=r"`task` must be classification .* got regression"):
+        load_dataset("iris", task="regression")
 
 
-def test_no_replicates_are_refused() -> None:
-    with pytest.raises(InvalidInputError, match="at least 1, but got 0"):
-        make_replicates(np.arange(9.0), 0, task="regression")
+def test_small_tables_are_refused(folder: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"but 't\.csv' has 3 and 7: add rows"):
+        load_dataset(write_table(MIN_ROWS - 1))
+    Path("one.csv").write_text("y\n" + "u\nv\n" * 9)
+    with pytest.raises(InvalidInputError, match="name the `separator` if columns were not found"):
+        load_dataset("one.csv")
+
+    assert len(load_dataset(write_table(MIN_ROWS)).y) == MIN_ROWS
+
+
+def test_rows_without_a_target_do_not_count(folder: Path) -> None:
+    Path("t.csv").write_text("a,y\n" + "1,\n" * 9 + "1,u\n2,v\n" * 3)
+    with pytest.raises(InvalidInputError, match="6 are left; target: 9 of 15 rows left out"):
+        load_dataset("t.csv")
+
+
+def test_notes_say_all_that_was_inferred(folder: Path) -> None:
+    write_table(20, "{i},{i}.5,{c}")
+    Path("t.csv").write_text(Path("t.csv").read_text().replace("a,b", ",b"))
+
+    assert load_dataset("t.csv", preprocessor="skrub").notes == (
+        "target: column 'y', the last (choose with `target`)",
+        "task: classification, as column 'y' holds 2 different texts (choose with `task`)",
+        "columns dropped, as they are named like identifiers, and differ in every row (rename one "
+        "to keep it): 'Unnamed: 0'",
+        "the columns are numbers without gaps, which skrub has nothing to do with",
+    )

@@ -1,4 +1,4 @@
-"""From files to tables: formats, separators, encodings, names."""
+"""Reading tables: formats, compression, separators, encodings and names."""
 
 import bz2
 import gzip
@@ -41,14 +41,14 @@ def test_columns_of_a_fixed_width_are_found(folder: Path) -> None:
     table = read_table(write("size   age\n 1.5    2\n10.25  30\n"))
 
     assert table.frame.to_dict("list") == {"size": [1.5, 10.25], "age": [2, 30]}
-    assert table.notes == ("separator: space (choose with --separator)",)
+    assert table.notes == ("separator: space (choose with `separator`)",)
 
 
 @pytest.mark.parametrize(
     "header",
     ["full name,age", "a b c,d e f", '"last; first",age', "x|y,z", "tab\there,b"],
 )
-def test_other_separators_inside_names_mislead_nobody(folder: Path, header: str) -> None:
+def test_other_separators_inside_names_do_not_count(folder: Path, header: str) -> None:
     table = read_table(write(header + "\n" + "1,2\n3,4\n" * 9))
 
     assert table.frame.shape == (18, 2)
@@ -56,28 +56,28 @@ def test_other_separators_inside_names_mislead_nobody(folder: Path, header: str)
 
 @pytest.mark.parametrize("name", [*SEPARATORS, ";", "\\t", " ", "~"])
 def test_separators_are_given_by_name_or_character(folder: Path, name: str) -> None:
-    used = {"\\t": "\t", "space": " "}.get(name, SEPARATORS.get(name, name))
-    table = read_table(write(f"a{used}b\n1{used}2\n"), separator=name)
+    character = {"\\t": "\t", "space": " "}.get(name, SEPARATORS.get(name, name))
+    table = read_table(write(f"a{character}b\n1{character}2\n"), separator=name)
 
     assert table.frame.to_dict("list") == {"a": [1], "b": [2]}
     assert table.notes == ()
 
 
 @pytest.mark.parametrize(
-    ("encoding", "said"),
+    ("encoding", "notes"),
     [
         ("utf-8", ()),
         ("utf-8-sig", ()),
-        ("utf-16", ("encoding: utf-16 (choose with --encoding)",)),
-        ("utf-32", ("encoding: utf-32 (choose with --encoding)",)),
-        ("cp1252", ("encoding: cp1252 (choose with --encoding)",)),
+        ("utf-16", ("encoding: utf-16 (choose with `encoding`)",)),
+        ("utf-32", ("encoding: utf-32 (choose with `encoding`)",)),
+        ("cp1252", ("encoding: cp1252 (choose with `encoding`)",)),
     ],
 )
-def test_encodings_are_found(folder: Path, encoding: str, said: tuple[str, ...]) -> None:
+def test_encodings_are_found(folder: Path, encoding: str, notes: tuple[str, ...]) -> None:
     table = read_table(write(text().encode(encoding)))
 
     pd.testing.assert_frame_equal(table.frame, PLAIN)
-    assert table.notes == said
+    assert table.notes == notes
 
 
 def test_a_letter_beyond_the_first_bytes_decides_the_encoding(folder: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_letter_beyond_the_first_bytes_decides_the_encoding(folder: Path) -> N
     table = read_table(write(rows.encode() + "2,ü\n".encode("latin-1")))
 
     assert table.frame["b"].iloc[-1] == "ü"
-    assert table.notes == ("encoding: cp1252 (choose with --encoding)",)
+    assert table.notes == ("encoding: cp1252 (choose with `encoding`)",)
 
 
 def test_an_encoding_is_given(folder: Path) -> None:
@@ -96,7 +96,7 @@ def test_an_encoding_is_given(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
-def test_compression_is_told_by_the_content(
+def test_compression_is_found_by_the_content(
     folder: Path, compress: Callable[[bytes], bytes]
 ) -> None:
     table = read_table(write(compress(text().encode()), "of no such ending.csv"))
@@ -146,17 +146,17 @@ def test_the_name_is_that_of_the_file(folder: Path, file: str, name: str) -> Non
 
 @pytest.mark.parametrize("line", ["sep=;\r\n", '"sep=;"\n', "sep=;;;\n"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_a_first_line_for_spreadsheets_tells_the_separator(
+def test_a_first_line_for_spreadsheets_names_the_separator(
     folder: Path, line: str, encoding: str
 ) -> None:
     table = read_table(write(f"{line}a;b,c;d\n1;2;x\n3;4;y\n".encode(encoding)))
 
     assert table.frame.to_dict("list") == {"a": [1, 3], "b,c": [2, 4], "d": ["x", "y"]}
-    assert "separator: semicolon (choose with --separator)" in table.notes
+    assert "separator: semicolon (choose with `separator`)" in table.notes
 
 
 @pytest.mark.parametrize("separator", [" | ", " ; ", " , "])
-def test_spaces_around_a_separator_are_none(folder: Path, separator: str) -> None:
+def test_spaces_around_a_separator_do_not_count(folder: Path, separator: str) -> None:
     lines = [["a", "b", "c"], ["1", "2", "x"], ["3", "4", "y"]]
     table = read_table(write("".join(separator.join(line) + "\n" for line in lines)))
 
@@ -187,21 +187,21 @@ def test_spaces_around_names_and_values_do_not_count(folder: Path) -> None:
     assert table.frame.to_dict("list") == {"a": [1, 3], "b": [2, 4], "c": ["x", "y"]}
 
 
-def test_numbers_in_the_header_are_doubted(folder: Path) -> None:
+def test_numbers_in_the_header_are_noted(folder: Path) -> None:
     table = read_table(write("country,2019,inf\nCH,1,2\n"))
 
     assert list(table.frame.columns) == ["country", "2019", "inf"]
     assert "though it holds numbers such as '2019'" in table.notes[0]
 
 
-def test_names_that_are_not_unique_are_renamed_and_said(folder: Path) -> None:
+def test_names_that_are_not_unique_are_renamed_and_noted(folder: Path) -> None:
     table = read_table(write("a,a,a.1,b,a\n1,2,3,4,5\n"))
 
     assert len(set(table.frame.columns)) == 5
     assert "columns of the same name: 'a' renamed to" in table.notes[0]
 
 
-def test_columns_are_kept_as_text_if_wished(folder: Path) -> None:
+def test_columns_are_kept_as_text(folder: Path) -> None:
     table = read_table(write("zip,flag\n01,true\n,false\n"), texts=("zip", "flag", "none"))
 
     assert table.frame["zip"][0] == "01"

@@ -1,4 +1,4 @@
-"""Which column is predicted, and what of it."""
+"""Finding the target's column, its task and its usable rows."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from lrtune.tables.targets import find_target, read_target
 
 
 @pytest.mark.parametrize(
-    ("target", "column", "said"),
+    ("target", "column", "note"),
     [
         (None, "c", "target: column 'c', the last"),
         ("b", "b", ""),
@@ -21,12 +21,12 @@ from lrtune.tables.targets import find_target, read_target
         ("7", "7", ""),
     ],
 )
-def test_by_name_or_by_position(target: str | None, column: str, said: str) -> None:
-    found, notes = find_target(["a", "2", "7", "b", "c"], target)
+def test_by_name_or_by_position(target: str | None, column: str, note: str) -> None:
+    name, notes = find_target(["a", "2", "7", "b", "c"], target)
 
-    assert found == column
-    assert "".join(notes).startswith(said)
-    assert bool(notes) == bool(said)
+    assert name == column
+    assert "".join(notes).startswith(note)
+    assert bool(notes) == bool(note)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_classes_keep_their_own_values(values: Any, classes: list[Any]) -> None:
     assert len(target.y) == target.rows.sum()
 
 
-def test_rows_that_cannot_be_used_are_left_out_and_said() -> None:
+def test_rows_that_cannot_be_used_are_left_out_and_noted() -> None:
     values = pd.Series(["u", None, "v", "alone", "u", "v", None], name="y")
     target = read_target(values)
 
@@ -79,9 +79,9 @@ def test_thousands_of_the_target_are_read() -> None:
 @pytest.mark.parametrize(
     ("values", "cure"),
     [
-        ([f"n{place}" for place in range(10)], "name another --target, or merge classes"),
-        (["only"] * 10, "name another --target"),
-        ([place / 7 for place in range(10)], "name another --target, or --task regression"),
+        ([f"n{place}" for place in range(10)], "name another `target`, or merge classes"),
+        (["only"] * 10, "name another `target`"),
+        ([place / 7 for place in range(10)], "name another `target`, or `task='regression'`"),
     ],
 )
 def test_too_few_classes_name_a_cure_that_helps(values: list[Any], cure: str) -> None:

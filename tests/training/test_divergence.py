@@ -1,4 +1,4 @@
-"""One predicate says what has diverged."""
+"""The divergence threshold and the predicate that compares losses with it."""
 
 import math
 
@@ -34,10 +34,10 @@ def test_a_finite_loss_diverges_exactly_when_it_is_above_the_threshold(
     assert (loss > threshold) == has_diverged(loss, threshold)
 
 
-def test_each_loss_is_judged_by_itself_in_any_shape() -> None:
-    judged = has_diverged([[0.0, math.nan], [11.0, 10.0]], threshold=10.0)
+def test_each_loss_of_an_array_is_compared_by_itself() -> None:
+    diverged = has_diverged([[0.0, math.nan], [11.0, 10.0]], threshold=10.0)
 
-    assert judged.tolist() == [[False, True], [True, False]]
+    assert diverged.tolist() == [[False, True], [True, False]]
 
 
 @given(guess=losses, initial=losses)

@@ -5,7 +5,7 @@ Keras has the weights that lrtune starts with, and meets the rows in the same or
 
 On torch, Keras 3 multiplies matrices and adds biases in float32 even where all else is float64. At
 a rate as high as 0.2, which kicks the weights about, such rounding grows to almost 1e-5 within 20
-epochs. So the layers' product is given here in float64, but for a test that takes Keras as it is.
+epochs. So the layers' product is computed here in float64, except in one test of unchanged Keras.
 """
 
 import importlib.util
@@ -23,7 +23,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import scale
 
 from lrtune import MLPClassifier, Schedule
-from lrtune.estimators.base import RandomStreams
+from lrtune.training.random_streams import RandomStreams
 
 pytestmark = pytest.mark.keras
 
@@ -58,7 +58,7 @@ def keras() -> Iterator[Any]:
 
 
 def exact_dense(keras: Any) -> Any:
-    """`Dense` that multiplies and adds in the dtype of its weights."""
+    """Return a `Dense` layer that computes in the dtype of its weights."""
 
     class ExactDense(keras.layers.Dense):
         def call(self, inputs: Any) -> Any:
@@ -68,10 +68,10 @@ def exact_dense(keras: Any) -> Any:
 
 
 def losses_by_keras(
-    keras: Any, model: MLPClassifier, optimizer: Any, split: Any, *, as_it_is: bool = False
+    keras: Any, model: MLPClassifier, optimizer: Any, split: Any, *, unchanged: bool = False
 ) -> Any:
-    """Training and validation loss of each epoch, shape (EPOCHS, 2)."""
-    dense = keras.layers.Dense if as_it_is else exact_dense(keras)
+    """Return the training and validation loss of each epoch, shape (EPOCHS, 2)."""
+    dense = keras.layers.Dense if unchanged else exact_dense(keras)
     X_train, X_test, y_train, y_test = split
     streams = RandomStreams(model.random_state)
     rows = model.learn_encoding(X_train, y_train)
@@ -104,7 +104,7 @@ def losses_by_keras(
 
 
 def losses_by_lrtune(model: MLPClassifier, split: Any) -> Any:
-    """The same of the estimator, trained epoch by epoch."""
+    """Train the estimator epoch by epoch; return its losses likewise."""
     X_train, X_test, y_train, y_test = split
     validation = []
     for _ in range(EPOCHS):
@@ -121,10 +121,10 @@ def network(rate: float, **parameters: Any) -> MLPClassifier:
 def test_fixed_rates_give_the_losses_of_keras(keras: Any, rate: float) -> None:
     expected = losses_by_keras(keras, network(rate), keras.optimizers.SGD(rate), SPLIT)
 
-    found = losses_by_lrtune(network(rate), SPLIT)
+    losses = losses_by_lrtune(network(rate), SPLIT)
 
-    assert expected == pytest.approx(found, rel=0, abs=1e-5)
-    assert found[0, 0] - found[-1, 0] > 0.1
+    assert expected == pytest.approx(losses, rel=0, abs=1e-5)
+    assert losses[0, 0] - losses[-1, 0] > 0.1
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -133,25 +133,25 @@ def test_a_decay_per_step_gives_the_losses_of_keras(keras: Any, rate: float) -> 
     model = network(rate, **PER_STEP)
     expected = losses_by_keras(keras, model, keras.optimizers.SGD(decaying), SPLIT)
 
-    found = losses_by_lrtune(network(rate, **PER_STEP), SPLIT)
+    losses = losses_by_lrtune(network(rate, **PER_STEP), SPLIT)
 
-    assert expected == pytest.approx(found, rel=0, abs=1e-5)
-    assert not np.allclose(found, losses_by_lrtune(network(rate), SPLIT), atol=1e-3)
+    assert expected == pytest.approx(losses, rel=0, abs=1e-5)
+    assert not np.allclose(losses, losses_by_lrtune(network(rate), SPLIT), atol=1e-3)
 
 
 @pytest.mark.parametrize("schedule", [{}, PER_STEP], ids=["fixed", "decay"])
 @pytest.mark.parametrize("rate", RATES[1:])
-def test_keras_as_it_is_gives_these_losses(
+def test_unchanged_keras_gives_these_losses(
     keras: Any, rate: float, schedule: dict[str, Any]
 ) -> None:
     decay = DECAY if schedule else 0.0
     decaying = keras.optimizers.schedules.InverseTimeDecay(rate, decay_steps=1, decay_rate=decay)
     model, optimizer = network(rate, **schedule), keras.optimizers.SGD(decaying)
-    expected = losses_by_keras(keras, model, optimizer, SPLIT, as_it_is=True)
+    expected = losses_by_keras(keras, model, optimizer, SPLIT, unchanged=True)
 
-    found = losses_by_lrtune(network(rate, **schedule), SPLIT)
+    losses = losses_by_lrtune(network(rate, **schedule), SPLIT)
 
-    assert expected == pytest.approx(found, rel=0, abs=1e-5)
+    assert expected == pytest.approx(losses, rel=0, abs=1e-5)
 
 
 def test_a_decay_per_step_is_the_inverse_time_decay_of_keras(keras: Any) -> None:
@@ -190,7 +190,7 @@ def test_optimizers_give_the_losses_of_keras(
     model = partial(network, rate, optimizer=optimizer, epsilon=EPSILON)
     expected = losses_by_keras(keras, model(), make(keras.optimizers, rate), split)
 
-    found = losses_by_lrtune(model(), split)
+    losses = losses_by_lrtune(model(), split)
 
-    assert expected == pytest.approx(found, rel=0, abs=1e-5)
-    assert found[0, 0] - found[-1, 0] > 0.1
+    assert expected == pytest.approx(losses, rel=0, abs=1e-5)
+    assert losses[0, 0] - losses[-1, 0] > 0.1

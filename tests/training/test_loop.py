@@ -1,4 +1,4 @@
-"""A population of K is K single runs, bit for bit, also beside settings that diverge."""
+"""Training K settings together gives the numbers of K single trainings, bit for bit."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ def _one_blas_thread() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Task:
-    """All that the settings of a population share."""
+    """Everything that the settings of a population share."""
 
     layer_sizes: tuple[int, ...] = (5, 17, 9, 3)
     loss: str = "log_loss"
@@ -75,30 +75,30 @@ class Task:
 
 @dataclass
 class Run:
-    """What became of one setting."""
+    """The training of one setting: its losses, last parameters, and divergence if any."""
 
     curve: list[tuple[float, float, float]]
     parameters: Any
     divergence: tuple[int, float] | None = None
 
 
-def runs(task: Task, schedules: Sequence[Schedule], leaving: int | None = None) -> list[Run]:
-    """Train the schedules together; the caller may drop one after the first epoch."""
+def runs(task: Task, schedules: Sequence[Schedule], dropped: int | None = None) -> list[Run]:
+    """Train the schedules together, and drop one setting after the first epoch."""
     population = task.population(len(schedules))
-    found = [Run([], population.parameters[0].copy()) for _ in schedules]
+    results = [Run([], population.parameters[0].copy()) for _ in schedules]
     rng, rows = np.random.default_rng(task.seed), task.training
     for epoch in train(
-        population, schedules, rows, epochs=task.epochs, rng=rng, validation=task.validation
+        population, schedules, rows, epochs=range(task.epochs), rng=rng, validation=task.validation
     ):
-        told = zip(epoch.rates, epoch.training_loss, epoch.validation_loss, strict=True)
-        for index, (setting, numbers) in enumerate(zip(epoch.settings, told, strict=True)):
-            found[setting].curve.append(numbers)
-            found[setting].parameters = population.parameters[index].copy()
-        if leaving is not None:
-            population.keep(population.settings != leaving)
+        numbers = zip(epoch.rates, epoch.training_loss, epoch.validation_loss, strict=True)
+        for index, (setting, point) in enumerate(zip(epoch.settings, numbers, strict=True)):
+            results[setting].curve.append(point)
+            results[setting].parameters = population.parameters[index].copy()
+        if dropped is not None:
+            population.keep(population.settings != dropped)
     for setting, divergence in population.diverged.items():
-        found[setting].divergence = (divergence.step, divergence.loss)
-    return found
+        results[setting].divergence = (divergence.step, divergence.loss)
+    return results
 
 
 def identical(a: Run, b: Run) -> bool:
@@ -118,7 +118,7 @@ def constant(*rates: float) -> list[Schedule]:
 
 
 def mixed(dtype: str, warmup_epochs: float = 0.0) -> list[Schedule]:
-    """Settings that learn, settings that are moderately too high, and one out of all bounds."""
+    """Return settings that learn, that have too high a rate, and that overflow at once."""
     return [
         Schedule(learning_rate_init=rate, warmup_epochs=warmup_epochs)
         for rate in (0.01, HUGE[dtype], 3.0, 0.1, 300.0, 1.0)
@@ -146,21 +146,19 @@ def test_each_setting_gets_the_numbers_it_would_get_alone(
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_settings_that_diverge_later_leave_the_others_bit_for_bit(
-    optimizer: str, dtype: str
-) -> None:
+def test_settings_that_diverge_later_do_not_change_the_others(optimizer: str, dtype: str) -> None:
     schedules = mixed(dtype, warmup_epochs=3)
 
     assert all(together_as_alone(Task(optimizer=optimizer, dtype=dtype, epochs=5), schedules))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_these_comparisons_meet_every_fate(dtype: str) -> None:
+def test_these_comparisons_include_every_kind_of_ending(dtype: str) -> None:
     schedules = mixed(dtype, warmup_epochs=3)
-    found = runs(Task(optimizer="momentum", dtype=dtype, epochs=5), schedules)
-    losses = [run.divergence[1] for run in found if run.divergence is not None]
+    results = runs(Task(optimizer="momentum", dtype=dtype, epochs=5), schedules)
+    losses = [run.divergence[1] for run in results if run.divergence is not None]
 
-    assert {0, 5} < {len(run.curve) for run in found}
+    assert {0, 5} < {len(run.curve) for run in results}
     assert {True, False} == {bool(np.isfinite(loss)) for loss in losses}
 
 
@@ -240,13 +238,13 @@ def test_any_population_is_bit_for_bit(task: Task, alphas: list[float]) -> None:
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_setting_that_the_caller_drops_does_not_disturb_the_others(optimizer: str) -> None:
+def test_a_setting_that_the_caller_drops_does_not_change_the_others(optimizer: str) -> None:
     task, schedules = Task(optimizer=optimizer), mixed("float32")
     expected = runs(task, schedules)
-    found = runs(task, schedules, leaving=3)
-    stayed = [identical(a, b) for a, b in zip(expected, found, strict=True)]
+    results = runs(task, schedules, dropped=3)
+    stayed = [identical(a, b) for a, b in zip(expected, results, strict=True)]
 
-    assert len(found[3].curve) == 1
+    assert len(results[3].curve) == 1
     assert stayed == [True, True, True, False, True, True]
 
 
@@ -259,22 +257,23 @@ def test_equal_settings_get_equal_numbers() -> None:
     assert all(identical(first, other) for other in others)
 
 
-def test_rows_are_visited_in_the_order_that_the_generator_draws() -> None:
+def test_rows_are_visited_in_the_order_of_the_generator() -> None:
     task, by_hand, shuffled = Task(), Task().population(1), Task().population(1)
     rng = np.random.default_rng(4)
     for _ in range(3):
         by_hand.train_epoch(task.training, np.full((6, 1), 0.1), rng.permutation(task.n_rows))
 
-    list(train(shuffled, constant(0.1), task.training, epochs=3, rng=np.random.default_rng(4)))
+    list(
+        train(shuffled, constant(0.1), task.training, epochs=range(3), rng=np.random.default_rng(4))
+    )
 
     assert np.array_equal(by_hand.parameters, shuffled.parameters)
 
 
-def test_unshuffled_rows_are_visited_as_they_come() -> None:
+def test_without_a_generator_rows_keep_their_order() -> None:
     task, by_hand, plain = Task(), Task().population(1), Task().population(1)
     by_hand.train_epoch(task.training, np.full((6, 1), 0.1), np.arange(task.n_rows))
 
-    rng = np.random.default_rng(0)
-    list(train(plain, constant(0.1), task.training, epochs=1, rng=rng, shuffle=False))
+    list(train(plain, constant(0.1), task.training, epochs=range(1), rng=None))
 
     assert np.array_equal(by_hand.parameters, plain.parameters)

@@ -31,13 +31,13 @@ def problem(loss: str, outputs: int, *, weighted: bool = False) -> Batches:
     return Batches(X, y, rng.uniform(0.1, 3, ROWS) if weighted else None)
 
 
-def drawn_parameters(network: Network) -> Any:
-    """Biases are drawn too, so that no unit starts at the kink of relu."""
+def random_parameters(network: Network) -> Any:
+    """Return random weights and biases; with biases of 0, units would start at the kink of relu."""
     return np.random.default_rng(2).normal(scale=0.7, size=network.n_parameters)
 
 
 def output_by_hand(network: Network, parameters: Any, X: Any) -> Any:
-    """The last layer's z, from the flat layout: by layer, weights and then biases."""
+    """Return the last layer's z; flat parameters hold, by layer, weights and then biases."""
     sizes, start, signal = network.layer_sizes, 0, X
     for layer, (n, m) in enumerate(pairwise(sizes)):
         W = parameters[start : start + n * m].reshape(n, m)
@@ -75,17 +75,17 @@ def gradient_by_differences(network: Network, start: Any, rows: Batches, alpha: 
     return gradient
 
 
-def gradient_taken(network: Network, start: Any, rows: Batches, alpha: float) -> Any:
-    """Minus the step of plain gradient descent at rate 1 on one full batch."""
+def gradient_by_lrtune(network: Network, start: Any, rows: Batches, alpha: float) -> Any:
+    """Return minus the step of gradient descent at rate 1 on one full batch."""
     population = Population(network, SGD(), start, alpha=alpha, batch_size=ROWS)
     population.train_epoch(rows, np.ones((1, 1)), np.arange(ROWS))
     return start - population.parameters[0]
 
 
 def relative_error(network: Network, rows: Batches, alpha: float = 0.0) -> float:
-    start = drawn_parameters(network)
+    start = random_parameters(network)
     expected = gradient_by_differences(network, start, rows, alpha)
-    error = gradient_taken(network, start, rows, alpha) - expected
+    error = gradient_by_lrtune(network, start, rows, alpha) - expected
     return float(np.linalg.norm(error) / np.linalg.norm(expected))
 
 
@@ -125,22 +125,22 @@ def test_a_single_target_may_be_trained() -> None:
     assert relative_error(network, problem("squared_error", 1)) < 1e-6
 
 
-def test_the_penalty_spares_the_biases() -> None:
+def test_the_penalty_does_not_apply_to_biases() -> None:
     network, rows = Network((FEATURES, 5, 3)), problem("log_loss", 3)
-    start, alpha = drawn_parameters(network), 2.0
-    difference = gradient_taken(network, start, rows, alpha) - gradient_taken(
+    start, alpha = random_parameters(network), 2.0
+    difference = gradient_by_lrtune(network, start, rows, alpha) - gradient_by_lrtune(
         network, start, rows, 0.0
     )
-    biases_spared = np.where(network.is_weight, start, 0.0)
+    without_biases = np.where(network.is_weight, start, 0.0)
 
-    assert alpha / ROWS * biases_spared == pytest.approx(difference, rel=1e-9, abs=1e-12)
+    assert alpha / ROWS * without_biases == pytest.approx(difference, rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal weights", "sample weights"])
 @pytest.mark.parametrize("loss", LOSSES)
-def test_the_loss_told_is_that_of_the_definition(loss: str, weighted: bool) -> None:
+def test_the_loss_is_that_of_the_definition(loss: str, weighted: bool) -> None:
     network, rows = Network((FEATURES, 5, 3), loss=loss), problem(loss, 3, weighted=weighted)
-    start = drawn_parameters(network)
+    start = random_parameters(network)
     population = Population(network, SGD(), start)
 
     assert loss_by_hand(network, start, rows) == pytest.approx(population.evaluate(rows)[0])
@@ -154,7 +154,7 @@ def scratch(z: Any) -> Scratch:
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_what_keeps_one_is_said(activation: str) -> None:
+def test_keeps_one_is_true_for_activations_that_keep_one(activation: str) -> None:
     z = np.ones(1)
     ACTIVATIONS[activation].apply(z, scratch(z))
 
@@ -162,7 +162,7 @@ def test_what_keeps_one_is_said(activation: str) -> None:
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_an_activation_holds_up_far_from_zero(activation: str) -> None:
+def test_an_activation_is_right_far_from_zero(activation: str) -> None:
     z = np.array([-1e4, 1e4])
     ACTIVATIONS[activation].apply(z, scratch(z))
     limits = {"identity": [-1e4, 1e4], "logistic": [0, 1], "relu": [0, 1e4], "tanh": [-1, 1]}
@@ -200,7 +200,7 @@ def test_probabilities_sum_to_one() -> None:
     network = Network((FEATURES, 5, 3))
     X = np.random.default_rng(0).normal(scale=100, size=(2 * EVALUATION_ROWS + 3, FEATURES))
 
-    outputs = Population(network, SGD(), drawn_parameters(network), n_settings=2).outputs(X)
+    outputs = Population(network, SGD(), random_parameters(network), n_settings=2).outputs(X)
 
     assert np.ones((2, len(X))) == pytest.approx(outputs.sum(axis=-1), rel=1e-12)
     assert outputs.min() >= 0
@@ -209,7 +209,7 @@ def test_probabilities_sum_to_one() -> None:
 @pytest.mark.parametrize("loss", LOSSES)
 def test_outputs_are_those_of_the_definition(loss: str) -> None:
     network = Network((FEATURES, 5, 3), loss=loss)
-    parameters = drawn_parameters(network)
+    parameters = random_parameters(network)
     X = np.random.default_rng(0).normal(size=(EVALUATION_ROWS + 1, FEATURES))
 
     z = output_by_hand(network, parameters, X)
@@ -229,7 +229,7 @@ def test_guessing_a_target_costs_its_variance() -> None:
     assert LOSSES["squared_error"].guess(y) == 0.5
 
 
-def test_guessing_a_constant_target_has_a_scale_all_the_same() -> None:
+def test_guessing_a_constant_target_costs_one() -> None:
     assert LOSSES["squared_error"].guess(np.full((4, 1), 7.0)) == 1.0
 
 
@@ -292,13 +292,13 @@ def test_layers_are_views_of_the_flat_parameters() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"layer_sizes": (3,)}, r"layer_sizes must name .*, but got \(3,\)"),
+        ({"layer_sizes": (3,)}, r"`layer_sizes` must hold .*, but got \(3,\)"),
         ({"layer_sizes": (3, 0, 2)}, r"each at least 1, but got \(3, 0, 2\)"),
-        ({"activation": "rely"}, "activation must be one of .*relu.*, but got 'rely'"),
-        ({"loss": "mse"}, "loss must be one of log_loss, squared_error, but got 'mse'"),
-        ({"weights_init": "zeros"}, "weights_init must be one of .*, but got 'zeros'"),
+        ({"activation": "rely"}, "`activation` must be one of .*relu.*, but got 'rely'"),
+        ({"loss": "mse"}, "`loss` must be one of log_loss, squared_error, but got 'mse'"),
+        ({"weights_init": "zeros"}, "`weights_init` must be one of .*, but got 'zeros'"),
     ],
 )
-def test_a_network_that_cannot_be_is_refused(values: dict[str, Any], message: str) -> None:
+def test_an_impossible_network_is_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         Network(**{"layer_sizes": (3, 2), **values})

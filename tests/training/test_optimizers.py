@@ -1,4 +1,4 @@
-"""Every optimizer against its textbook update, written out number by number."""
+"""Every optimizer against its textbook update, computed number by number."""
 
 import math
 from collections.abc import Callable
@@ -34,7 +34,7 @@ OTHER_OPTIONS = {
 }
 
 
-# one weight w, its gradient g, the rate, what was remembered of this weight, the count t from 1
+# one weight w, its gradient g, the rate, memory of this weight, the count t from 1
 
 
 def sgd(w: float, g: float, rate: float, memory: dict[str, float], t: int, o: Any) -> float:
@@ -76,7 +76,7 @@ def adamw(w: float, g: float, rate: float, memory: dict[str, float], t: int, o: 
 
 
 def each(update: Update) -> WholeUpdate:
-    """One weight at a time."""
+    """Apply an update of one weight to all weights."""
 
     def whole(
         ws: Weights, gs: Weights, rate: float, memory: dict[Any, Any], t: int, o: Any
@@ -195,7 +195,7 @@ def test_a_rate_of_zero_changes_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_precision_stays(name: str, dtype: str) -> None:
+def test_the_precision_of_parameters_and_state_is_kept(name: str, dtype: str) -> None:
     start, gradients = (array.astype(dtype) for array in start_and_gradients())
     params, optimizer = start.copy(), OPTIMIZERS[name]()
     state = optimizer.init(params)
@@ -206,7 +206,7 @@ def test_the_precision_stays(name: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_float32_follows_float64(name: str) -> None:
+def test_float32_gives_about_the_numbers_of_float64(name: str) -> None:
     start, gradients = start_and_gradients()
     single = stacked(OPTIMIZERS[name](), start.astype("float32"), gradients.astype("float32"))
 
@@ -230,7 +230,7 @@ def test_dropping_a_setting_leaves_the_others_as_they_were(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_settings_do_not_meet(name: str) -> None:
+def test_settings_do_not_influence_each_other(name: str) -> None:
     start, gradients = start_and_gradients()
     disturbed = gradients.copy()
     disturbed[:, 1] = np.nan
@@ -284,21 +284,21 @@ def test_three_steps_of_dog_on_a_parabola_by_hand() -> None:
     assert moved == pytest.approx([4e-6, 6.8284e-6, 10.7708e-6], rel=1e-4)  # 1/√2, then 1/√3
 
 
-def test_dog_keeps_the_furthest_it_came_on_its_way_back() -> None:
+def test_dog_keeps_its_largest_distance_on_the_way_back() -> None:
     params, rates, optimizer = np.zeros((1, 1)), np.ones((1, 1)), OPTIMIZERS["dog"]()
     state = optimizer.init(params)
-    told = []
+    distances = []
     for x in (0.0, 5.0, 2.0):
         params[:] = x
         optimizer.update(params, np.zeros((1, 1)), state, rates)
-        told.append(float(state.buffers["distance"][0, 0]))
+        distances.append(float(state.buffers["distance"][0, 0]))
 
-    assert told == [1e-6, 5.0, 5.0]
+    assert distances == [1e-6, 5.0, 5.0]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("distance", [1e-2, 1.0, 1e2, 1e4])
-def test_dog_needs_no_rate_whatever_the_scale(distance: float, dtype: str) -> None:
+def test_dog_needs_no_rate_at_any_scale(distance: float, dtype: str) -> None:
     shape, start = np.array([1.0, 0.5, 0.2]), np.full(3, distance)
     curvatures = shape * 10.0 ** np.arange(-3, 4)[:, np.newaxis]  # seven settings, 1e6 apart
 

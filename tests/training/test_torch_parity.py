@@ -130,11 +130,11 @@ def weights_by_lrtune(network: Network, initial: Any, rows: Batches, optimizer: 
     population = Population(network, OPTIMIZERS[optimizer](), initial, batch_size=BATCH_SIZE)
     schedule = Schedule(learning_rate_init=RATES[optimizer])
     rng = np.random.default_rng(9)
-    list(train(population, [schedule], rows, epochs=EPOCHS, rng=rng))
+    list(train(population, [schedule], rows, epochs=range(EPOCHS), rng=rng))
     return population.parameters[0]
 
 
-def test_every_optimizer_has_its_like_in_torch() -> None:
+def test_every_optimizer_has_a_counterpart_in_torch() -> None:
     assert list(OPTIMIZERS) == list(TORCH_OPTIMIZERS)
 
 
@@ -144,10 +144,10 @@ def test_a_classifier_ends_at_the_weights_that_torch_finds(optimizer: str) -> No
     initial = network.initial_parameters(np.random.default_rng(0), np.dtype("float64"))
     expected = weights_by_torch(network, initial, iris(), optimizer)
 
-    found = weights_by_lrtune(network, initial, iris(), optimizer)
+    weights = weights_by_lrtune(network, initial, iris(), optimizer)
 
-    assert expected == pytest.approx(found, rel=1e-10, abs=1e-10)
-    assert not np.allclose(initial, found, atol=0.01)
+    assert expected == pytest.approx(weights, rel=1e-10, abs=1e-10)
+    assert not np.allclose(initial, weights, atol=0.01)
 
 
 def test_a_regressor_ends_at_the_weights_that_torch_finds() -> None:
@@ -155,10 +155,10 @@ def test_a_regressor_ends_at_the_weights_that_torch_finds() -> None:
     initial = network.initial_parameters(np.random.default_rng(0), np.dtype("float64"))
     expected = weights_by_torch(network, initial, diabetes(), "sgd")
 
-    found = weights_by_lrtune(network, initial, diabetes(), "sgd")
+    weights = weights_by_lrtune(network, initial, diabetes(), "sgd")
 
-    assert expected == pytest.approx(found, rel=1e-10, abs=1e-10)
-    assert not np.allclose(initial, found, atol=0.01)
+    assert expected == pytest.approx(weights, rel=1e-10, abs=1e-10)
+    assert not np.allclose(initial, weights, atol=0.01)
 
 
 # --- schedulers -----------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ def rates_by_torch(make: Callable[[Any], Any], epochs: int, *losses: float) -> l
     return rates
 
 
-def test_every_pure_decay_type_has_its_like_in_torch() -> None:
+def test_every_pure_decay_type_has_a_counterpart_in_torch() -> None:
     assert [name for name, decay in DECAYS.items() if not decay.feedback] == list(SCHEDULERS)
 
 

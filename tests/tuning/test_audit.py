@@ -10,13 +10,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lrtune import MLPClassifier
-from lrtune.cli.options import PRUNERS as NAMES
 from lrtune.exceptions import InvalidInputError
 from lrtune.tuning.audit import require_share
 from lrtune.tuning.record.schema import PruningAudit
 from lrtune.tuning.result import SearchResult
 from lrtune.tuning.sampling.asking import Sampling
-from lrtune.tuning.sampling.pruners import PRUNERS
+from lrtune.tuning.sampling.competitive import PRUNERS
 from lrtune.tuning.search import Budget, search
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer
@@ -47,10 +46,6 @@ def run(
         budget=Budget(n_trials, replicates=2, confirm=False, audit_share=share),
         sampling=Sampling(**sampling),
     )
-
-
-def test_the_command_line_names_the_pruners_that_there_are() -> None:
-    assert tuple(PRUNERS) == NAMES
 
 
 @pytest.mark.parametrize("name", [name for name in PRUNERS if name != "none"])

@@ -14,15 +14,16 @@ from sklearn.preprocessing import StandardScaler
 
 import lrtune.training.population
 from lrtune import MLPClassifier, MLPRegressor, lr_range_test
-from lrtune.estimators.base import RandomStreams
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
 from lrtune.schedules.schedule import Schedule
-from lrtune.tables.dataset import BUNDLED, load_dataset
+from lrtune.tables.bundled import BUNDLED
+from lrtune.tables.dataset import load_dataset
 from lrtune.training.batches import Batches
 from lrtune.training.loop import train
 from lrtune.training.network import Network
 from lrtune.training.optimizers import OPTIMIZERS, SGD
 from lrtune.training.population import Population
+from lrtune.training.random_streams import RandomStreams
 from lrtune.tuning import range_test as module
 from lrtune.tuning.range_result import RANGE_ABOVE_EDGE, RANGE_BELOW_EDGE, SUGGESTIONS
 from lrtune.tuning.range_test import HELD_PER_DECADE, range_test
@@ -148,7 +149,7 @@ def test_the_edge_is_the_lowest_rate_that_diverges_when_held() -> None:
     steps = population.steps_per_epoch(len(prepared.rows))
     epochs = module.HELD_STEPS // steps
     assert epochs * steps == module.HELD_STEPS  # whole epochs
-    list(train(population, schedules, prepared.rows, epochs=epochs, rng=streams.rows))
+    list(train(population, schedules, prepared.rows, epochs=range(epochs), rng=streams.rows))
 
     assert result.edges.tolist() == [grid[min(population.diverged)]]
 
@@ -185,7 +186,7 @@ def test_the_edge_of_a_whole_training_is_inside_the_range(optimizer: str) -> Non
         streams = RandomStreams(replicate.seed)
         population = replicate.model.make_population(replicate.rows, 2, streams.weights)
         schedules = [Schedule(learning_rate_init=end) for end in ends]
-        list(train(population, schedules, replicate.rows, epochs=20, rng=streams.rows))
+        list(train(population, schedules, replicate.rows, epochs=range(20), rng=streams.rows))
 
         assert list(population.diverged) == [1]
 

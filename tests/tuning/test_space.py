@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
 from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import DEFAULT_DECAYS, Space

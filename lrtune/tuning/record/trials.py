@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -119,6 +119,15 @@ class TrialCounts:
         """Count finished trials."""
         counts = Counter(map(status, trials))
         return cls(**{name: counts[name] for name in STATUSES})
+
+    def describe(self) -> str:
+        """Return the counts that are not zero in words.
+
+        >>> TrialCounts(complete=12, pruned=0, diverged=3, failed=0).describe()
+        '12 complete, 3 diverged'
+        """
+        counts = asdict(self).items()
+        return ", ".join(f"{count} {outcome}" for outcome, count in counts if count)
 
 
 def complete_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
 from numbers import Real
 from typing import TYPE_CHECKING
 
 import optuna
-from optuna.pruners import (
-    BasePruner,
-    HyperbandPruner,
-    MedianPruner,
-    NopPruner,
-    PercentilePruner,
-    SuccessiveHalvingPruner,
-)
+from optuna.pruners import BasePruner, NopPruner
 from optuna.study import StudyDirection
 
 from lrtune.exceptions import InvalidInputError
@@ -25,20 +17,7 @@ from lrtune.training.divergence import DIVERGENCE_FACTOR, has_diverged
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-__all__ = ["DivergencePruner", "PRUNERS"]
-
-PRUNERS: dict[str, Callable[[int], BasePruner | None]] = {
-    "none": lambda _: None,
-    "median": lambda epochs: MedianPruner(n_startup_trials=16, n_warmup_steps=epochs // 2),
-    "percentile": lambda epochs: PercentilePruner(
-        75.0, n_startup_trials=16, n_warmup_steps=epochs // 2
-    ),
-    "successive-halving": lambda _: SuccessiveHalvingPruner(),
-    "hyperband": lambda epochs: HyperbandPruner(min_resource=1, max_resource=epochs),
-}
-"""Competitive pruners by name, made for trials of so many epochs. A schedule is judged where it
-ends and high rates look bad early by design, so the patient ones wait for half of the epochs, and
-"percentile" halts the worst quarter only."""
+__all__ = ["DivergencePruner"]
 
 
 class DivergencePruner(BasePruner):

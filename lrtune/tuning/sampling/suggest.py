@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.schedules.schedule import DECAYS, Schedule
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
 from lrtune.tuning.space import DEFAULT_DECAYS, Space
 
 if TYPE_CHECKING:

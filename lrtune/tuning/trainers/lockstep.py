@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lrtune.estimators.base import RandomStreams
 from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.schedule import Schedule
 from lrtune.training.loop import Epoch, train
 from lrtune.training.population import Population
+from lrtune.training.random_streams import RandomStreams
 from lrtune.tuning.record.schema import DivergedAt
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.trainers.preparation import Prepared
@@ -241,10 +241,9 @@ def _start(
         population,
         schedules,
         rows,
-        epochs=model.max_iter,
-        rng=streams.rows,
+        epochs=range(model.max_iter),
+        rng=streams.rows if model.shuffle else None,
         validation=replicate.validation,
-        shuffle=model.shuffle,
-        watched=watched,
+        feedback_rows=watched,
     )
     return population, training, population.steps_per_epoch(len(rows))

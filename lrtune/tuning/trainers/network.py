@@ -161,7 +161,7 @@ class NetworkTrainer:
             task="classification" if is_classifier(network) else "regression",
             loss=network._loss,
             parameters={
-                name: decode(encode(v)) for name, v in sorted(network.get_params().items())
+                name: decode(encode(value)) for name, value in sorted(network.get_params().items())
             },
             changed=tuple(sorted(_changed_params(network))),
             steps=tuple(_describe(step) for step in steps if step not in (None, "passthrough")),

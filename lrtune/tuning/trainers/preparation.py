@@ -17,12 +17,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import InvalidParameterError
 
-from lrtune.estimators.base import RandomStreams
 from lrtune.estimators.fitting import TrainableMLP
 from lrtune.exceptions import InvalidInputError, LrtuneWarning
 from lrtune.schedules.schedule import Schedule
 from lrtune.training.batches import Batches, TableRows
 from lrtune.training.network import LOSSES, Network
+from lrtune.training.random_streams import RandomStreams
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.replicates import Replicate

@@ -63,8 +63,8 @@ def test_further_options_of_the_schedule_are_the_same_in_every_trial() -> None:
         ({"decay": ["cosine", "plateau"]}, "'plateau', which follows losses"),
         ({"decay": []}, "at least one"),
         ({"decay_rate": (0.0, 1.0)}, "positive"),
-        ({"warmup_epochs": -1}, "warmup_epochs must be at least 0"),
-        ({"min_learning_rate": 0.1}, "at most learning_rate_init (0.01)"),
+        ({"warmup_epochs": -1}, "`warmup_epochs` must be at least 0"),
+        ({"min_learning_rate": 0.1}, "at most `learning_rate_init` (0.01)"),
     ],
 )
 def test_a_broken_rule_is_told_before_anything_is_drawn(

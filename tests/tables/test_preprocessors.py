@@ -1,4 +1,4 @@
-"""From columns to numbers: fitted on training rows alone, taken apart into plain types."""
+"""Preprocessing of a table: fitted on training rows alone, and the same in every process."""
 
 import pickle
 import subprocess
@@ -15,10 +15,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lrtune import MLPClassifier
-from lrtune.cli.options import PREPROCESSORS as NAMES
+from lrtune.exceptions import InvalidInputError
 from lrtune.tables.columns import Column
 from lrtune.tables.inspection import describe_columns
-from lrtune.tables.preprocessing import MAX_ONE_HOT, PREPROCESSORS, DateParts, make_preprocessing
+from lrtune.tables.preprocessors import PREPROCESSORS, make_preprocessing
+from lrtune.tables.transformers import MAX_ONE_HOT
 from lrtune.tuning.search import configuration
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import prepare
@@ -44,17 +45,13 @@ def frame() -> pd.DataFrame:
     return frame
 
 
-def test_the_names_are_those_of_the_command_line() -> None:
-    assert set(PREPROCESSORS) == set(NAMES)
-
-
 def test_numbers_without_gaps_are_only_standardised() -> None:
     for name in PREPROCESSORS:
         assert type(make_preprocessing([Column("a", "number")], name)) is StandardScaler
 
 
 @pytest.mark.parametrize("name", PREPROCESSORS)
-def test_what_is_learned_is_learned_on_training_rows_alone(frame: pd.DataFrame, name: str) -> None:
+def test_preprocessing_is_fitted_on_training_rows_alone(frame: pd.DataFrame, name: str) -> None:
     if name == "skrub":
         pytest.importorskip("skrub")
     columns, X = describe_columns(frame, encodes_texts=name == "skrub")
@@ -85,6 +82,11 @@ def test_it_can_be_cloned_and_pickled(frame: pd.DataFrame, name: str) -> None:
     assert np.array_equal(fitted.transform(X), clone(made).fit_transform(X))
 
 
+def test_an_unknown_preprocessor_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="`preprocessor` must be one of sklearn, skrub"):
+        make_preprocessing([Column("a", "number")], "polars")
+
+
 def test_gaps_are_filled_in_marked_and_standardised(frame: pd.DataFrame) -> None:
     columns, X = describe_columns(frame[["n"]])
     numbers = make_preprocessing(columns).fit_transform(X)
@@ -110,16 +112,6 @@ def test_one_hot_columns_are_few() -> None:
     assert make_preprocessing(columns).fit_transform(X).shape == (400, MAX_ONE_HOT)
 
 
-def test_dates_are_taken_apart_into_what_varies() -> None:
-    days = pd.DataFrame({"d": pd.to_datetime(["2024-01-01", "2024-01-15", None, "2024-01-08"])})
-    parts = DateParts().fit(days)
-
-    assert parts.get_feature_names_out().tolist() == ["d_day_number", "d_day"]
-    assert parts.transform(days)[:2].tolist() == [[8766, 1], [8780, 15]]
-    assert np.isnan(parts.transform(days)[2]).all()
-    assert parts.transform(days.astype(str)).tolist()[0] == [8766, 1]
-
-
 def hashed(frame: Any) -> str:
     columns, X = describe_columns(frame)
     model = make_pipeline(make_preprocessing(columns), MLPClassifier())
@@ -130,9 +122,9 @@ def hashed(frame: Any) -> str:
 
 
 def test_the_fingerprint_is_that_of_every_process_and_release() -> None:
-    """pandas 2 and 3 keep dates and texts differently; the record must not notice."""
-    code = "from tests.tables.test_preprocessing import *; print(hashed(fixed()))"
-    told = subprocess.run(
+    """pandas 2 and 3 store dates and texts differently, which must not change the record."""
+    code = "from tests.tables.test_preprocessors import *; print(hashed(fixed()))"
+    printed = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
         capture_output=True,
         text=True,
@@ -140,15 +132,15 @@ def test_the_fingerprint_is_that_of_every_process_and_release() -> None:
         cwd=Path(__file__).parents[2],
     ).stdout
 
-    assert told.strip() == hashed(fixed())
-    assert told.split()[0] == FINGERPRINT
+    assert printed.strip() == hashed(fixed())
+    assert printed.split()[0] == FINGERPRINT
 
 
 FINGERPRINT = "9aebf6587630584d843c814abeafb94a"
 
 
 def fixed() -> pd.DataFrame:
-    """A table whose values depend on no release."""
+    """Return a table whose values are the same in every release of pandas."""
     return pd.DataFrame(
         {
             "n": [None, 1.5, 2.25] * (N // 3),

@@ -11,8 +11,7 @@ from typing import Any
 import optuna
 import pytest
 
-from lrtune.cli.completion import DATA, SHELLS
-from lrtune.tables.dataset import BUNDLED
+from lrtune.cli.completion import SHELLS
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -83,7 +82,3 @@ def test_a_foreign_journal_offers_nothing(folder: Path) -> None:
     (folder / "lrtune.journal").write_text('{"op_code":0, torn\n')
 
     assert complete(folder, "show", "t") == []
-
-
-def test_the_bundled_data_are_those_offered() -> None:
-    assert sorted(DATA) == sorted(BUNDLED)

@@ -98,5 +98,5 @@ def test_a_failure_while_drawing_leaves_nothing(
     run = lrtune("report", "iris", "--format", "png")
 
     assert run.code == 2
-    assert "may be written, but 'iris-figures' gave: no space left" in run.err
+    assert "free space, but 'iris-figures' gave: no space left" in run.err
     assert [path.name for path in folder.iterdir() if "journal" not in path.name] == []

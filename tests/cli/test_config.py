@@ -103,7 +103,7 @@ BAD = {
     "epoch = 3": "'run.toml': epoch must be an option of lrtune search, but there is none of that "
     "name: do you mean epochs?",
     "zzz = 3": "the keys are alpha0, audit-pruning",
-    'data = "iris"': "data is no option: give DATA on the command line",
+    'data = "iris"': "data is not an option: give DATA on the command line",
     'config = "other.toml"': "config must be an option",
     "[search]\nepochs = 3": "search must be an option",
     'epochs = "20"': "'run.toml': epochs: must be a whole number, but got '20'",
@@ -114,7 +114,7 @@ BAD = {
     "epochs = 1979-05-27": "must be a whole number, but got a date",
     "timeout = nan": "timeout: must be a finite number, but got 'nan'",
     "timeout = inf": "timeout: must be a finite number, but got 'inf'",
-    "timeout = -1": "timeout: must be positive, but got '-1'",
+    "timeout = -1": "timeout: -1.0 is not in the range x>0",
     "timeout = true": "timeout: must be a number, but got true",
     "audit-pruning = 2": "audit-pruning: 2.0 is not in the range",
     "alpha0 = [1.0, 0.1]": "alpha0: must be two positive numbers with LOW <= HIGH, but got",

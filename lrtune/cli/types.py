@@ -1,0 +1,172 @@
+"""Types of the command line's options: parse a value, and refuse a bad one in one line."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lrtune.schedules.decays import DECAYS
+
+__all__ = [
+    "DecayList",
+    "FIGURE_ENDINGS",
+    "FiniteNumber",
+    "HiddenSizes",
+    "MAX_UNITS",
+    "OutputFile",
+    "RangeType",
+    "StudyName",
+    "WholeNumber",
+]
+
+FIGURE_ENDINGS = (".png", ".svg", ".pdf")
+MAX_UNITS = 1_000_000
+
+
+class WholeNumber(click.IntRange):
+    """A whole number in a range."""
+
+    name = "integer"
+
+
+class FiniteNumber(click.FloatRange):
+    """A finite number in a range."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Parse a number and check that it is finite."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"must be a finite number, but got {value!r}", param, ctx)
+        return number
+
+
+class RangeType(click.ParamType):
+    """LOW:HIGH, two positive numbers in order; one number stands for both."""
+
+    name = "low:high"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, float]:
+        """Parse the two bounds."""
+        if isinstance(value, tuple):
+            return value
+        low, colon, high = str(value).partition(":")
+        try:
+            bounds = (float(low), float(high if colon else low))
+        except ValueError:
+            bounds = (math.nan, math.nan)
+        if not all(map(math.isfinite, bounds)):
+            self.fail(f"must be LOW:HIGH, for example 0.001:1, but got {value!r}", param, ctx)
+        if not 0 < bounds[0] <= bounds[1]:
+            self.fail(
+                f"must be two positive numbers with LOW <= HIGH, but got {value!r}", param, ctx
+            )
+        return bounds
+
+
+class HiddenSizes(click.ParamType):
+    """Hidden units of each layer, separated by commas."""
+
+    name = "sizes"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Parse the sizes of the layers."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            sizes = tuple(int(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(
+                f"must be whole numbers separated by commas, for example 50,12, but got {value!r}",
+                param,
+                ctx,
+            )
+        if not 1 <= min(sizes) <= max(sizes) <= MAX_UNITS:
+            self.fail(
+                f"must be at least 1 and at most {MAX_UNITS} in every layer, but got {value!r}",
+                param,
+                ctx,
+            )
+        return sizes
+
+
+class DecayList(click.ParamType):
+    """Decay types separated by commas."""
+
+    name = "types"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Parse the names of the decay types."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(part.strip() for part in str(value).split(","))
+        if names == ("all",):
+            return tuple(DECAYS)
+        for name in names:
+            if name not in DECAYS:
+                self.fail(f"must be among {', '.join(DECAYS)}, but got {name!r}", param, ctx)
+        if len(set(names)) < len(names):
+            self.fail(f"must name each type once, but got {value!r}", param, ctx)
+        return names
+
+
+class StudyName(click.ParamType):
+    """A name that can be shown on one line."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check that the name is printable."""
+        text = str(value)
+        if not text.strip() or not text.isprintable():
+            self.fail(f"must be printable and not empty, but got {text!r}", param, ctx)
+        return text
+
+
+class OutputFile(click.Path):
+    """A file to write in an existing folder, checked before anything is computed.
+
+    Attributes
+    ----------
+    endings : tuple of str
+        Allowed endings of its name; empty if any is.
+    overwrite : bool
+        Whether the file may exist already.
+    """
+
+    name = "file"
+
+    def __init__(self, *endings: str, overwrite: bool = False) -> None:
+        super().__init__(dir_okay=not overwrite)
+        self.endings = endings
+        self.overwrite = overwrite
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Check the ending, the folder, and that no file is in the way."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if self.endings and path.suffix.lower() not in self.endings:
+            endings = ", ".join(self.endings)
+            self.fail(f"must end in {endings}, but got {str(value)!r}", param, ctx)
+        if path.exists() and not self.overwrite:
+            self.fail(f"must be a new file, but {str(path)!r} exists: name another", param, ctx)
+        folder = str(path.parent)
+        if not path.parent.is_dir():
+            self.fail(f"must be a file in an existing folder, but {folder!r} is none", param, ctx)
+        if not os.access(path.resolve().parent, os.W_OK):  # a link is followed
+            self.fail(
+                f"must be in a folder that may be written, but {folder!r} may not", param, ctx
+            )
+        return path

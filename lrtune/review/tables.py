@@ -1,0 +1,236 @@
+"""The tables and the code samples of a report."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import FrozenTrial
+
+from lrtune.exceptions import InvalidInputError
+from lrtune.export.export import export_schedule
+from lrtune.review.study import Study
+from lrtune.support.numbers import number
+from lrtune.tuning.confirm.result import Contender
+from lrtune.tuning.dimensions import Dimension
+from lrtune.tuning.record.schema import TrainerFacts
+from lrtune.tuning.record.storage import DEFAULT_STORAGE
+from lrtune.tuning.record.trials import complete_trials
+from lrtune.tuning.space import Space
+
+__all__ = [
+    "CODE_TITLES",
+    "Code",
+    "MAX_ROWS",
+    "RACE_CAPTION",
+    "Row",
+    "SCHEDULE_PARAMETERS",
+    "SettingsTable",
+    "best_settings",
+    "code_samples",
+    "data_in_words",
+    "report_command",
+    "reproduction_rows",
+]
+
+MAX_ROWS = 10
+SCHEDULE_PARAMETERS = ("learning_rate_init", "decay", "decay_rate")
+RACE_CAPTION = (
+    "The settings that raced on fresh replicates, the recommended one first; settings that were "
+    "clearly worse left early. Ties go to a constant rate, then to the lower rate. The winner was "
+    "then measured on further replicates, which gives the loss to expect, stated above."
+)
+CODE_TITLES = {
+    "sklearn": "In Python, with lrtune's estimator:",
+    "torch": "As a scheduler for torch",
+    "keras": "As a callback for Keras",
+}
+"""Title of each code sample, by its key in `EXPORTERS`."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A setting and its results."""
+
+    cells: tuple[str, ...]
+    recommended: bool = False
+
+
+@dataclass(frozen=True)
+class SettingsTable:
+    """The best settings, the best one first."""
+
+    caption: str
+    heads: tuple[str, ...] = ()
+    rows: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True)
+class Code:
+    """Source that uses the recommended setting, or the reason why there is none."""
+
+    title: str
+    source: str = ""
+    missing: str = ""
+
+
+def best_settings(study: Study) -> SettingsTable:
+    """Return the settings that raced on fresh replicates, or else the best of the search."""
+    if study.best is None:
+        return SettingsTable("There are none: no trial completed.")
+    value = "loss" if study.metric is None else study.metric
+    others = tuple(name for name in study.best.params if name not in SCHEDULE_PARAMETERS)
+    heads = ("trial", *SCHEDULE_PARAMETERS, *others, f"search {value}")
+    if study.confirmation is not None:
+        heads = (*heads, f"fresh {value}", "replicates", "verdict")
+        trials = {trial.number: trial for trial in study.trials}
+        sign = 1 if study.metric is None else -1
+        rows = tuple(
+            Row(
+                (
+                    *_setting_cells(study, trials[contender.trial], others),
+                    *_race_cells(contender, sign),
+                ),
+                contender.status == "recommended",
+            )
+            for contender in study.confirmation.contenders[:MAX_ROWS]
+            if contender.trial in trials
+        )
+        return SettingsTable(RACE_CAPTION, heads, rows)
+    best = sorted(complete_trials(study.trials), key=lambda trial: (trial.value, trial.number))
+    rows = tuple(
+        Row(_setting_cells(study, trial, others), trial is best[0]) for trial in best[:MAX_ROWS]
+    )
+    caption = "With their values in the search; none was tried on fresh replicates."
+    return SettingsTable(caption, heads, rows)
+
+
+def _setting_cells(study: Study, trial: FrozenTrial, others: Sequence[str]) -> tuple[str, ...]:
+    params = trial.params
+    value = trial.value if trial.value is not None else study.loss(trial)
+    return (
+        str(trial.number),
+        number(params["learning_rate_init"]),
+        params["decay"],
+        "–" if params["decay"] == "constant" else number(params["decay_rate"]),
+        *(_parameter(params[name]) for name in others),
+        number(value if study.metric is None else -value),
+    )
+
+
+def _race_cells(contender: Contender, sign: int) -> tuple[str, ...]:
+    loss = "–" if contender.loss is None else number(sign * contender.loss)
+    return (loss, str(contender.replicates), contender.status)
+
+
+def _parameter(value: Any) -> str:
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def code_samples(study: Study) -> list[Code]:
+    """Return the recommended setting as source, for lrtune and for other libraries."""
+    return [] if study.recommended is None else [_code(study, to) for to in CODE_TITLES]
+
+
+def _code(study: Study, to: str) -> Code:
+    recommended = study.recommended
+    assert recommended is not None  # noqa: S101
+    try:
+        source = export_schedule(recommended.schedule, to, origin=recommended).strip()
+    except InvalidInputError as error:
+        return Code(CODE_TITLES[to], missing=str(error))
+    return Code(CODE_TITLES[to], source)
+
+
+def report_command(study: Study) -> str:
+    """Return the command that writes the report."""
+    words = ["lrtune", "report", study.name]
+    if study.storage != DEFAULT_STORAGE:
+        words += ["--storage", study.storage]
+    return shlex.join(words)
+
+
+def reproduction_rows(study: Study) -> list[tuple[str, str]]:
+    """Return what is needed to get the same trials again, and what the search took, by name."""
+    facts = study.facts
+    rows = {
+        "data": data_in_words(study),
+        "data fingerprint": facts.data_hash,
+        "splits fingerprint": facts.splits_hash,
+        "seed": facts.seed,
+        "replicates": _replicates(study),
+        "searched": _space(facts.space),
+        "optimised": study.metric or f"{study.loss_name}, in the last epoch",
+        "pruner": facts.pruner or "none; diverging trials are stopped in any case",
+        "estimator": _pipeline(facts.trainer),
+        "network": _network(study),
+        "versions": _versions(study),
+        "searched on": _start(study),
+        "wall time": _seconds(study),
+    }
+    return [(name, str(value)) for name, value in rows.items() if value not in (None, "")]
+
+
+def data_in_words(study: Study, *, with_target: bool = True) -> str:
+    """Return the data set, its size, its target and the task, as far as they were recorded."""
+    data = study.facts.data
+    parts = [data.dataset]
+    if data.rows is not None and data.columns is not None:
+        parts.append(f"{data.rows} rows, {data.columns} column{'s' if data.columns > 1 else ''}")
+    if with_target and data.target is not None:
+        parts.append(f"target column: {data.target}")
+    parts.append(study.facts.trainer.task)
+    return "; ".join(filter(None, parts))
+
+
+def _pipeline(trainer: TrainerFacts) -> str:
+    return ", ".join([*(step.source for step in trainer.steps), trainer.estimator])
+
+
+def _replicates(study: Study) -> str:
+    text = f"{study.n_replicates} in the search"
+    if study.confirmation is None:
+        return text
+    return f"{text}, {study.confirmation.replicates} fresh ones to measure the recommendation"
+
+
+def _space(space: Space) -> str:
+    ranges = {
+        "learning_rate_init": " to ".join(map(number, space.rates)),
+        "decay": ", ".join(space.decay),
+        "decay_rate": " to ".join(map(number, space.decay_rate)),
+        **{name: _range(dimension) for name, dimension in space.others},
+    }
+    return "; ".join(f"{name}: {text}" for name, text in ranges.items())
+
+
+def _range(dimension: Dimension) -> str:
+    if isinstance(dimension.distribution, CategoricalDistribution):
+        return ", ".join(map(str, dimension.ends))
+    return " to ".join(map(_parameter, dimension.ends))
+
+
+def _network(study: Study) -> str:
+    names = ("hidden_layer_sizes", "activation", "optimizer", "batch_size", "max_iter", "dtype")
+    parameters = study.parameters
+    return ", ".join(f"{name}={parameters[name]}" for name in names if name in parameters)
+
+
+def _versions(study: Study) -> str:
+    versions = {"lrtune": study.facts.version, **study.environment.versions}
+    return ", ".join(f"{name} {versions[name]}" for name in sorted(versions))
+
+
+def _start(study: Study) -> str:
+    starts = [trial.datetime_start for trial in study.trials if trial.datetime_start]
+    return f"{min(starts):%Y-%m-%d %H:%M}" if starts else ""
+
+
+def _seconds(study: Study) -> str:
+    if study.ending is None or study.ending.seconds is None:
+        return ""
+    seconds = study.ending.seconds
+    return f"{seconds.search:.1f} s of search, {seconds.confirm:.1f} s of confirmation"

@@ -1,0 +1,26 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+__all__ = ["estimate", "number"]
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Format a number with a few significant digits, without an exponent below a million.
+
+    >>> number(3364.2), number(0.00123456), number(12345678.0), number(140.0, 2)
+    ('3360', '0.00123', '1.23e+07', '140')
+    """
+    text = f"{value:.{digits}g}"
+    return f"{float(text):.0f}" if "e+" in text and abs(value) < 1e6 else text
+
+
+def estimate(loss: float | None, se: float | None) -> str:
+    """Format a mean loss and its standard error; a loss of None stands for divergence.
+
+    >>> estimate(0.11432, 0.0161), estimate(0.5, None), estimate(None, None)
+    ('0.1143 ± 0.016', '0.5', 'diverged')
+    """
+    if loss is None:
+        return "diverged"
+    return number(loss, 4) + ("" if se is None else f" ± {number(se, 2)}")

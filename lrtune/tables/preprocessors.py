@@ -1,0 +1,73 @@
+"""The preprocessing of a table by name; importing this module loads no scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lrtune.exceptions import InvalidInputError
+
+if TYPE_CHECKING:
+    from lrtune.tables.columns import Column
+
+__all__ = ["PREPROCESSORS", "make_preprocessing"]
+
+
+def _column_transformer(columns: Sequence[Column]) -> Any:
+    from sklearn.compose import ColumnTransformer
+
+    from lrtune.tables.transformers import TRANSFORMERS
+
+    names_by_kind = {
+        kind: [column.name for column in columns if column.used and column.kind == kind]
+        for kind in TRANSFORMERS
+    }
+    return ColumnTransformer(
+        [(kind, TRANSFORMERS[kind](), names) for kind, names in names_by_kind.items() if names]
+    )
+
+
+def _table_vectorizer(columns: Sequence[Column]) -> Any:
+    from sklearn.pipeline import Pipeline
+
+    from lrtune.tables.transformers import fill_and_standardise, one_hot_encoder
+
+    del columns  # skrub sorts them by itself
+    try:
+        from skrub import StringEncoder, TableVectorizer
+    except ImportError as error:
+        raise InvalidInputError(
+            "`preprocessor='skrub'` needs skrub 0.11 or newer: pip install 'lrtune[skrub]'"
+        ) from error
+    encoders = {
+        "low_cardinality": one_hot_encoder(),
+        "high_cardinality": StringEncoder(random_state=0),
+    }
+    steps = [(type(step).__name__.lower(), step) for step in fill_and_standardise()]
+    return Pipeline([("vectorizer", TableVectorizer(**encoders)), *steps])
+
+
+PREPROCESSORS: dict[str, Callable[[Sequence[Column]], Any]] = {
+    "sklearn": _column_transformer,
+    "skrub": _table_vectorizer,
+}
+
+
+def make_preprocessing(columns: Sequence[Column], preprocessor: str = "sklearn") -> Any:
+    """Return an unfitted transformer from the used columns to numbers.
+
+    Numbers without gaps are only standardised, whatever the preprocessor.
+
+    >>> from lrtune.tables.columns import Column
+    >>> make_preprocessing([Column("a", "number")])
+    StandardScaler()
+    """
+    from sklearn.preprocessing import StandardScaler
+
+    from lrtune.tables.columns import is_plain
+
+    if preprocessor not in PREPROCESSORS:
+        raise InvalidInputError(
+            f"`preprocessor` must be one of {', '.join(PREPROCESSORS)}, but got {preprocessor!r}"
+        )
+    return StandardScaler() if is_plain(columns) else PREPROCESSORS[preprocessor](columns)

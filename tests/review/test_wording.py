@@ -1,0 +1,111 @@
+"""A recommendation in words."""
+
+from typing import Any
+
+import pytest
+
+from lrtune.review.study import Study
+from lrtune.review.wording import PARAMETER, headline, paragraphs, progress_notes, visible
+from lrtune.tuning.confirm.result import Estimate
+from lrtune.tuning.record.schema import Environment
+from tests.review.variants import changed
+
+
+def confirmed_as(study: Study, **changes: Any) -> str:
+    """Return the paragraphs on a study whose confirmation has other results."""
+    assert study.confirmation is not None
+    return " ".join(paragraphs(changed(study, confirmation=changed(study.confirmation, **changes))))
+
+
+def test_the_headline_says_how_far_the_recommendation_goes(
+    interrupted: Study, regression: Study
+) -> None:
+    assert headline(regression) == "Recommended"
+    assert headline(interrupted) == "Best of the search, not confirmed"
+    assert headline(changed(interrupted, trials=[])) == "No recommendation"
+
+
+def test_an_interrupted_search_is_continued_as_it_was_started(interrupted: Study) -> None:
+    (from_command_line,) = progress_notes(interrupted)
+    (from_python,) = progress_notes(changed(interrupted, environment=Environment()))
+
+    assert "16 of 24 trials" in from_command_line
+    assert "its command with --resume" in from_command_line
+    assert "`resume=True`" in from_python
+
+
+def test_trials_that_were_added_later_are_reported(regression: Study) -> None:
+    assert regression.ending is not None
+    ending = changed(regression.ending, n_trials=4)
+    (text,) = progress_notes(changed(regression, ending=ending))
+
+    assert "2 trials were added" in text
+    assert "first 4" in text
+    assert progress_notes(regression) == []
+
+
+def test_a_search_where_all_trials_diverged_has_a_cure(interrupted: Study) -> None:
+    diverged = [trial for trial in interrupted.trials if trial.user_attrs.get("diverged")]
+    texts = progress_notes(changed(interrupted, trials=diverged, recommended=None))
+
+    assert "none of 3 trials completed, 3 diverged" in texts[0]
+    assert "`learning_rate_init`" in texts[0]
+
+
+def test_a_confirmed_loss_comes_with_its_error_and_its_unit(regression: Study) -> None:
+    text = " ".join(paragraphs(regression))
+
+    assert "squared error) of 1.277e+09 ± 2.3e+08 after 3 epochs" in text
+    assert "its root, in the target's own unit: 35700" in text
+    assert "R² of 0.579" in text
+    assert "6 trials were tried: 5 complete, 1 diverged." in text
+
+
+def test_an_unconfirmed_loss_comes_with_a_caution(interrupted: Study) -> None:
+    text = " ".join(paragraphs(interrupted))
+
+    assert "not confirmed" in text
+    assert "expect a higher loss" in text
+
+
+@pytest.mark.parametrize(
+    ("gain", "words"),
+    [
+        (Estimate(-0.4, 0.1), "0.4 ± 0.1 better"),
+        (Estimate(0.4, 0.1), "0.4 ± 0.1 worse"),
+        (Estimate(-0.1, 0.1), "which chance explains"),
+        (Estimate(0.0, 0.0), "the same loss"),
+        (Estimate(None, None), "cannot be compared"),
+    ],
+)
+def test_the_gain_over_the_default_is_weighed(
+    regression: Study, gain: Estimate, words: str
+) -> None:
+    assert words in confirmed_as(regression, gain=gain)
+
+
+def test_divergence_on_fresh_replicates_is_never_called_safe(regression: Study) -> None:
+    assert "NOT SAFE" in confirmed_as(regression, recommended=Estimate(None, None))
+    assert "diverged there" in confirmed_as(regression, default=Estimate(None, None))
+
+
+def test_a_baseline_is_compared(regression: Study) -> None:
+    assert "DoG, an optimizer that needs no learning rate, reaches 2 ± 0.5." in confirmed_as(
+        regression, baseline=Estimate(2.0, 0.5)
+    )
+
+
+def test_invisible_characters_are_spelled_out() -> None:
+    assert visible("a\x00b\u202ec\td\n") == "a\\x00b\\u202ec\td\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["target", "resume=True", "task='regression'", "learning_rate_init=(0.01, 1)"]
+)
+def test_a_parameter_is_recognised(text: str) -> None:
+    assert PARAMETER.findall(f"give `{text}` instead") == [text]
+
+
+@pytest.mark.parametrize("text", ["a b", "", "a=<b>", "a|b", "a=$x$", "<script>"])
+def test_other_text_in_backticks_is_no_parameter(text: str) -> None:
+    assert PARAMETER.findall(f"`{text}`") == []
