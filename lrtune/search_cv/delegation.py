@@ -20,8 +20,8 @@ def _best_has(method: str) -> Callable[[Any], bool]:
     def check(search: Refitted) -> bool:
         if not search.refit:
             raise AttributeError(
-                f"{method} needs a refitted estimator, but this search has `refit=False`: set it "
-                "to True, or fit an estimator with best_params_"
+                f"{method} needs a refitted estimator, but this search has `refit=False`: set "
+                "`refit=True`, or fit an estimator with best_params_"
             )
         getattr(getattr(search, "best_estimator_", search.estimator), method)
         return True

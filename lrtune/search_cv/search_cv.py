@@ -299,8 +299,8 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         if self.storage is None:
             if self.study_name is not None:
                 raise InvalidInputError(
-                    f"`study_name` needs a `storage` to record the study in, but got "
-                    f"{self.study_name!r} and None: give both, or neither"
+                    f"`study_name` needs a storage to record the study in, but got "
+                    f"{self.study_name!r} and `storage=None`: give both, or neither"
                 )
             return None
         if self.study_name is None:

@@ -180,7 +180,7 @@ def prepare(
         absent = model.classes_[~rows.y.any(axis=0)].tolist()
         warnings.warn(
             f"the training rows of a split hold no row of class {', '.join(map(str, absent))}: "
-            "use a splitter that stratifies or shuffles",
+            "use a splitter that is stratified or shuffles",
             LrtuneWarning,
             stacklevel=2,
         )
