@@ -1,4 +1,4 @@
-"""lrtune finds a learning rate, and how it should decay, that holds up on seeds it has not seen.
+"""Find a learning rate, and its decay, that hold up on seeds that the search has not seen.
 
 Names are imported when they are first used, so that ``import lrtune`` and ``lrtune --help`` load
 neither scikit-learn nor optuna.

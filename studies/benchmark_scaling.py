@@ -24,7 +24,6 @@ import numpy as np
 import numpy.typing as npt
 import optuna
 from joblib.externals.loky import get_reusable_executor
-from lrtune.tuning.trainers.judging import judge
 from scaling_figure import draw
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -35,12 +34,14 @@ from tutorial import header, table, write
 from lrtune import MLPClassifier
 from lrtune.tables.dataset import load_dataset
 from lrtune.tuning.record.record import Record
+from lrtune.tuning.result import SearchResult
 from lrtune.tuning.sampling import asking
-from lrtune.tuning.search import Searched, search
+from lrtune.tuning.sampling.asking import Sampling
+from lrtune.tuning.search import Budget, Recording, search
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.network import prepare
-from lrtune.tuning.trainers.replicates import draw_replicates, make_replicates
+from lrtune.tuning.trainers.network import NetworkTrainer
+from lrtune.tuning.trainers.replicates import make_replicates
 
 Array = npt.NDArray[Any]
 COLUMNS, CLASSES, BLOCK = 50, 3, 16
@@ -85,13 +86,13 @@ def trial_times(n_trials: int, epochs: int) -> tuple[float, float, float]:
         path = str(Path(folder) / "lrtune.journal")
         whole = seconds(
             lambda: search(
-                make_pipeline(StandardScaler(), network),
-                iris.X,
-                iris.y,
-                replicates=make_replicates(iris.y, 1, task=TASK),
-                space=Space.default(epochs, learning_rate_init=TRIAL_RATES),
-                n_trials=n_trials,
-                open_record=partial(Record.create, path, "trials"),
+                NetworkTrainer.on_random_splits(
+                    make_pipeline(StandardScaler(), network), iris.X, iris.y, 1
+                ),
+                Space.default(epochs, learning_rate_init=TRIAL_RATES),
+                budget=Budget(n_trials, replicates=1, confirm=False),
+                sampling=Sampling(),
+                recording=Recording(partial(Record.create, path, "trials")),
             )
         )
     watch.restore()
@@ -139,9 +140,9 @@ def row_times(X: Array, y: Array, epochs: int) -> tuple[float, float, float]:
     settings = [Setting(float(rate), "constant", 0.1) for rate in np.geomspace(0.001, 0.1, BLOCK)]
     fit = seconds(lambda: network.fit(X, y))
     begun = time.perf_counter()
-    prepared = prepare(estimator, X, y, replicate)
+    trainer = NetworkTrainer(estimator, X, y, [replicate])
     ready = time.perf_counter()
-    outcomes = judge([prepared], settings)
+    outcomes = trainer.train(settings, [0])
     judged = time.perf_counter() - begun
     assert all(outcome.diverged is None for outcome in outcomes)
     n_trained = len(replicate.train) * epochs
@@ -194,13 +195,10 @@ def use_memory(what: str, n_rows: int) -> int:
         network.fit(X, y)
     else:
         search(
-            make_pipeline(StandardScaler(), network),
-            X,
-            y,
-            replicates=make_replicates(y, 3, task=TASK),
-            space=Space.default(1),
-            n_trials=BLOCK,
-            fresh=draw_replicates(y, task=TASK, first=3),
+            NetworkTrainer.on_random_splits(make_pipeline(StandardScaler(), network), X, y, 3),
+            Space.default(1),
+            budget=Budget(BLOCK),
+            sampling=Sampling(),
         )
     return resident("VmHWM") - before
 
@@ -230,19 +228,16 @@ def memory_rows(sizes: Sizes, units: Array) -> list[tuple[str, ...]]:
 # --- jobs ----------------------------------------------------------------------------------------
 
 
-def run_search(n_jobs: int, n_trials: int) -> Searched:
+def run_search(n_jobs: int, n_trials: int) -> SearchResult:
     """The default search on digits, in memory."""
     digits = load_dataset("digits")
     network = MLPClassifier((64, 32), dtype="float32")
+    estimator = make_pipeline(StandardScaler(), network)
     return search(
-        make_pipeline(StandardScaler(), network),
-        digits.X,
-        digits.y,
-        replicates=make_replicates(digits.y, 3, task=TASK),
-        space=Space.default(network.max_iter),
-        n_trials=n_trials,
-        fresh=draw_replicates(digits.y, task=TASK, first=3),
-        n_jobs=n_jobs,
+        NetworkTrainer.on_random_splits(estimator, digits.X, digits.y, 3, n_jobs=n_jobs),
+        Space.default(network.max_iter),
+        budget=Budget(n_trials),
+        sampling=Sampling(),
     )
 
 
@@ -257,11 +252,11 @@ def measure_jobs(sizes: Sizes, repetitions: int) -> Array:
         get_reusable_executor().shutdown(wait=True)
         one, first, later = (run_search(n_jobs, sizes.job_trials) for n_jobs in (1, 2, 2))
         for other in (first, later):
-            assert other.result.best == one.result.best
-            assert other.result.confirmation == one.result.confirmation
-            assert [t.value for t in other.trials] == [t.value for t in one.trials]
-        told = [each.result.seconds for each in (one, first, later)]
-        lines.append([s.total for s in told] + [told[0].search, told[2].search])
+            assert other.best == one.best
+            assert other.confirmation == one.confirmation
+            assert [t.value for t in other.finished] == [t.value for t in one.finished]
+        spent = [each.seconds for each in (one, first, later)]
+        lines.append([s.total for s in spent] + [spent[0].search, spent[2].search])
     return np.array(lines)
 
 

@@ -30,9 +30,11 @@ from threadpoolctl import threadpool_limits
 
 import lrtune
 from lrtune.schedules.schedule import Schedule
-from lrtune.tuning.search import search
+from lrtune.tuning.sampling.asking import Sampling
+from lrtune.tuning.search import Budget, search
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.network import NetworkTrainer
 from lrtune.tuning.trainers.replicates import Replicate
 
 try:
@@ -91,16 +93,13 @@ def own_loss(problem: Problem, _: Setting, seed: int) -> float:
     kept, held = train_test_split(
         np.arange(len(problem.y)), test_size=0.25, stratify=problem.y, random_state=seed
     )
-    found = search(
-        own_network(problem, seed).set_params(**{own_dtype(problem): "float32"}),
-        problem.X,
-        problem.y,
-        replicates=(Replicate(kept, held, seed),),
-        space=Space.default(problem.epochs),
-        n_trials=TRIALS,
-        seed=seed,
-    )
-    return found.result.search_loss
+    network = own_network(problem, seed).set_params(**{own_dtype(problem): "float32"})
+    return search(
+        NetworkTrainer(network, problem.X, problem.y, [Replicate(kept, held, seed)]),
+        Space.default(problem.epochs),
+        budget=Budget(TRIALS, replicates=1, confirm=False),
+        sampling=Sampling(seed),
+    ).search_loss
 
 
 Method = Callable[[Problem, int, int], Setting]

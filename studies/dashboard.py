@@ -17,8 +17,9 @@ from playwright.sync_api import Page, sync_playwright
 
 from lrtune.cli import main
 from lrtune.dashboard.server import make_application, make_server
-from lrtune.review.study import outcome, read_study
 from lrtune.tuning.record.storage import open_storage
+from lrtune.tuning.record.trials import status
+from lrtune.tuning.result import read_result
 
 RESULTS = Path(__file__).parent.resolve() / "results"
 WIDTH, HEIGHT, MARGIN = 1400, 1000, 60
@@ -51,7 +52,11 @@ def photograph_note(page: Page, address: str) -> None:
 
 def photograph_trial(page: Page, address: str) -> None:
     """A trial that diverged after some epochs, if there is one, with its picture."""
-    trials = [each for each in read_study("digits").trials if outcome(each) == "diverged"]
+    trials = [
+        each
+        for each in read_result("digits", "lrtune.journal").finished
+        if status(each) == "diverged"
+    ]
     trial = max(trials, key=lambda each: each.user_attrs["diverged"]["epoch"])
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
     page.goto(f"{address}/dashboard/studies/0/trials?numbers={trial.number}")

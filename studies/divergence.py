@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import optuna
 import sklearn
-from lrtune.tuning.trainers.judging import judge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -23,11 +22,11 @@ import lrtune
 from lrtune import MLPClassifier, MLPRegressor
 from lrtune.tables.bundled import BUNDLED
 from lrtune.tables.dataset import load_dataset
-from lrtune.tuning.search import search
+from lrtune.tuning.sampling.asking import Sampling
+from lrtune.tuning.search import Budget, search
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.network import prepare
-from lrtune.tuning.trainers.replicates import make_replicates
+from lrtune.tuning.trainers.network import NetworkTrainer
 
 EPOCHS, REPLICATES, TRIALS = 20, 3, 64
 GRID = np.logspace(-1.5, 1.5, 31)
@@ -39,19 +38,19 @@ def measure(name: str, seed: int) -> dict[str, float]:
     dataset = load_dataset(name)
     network = MLPClassifier if dataset.task == "classification" else MLPRegressor
     estimator = make_pipeline(StandardScaler(), network(max_iter=EPOCHS, dtype="float32"))
-    replicates = make_replicates(dataset.y, REPLICATES, task=dataset.task, seed=seed)
-    prepared = [prepare(estimator, dataset.X, dataset.y, replicate) for replicate in replicates]
-    grid = judge(prepared, [Setting(float(rate), "constant", 0.1) for rate in GRID])
+    trainer = NetworkTrainer.on_random_splits(
+        estimator, dataset.X, dataset.y, REPLICATES, seed=seed
+    )
+    grid = trainer.train(
+        [Setting(float(rate), "constant", 0.1) for rate in GRID], range(REPLICATES)
+    )
     edge = min(o.setting.learning_rate_init for o in grid if o.diverged is not None)
     trials = search(
-        estimator,
-        dataset.X,
-        dataset.y,
-        replicates=replicates,
-        space=Space.default(EPOCHS),
-        n_trials=TRIALS,
-        seed=seed,
-    ).trials
+        trainer,
+        Space.default(EPOCHS),
+        budget=Budget(TRIALS, REPLICATES, confirm=False),
+        sampling=Sampling(seed),
+    ).finished
     rates = np.array([trial.params["learning_rate_init"] for trial in trials])
     epochs = [trial.user_attrs["epochs"] for trial in trials if trial.user_attrs["diverged"]]
     return {

@@ -32,9 +32,10 @@ from lrtune import MLPClassifier
 from lrtune.exceptions import RecordWarning
 from lrtune.tuning.record.record import Record
 from lrtune.tuning.record.storage import DEFAULT_STORAGE, open_storage
-from lrtune.tuning.search import search
+from lrtune.tuning.sampling.asking import Sampling
+from lrtune.tuning.search import Budget, Recording, search
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.replicates import draw_replicates, make_replicates
+from lrtune.tuning.trainers.network import NetworkTrainer
 
 RESULTS = Path(__file__).parent / "results" / "kills.md"
 TRIALS, EPOCHS, NAME = 40, 4, "iris"
@@ -48,16 +49,14 @@ def run(folder: str) -> Any:
         open_storage(DEFAULT_STORAGE)[0]
     )
     open_record = Record.resume if begun else Record.create
+    network = MLPClassifier((20,), max_iter=EPOCHS, dtype="float32")
     return search(
-        make_pipeline(StandardScaler(), MLPClassifier((20,), max_iter=EPOCHS, dtype="float32")),
-        X,
-        y,
-        replicates=make_replicates(y, 2, task="classification"),
-        space=Space.default(EPOCHS),
-        n_trials=TRIALS,
-        fresh=draw_replicates(y, task="classification", first=2),
-        open_record=partial(open_record, DEFAULT_STORAGE, NAME),
-    ).result
+        NetworkTrainer.on_random_splits(make_pipeline(StandardScaler(), network), X, y, 2),
+        Space.default(EPOCHS),
+        budget=Budget(TRIALS, replicates=2),
+        sampling=Sampling(),
+        recording=Recording(partial(open_record, DEFAULT_STORAGE, NAME)),
+    )
 
 
 def fingerprint(folder: str) -> list[Any]:
@@ -65,7 +64,7 @@ def fingerprint(folder: str) -> list[Any]:
     study = optuna.load_study(
         storage=open_storage(str(Path(folder, DEFAULT_STORAGE)))[0], study_name=NAME
     )
-    told: list[Any] = [
+    trials: list[Any] = [
         (
             trial.number,
             trial.state,
@@ -75,7 +74,7 @@ def fingerprint(folder: str) -> list[Any]:
         )
         for trial in study.get_trials(deepcopy=False)
     ]
-    return [*told, study.user_attrs["confirmation"]]
+    return [*trials, study.user_attrs["confirmation"]]
 
 
 @dataclass(frozen=True)

@@ -38,14 +38,13 @@ from tutorial import header, table
 
 from lrtune import MLPClassifier
 from lrtune.tables.dataset import load_dataset
-from lrtune.tuning import blocks as searching
 from lrtune.tuning.record.record import Record
 from lrtune.tuning.record.workers import draw_worker
 from lrtune.tuning.sampling import asking
-from lrtune.tuning.sampling.asking import BLOCK_SIZE
-from lrtune.tuning.search import Progress, search
+from lrtune.tuning.sampling.asking import BLOCK_SIZE, Sampling
+from lrtune.tuning.search import Budget, Progress, Recording, search
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.replicates import make_replicates
+from lrtune.tuning.trainers.network import NetworkTrainer
 
 RESULTS = Path(__file__).parent / "results" / "many_workers.md"
 REPLICATES, ENDLESS = 3, 10**6
@@ -75,20 +74,28 @@ SHORT, LONG = Workload("iris", (50, 12), 5, 6), Workload("iris", (50, 12), 100, 
 WORKERS = (1, 2, 4, 8)
 
 
-def work(url: str, load: Workload, on_block: Callable[[Progress], None], **options: Any) -> None:
+def work(
+    url: str,
+    load: Workload,
+    on_block: Callable[[Progress], None],
+    *,
+    n_trials: int,
+    worker: int = 0,
+    timeout: float | None = None,
+) -> None:
     """Search in a study that is begun here, or with ``worker=`` help with it."""
     data = load_dataset(load.dataset)
     network = MLPClassifier(load.hidden, max_iter=load.epochs, dtype="float32")
-    opened = Record.join if options.get("worker") else Record.create
+    opened = Record.join if worker else Record.create
     search(
-        make_pipeline(StandardScaler(), network),
-        data.X,
-        data.y,
-        replicates=make_replicates(data.y, REPLICATES, task="classification"),
-        space=Space.default(load.epochs),
-        open_record=partial(opened, url, str(load)),
+        NetworkTrainer.on_random_splits(
+            make_pipeline(StandardScaler(), network), data.X, data.y, REPLICATES
+        ),
+        Space.default(load.epochs),
+        budget=Budget(n_trials, REPLICATES, timeout, confirm=False),
+        sampling=Sampling(worker=worker),
+        recording=Recording(partial(opened, url, str(load))),
         on_progress=on_block,
-        **options,
     )
 
 
@@ -147,7 +154,7 @@ def alone(url: str, first: int, load: Workload) -> Block:
     wall, processor, wire = Stopwatch(), ProcessorWatch(), Wire()
     for watch in (processor, wall):
         watch.watch(asking, "ask_block", "ask")
-        watch.watch(searching, "judge", "train")
+        watch.watch(NetworkTrainer, "train", "train")
         for name in ("pull", "push"):
             watch.watch(Record, name, name)
     told: list[list[float]] = []
@@ -235,7 +242,7 @@ def plan(
 def help_out(url: str, place: int, phases: Sequence[Phase]) -> list[tuple[float, int]]:
     """Work in the phases that have so many workers; when a block ended, and the trials by then."""
     order, seen = random.Random(place), list[tuple[float, int]]()  # noqa: S311
-    watch, judge = Stopwatch(), searching.judge
+    watch, train = Stopwatch(), NetworkTrainer.train
 
     def mine() -> Phase | None:
         now = time.monotonic()
@@ -243,8 +250,8 @@ def help_out(url: str, place: int, phases: Sequence[Phase]) -> list[tuple[float,
             (phase for phase in phases if now < phase.end and place < phase.n_workers), None
         )
 
-    def judge_slowly(replicates: Any, settings: Any, **others: Any) -> Any:
-        outcomes, phase = judge(replicates, settings, **others), mine()
+    def train_slowly(trainer: Any, settings: Any, replicates: Any, **others: Any) -> Any:
+        outcomes, phase = train(trainer, settings, replicates, **others), mine()
         if phase:  # others may have left a part of a block to do
             time.sleep(order.choice(phase.sleeps) * len(settings) / BLOCK_SIZE)
         return outcomes
@@ -256,7 +263,7 @@ def help_out(url: str, place: int, phases: Sequence[Phase]) -> list[tuple[float,
             begin = order.uniform(phase.begin, phase.settled)
             time.sleep(begin - time.monotonic())
 
-    watch.replace(searching, "judge", judge_slowly)
+    watch.replace(NetworkTrainer, "train", train_slowly)
     timeout = phases[-1].end - time.monotonic()
     work(url, IRIS, look, n_trials=ENDLESS, worker=draw_worker(), timeout=timeout)
     watch.restore()

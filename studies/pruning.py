@@ -20,10 +20,11 @@ import lrtune
 from lrtune import MLPClassifier, MLPRegressor
 from lrtune.tables.bundled import BUNDLED
 from lrtune.tables.dataset import load_dataset
+from lrtune.tuning.sampling.asking import Sampling
 from lrtune.tuning.sampling.competitive import PRUNERS
-from lrtune.tuning.search import search
+from lrtune.tuning.search import Budget, search
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.replicates import make_replicates
+from lrtune.tuning.trainers.network import NetworkTrainer
 
 EPOCHS, REPLICATES, TRIALS = 20, 3, 64
 RESULTS = Path(__file__).parent / "results" / "pruning.md"
@@ -33,17 +34,13 @@ def measure(name: str, pruner: str, seed: int) -> dict[str, float]:
     """One search, its pruned trials finished after all."""
     dataset = load_dataset(name)
     network = MLPClassifier if dataset.task == "classification" else MLPRegressor
+    estimator = make_pipeline(StandardScaler(), network(max_iter=EPOCHS, dtype="float32"))
     result = search(
-        make_pipeline(StandardScaler(), network(max_iter=EPOCHS, dtype="float32")),
-        dataset.X,
-        dataset.y,
-        replicates=make_replicates(dataset.y, REPLICATES, task=dataset.task, seed=seed),
-        space=Space.default(EPOCHS),
-        n_trials=TRIALS,
-        seed=seed,
-        pruner=PRUNERS[pruner](EPOCHS),
-        audit_share=1.0,
-    ).result
+        NetworkTrainer.on_random_splits(estimator, dataset.X, dataset.y, REPLICATES, seed=seed),
+        Space.default(EPOCHS),
+        budget=Budget(TRIALS, REPLICATES, confirm=False, audit_share=1.0),
+        sampling=Sampling(seed, pruner=PRUNERS[pruner](EPOCHS)),
+    )
     audit = result.pruning_audit
     assert audit is not None
     return {

@@ -26,7 +26,6 @@ import optuna
 import pandas as pd
 import sklearn
 from careless import METHODS, Problem, own_network
-from lrtune.tuning.trainers.judging import judge
 from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 
@@ -34,10 +33,11 @@ import lrtune
 from lrtune.exceptions import NothingCompletedError
 from lrtune.tables.bundled import BUNDLED
 from lrtune.tables.dataset import load_dataset
-from lrtune.tuning.search import search
+from lrtune.tuning.sampling.asking import Sampling
+from lrtune.tuning.search import Budget, search
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import DEFAULT_DECAYS, Space
-from lrtune.tuning.trainers.network import prepare
+from lrtune.tuning.trainers.network import NetworkTrainer
 from lrtune.tuning.trainers.replicates import Replicate, draw_replicates, make_replicates
 
 Array = npt.NDArray[Any]
@@ -66,18 +66,13 @@ def lrtune_with(
     """The search of ``lrtune search`` with its defaults, but for what is given."""
 
     def method(problem: Problem, n_trials: int, seed: int) -> Setting:
-        fresh = draw_replicates(problem.y, task=problem.task, seed=seed, first=n_replicates)
+        network = own_network(problem, seed).set_params(**{own_dtype(problem): "float32"})
         return search(
-            own_network(problem, seed).set_params(**{own_dtype(problem): "float32"}),
-            problem.X,
-            problem.y,
-            replicates=make_replicates(problem.y, n_replicates, task=problem.task, seed=seed),
-            space=Space.default(problem.epochs),
-            n_trials=n_trials,
-            seed=seed,
-            fresh=fresh if confirm else None,
-            sampler=None if sampler is None else sampler(seed),
-        ).result.best
+            NetworkTrainer.on_random_splits(network, problem.X, problem.y, n_replicates, seed=seed),
+            Space.default(problem.epochs),
+            budget=Budget(n_trials, n_replicates, confirm=confirm),
+            sampling=Sampling(seed, None if sampler is None else sampler(seed)),
+        ).best
 
     return method
 
@@ -128,13 +123,8 @@ def final_losses(
     """Validation losses ``(n_settings, n_replicates)`` at the last epoch; inf if diverged."""
     columns = []
     for replicate in replicates:
-        prepared = prepare(own_network(problem, 0), problem.X, problem.y, replicate)
-        columns.append(
-            [
-                np.inf if outcome.diverged is not None else outcome.validation_curves[0, -1]
-                for outcome in judge([prepared], settings)
-            ]
-        )
+        trainer = NetworkTrainer(own_network(problem, 0), problem.X, problem.y, [replicate])
+        columns.append([outcome.values(1)[0] for outcome in trainer.train(settings, [0])])
     return np.array(columns).T
 
 
@@ -154,7 +144,8 @@ def grid(*, thin: bool) -> list[Setting]:
 def guess_loss(problem: Problem) -> float:
     """Loss of a prediction that ignores the input."""
     replicate = make_replicates(problem.y, 1, task=problem.task, seed=ORACLE_SEED)[0]
-    return prepare(own_network(problem, 0), problem.X, problem.y, replicate).guess_loss
+    trainer = NetworkTrainer(own_network(problem, 0), problem.X, problem.y, [replicate])
+    return trainer.guess_loss([0])
 
 
 def oracle(name: str, problem: Problem, *, quick: bool) -> tuple[Setting, Array]:

@@ -110,21 +110,23 @@ def watch_search(watch: Stopwatch, trained: Counter[tuple[Any, ...]]) -> None:
 
     import lrtune.tables.dataset
     import lrtune.tuning.search as searching
+    import lrtune.tuning.trainers.network
     import lrtune.tuning.trainers.replicates
     from lrtune.training.population import Population
     from lrtune.training.workspace import Workspace
+    from lrtune.tuning.blocks import Explorer
     from lrtune.tuning.record.record import Record
     from lrtune.tuning.sampling import asking
 
     # the phases
     watch.watch(searching, "edge_range", REST, "range test")
-    watch.watch(searching, "explore", REST, "search")
+    watch.watch(Explorer, "explore", REST, "search")
     watch.watch(searching, "confirm", REST, "confirmation")
     # the parts
     watch.watch(lrtune.tables.dataset, "load_dataset", "load")
     watch.watch(lrtune.tuning.trainers.replicates, "train_test_split", "prepare")
     for name in ("prepare", "check_space"):
-        watch.watch(searching, name, "prepare")
+        watch.watch(lrtune.tuning.trainers.network, name, "prepare")
     watch.watch(asking, "ask_block", "ask")
     watch.watch(Population, "train_epoch", "train")
     watch.watch(Population, "train_step", "train")
@@ -135,7 +137,7 @@ def watch_search(watch: Stopwatch, trained: Counter[tuple[Any, ...]]) -> None:
         watch.watch(Population, name, "divergence check")
     for name in ("create", "push", "pull"):
         watch.watch(Record, name, "record")
-    watch.watch(searching, "configuration", "record")
+    watch.watch(searching, "_facts", "record")
     watch.watch(optuna.Study, "set_user_attr", "record")
     train_epoch = Population.train_epoch
 

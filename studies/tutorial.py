@@ -31,9 +31,10 @@ from lrtune import MLPClassifier
 from lrtune.exceptions import DivergenceWarning
 from lrtune.review.plots import COLOURS
 from lrtune.tuning.result import SearchResult
-from lrtune.tuning.search import search
+from lrtune.tuning.sampling.asking import Sampling
+from lrtune.tuning.search import Budget, search
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.replicates import draw_replicates, make_replicates
+from lrtune.tuning.trainers.network import NetworkTrainer
 
 Array = npt.NDArray[Any]
 
@@ -121,16 +122,12 @@ def learn(model: MLPClassifier) -> Learned:
 def recommended(model: MLPClassifier, space: Mapping[str, Any]) -> SearchResult:
     """What lrtune's search recommends, given the training rows alone: 64 trials, 3 replicates."""
     X, _, y, _ = data()
-    facts: dict[str, Any] = {"task": "classification", "seed": SEED}
     return search(
-        model,
-        X,
-        y,
-        replicates=make_replicates(y, 3, **facts),
-        space=Space.of(space, EPOCHS),
-        seed=SEED,
-        fresh=draw_replicates(y, first=3, **facts),
-    ).result
+        NetworkTrainer.on_random_splits(model, X, y, 3, seed=SEED),
+        Space.of(space, EPOCHS),
+        budget=Budget(),
+        sampling=Sampling(SEED),
+    )
 
 
 # --- lines, tables, figures ----------------------------------------------------------------------

@@ -80,13 +80,19 @@ def own_imports(module: str) -> set[str]:
     return {name for name in imports(module) if name.split(".")[0] == "lrtune"}
 
 
+def packages(module: str) -> set[str]:
+    """Return the packages that Python imports before a module, but for the whole of lrtune."""
+    parts = module.split(".")
+    return {".".join(parts[:depth]) for depth in range(2, len(parts))}
+
+
 def reached(module: str) -> dict[str, str]:
     """Return every module that is imported in turn, and which one imports it."""
     importers: dict[str, str] = {}
     waiting = [module]
     while waiting:
         importer = waiting.pop()
-        for name in own_imports(importer) & MODULES.keys():
+        for name in (own_imports(importer) & MODULES.keys()) | packages(importer):
             if name not in importers:
                 importers[name] = importer
                 waiting.append(name)
@@ -120,13 +126,16 @@ TRAINS = {
     "lrtune.training.population",
     "lrtune.tuning.search",
     "lrtune.tuning.trainers.lockstep",
+    "lrtune.tuning.trainers.network",
 }
 ONLY_READS = ("lrtune.export", "lrtune.review", "lrtune.dashboard")
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if room(name) in ONLY_READS])
 def test_what_only_reads_imports_nothing_that_trains(module: str) -> None:
-    assert own_imports(module) & TRAINS == set()
+    chains = {name: importer for name, importer in reached(module).items() if name in TRAINS}
+
+    assert chains == {}
 
 
 PRINTS_IF_VERBOSE = "lrtune.estimators.fitting"
@@ -190,6 +199,89 @@ def test_every_public_name_can_be_imported() -> None:
         assert getattr(lrtune, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = lrtune.nothing
+
+
+# --- short ways in ------------------------------------------------------------------------------
+
+MOST_PARAMETERS = 8
+MANY_PARAMETERS = {
+    "lrtune.estimators.base.BaseMLP.__init__",
+    "lrtune.estimators.mlp.MLPClassifier.__init__",
+    "lrtune.estimators.mlp.MLPRegressor.__init__",
+    "lrtune.search_cv.search_cv.LearningRateSearchCV.__init__",
+    "lrtune.tables.dataset.load_dataset",
+    "lrtune.tuning.range_test.lr_range_test",
+    "lrtune.tuning.sampling.suggest.suggest_schedule",
+}
+"""Public functions, whose parameters are their options."""
+
+
+def functions(module: str) -> dict[str, ast.FunctionDef]:
+    """Return the functions and methods that a module defines, by their full names."""
+    defined = {}
+
+    def visit(node: ast.AST, prefix: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef | ast.ClassDef):
+                name = f"{prefix}.{child.name}"
+                if isinstance(child, ast.FunctionDef):
+                    defined[name] = child
+                visit(child, name)
+            else:
+                visit(child, prefix)
+
+    visit(ast.parse(MODULES[module].read_text()), module)
+    return defined
+
+
+def is_command(function: ast.FunctionDef) -> bool:
+    """Return whether a function is a command of click, whose parameters are its options."""
+    return any("command" in ast.unparse(decorator) for decorator in function.decorator_list)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_function_takes_more_than_eight_parameters(module: str) -> None:
+    n_parameters = {}
+    for name, function in functions(module).items():
+        arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+        counted = [each for each in arguments if each.arg not in ("self", "cls")]
+        if not (module.startswith("lrtune.cli") and is_command(function)):
+            n_parameters[name] = len(counted)
+    long = {name: n for name, n in n_parameters.items() if n > MOST_PARAMETERS}
+
+    assert long.keys() <= MANY_PARAMETERS, long
+
+
+# --- a test file for every module ---------------------------------------------------------------
+
+TESTS = PACKAGE.parent / "tests"
+NEED_NO_TEST = {"__init__", "__main__", "_version"}
+MISSING = {
+    "lrtune.cli.saving",
+    "lrtune.cli.search_options",
+    "lrtune.cli.summary",
+    "lrtune.review.studies",
+    "lrtune.review.study",
+    "lrtune.tuning.record.networked",
+    "lrtune.tuning.record.trials",
+    "lrtune.tuning.record.upgrade",
+}
+"""Modules that have no test file of their name yet."""
+
+
+def own_tests(module: str) -> Path:
+    """Return the place of a module's tests: of its name, in the folder of its room."""
+    _, *rooms, name = module.split(".")
+    folder = TESTS.joinpath(*rooms)
+    command = folder / f"test_{name}_command.py"
+    return command if rooms == ["cli"] and command.exists() else folder / f"test_{name}.py"
+
+
+@pytest.mark.parametrize(
+    "module", [name for name, path in MODULES.items() if path.stem not in NEED_NO_TEST]
+)
+def test_every_module_has_a_test_file_of_its_name(module: str) -> None:
+    assert own_tests(module).exists() or module in MISSING
 
 
 def loaded_after(code: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Source that makes lrtune's own estimator with a schedule, behind the columns' preparation."""
+"""Source of lrtune's estimator with a schedule, behind the transformers it was tuned with."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ __all__ = ["estimator_line", "estimator_source"]
 
 
 def estimator_source(schedule: Schedule, origin: Recommendation | None) -> str:
-    """Return source of an estimator with a schedule, in a pipeline where that can be had again."""
+    """Return the source of an estimator, in a pipeline if the preparation can be made again."""
     estimator = "MLPClassifier" if origin is None else origin.estimator
     parameters = dict(() if origin is None else origin.parameters) | changed(schedule)
     arguments = "".join(f"    {name}={value!r},\n" for name, value in parameters.items())
-    imports, before = _before(estimator, origin)
+    imports, step = _step_before(estimator, origin)
     model = f"{estimator}(\n{arguments})"
-    if before:
-        model = f"make_pipeline(\n    {before},\n{indent(model, '    ')},\n)"
+    if step:
+        model = f"make_pipeline(\n    {step},\n{indent(model, '    ')},\n)"
     remarks = templates.FOLLOWS_TRAINING if DECAYS[schedule.decay].feedback else ""
-    if not before and origin is not None and origin.preparation.steps:
+    if not step and origin is not None and origin.preparation.steps:
         remarks += f"# Tuned {origin.preparation.describe()}\n"
     return "\n".join(header(schedule, origin)) + templates.SKLEARN.format(
         remark=remarks, imports=imports, model=model
@@ -34,7 +34,7 @@ def estimator_source(schedule: Schedule, origin: Recommendation | None) -> str:
 
 
 def estimator_line(origin: Recommendation) -> str:
-    """Return the same on one line, with rounded numbers, to be read rather than pasted."""
+    """Return an estimator's source on one line with rounded numbers, for reading."""
     parameters = dict(origin.own_parameters) | changed(origin.schedule)
     arguments = ", ".join(f"{name}={_rounded(value)}" for name, value in parameters.items())
     model = f"{origin.estimator}({arguments})"
@@ -47,8 +47,8 @@ def _rounded(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else repr(value)
 
 
-def _before(estimator: str, origin: Recommendation | None) -> tuple[str, str]:
-    """Return imports, and the step before the network if it can be made again."""
+def _step_before(estimator: str, origin: Recommendation | None) -> tuple[str, str]:
+    """Return the imports, and the step before the network if it can be made again."""
     if origin is not None and origin.preparation.is_scaled:
         return templates.SCALED.format(estimator=estimator), "StandardScaler()"
     if origin is not None and origin.preparation.is_table:

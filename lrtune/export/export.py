@@ -1,8 +1,8 @@
-"""Schedules that travel: source code for other libraries' training scripts, and JSON.
+"""Export a schedule as source code for another library, or as JSON.
 
-What is written runs without lrtune (but for scikit-learn, whose own networks cannot follow such
-schedules) and gives the rate of lrtune's table of rates at every step. What a library cannot
-express is refused.
+The source runs without lrtune (except for scikit-learn, whose networks cannot follow such
+schedules) and gives the rates of lrtune's rate table at every step. A schedule that a library
+cannot express is refused.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def export_schedule(
     steps_per_epoch: int | None = None,
     origin: Recommendation | None = None,
 ) -> str:
-    """Write a schedule for another library.
+    """Return a schedule as source code for another library, or as JSON.
 
     Parameters
     ----------
@@ -53,16 +53,15 @@ def export_schedule(
     to : {"keras", "torch", "optax", "sklearn", "json"}
         A key of `EXPORTERS`.
     steps_per_epoch : int, optional
-        Batches per epoch of the training script that it is for. Where it is given, torch and Keras
-        count steps in place of epochs; needed by optax, which always does, and by a schedule that
-        changes within an epoch.
+        Batches per epoch of your training script. With it, torch and Keras count steps in place of
+        epochs; optax, which always counts steps, needs it, and so does a schedule that changes
+        within an epoch.
     origin : Recommendation, optional
-        Named in a comment, with its confirmed loss.
+        The study that recommends it; named in a comment with its confirmed loss.
 
     Returns
     -------
     str
-        Source code, or JSON.
 
     Raises
     ------
@@ -76,12 +75,12 @@ def export_schedule(
     True
     """
     if to not in EXPORTERS:
-        raise InvalidInputError(f"to must be one of {', '.join(EXPORTERS)}, but got {to!r}")
+        raise InvalidInputError(f"`to` must be one of {', '.join(EXPORTERS)}, but got {to!r}")
     if steps_per_epoch is not None and not (
         isinstance(steps_per_epoch, Integral) and steps_per_epoch >= 1
     ):
         raise InvalidInputError(
-            f"steps_per_epoch must be a whole number of at least 1, but got {steps_per_epoch!r}"
+            f"`steps_per_epoch` must be a whole number of at least 1, but got {steps_per_epoch!r}"
         )
     return EXPORTERS[to](schedule, steps_per_epoch, origin)
 
@@ -91,7 +90,7 @@ def to_torch(
     steps_per_epoch: int | None = None,
     origin: Recommendation | None = None,
 ) -> str:
-    """A torch scheduler, of epochs or steps; parameters as for `export_schedule`.
+    """Return a torch scheduler, counting epochs or steps.
 
     Examples
     --------
@@ -121,7 +120,7 @@ def to_keras(
     steps_per_epoch: int | None = None,
     origin: Recommendation | None = None,
 ) -> str:
-    """A Keras callback of epochs, or LearningRateSchedule of steps; as for `export_schedule`.
+    """Return a Keras callback that counts epochs, or a LearningRateSchedule that counts steps.
 
     Examples
     --------
@@ -151,7 +150,7 @@ def to_optax(
     steps_per_epoch: int | None = None,
     origin: Recommendation | None = None,
 ) -> str:
-    """An optax schedule, a function of the step in jax.numpy; as for `export_schedule`.
+    """Return an optax schedule, a function of the step in jax.numpy.
 
     Examples
     --------
@@ -162,8 +161,8 @@ def to_optax(
     plain = _plain(schedule, "optax", origin)
     if DECAYS[plain.decay].feedback:
         raise InvalidInputError(
-            f"a schedule with decay={plain.decay!r} follows losses, which a function of the step, "
-            "as optax wants it, cannot: search other decay types, or export to torch or keras"
+            f"a schedule with decay={plain.decay!r} depends on losses, which optax's function of "
+            "the step cannot: search other decay types, or export to torch or keras"
         )
     if steps_per_epoch is None:
         raise _need_steps("optax, which counts steps")
@@ -179,9 +178,9 @@ def to_sklearn(
     steps_per_epoch: int | None = None,  # noqa: ARG001
     origin: Recommendation | None = None,
 ) -> str:
-    """An estimator of lrtune's own, behind what it was tuned behind.
+    """Return one of lrtune's estimators, behind the transformers that it was tuned with.
 
-    scikit-learn's own networks cannot follow such schedules.
+    scikit-learn's networks cannot follow such schedules.
 
     Examples
     --------
@@ -201,7 +200,7 @@ def to_json(
     steps_per_epoch: int | None = None,  # noqa: ARG001
     origin: Recommendation | None = None,
 ) -> str:
-    """JSON that `Schedule.from_json` reads back into an equal schedule.
+    """Return JSON that `Schedule.from_json` reads back into an equal schedule.
 
     Examples
     --------
@@ -223,18 +222,18 @@ EXPORTERS: dict[str, Callable[[Schedule, int | None, Recommendation | None], str
     "sklearn": to_sklearn,
     "json": to_json,
 }
-"""What writes a schedule for a library."""
+"""Exporters by name: functions of the schedule, the steps per epoch and the recommendation."""
 
 
-def _need_steps(why: str) -> InvalidInputError:
+def _need_steps(reason: str) -> InvalidInputError:
     return InvalidInputError(
-        f"steps_per_epoch (--steps-per-epoch) must be given for {why}: it is the batches per epoch "
-        "of your training script, ceil(rows / batch size)"
+        f"`steps_per_epoch` must be given for {reason}: it is the batches per epoch of your "
+        "training script, ceil(rows / batch size)"
     )
 
 
 def _plain(schedule: Schedule, library: str, origin: Recommendation | None) -> Schedule:
-    """The same rates, said with as little as possible; refused if no rate means what it says."""
+    """Return the simplest schedule with the same rates; raise if the library has no such rate."""
     if origin is not None and origin.optimizer == "dog":
         raise InvalidInputError(
             f"study {origin.study!r} was searched with optimizer='dog', whose learning_rate_init "
@@ -250,7 +249,7 @@ def _plain(schedule: Schedule, library: str, origin: Recommendation | None) -> S
 
 
 def _unit(schedule: Schedule, steps_per_epoch: int | None) -> Literal["epoch", "step"]:
-    """Steps if the script's are known; else epochs, if the rate changes between them alone."""
+    """Return "step" if the steps per epoch are known, else "epoch" if no rate changes within."""
     if steps_per_epoch is not None:
         return "step"
     if schedule.warmup_epochs or schedule.update == "batch":
@@ -261,8 +260,8 @@ def _unit(schedule: Schedule, steps_per_epoch: int | None) -> Literal["epoch", "
 def _plateau(template: str, schedule: Schedule) -> str:
     if schedule.warmup_epochs:
         raise InvalidInputError(
-            f"warmup_epochs must be 0 for decay={schedule.decay!r} to be exported, as schedulers "
-            f"that follow losses do not warm up, but got {schedule.warmup_epochs}"
+            f"`warmup_epochs` must be 0 to export decay={schedule.decay!r}, as schedulers that "
+            f"follow losses do not warm up, but got {schedule.warmup_epochs}"
         )
     return template.format(
         k=schedule.decay_rate, patience=schedule.patience, floor=schedule.min_learning_rate

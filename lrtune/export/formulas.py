@@ -1,8 +1,8 @@
-"""A schedule as lines of source code: in Python's floats, or in a library's float32 arrays.
+"""A schedule as lines of source code, in Python floats or in a library's float32 arrays.
 
-Python's floats follow the table of rates digit for digit. Arrays of float32 need more care: epochs
-are counted in whole numbers, and ``1 - decay_rate * t``, which cancels near its end, is written as
-what is left of the way, counted from that end.
+Python floats give the rates of the rate table digit for digit. Arrays of float32 need more care:
+epochs are counted in integers, and ``1 - decay_rate * t``, which loses its digits near its end, is
+written as the remaining share of the decay, counted from that end.
 """
 
 from __future__ import annotations
@@ -29,25 +29,19 @@ __all__ = [
 ]
 
 FLOAT32_RANGE = (1e-30, 1e30)
-"""Numbers, other than 0, that float32 holds with room to spare for a step count."""
+"""Smallest and largest number, other than 0, that is written in float32; a step count may multiply
+it."""
 LEAST_COMPOUND = 1e-7
-"""Decay rate at which the table of "compound" in float32 has some 40,000 entries."""
+"""Smallest decay rate of "compound" in float32: its table then has some 40,000 entries."""
 MOST_STEPS = 2**31 - 1
-"""What int32 can count."""
+"""Most steps that int32 can count."""
 
 
 @dataclass(frozen=True)
 class Formula:
-    """Source code of a schedule.
+    """Source code of a schedule: lines of constants, lines of a function's body, and factors.
 
-    Attributes
-    ----------
-    constants : tuple of str
-        Lines to stand before the function.
-    lines : tuple of str
-        Lines of the function's body.
-    factors : tuple of str
-        Expressions whose product is the rate over α₀; none where that is 1.
+    The factors are expressions whose product is the rate divided by α₀.
     """
 
     constants: tuple[str, ...]
@@ -57,16 +51,16 @@ class Formula:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How an array library spells what the formulas need.
+    """Names and templates of an array library.
 
     Attributes
     ----------
     name : str
-        As which its functions are imported.
+        Name that its functions are imported as.
     cast : str
-        Template that makes float32 of whole numbers.
+        Template that converts integers to float32.
     table, look_up : str
-        Templates that make an array of a list, and read an entry of it.
+        Templates that convert a list to an array, and read an entry of it.
     """
 
     name: str
@@ -93,23 +87,14 @@ PYTHON_DECAYS: dict[str, str] = {
     "polynomial": "max(0, 1 - {k} * {t}) ** {power}",
     "cosine": "math.sin(math.pi / 2 * max(0, 1 - {k} * {t})) ** 2",
 }
-"""Each decay in Python, t in epochs."""
+"""Each decay as an expression in Python, t in epochs."""
 
 
 def python_formula(schedule: Schedule, unit: str) -> Formula:
-    """Source of a schedule in Python's floats.
+    """Return the formula, in Python floats, of a schedule without feedback.
 
-    Parameters
-    ----------
-    schedule : Schedule
-        Without feedback.
-    unit : {"epoch", "step"}
-        What is counted; "step" needs a constant STEPS_PER_EPOCH.
-
-    Raises
-    ------
-    InvalidInputError
-        If cycles cut an epoch during which the rate would hold, and have a warm-up.
+    With the unit "step", it needs a constant STEPS_PER_EPOCH. Raises InvalidInputError if a cycle
+    with a warm-up ends within an epoch whose rate is held.
 
     Examples
     --------
@@ -139,20 +124,9 @@ def python_formula(schedule: Schedule, unit: str) -> Formula:
 
 
 def array_formula(schedule: Schedule, dialect: Dialect, steps_per_epoch: int) -> Formula:
-    """Source of a schedule in float32 arrays, as a function of ``step``, a whole number.
+    """Return the formula, a function of the integer ``step``, of a schedule without feedback.
 
-    Parameters
-    ----------
-    schedule : Schedule
-        Without feedback.
-    dialect : Dialect
-    steps_per_epoch : int
-        Only checked: the source has it as a constant.
-
-    Raises
-    ------
-    InvalidInputError
-        If float32 and int32 cannot follow it.
+    Its arrays are float32. Raises InvalidInputError if float32 or int32 cannot represent it.
 
     Examples
     --------
@@ -182,7 +156,7 @@ def array_formula(schedule: Schedule, dialect: Dialect, steps_per_epoch: int) ->
 
 
 Prepared = tuple[list[str], list[str]]
-"""Constants, and lines of the body, that a decay builds on."""
+"""Constants, and lines of the body, that a decay's expression uses."""
 
 
 def _since_warmup(schedule: Schedule, t: str) -> str:
@@ -192,7 +166,7 @@ def _since_warmup(schedule: Schedule, t: str) -> str:
 
 
 def _epochs(schedule: Schedule, dialect: Dialect) -> Prepared:
-    """``t``, in epochs since the warm-up."""
+    """Return the line of ``t``, the epochs since the warm-up."""
     if schedule.update == "batch":
         t = f"{dialect.cast.format('step')} / STEPS_PER_EPOCH"
     else:
@@ -201,24 +175,24 @@ def _epochs(schedule: Schedule, dialect: Dialect) -> Prepared:
 
 
 def _whole_epochs(schedule: Schedule) -> str:
-    """Whole epochs since the warm-up, alike for both kinds of update."""
+    """Return an expression of the whole epochs since the warm-up, for both kinds of update."""
     _require_whole(schedule, "warmup_epochs", f"with decay={schedule.decay!r} in float32")
     return _since_warmup(schedule, "step // STEPS_PER_EPOCH")
 
 
 def _drops(schedule: Schedule, dialect: Dialect) -> Prepared:
-    """``t``, held for `step_size` epochs."""
+    """Return the line of ``t``, which changes every `step_size` epochs."""
     _require_whole(schedule, "step_size", "in float32")
     size = number(schedule.step_size)
     return [], [f"t = {dialect.cast.format(f'{_whole_epochs(schedule)} // {size} * {size}')}"]
 
 
 def _table(schedule: Schedule, dialect: Dialect) -> Prepared:
-    """``FACTORS``, a product that has no closed form, and ``t`` to look it up."""
+    """Return the table ``FACTORS``, a product without a closed form, and its index ``t``."""
     if schedule.decay_rate < LEAST_COMPOUND:
         raise InvalidInputError(
-            f"decay_rate must be at least {LEAST_COMPOUND:g} for decay='compound' in float32, but "
-            f"got {schedule.decay_rate}: choose decay='constant', or export to torch"
+            f"`decay_rate` must be at least {LEAST_COMPOUND:g} for decay='compound' in float32, "
+            f"but got {schedule.decay_rate}: choose decay='constant', or export to torch"
         )
     constants = [
         "FACTORS = [1.0]",
@@ -229,8 +203,8 @@ def _table(schedule: Schedule, dialect: Dialect) -> Prepared:
     return constants, [f"t = {_whole_epochs(schedule)}"]
 
 
-def _way_left(schedule: Schedule, dialect: Dialect) -> Prepared:
-    """``left``, which is 1 - decay_rate * t, without cancellation."""
+def _remainder(schedule: Schedule, dialect: Dialect) -> Prepared:
+    """Return the line of ``left``, which is 1 - decay_rate * t without cancellation."""
     counted, per_epoch, unit = "step // STEPS_PER_EPOCH", "", "epochs"
     if schedule.update == "batch":
         counted, per_epoch, unit = "step", " * STEPS_PER_EPOCH", "steps"
@@ -252,15 +226,15 @@ ARRAY_DECAYS: dict[str, tuple[str, Callable[[Schedule, Dialect], Prepared]]] = {
     "exponential": ("np.exp(-{k} * t)", _epochs),
     "step": ("np.exp(-{k} * t)", _drops),
     "inverse_sqrt": ("1 / np.sqrt(1 + {k} * t)", _epochs),
-    "linear": ("left", _way_left),
-    "polynomial": ("left ** {power}", _way_left),
-    "cosine": ("np.sin(math.pi / 2 * left) ** 2", _way_left),
+    "linear": ("left", _remainder),
+    "polynomial": ("left ** {power}", _remainder),
+    "cosine": ("np.sin(math.pi / 2 * left) ** 2", _remainder),
 }
-"""Each decay in float32 arrays, and what it builds on."""
+"""Each decay as an expression in float32 arrays, and the function that prepares its variables."""
 
 
 def number(value: float) -> str:
-    """A count of epochs as a person would write it, and as exact."""
+    """Return a number of epochs as source, without a decimal point where it is whole."""
     return repr(int(value)) if value == int(value) else repr(float(value))
 
 
@@ -273,7 +247,7 @@ def _require_whole(schedule: Schedule, name: str, where: str) -> None:
     value = getattr(schedule, name)
     if value is not None and value != int(value):
         raise InvalidInputError(
-            f"{name} must be a whole number of epochs to be exported {where}, but got {value}"
+            f"`{name}` must be a whole number of epochs to be exported {where}, but got {value}"
         )
 
 
@@ -283,12 +257,12 @@ def _require_float32(schedule: Schedule) -> None:
         value = getattr(schedule, name)
         if value and not low <= value <= high:
             raise InvalidInputError(
-                f"{name} must lie between {low:g} and {high:g} in float32, but got {value}"
+                f"`{name}` must lie between {low:g} and {high:g} in float32, but got {value}"
             )
 
 
 def _require_int32(schedule: Schedule, steps_per_epoch: int) -> None:
-    ends = schedule.decay in ARRAY_DECAYS and ARRAY_DECAYS[schedule.decay][1] is _way_left
+    ends = schedule.decay in ARRAY_DECAYS and ARRAY_DECAYS[schedule.decay][1] is _remainder
     span = 1 / schedule.decay_rate if ends else 0.0
     epochs = max(schedule.warmup_epochs + span, schedule.cycle_epochs or 0, schedule.step_size)
     if epochs * steps_per_epoch > MOST_STEPS:

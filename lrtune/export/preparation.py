@@ -1,4 +1,4 @@
-"""The columns' preparation that a rate was tuned behind, and how to have it again."""
+"""The preparation of the columns that a rate was tuned with, and source that repeats it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ __all__ = ["Preparation"]
 
 @dataclass(frozen=True)
 class Preparation:
-    """How the columns were prepared that a rate was tuned for, without which it means little.
+    """The transformers before the network; the same rate means something else without them.
 
     Attributes
     ----------
     steps : tuple of Step
-        The transformers before the network; empty if there were none.
     target : str or None
-        Of a table that ``lrtune search`` read, the target's column.
+        Target column, if ``lrtune search`` read the table.
     preprocessor : str
-        Of such a table, the preprocessor that made numbers of its columns.
+        Name of the preprocessor that it used for the table.
 
     Examples
     --------
@@ -42,17 +41,17 @@ class Preparation:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Return the classes of the steps."""
+        """Return the names of the steps' classes."""
         return tuple(step.kind for step in self.steps)
 
     @property
     def is_scaled(self) -> bool:
-        """Return whether the columns were standardised, and that was all."""
+        """Return whether the columns were standardised and nothing else."""
         return [(s.kind, s.changed) for s in self.steps] == [("StandardScaler", False)]
 
     @property
     def is_table(self) -> bool:
-        """Return whether `lrtune.tables.dataset.load_dataset` gives the preprocessing again."""
+        """Return whether `lrtune.tables.dataset.load_dataset` returns the same preprocessing."""
         return bool(self.preprocessor) and bool(self.steps) and not self.is_scaled
 
     @property
@@ -63,13 +62,13 @@ class Preparation:
 
     @property
     def source(self) -> str:
-        """Return source of the steps, to put before the network in a pipeline."""
+        """Return the source of the steps, for a pipeline."""
         if self.is_table:
             return f"lrtune.tables.dataset.{self.dataset}.preprocessing"
         return ", ".join(step.source for step in self.steps)
 
     def describe(self) -> str:
-        """Return in words what to do before the network; empty if there is nothing to do.
+        """Return a sentence on how to prepare the columns; empty if there is nothing to do.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""The recommendation of a study, with where it comes from and how sure it is, for exports."""
+"""The recommendation of a study, with its origin and its confirmed loss, for exports."""
 
 from __future__ import annotations
 
@@ -25,18 +25,17 @@ class Recommendation:
     task : {"classification", "regression"}
     schedule : Schedule
     parameters : tuple of (str, value)
-        Those that it was tuned for, the optimizer's options among them.
+        Parameters that the rate depends on, including all options of the optimizer.
     own_parameters : tuple of (str, value)
         The same without options that are at their defaults.
     trial : int
-        Its number in the study.
+        Number of its trial.
     loss, se : float or None
-        Confirmed mean loss and its standard error; of a search without confirmation, the loss in
-        the search. None if it diverged on a fresh replicate.
+        Confirmed mean loss and its standard error, or the loss in the search if that was not
+        confirmed; None if it diverged on a fresh replicate.
     replicates : int or None
-        Fresh replicates that confirmed it; None if it was not confirmed.
+        Number of fresh replicates; None if it was not confirmed.
     preparation : Preparation
-        Of the columns before the network.
     """
 
     study: str
@@ -53,11 +52,11 @@ class Recommendation:
 
     @property
     def optimizer(self) -> Any:
-        """Return the optimizer that the rate was tuned for."""
+        """Return the name of the optimizer."""
         return dict(self.parameters).get("optimizer")
 
     def describe(self) -> str:
-        """Return in words how sure it is."""
+        """Return the confirmed loss in words, or that it was not confirmed."""
         if self.replicates is None:
             return f"not confirmed: loss {self.loss:.4g} of the best trial, {self.trial}"
         fresh = f"on {self.replicates} fresh replicates"
@@ -68,7 +67,7 @@ class Recommendation:
 
 
 def recommend(result: SearchResult) -> Recommendation:
-    """Return what a search recommends: the confirmed setting, or else its best trial.
+    """Return the recommendation of a search: the confirmed setting, or else its best trial.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The source around a formula: comments, imports, constants, and the body of a function."""
+"""The parts of exported source: comments, imports, constants, and the body of a function."""
 
 from __future__ import annotations
 
@@ -18,16 +18,9 @@ __all__ = ["assemble", "changed", "function_body", "header", "rates"]
 
 
 def function_body(formula: Formula, schedule: Schedule, floor: str, *factors: str) -> str:
-    """The lines of a function that returns a rate, or a rate over α₀.
+    """Return the body of a function that returns the product of the formula's and more factors.
 
-    Parameters
-    ----------
-    formula : Formula
-    schedule : Schedule
-    floor : str
-        Template that puts the schedule's floor under an expression.
-    *factors : str
-        Multiplied with those of the formula.
+    `floor` is a template that applies the schedule's lowest rate to an expression.
     """
     product = " * ".join([*factors, *formula.factors]) or "1.0"
     if schedule.min_learning_rate:
@@ -36,7 +29,7 @@ def function_body(formula: Formula, schedule: Schedule, floor: str, *factors: st
 
 
 def rates(schedule: Schedule, steps_per_epoch: int | None = None) -> list[str]:
-    """The constants that every library's source begins with."""
+    """Return the lines of the constants that every library's source begins with."""
     constants = [f"LEARNING_RATE_INIT = {float(schedule.learning_rate_init)!r}"]
     if schedule.min_learning_rate and not DECAYS[schedule.decay].feedback:
         constants.append(f"MIN_LEARNING_RATE = {float(schedule.min_learning_rate)!r}")
@@ -52,7 +45,7 @@ def assemble(
     constants: list[str],
     body: str,
 ) -> str:
-    """Comments, imports, constants and body, in this order."""
+    """Return the whole source: comments, imports, constants and body."""
     standard = ["import math", ""] if "math." in body else []
     head = [*header(schedule, origin), *standard, imports, "", *constants, ""]
     if origin is not None and origin.preparation.steps:
@@ -63,7 +56,7 @@ def assemble(
 
 
 def header(schedule: Schedule, origin: Recommendation | None) -> list[str]:
-    """Comments: the study and its confirmed loss, what it was tuned for, and the schedule."""
+    """Return comment lines: the study, its confirmed loss and parameters, and the schedule."""
     values = ", ".join(f"{name}={value!r}" for name, value in changed(schedule).items())
     lines = [f"# Learning rate written by lrtune {__version__}."]
     if origin is not None:
@@ -77,7 +70,7 @@ def header(schedule: Schedule, origin: Recommendation | None) -> list[str]:
 
 
 def changed(schedule: Schedule) -> dict[str, object]:
-    """α₀, and the fields that differ from their defaults; not the rate at which nothing decays."""
+    """Return α₀ and the fields that differ from their defaults; no decay rate if constant."""
     values = schedule.to_dict()
     if schedule.decay == "constant":
         del values["decay_rate"]

@@ -1,4 +1,4 @@
-"""What the exported source looks like, library by library."""
+"""Templates of the exported source, by library."""
 
 from __future__ import annotations
 

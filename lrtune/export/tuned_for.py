@@ -1,4 +1,4 @@
-"""The parameters that a learning rate was tuned for, without which it means little."""
+"""The parameters that a learning rate was tuned for, and depends on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["NETWORK", "tuned_for", "tuned_parameters"]
 NETWORK = ("hidden_layer_sizes", "optimizer", "batch_size", "max_iter")
 """Parameters that every learning rate depends on."""
 _ELSEWHERE = {field.name for field in fields(Schedule)} | {"random_state", "verbose", "warm_start"}
-"""Parameters that are shown elsewhere, or that no learning rate depends on."""
+"""Parameters that are shown elsewhere, or that do not affect a learning rate."""
 
 
 def tuned_parameters(trainer: TrainerFacts, setting: Setting) -> dict[str, Any]:
@@ -27,14 +27,14 @@ def tuned_parameters(trainer: TrainerFacts, setting: Setting) -> dict[str, Any]:
 def tuned_for(trainer: TrainerFacts, setting: Setting, *, options: bool = True) -> dict[str, Any]:
     """Return the parameters that a learning rate was tuned for.
 
-    Those are `NETWORK`, further parameters that were searched, those that differ from their
-    defaults, and, with `options`, those that the optimizer has of its own.
+    They are `NETWORK`, further parameters that were searched or differ from their defaults, and,
+    with `options`, all options of the optimizer.
     """
     parameters = tuned_parameters(trainer, setting)
     searched = {name for name, _ in setting.others}
-    wanted = searched.union(trainer.changed, _options(parameters) if options else ())
+    relevant = searched.union(trainer.changed, _options(parameters) if options else ())
     further = (
-        name for name in parameters if name in wanted and name not in _ELSEWHERE.union(NETWORK)
+        name for name in parameters if name in relevant and name not in _ELSEWHERE.union(NETWORK)
     )
     return {name: parameters[name] for name in (*NETWORK, *further)}
 

@@ -1,4 +1,4 @@
-"""A search's trials as a table in the form of scikit-learn's ``cv_results_``."""
+"""The trials of a search as a table in the form of scikit-learn's ``cv_results_``."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ __all__ = ["cv_results", "metric_names"]
 
 
 def metric_names(trials: Sequence[FrozenTrial]) -> list[str]:
-    """Return the metrics that a search's trials hold; minus the loss if they hold none."""
+    """Return the names of a search's metrics; `LOSS` if there are none."""
     return list(TrialFacts.of(best_trial(trials)).metrics or ()) or [LOSS]
 
 
 def cv_results(
     trials: Sequence[FrozenTrial], space: Space, n_splits: int, *, prefix: str = ""
 ) -> dict[str, Any]:
-    """Return a row per trial, whatever its outcome: `GridSearchCV.cv_results_` and "status".
+    """Return the columns of `GridSearchCV.cv_results_` and "status", with a row for every trial.
 
-    Scores of trials that did not train to the end are NaN, and ranked last. `prefix` stands before
-    each parameter's name: that of a pipeline's step, and two underscores.
+    Scores of trials that did not train to the end are NaN, and ranked last. `prefix`, the name of a
+    pipeline's step and two underscores, is put before the names of parameters.
     """
     params = [
         {prefix + name: value for name, value in space.setting(trial.params).params.items()}

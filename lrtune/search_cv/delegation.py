@@ -1,4 +1,4 @@
-"""Methods of a search that its best estimator answers."""
+"""Methods of a search that its best estimator provides."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Array = npt.NDArray[Any]
 
 
 def _best_has(method: str) -> Callable[[Any], bool]:
-    """Return a check that the estimator, or the best one, has a method (for ``available_if``)."""
+    """Return a check, for ``available_if``, that the best estimator has a method."""
 
     def check(search: Refitted) -> bool:
         if not search.refit:
             raise AttributeError(
-                f"{method} needs a refitted estimator, but this search was made with refit=False: "
-                "set refit=True, or fit an estimator with best_params_"
+                f"{method} needs a refitted estimator, but this search has `refit=False`: set "
+                "`refit=True`, or fit an estimator with best_params_"
             )
         getattr(getattr(search, "best_estimator_", search.estimator), method)
         return True
@@ -30,9 +30,9 @@ def _best_has(method: str) -> Callable[[Any], bool]:
 
 
 class Refitted:
-    """A mixin that delegates to `best_estimator_`, if there is one.
+    """A mixin that delegates to `best_estimator_`.
 
-    It needs `estimator` and `refit`, and once fitted `scorer_`.
+    It needs the attributes `estimator` and `refit`, and after fitting `scorer_`.
     """
 
     estimator: Any
@@ -42,14 +42,14 @@ class Refitted:
 
     @property
     def classes_(self) -> Array:
-        """Return the class labels, of `best_estimator_`."""
+        """Return the class labels of `best_estimator_`."""
         _best_has("classes_")(self)
         classes: Array = self.best_estimator_.classes_
         return classes
 
     @property
     def feature_names_in_(self) -> Array:
-        """Return the names of the columns, of `best_estimator_`."""
+        """Return the column names of `best_estimator_`."""
         if not hasattr(self, "best_estimator_"):
             raise AttributeError(
                 f"{type(self).__name__} object has no feature_names_in_ attribute."
@@ -59,7 +59,7 @@ class Refitted:
 
     @property
     def n_features_in_(self) -> int:
-        """Return the number of columns, of `best_estimator_`."""
+        """Return the number of columns of `best_estimator_`."""
         if not hasattr(self, "best_estimator_"):
             raise AttributeError(f"{type(self).__name__} object has no n_features_in_ attribute.")
         return int(self.best_estimator_.n_features_in_)
@@ -80,7 +80,7 @@ class Refitted:
 
     @available_if(_best_has("score"))  # type: ignore[untyped-decorator]
     def score(self, X: Any, y: Any = None) -> float:
-        """Return the score of the best estimator, by `scoring` if it is given, else by its own."""
+        """Return the best estimator's score by `scoring`, or by its own score method."""
         check_is_fitted(self)
         scorer = self.scorer_[self.refit] if isinstance(self.scorer_, dict) else self.scorer_
         scores = scorer(self.best_estimator_, X, y)

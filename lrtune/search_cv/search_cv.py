@@ -58,74 +58,77 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
     """Search for the learning rate of an estimator by cross-validation.
 
     Each setting of initial rate, decay type and decay rate is trained on every split of the
-    cross-validation, each with initial weights and shuffling of its own, and judged at the last
-    epoch. Settings train in lockstep; those that diverge are stopped at once.
+    cross-validation, with its own initial weights and shuffling, and judged at the last epoch.
+    Settings train in lockstep; those that diverge are stopped at once.
 
     Parameters
     ----------
     estimator : MLPClassifier, MLPRegressor or a Pipeline that ends in one
-        What is tuned. Transformers are fitted on each split's training rows alone.
+        The estimator to tune. Transformers are fitted on each split's training rows alone.
     space : mapping or None, default=None
-        Parameter names to lists of choices, (low, high) tuples or Optuna distributions:
+        Maps parameter names to lists of choices, (low, high) tuples or Optuna distributions:
         "learning_rate_init" and "decay_rate" to a range, which is searched on a logarithmic
-        scale, "decay" to a list, and if wanted further parameters of the network such as
-        "optimizer", "alpha" or "batch_size". What is left out of the first three has its default
-        range.
+        scale, "decay" to a list, and optionally further parameters of the network such as
+        "optimizer", "alpha" or "batch_size". The first three have default ranges.
     n_trials : int, default=64
-        Settings to try; in a study that is gone on with, those it has count.
+        Settings to try, including those that a continued study already has.
     cv : int, splitter, iterable or None, default=3
         As in `GridSearchCV`; None is 5 folds.
     scoring : str, callable, list, tuple, dict or None, default=None
-        What is maximised, as in `GridSearchCV`. None is minus the validation loss (log loss or
-        squared error), which tells settings apart more finely than accuracy.
+        Score to maximise, as in `GridSearchCV`. None is minus the validation loss (log loss or
+        squared error), which distinguishes settings more finely than accuracy.
     storage : str, path or None, default=None
-        A journal file or an Optuna storage URL to keep the finished trials in.
+        A journal file or an Optuna storage URL that records the finished trials.
     study_name : str or None, default=None
-        A study of this name in `storage` is gone on with, if it searched the same (data, splits,
-        space, seed, …); without a `random_state` it lends its own seed. None starts a new study.
+        Name of the study in `storage`. An existing study is continued if it searched the same
+        (data, splits, space, seed, …); without a `random_state`, its seed is used. None starts a
+        new study.
     refit : bool, str or callable, default=True
-        Fit the best setting on all rows; with several metrics, the name of the one that counts,
-        or a function of `cv_results_` that returns the best row's index.
+        True to fit the best setting on all rows. With several metrics, the name of the one that
+        counts, or a function of `cv_results_` that returns the index of the best row.
     n_jobs : int or None, default=None
         Processes that train. The result does not depend on it.
     random_state : int, RandomState or None, default=None
-        Seed of the sampler and of every split's initial weights and shuffling; and of the refit,
-        if the estimator has no seed of its own.
+        Seed of the sampler and of every split's initial weights and shuffling; also of the refit,
+        unless the estimator has a seed.
     timeout : float or None, default=None
-        Seconds after which no further block of settings is begun.
+        Seconds after which no further block of settings starts.
     confirm : bool, default=True
         Train the best settings again before one is recommended, with fresh initial weights and
         shuffling, and on fresh splits if `cv` draws them at random, such as
         ``KFold(shuffle=True)``; else on the same splits again.
     sampler, pruner : optuna sampler and pruner or None, default=None
-        Your own, in place of TPE and of no competitive pruning. With a sampler of your own,
-        `random_state` does not seed it.
+        Used in place of TPE, and of no competitive pruning. `random_state` does not seed a sampler
+        that is given.
 
     Attributes
     ----------
     best_params_ : dict
-        Of the best setting; in a pipeline with the step's name before each.
+        Parameters of the best setting, in a pipeline with the step's name before each.
     best_score_ : float
-        Its mean score over the splits.
+        Mean score of the best setting over the splits.
     best_index_ : int
-        Its row in `cv_results_`; once confirmed, not always the row with the best score there.
+        Row of the best setting in `cv_results_`; after confirmation this is not always the row with
+        the best score.
     best_estimator_ : estimator
-        Fitted on all rows, for as many epochs as were searched; with `refit`. (With
-        ``decay="plateau"`` a share of the rows, `validation_fraction`, is held out to be watched.)
+        The estimator with the best setting, fitted on all rows for as many epochs as were searched;
+        only with `refit`. (With ``decay="plateau"``, a share `validation_fraction` of the rows is
+        held out to measure the loss that the schedule follows.)
     cv_results_ : dict of arrays
-        A row per trial, whatever came of it: "status" is "complete", "diverged", "pruned" or
-        "failed" (trained, but the metric gave NaN), and scores of the latter three are NaN, never
-        an average of the splits that went well.
+        A row for every trial: "status" is "complete", "diverged", "pruned" or "failed" (trained,
+        but the metric gave NaN). Scores of the latter three are NaN, never an average of the
+        splits that succeeded.
     study_ : optuna.Study
-        The trials, in memory, whether they are also kept in a storage or not.
+        The trials, in memory.
     result_ : SearchResult
+        The result of the search, with warnings to read and the confirmed loss.
     scorer_ : callable or dict of callables
     n_splits_ : int
     refit_time_ : float
-        Seconds.
+        Seconds of the refit.
     multimetric_ : bool
     classes_, n_features_in_, feature_names_in_
-        Of `best_estimator_`.
+        As those of `best_estimator_`.
 
     Examples
     --------
@@ -203,8 +206,8 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         X : array_like or DataFrame of shape (n, n_features)
         y : array_like of shape (n,) or (n, n_outputs)
         **params
-            Passed on: ``groups`` to the splitter, ``sample_weight`` to the network (in a
-            pipeline ``stepname__sample_weight``); with metadata routing, as requested.
+            ``groups`` for the splitter, ``sample_weight`` for the network (in a pipeline
+            ``stepname__sample_weight``); with metadata routing, as requested.
 
         Returns
         -------
@@ -232,8 +235,8 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         splits = SplitReplicates(cv, X, y, splitter_params, seed)
         if not splits.first:
             raise InvalidInputError(
-                "cv must give at least one split, but gave none: a generator can be used only "
-                "once, give a list or a splitter"
+                "`cv` must give at least one split, but gave none: a generator can be used only "
+                "once, so give a list or a splitter"
             )
         space = Space.of(self.space, network.max_iter)
         objective, scorer = make_objective(self.estimator, self.scoring, self.refit)
@@ -272,18 +275,18 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         return self
 
     def _network(self) -> Any:
-        """Return the network to tune, checked."""
+        """Return the network to tune, after checking it."""
         network = require_network(self.estimator)
         if network.early_stopping or network.tol is not None:
             raise InvalidInputError(
-                "estimator must train for max_iter epochs, as schedules are judged at their last "
+                "`estimator` must train for max_iter epochs, as schedules are judged at their last "
                 f"one, but got early_stopping={network.early_stopping}, tol={network.tol}: set "
                 "them to False and None"
             )
         return network
 
     def _seed(self) -> int:
-        """Return the seed given, that of the study that is resumed, or a fresh one."""
+        """Return the seed from `random_state`, else that of a continued study, else a new one."""
         if self.random_state is None and self.storage is not None and self.study_name is not None:
             recorded = recorded_seed(os.fspath(self.storage), self.study_name)
             if recorded is not None:
@@ -296,8 +299,8 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         if self.storage is None:
             if self.study_name is not None:
                 raise InvalidInputError(
-                    f"study_name needs a storage to keep the study in, but got "
-                    f"study_name={self.study_name!r} and storage=None"
+                    f"`study_name` needs a storage to record the study in, but got "
+                    f"{self.study_name!r} and `storage=None`: give both, or neither"
                 )
             return None
         if self.study_name is None:
@@ -328,7 +331,7 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
     # --- metadata -----------------------------------------------------------------------------
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Return where metadata goes: to the estimator's fit and to the splitter."""
+        """Return the metadata router, to the estimator's fit and the splitter's split."""
         return self._router(check_cv(self.cv, classifier=is_classifier(self.estimator)))
 
     def _router(self, cv: Any) -> MetadataRouter:
@@ -353,7 +356,7 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         return {"groups": groups}, rest
 
     def _network_weight(self, X: Any, fit_params: dict[str, Any]) -> Array | None:
-        """Return the sample weights that the estimator's fit would hand to its network."""
+        """Return the sample weights that the estimator's fit would pass to its network."""
         name = "sample_weight"
         if isinstance(self.estimator, Pipeline):
             steps = [step for step, _ in self.estimator.steps]
@@ -388,7 +391,7 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
 
 
 def _study(trials: Any, name: str | None) -> optuna.Study:
-    """Return the trials as a study in memory: unpickled elsewhere, it needs no file."""
+    """Return the trials as a study in memory, which can be pickled without its storage."""
     with quiet_optuna():
         study = optuna.create_study(direction="minimize", study_name=name)
     study.add_trials(trials)

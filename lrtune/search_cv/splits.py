@@ -16,17 +16,9 @@ __all__ = ["SplitReplicates"]
 class SplitReplicates:
     """Replicates by number: the splits of a cross-validation, each with a seed of its own.
 
-    The first numbers are the splitter's own splits, `first`. Further ones split again and again,
-    each time with another seed if the splitter draws at random.
-
-    Parameters
-    ----------
-    cv : splitter
-        Not changed.
-    X, y
-    params : mapping
-        Further arguments of its ``split``.
-    seed : int
+    The first numbers are the splits of `cv`, kept in `first`. For further numbers a copy of `cv`
+    splits again and again, each time with another seed if it draws at random. `params` are further
+    arguments of its ``split``.
     """
 
     def __init__(self, cv: Any, X: Any, y: Any, params: Mapping[str, Any], seed: int) -> None:
@@ -36,7 +28,7 @@ class SplitReplicates:
         self._restart()
 
     def __call__(self, number: int) -> Replicate:
-        """Return the replicate of a number beyond the first."""
+        """Return the replicate of a number beyond those in `first`."""
         if number < self._start:
             self._restart()
         while number >= self._start + len(self._splits):

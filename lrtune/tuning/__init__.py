@@ -1,1 +1,1 @@
-"""The tuning floor: search space, record, search and its result (optuna)."""
+"""Tuning: the search space, trainers, the search with its record and result (needs optuna)."""

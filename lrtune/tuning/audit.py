@@ -1,4 +1,4 @@
-"""The audit of pruning: trains some of the pruned trials to the end, and counts the good ones."""
+"""The audit of pruning: train some of the pruned trials to the end, and count the good ones."""
 
 from __future__ import annotations
 
@@ -16,41 +16,35 @@ from lrtune.tuning.record.trials import complete_trials, status
 __all__ = ["BEST", "audit_pruning", "require_share"]
 
 BEST = 0.1
-"""Share of the trials that a pruner should not have lost."""
+"""Share of the trials, the best ones, that a pruner should not halt."""
 
 
 def audit_pruning(
     explorer: Explorer, trials: Sequence[FrozenTrial], *, share: float
 ) -> PruningAudit:
-    """Train a random share of the pruned trials to the end, on the search's own replicates.
+    """Train a random share of the pruned trials to the end, on the search's replicates.
 
-    At least one is trained, if any was pruned; the search's seed draws them.
-
-    Raises
-    ------
-    InvalidInputError
-        If `share` is not above 0 and at most 1.
+    The search's seed draws them, at least one if any was pruned.
     """
-    require_share(share)
     pruned = [trial for trial in trials if status(trial) == "pruned"]
     n_finished = math.ceil(share * len(pruned))
     rng = np.random.default_rng(explorer.sampling.seed)
-    drawn = rng.choice(len(pruned), n_finished, replace=False) if pruned else np.array([], int)
-    settings = [explorer.space.setting(pruned[index].params) for index in sorted(drawn.tolist())]
+    sample = rng.choice(len(pruned), n_finished, replace=False).tolist() if pruned else []
+    settings = [explorer.space.setting(pruned[index].params) for index in sorted(sample)]
     trainer, replicates = explorer.trainer, explorer.replicates
     outcomes = trainer.train(settings, replicates, metrics=True)
-    halted = [float(o.values(len(replicates), trainer.metric).mean()) for o in outcomes]
+    pruned_values = [float(o.values(len(replicates), trainer.metric).mean()) for o in outcomes]
     values = [(float(trial.value), False) for trial in complete_trials(trials)]  # type: ignore[arg-type]
-    values += [(value, True) for value in halted if math.isfinite(value)]
+    values += [(value, True) for value in pruned_values if math.isfinite(value)]
     n_best = math.ceil(BEST * len(values))
-    lost = sum(was_halted for _, was_halted in sorted(values)[:n_best])
-    return PruningAudit(len(pruned), n_finished, n_best, lost)
+    n_lost = sum(was_pruned for _, was_pruned in sorted(values)[:n_best])
+    return PruningAudit(len(pruned), n_finished, n_best, n_lost)
 
 
 def require_share(share: float) -> None:
     """Raise InvalidInputError unless the share is above 0 and at most 1."""
     if not 0 < share <= 1:
         raise InvalidInputError(
-            f"audit_share must be above 0 and at most 1, but got {share}: give the share of the "
+            f"`audit_share` must be above 0 and at most 1, but got {share}: give the share of the "
             "pruned trials to finish"
         )

@@ -1,7 +1,7 @@
-"""The loop of a search: ask a block of settings → train it → record it, until the budget is spent.
+"""The loop of a search: ask for a block of settings, train it, record it, within the budget.
 
 A block is a pure function of the seed and of the trials finished before it (`ask_block`), so the
-same seed gives the same trials, and a resumed study goes on as an uninterrupted one would.
+same seed gives the same trials, and a resumed search continues as an uninterrupted one would.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["Explorer"]
 
 @dataclass(frozen=True)
 class Explorer:
-    """Asks for settings of a space, trains them on `replicates`, and records the trials."""
+    """Asks for settings of a space, trains them on the replicates, and records the trials."""
 
     trainer: Trainer
     space: Space
@@ -41,18 +41,18 @@ class Explorer:
         deadline: float,
         on_block: Callable[[], None],
     ) -> RecordLostError | None:
-        """Add trials to those finished, until there are `n_trials` or the deadline has passed.
+        """Add to the finished trials, until there are `n_trials` or the deadline has passed.
 
-        The deadline is by ``time.monotonic()``; no further block is begun after it. Trials that
-        workers record meanwhile are taken in before each block. If the record is lost, a worker
-        ends with RecordLostError; the search itself goes on without it, and the error is returned.
+        No block starts after the deadline, a time of ``time.monotonic()``. After each block, the
+        trials that workers recorded meanwhile are among the finished ones. If the record is lost, a
+        worker raises RecordLostError; the search itself continues, and returns the error.
         """
         sampling, record = self.sampling, self.record
         asker = Asker(self.space, sampling, default=self.trainer.default_setting(self.space))
         is_users = sampling.sampler is not None or sampling.pruner is not None
         lost = None
         while len(finished) < n_trials and not (finished and time.monotonic() > deadline):
-            # the block that the next trial belongs to is asked whole; finished trials are skipped
+            # a block is always asked for as a whole; its trials that are finished are skipped
             first = len(finished) // BLOCK_SIZE * BLOCK_SIZE
             block = asker.ask(finished[:first])
             asked = block[len(finished) - first : n_trials - first]
@@ -70,7 +70,7 @@ class Explorer:
         return lost
 
     def _train(self, asked: Sequence[Trial]) -> list[FrozenTrial]:
-        """Train the trials that were asked for; return them finished."""
+        """Train trials that were asked for; return the finished trials."""
 
         def prune(index: int, epoch: int, loss: float) -> bool:
             asked[index].report(loss, epoch)
@@ -95,7 +95,7 @@ class Explorer:
 def _keep(
     trials: list[FrozenTrial], finished: list[FrozenTrial], record: Record | None, worker: int
 ) -> None:
-    """Add trials to those finished, by way of the record if there is one."""
+    """Add trials to the finished ones, by way of the record if there is one."""
     if record is None:
         for trial in trials:
             trial.number = len(finished)

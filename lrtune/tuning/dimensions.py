@@ -1,10 +1,10 @@
-"""A parameter's range: what Optuna draws of it, and what that stands for."""
+"""The range of one further parameter, as an Optuna distribution and the values of its labels."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Self
@@ -26,7 +26,13 @@ __all__ = ["Dimension", "at_share", "holds"]
 
 @dataclass(frozen=True)
 class Dimension:
-    """A further parameter's range: what Optuna draws, and the value that stands for.
+    """A further parameter's range.
+
+    Attributes
+    ----------
+    distribution : BaseDistribution
+    labels : tuple of (str, value)
+        The value of each choice, where Optuna draws a label as it cannot store the value itself.
 
     Examples
     --------
@@ -42,18 +48,16 @@ class Dimension:
 
     @classmethod
     def of(cls, name: str, spec: Any) -> Self:
-        """From a list of choices, a (low, high) tuple, or an Optuna distribution.
+        """Return the dimension of a list of choices, a (low, high) tuple or a distribution.
 
-        A range of positive numbers is searched on a logarithmic scale, two integers give
-        integers.
+        A range of positive numbers is logarithmic; two integers make a range of integers.
         """
         if isinstance(spec, BaseDistribution):
             return cls(spec)
         if isinstance(spec, list) and spec:
             if all(isinstance(value, bool | int | float | str | None) for value in spec):
                 return cls(CategoricalDistribution(spec))
-            values = (_plain(value) for value in spec)
-            labels = tuple((repr(value), value) for value in values)
+            labels = _label(map(_plain, spec))
             return cls(CategoricalDistribution([label for label, _ in labels]), labels)
         if isinstance(spec, tuple) and len(spec) == 2 and all(isinstance(v, Real) for v in spec):
             low, high = spec
@@ -62,17 +66,17 @@ class Dimension:
                     return cls(IntDistribution(int(low), int(high), log=low > 0))
                 return cls(FloatDistribution(float(low), float(high), log=low > 0))
         raise InvalidInputError(
-            f"{name} must be searched over a list of choices, a (low, high) tuple or an Optuna "
+            f"`{name}` must be searched over a list of choices, a (low, high) tuple or an Optuna "
             f"distribution, but got {spec!r}"
         )
 
     def label(self, value: Any) -> Any:
-        """What is drawn for a value."""
+        """Return a value's label; a value without one is its own label."""
         return next((label for label, each in self.labels if each == value), value)
 
-    def value(self, drawn: Any) -> Any:
-        """The parameter's value for what was drawn."""
-        return dict(self.labels).get(drawn, drawn) if self.labels else drawn
+    def value(self, label: Any) -> Any:
+        """Return the value of a label."""
+        return dict(self.labels).get(label, label) if self.labels else label
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -82,15 +86,12 @@ class Dimension:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        choices = (tuple(each) if isinstance(each, list) else each for each in values["values"])
-        return cls(
-            json_to_distribution(json.dumps(values["distribution"])),
-            tuple((repr(value), value) for value in choices),
-        )
+        distribution = json_to_distribution(json.dumps(values["distribution"]))
+        return cls(distribution, _label(map(_plain, values["values"])))
 
     @property
     def ends(self) -> tuple[Any, ...]:
-        """The lowest and highest value of a range, or all the choices."""
+        """Return the lowest and highest value of a range, or all choices."""
         if isinstance(self.distribution, CategoricalDistribution):
             return tuple(self.value(choice) for choice in self.distribution.choices)
         if isinstance(self.distribution, FloatDistribution | IntDistribution):
@@ -98,15 +99,19 @@ class Dimension:
         return ()
 
 
+def _label(values: Iterable[Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple((repr(value), value) for value in values)
+
+
 def _plain(value: Any) -> Any:
-    """Return a sequence as a tuple of Python's own numbers."""
+    """Return a sequence as a tuple, of Python numbers in place of NumPy's."""
     if not isinstance(value, list | tuple):
         return value
     return tuple(each.item() if isinstance(each, np.generic) else each for each in value)
 
 
 def holds(distribution: BaseDistribution, value: Any) -> bool:
-    """Whether a distribution may draw a value."""
+    """Return whether a distribution may draw a value."""
     if isinstance(distribution, CategoricalDistribution):
         return value in distribution.choices
     assert isinstance(distribution, FloatDistribution | IntDistribution)  # noqa: S101
@@ -115,7 +120,7 @@ def holds(distribution: BaseDistribution, value: Any) -> bool:
 
 
 def at_share(distribution: BaseDistribution, share: float) -> Any:
-    """The value that lies at a share, in [0, 1), of a distribution's extent."""
+    """Return the value at a share, in [0, 1), of a distribution's range or choices."""
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices[int(share * len(distribution.choices))]
     assert isinstance(distribution, FloatDistribution | IntDistribution)  # noqa: S101

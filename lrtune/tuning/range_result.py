@@ -1,4 +1,4 @@
-"""The frozen result of a learning-rate range test, and the rules that read its curves."""
+"""The frozen result of a learning-rate range test, and the rules that suggest rates from it."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ Array = npt.NDArray[Any]
 
 RANGE_BELOW_EDGE = 500.0
 RANGE_ABOVE_EDGE = 2.0
-"""The range for a search reaches so many times below and above the edge."""
+"""Factors by which the range for a search reaches below and above the edge."""
 RANGE_WITHOUT_EDGE = 1000.0
-"""Without an edge, it reaches so many times below the highest rate tested."""
+"""Factor by which it reaches below the highest rate tested if no edge was found."""
 SKIPPED = 0.1
-"""Share of the steps at the lowest rates that suggestions pass over, as fastai's do: the smoothed
+"""Share of the steps, at the lowest rates, that suggestions ignore, as fastai's do: the smoothed
 loss averages few batches there."""
 
 
@@ -42,21 +42,10 @@ loss averages few batches there."""
 
 
 def smooth(losses: npt.ArrayLike, beta: float) -> Array:
-    """Exponential moving average along the last axis, debiased.
+    """Return the debiased exponential moving average of losses ``(..., S)`` along the last axis.
 
-    ``m_t = β m_(t-1) + (1-β) loss_t`` starts at zero; dividing by ``1 - β^t`` makes up for that
-    (Kingma and Ba 2015, "Adam", section 3).
-
-    Parameters
-    ----------
-    losses : array_like of shape (..., S)
-    beta : float
-        In [0, 1).
-
-    Returns
-    -------
-    ndarray of shape (..., S)
-        Not a number from the first loss on that is not.
+    ``m_t = β m_(t-1) + (1-β) loss_t`` starts at zero, which dividing by ``1 - β^t`` corrects
+    (Kingma and Ba 2015, "Adam", section 3). From the first NaN on the average is NaN.
 
     Examples
     --------
@@ -73,10 +62,10 @@ def smooth(losses: npt.ArrayLike, beta: float) -> Array:
 
 
 def valley(rates: Array, losses: Array) -> float:
-    """The rate in the middle of the longest valley, as fastai's `valley`.
+    """Return the rate in the middle of the longest valley, as fastai's `valley` does.
 
-    The valley ends where the longest strictly falling subsequence of the losses ends, and is
-    taken to be as many steps wide as that has losses (fastai/callback/schedule.py).
+    The valley ends where the longest strictly falling subsequence of the losses ends, and is as
+    many steps wide as that subsequence is long (fastai/callback/schedule.py).
 
     Examples
     --------
@@ -98,7 +87,7 @@ def valley(rates: Array, losses: Array) -> float:
 
 
 def steepest(rates: Array, losses: Array) -> float:
-    """The rate where the loss begins its largest fall per log rate, as fastai's `steep`.
+    """Return the rate at which the loss falls fastest per log rate, as fastai's `steep` does.
 
     Examples
     --------
@@ -109,7 +98,7 @@ def steepest(rates: Array, losses: Array) -> float:
 
 
 def minimum(rates: Array, losses: Array) -> float:
-    """A tenth of the rate where the loss is lowest, as fastai's `minimum`.
+    """Return a tenth of the rate where the loss is lowest, as fastai's `minimum` does.
 
     Examples
     --------
@@ -124,7 +113,7 @@ SUGGESTIONS: dict[str, Callable[[Array, Array], float]] = {
     "steepest": steepest,
     "minimum": minimum,
 }
-"""What the field makes of a curve: ``rule(rates, losses)`` gives a rate."""
+"""The usual rules that suggest a rate from a curve: functions of the rates and the losses."""
 
 
 # --- the result -----------------------------------------------------------------------------------
@@ -134,7 +123,7 @@ SUGGESTIONS: dict[str, Callable[[Array, Array], float]] = {
 class Spread:
     """Median and quartiles over replicates, on a logarithmic scale.
 
-    None stands for a rate above the highest one tested.
+    None is a rate above the highest one tested.
     """
 
     median: float | None
@@ -143,7 +132,7 @@ class Spread:
 
     @classmethod
     def of(cls, rates: Array) -> Spread:
-        """Of rates where NaN stands for one above all the others.
+        """Return the spread of rates ``(R,)``, where NaN is one above all the others.
 
         Examples
         --------
@@ -156,7 +145,7 @@ class Spread:
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:
-    """Interpolated linearly between logarithms; what is no interpolation stays as it is."""
+    """Return a quantile, interpolated between logarithms; infinite if a neighbour is."""
     below, part = divmod(share * (len(ordered) - 1), 1)
     low = ordered[int(below)]
     if not part or math.isinf(ordered[int(below) + 1]):
@@ -165,16 +154,10 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
 
 
 def range_around(edges: Array, highest: float) -> tuple[float, float]:
-    """Lowest and highest rate to search, the median edge inside.
+    """Return the lowest and highest rate to search, with the median of edges ``(R,)`` inside.
 
-    Rounded to two significant digits, it does not change with the last bit of a rate.
-
-    Parameters
-    ----------
-    edges : ndarray of shape (R,)
-        NaN if above the highest rate tested.
-    highest : float
-        The highest rate tested.
+    An edge above `highest`, the highest rate tested, is NaN. The range is rounded to two
+    significant digits, so that it does not change with the last bit of an edge.
 
     Examples
     --------
@@ -190,7 +173,7 @@ def range_around(edges: Array, highest: float) -> tuple[float, float]:
 
 @dataclass(frozen=True, eq=False)
 class RangeTestResult:
-    """What a range test saw.
+    """The curves, edges and suggestions of a range test.
 
     Attributes
     ----------
@@ -199,17 +182,17 @@ class RangeTestResult:
     losses : ndarray of shape (R, S)
         Training loss of each step's batch before its update, without the L2 term (log loss, or
         squared error of the standardised target). Where a replicate diverged, its last loss may
-        be inf or NaN; NaN after that.
+        be inf or NaN; later ones are NaN.
     smoothed : ndarray of shape (R, S)
-        Their debiased exponential moving average.
+        The debiased exponential moving average of the losses.
     stops : ndarray of shape (R,)
-        The rising rate at which each replicate was stopped as diverged; NaN if it never was.
+        The rising rate at which each replicate was stopped as diverged; NaN if it was not.
     edges : ndarray of shape (R,)
-        The lowest rate, of a grid with `HELD_PER_DECADE`, at which each replicate diverges when
-        it is held from the start; NaN if none does up to the highest.
+        The lowest rate of the grid (`HELD_PER_DECADE` a decade) at which each replicate diverges
+        when it is held from the start; NaN if none does.
     suggestions : dict of str to ndarray of shape (R,)
-        What the rules of `SUGGESTIONS` make of each replicate's smoothed curve; NaN where it is
-        too short.
+        Rates that the rules of `SUGGESTIONS` give for each replicate's smoothed curve; NaN where
+        the curve is too short.
     """
 
     rates: Array
@@ -223,16 +206,9 @@ class RangeTestResult:
     def of(
         cls, rates: Array, runs: Sequence[tuple[Array, int | None]], edges: Array, smoothing: float
     ) -> RangeTestResult:
-        """Smooth the curves, and apply the rules to what comes before each stop.
+        """Return the result of `runs`: by replicate, losses ``(S,)`` and the step of divergence.
 
-        Parameters
-        ----------
-        rates : ndarray of shape (S,)
-        runs : sequence of (ndarray of shape (S,), int or None)
-            Each replicate's losses, and the step at which it was stopped, if it was.
-        edges : ndarray of shape (R,)
-        smoothing : float
-            β of the moving average.
+        The rules see the steps before a replicate was stopped.
         """
         losses = np.array([curve for curve, _ in runs])
         smoothed = smooth(losses, smoothing)
@@ -240,46 +216,46 @@ class RangeTestResult:
         suggestions = {name: np.full(len(runs), np.nan) for name in SUGGESTIONS}
         skipped = int(SKIPPED * len(rates))
         for index, (_, stop) in enumerate(runs):
-            told = slice(skipped, stop)
-            if len(rates[told]) > 1:
+            steps = slice(skipped, stop)
+            if len(rates[steps]) > 1:
                 for name, rule in SUGGESTIONS.items():
-                    suggestions[name][index] = rule(rates[told], smoothed[index, told])
+                    suggestions[name][index] = rule(rates[steps], smoothed[index, steps])
         return cls(rates, losses, smoothed, stops, edges, suggestions)
 
     @property
     def edge(self) -> float | None:
-        """Median edge over the replicates; None if it is above the highest rate tested."""
+        """Return the median edge of the replicates; None if above the highest rate tested."""
         return Spread.of(self.edges).median
 
     def spread(self, name: str) -> Spread | None:
-        """Median and quartiles of "edge", or of a suggestion over the replicates that have one.
+        """Return median and quartiles of "edge", or of a suggestion.
 
-        None if no replicate has one.
+        Replicates without that suggestion are left out; None if no replicate has it.
         """
         if name == "edge":
             return Spread.of(self.edges)
-        known = self.suggestions[name][np.isfinite(self.suggestions[name])]
-        return Spread.of(known) if len(known) else None
+        rates = self.suggestions[name][np.isfinite(self.suggestions[name])]
+        return Spread.of(rates) if len(rates) else None
 
     @property
     def learning_rate_range(self) -> tuple[float, float]:
-        """Lowest and highest rate to search, the edge inside; see `range_around`."""
+        """Return the lowest and highest rate to search, with the edge inside."""
         return range_around(self.edges, float(self.rates[-1]))
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader should know before trusting the range."""
-        diverged = int(np.isfinite(self.edges).sum())
+        """Return warnings to read before trusting the range."""
+        n_diverged = int(np.isfinite(self.edges).sum())
         if self.edge is not None:
             return ()
-        who = f"only {diverged} of {len(self.edges)} replicates" if diverged else "no replicate"
+        few = f"only {n_diverged} of {len(self.edges)} replicates" if n_diverged else "no replicate"
         return (
-            f"{who} diverged up to the highest rate tested, {self.rates[-1]:.4g}, so the range "
+            f"{few} diverged up to the highest rate tested, {self.rates[-1]:.4g}, so the range "
             "ends there and the edge may lie above it: test higher rates",
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values; None stands for a number that is not finite or not known."""
+        """Return JSON values, None for a number that is missing or not finite."""
         edge = Spread.of(self.edges)
         return {
             "edge": edge.median,

@@ -1,4 +1,4 @@
-"""The frozen result of a search: what `search` returns, and what a record reads back into."""
+"""The frozen result of a search: `search` returns it, and `read_result` reads it from a record."""
 
 from __future__ import annotations
 
@@ -33,30 +33,30 @@ __all__ = ["SearchResult", "UNFINISHED", "read_result", "result_of"]
 
 UNFINISHED = (
     "the search did not end: it was interrupted after {finished} of {total} trials, or it still "
-    "runs; go on with it by its command and `study_name='{name}'` `resume=True`{command}"
+    "runs; go on with it by "
 )
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The result of a search, finished or not; everything that reports reads it and nothing else.
+    """The result of a search, finished or not; reports, exports and `show` read nothing else.
 
     Attributes
     ----------
     facts : SearchFacts
-        What was searched, on what, by which trainer.
+        The data, the space and the trainer.
     plan : Plan
-        What the search set out to do.
+        Budget of the search, and facts from before its first trial.
     finished : tuple of FrozenTrial
         Optuna's finished trials.
     confirmation : Confirmation or None
-        The outcome on fresh replicates; None if there was none.
+        The outcome on fresh replicates.
     ending : Ending or None
         None while the search runs, and if it was interrupted.
     environment : Environment
-        The command and the versions it was made with.
+        Command and versions that made it.
     study, storage : str or None
-        The record; None if there is none.
+        Name and place of the record; None if there is none.
     """
 
     facts: SearchFacts = field(repr=False)
@@ -123,13 +123,13 @@ class SearchResult:
     def search_loss(self) -> float:
         """Return its mean validation loss over the search's replicates at the last epoch.
 
-        In a regression it is the squared error in the target's own unit.
+        In a regression it is the squared error in the target's unit.
         """
         return float(np.mean(TrialFacts.of(self.recommended_trial).replicate_losses))
 
     @property
     def score(self) -> float:
-        """Return its mean accuracy, or R²: of the confirmation, or else of the search."""
+        """Return its mean accuracy or R², from the confirmation or else from the search."""
         if self.confirmation is not None:
             return self.confirmation.score
         score = TrialFacts.of(self.recommended_trial).score
@@ -138,7 +138,7 @@ class SearchResult:
 
     @property
     def confirmed_loss(self) -> float | None:
-        """Return its mean loss on replicates that had no part in choosing it."""
+        """Return its mean loss on replicates that were not used to choose it."""
         return None if self.confirmation is None else self.confirmation.recommended.loss
 
     @property
@@ -148,12 +148,12 @@ class SearchResult:
 
     @property
     def default_loss(self) -> float | None:
-        """Return the untuned default's mean loss there; None also if it diverged."""
+        """Return the untuned default's mean loss on the same replicates; None if it diverged."""
         return None if self.confirmation is None else self.confirmation.default.loss
 
     @property
     def safe_range(self) -> tuple[float, float] | None:
-        """Return the lowest and highest α₀ that lose at most 10 % and never diverged."""
+        """Return the lowest and highest α₀ whose loss is within 10 % and that never diverged."""
         return None if self.confirmation is None else self.confirmation.profile.safe_range
 
     @property
@@ -163,7 +163,7 @@ class SearchResult:
 
     @property
     def epochs_saved(self) -> float:
-        """Return the epochs that diverged and pruned trials were spared."""
+        """Return the epochs that were not trained, as trials diverged or were pruned."""
         in_full = self.facts.trainer.epochs * self.facts.replicates * len(self.finished)
         return round(in_full - self._epochs, 2)
 
@@ -173,7 +173,7 @@ class SearchResult:
 
     @property
     def seconds(self) -> Seconds:
-        """Return the wall time; of a search that did not end, the time that its trials took."""
+        """Return the wall time; for a search that did not end, the time that its trials took."""
         if self.ending is not None and self.ending.seconds is not None:
             return self.ending.seconds
         spent = math.fsum(TrialFacts.of(trial).seconds for trial in self.finished)
@@ -181,12 +181,12 @@ class SearchResult:
 
     @property
     def pruning_audit(self) -> PruningAudit | None:
-        """Return the outcome of finishing some of the pruned trials, if that was asked for."""
+        """Return the audit of the pruned trials, if there was one."""
         return None if self.ending is None else self.ending.pruning_audit
 
     @property
     def advice(self) -> tuple[str, ...]:
-        """Return what to know before trusting the recommendation."""
+        """Return the warnings to read before trusting the recommendation."""
         ending, is_confirmed = self.ending, self.confirmation is not None
         if ending is not None and ending.failure is None and ending.confirmed == is_confirmed:
             return ending.warnings
@@ -197,19 +197,20 @@ class SearchResult:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Return the advice, after a note if there is more in the study than its end knew of."""
+        """Return the advice, after a note if the search did not end or was extended later."""
         n_finished = len(self.finished)
         if self.plan.n_trials == 0 or (
             self.ending is not None and self.ending.n_trials == n_finished
         ):
             return self.advice
-        command = f": {self.environment.command}" if self.environment.command else ""
-        total = max(self.plan.n_trials, n_finished)
-        note = UNFINISHED.format(finished=n_finished, total=total, name=self.study, command=command)
-        return (note, *self.advice)
+        total, command = max(self.plan.n_trials, n_finished), self.environment.command
+        cure = f"the same search again, with the study's name, {self.study!r}"
+        if command:
+            cure = f"its command and `study_name='{self.study}'` `resume=True`: {command}"
+        return (UNFINISHED.format(finished=n_finished, total=total) + cure, *self.advice)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON values, in the order of the documented object."""
+        """Return the documented JSON object."""
         return {
             "study": self.study,
             "storage": self.storage,
@@ -232,7 +233,7 @@ class SearchResult:
         }
 
     def describe_loss(self) -> str:
-        """Return the loss in words: confirmed if it is, with its standard error."""
+        """Return the loss as text, with its standard error if it is confirmed."""
         if self.confirmed_loss is None:
             return f"{self.search_loss:.4g}"
         if self.confirmed_se is None:
@@ -270,7 +271,7 @@ def read_result(
 
 
 def result_of(study: optuna.Study, storage: str) -> SearchResult:
-    """Return the result of one of lrtune's own studies, which is open already."""
+    """Return the result of one of lrtune's own studies that is already open."""
     attributes = study.user_attrs
 
     def read(kind: type[Any]) -> Any:

@@ -21,8 +21,8 @@ DEFAULT_RATES: dict[str, float] = {
     "adamw": 0.001,
     "dog": 1.0,
 }
-"""What people use with each optimizer when they do not tune: its authors' or its libraries'
-default; for SGD that of lrtune's estimators, the tutorials' first choice."""
+"""Usual untuned rate of each optimizer: the default of its authors or of the libraries; for SGD the
+default of lrtune's estimators, which tutorials try first."""
 
 
 @dataclass(frozen=True)
@@ -51,19 +51,19 @@ class Setting:
         >>> Setting.from_params({"learning_rate_init": 0.1, "decay": "cosine", "decay_rate": 0.05})
         Setting(learning_rate_init=0.1, decay='cosine', decay_rate=0.05, others=())
         """
-        own = [params[name] for name in SCHEDULE_PARAMETERS]
+        initial, decay, decay_rate = (params[name] for name in SCHEDULE_PARAMETERS)
         others = {name: value for name, value in params.items() if name not in SCHEDULE_PARAMETERS}
-        return cls(own[0], own[1], own[2], tuple(others.items()))
+        return cls(initial, decay, decay_rate, tuple(others.items()))
 
     def is_like(self, other: Setting) -> bool:
-        """Return whether two settings train alike; a constant rate's decay rate has no effect."""
+        """Return whether two settings train alike: a constant rate's decay rate has no effect."""
         if self.decay == other.decay == "constant":
             return replace(self, decay_rate=other.decay_rate) == other
         return self == other
 
     @property
     def schedule_params(self) -> dict[str, Any]:
-        """Return the three parameters that are always searched, by name."""
+        """Return the parameters that are always searched, by name."""
         return {name: getattr(self, name) for name in SCHEDULE_PARAMETERS}
 
     @property

@@ -1,4 +1,4 @@
-"""The search space: Optuna's parameters ⇄ a setting."""
+"""The search space: converts between Optuna's parameters and settings."""
 
 from __future__ import annotations
 
@@ -22,11 +22,7 @@ from lrtune.support.signals import defer_signals
 from lrtune.tuning.dimensions import Dimension, at_share, holds
 from lrtune.tuning.setting import Setting
 
-__all__ = [
-    "DEFAULT_DECAYS",
-    "Space",
-    "TUNABLE",
-]
+__all__ = ["DEFAULT_DECAYS", "Space", "TUNABLE"]
 
 TUNABLE = (
     "hidden_layer_sizes",
@@ -49,35 +45,30 @@ TUNABLE = (
     "weights_init",
     "batch_size",
 )
-"""Further parameters that a space may name: those that change neither the rows nor their encoding
+"""Further parameters that can be searched: those that change neither the rows, nor their encoding,
 nor the number of epochs."""
 
 DEFAULT_DECAYS = ("constant", "inverse_time", "exponential", "inverse_sqrt", "linear", "cosine")
-"""The decay types that are searched by default: those without further options."""
+"""Decay types that are searched by default: those without options."""
 
 
 @dataclass(frozen=True)
 class Space:
-    """Ranges of the three parameters; rates are searched on a logarithmic scale.
+    """Ranges of the parameters that are searched; rates are on a logarithmic scale.
 
-    All three are suggested in every trial, so that the space keeps one shape (with "constant",
-    the decay rate is drawn too and has no effect).
+    Every trial has a value of each parameter, so that the space keeps one shape: with "constant",
+    the decay rate is drawn too and has no effect.
 
-    Parameters
+    Attributes
     ----------
     learning_rate_init : tuple of float or None
-        Lowest and highest α₀; None leaves it to a range test.
+        Lowest and highest α₀; None leaves the range to a range test.
     decay : tuple of str
         Decay types, keys of `DECAYS`.
     decay_rate : tuple of float
         Lowest and highest k, in 1/epoch.
     others : tuple of (str, Dimension)
         Further parameters of the estimator, among `TUNABLE`.
-
-    Raises
-    ------
-    InvalidInputError
-        If a range is not two positive numbers in order, or a decay type is unknown or repeated.
 
     Examples
     --------
@@ -101,18 +92,20 @@ class Space:
             low, high = bounds
             if not (0 < low <= high and math.isfinite(high)):
                 raise InvalidInputError(
-                    f"{name} must be a range of positive, finite numbers LOW:HIGH with LOW <= "
-                    f"HIGH, but got {low}:{high}"
+                    f"`{name}` must be a range (LOW, HIGH) of positive, finite numbers with LOW <= "
+                    f"HIGH, but got ({low}, {high})"
                 )
         if not self.decay:
-            raise InvalidInputError(f"decay must name at least one of {', '.join(DECAYS)}")
+            raise InvalidInputError(f"`decay` must name at least one of {', '.join(DECAYS)}")
         for index, decay in enumerate(self.decay):
             if decay not in DECAYS:
                 raise InvalidInputError(
-                    f"decay must be among {', '.join(DECAYS)}, but got {decay!r}"
+                    f"`decay` must be among {', '.join(DECAYS)}, but got {decay!r}"
                 )
             if decay in self.decay[:index]:
-                raise InvalidInputError(f"decay must name each type once, but got {decay!r} twice")
+                raise InvalidInputError(
+                    f"`decay` must name each type once, but got {decay!r} twice: leave one out"
+                )
         for name, _ in self.others:
             if name not in TUNABLE:
                 raise InvalidInputError(
@@ -129,15 +122,7 @@ class Space:
         decay: Sequence[str] | None = None,
         decay_rate: tuple[float, float] | None = None,
     ) -> Self:
-        """The space for a number of epochs T; k in [0.03/T, 30/T].
-
-        Parameters
-        ----------
-        epochs : int
-            T, epochs of a trial.
-        learning_rate_init, decay, decay_rate : optional
-            Given in place of the default.
-        """
+        """Return the default space of trainings of T epochs, where k is in [0.03/T, 30/T]."""
         return cls(
             learning_rate_init,
             tuple(decay) if decay is not None else DEFAULT_DECAYS,
@@ -146,16 +131,11 @@ class Space:
 
     @classmethod
     def of(cls, spec: Mapping[str, Any] | None, epochs: int) -> Self:
-        """The space that a user's mapping describes; what it leaves out is as in `default`.
+        """Return the space of a user's mapping; parameters that it leaves out are as by default.
 
-        Parameters
-        ----------
-        spec : mapping or None
-            "learning_rate_init" and "decay_rate" to a (low, high) tuple, a number or a logarithmic
-            FloatDistribution; "decay" to a list, a name or a CategoricalDistribution; further
-            parameters to what `Dimension.of` takes.
-        epochs : int
-            T, epochs of a trial.
+        It maps "learning_rate_init" and "decay_rate" to a (low, high) tuple, a number or a
+        logarithmic FloatDistribution; "decay" to a list, a name or a CategoricalDistribution; and
+        further parameters to an argument of `Dimension.of`.
 
         Examples
         --------
@@ -167,7 +147,7 @@ class Space:
         decay = _choices(spec.pop("decay", None))
         if not isinstance(decay, str | list | tuple | None):
             raise InvalidInputError(
-                f"decay must be a list of {', '.join(DECAYS)}, but got {decay!r}"
+                f"`decay` must be a list of {', '.join(DECAYS)}, but got {decay!r}"
             )
         initial, rate = (
             _bounds(name, spec.pop(name, None)) for name in ("learning_rate_init", "decay_rate")
@@ -182,7 +162,7 @@ class Space:
         return replace(space, others=others)
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values.
+        """Return the space as JSON values.
 
         Examples
         --------
@@ -199,7 +179,7 @@ class Space:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Return the space that `to_json` made JSON of."""
+        """Return the space of the JSON values of `to_json`."""
         rates = values["learning_rate_init"]
         return cls(
             rates and tuple(rates),
@@ -210,22 +190,16 @@ class Space:
 
     @property
     def rates(self) -> tuple[float, float]:
-        """The range of α₀, once it is known.
-
-        Raises
-        ------
-        InvalidInputError
-            If it is not yet.
-        """
+        """Return the range of α₀; raise InvalidInputError if it is still left to a range test."""
         if self.learning_rate_init is None:
             raise InvalidInputError(
-                "learning_rate_init must have a range before settings are drawn, but got None: "
+                "`learning_rate_init` must have a range before settings are drawn, but got None: "
                 "give one, or take it from a range test"
             )
         return self.learning_rate_init
 
     def distributions(self) -> dict[str, BaseDistribution]:
-        """Optuna's distributions of all parameters."""
+        """Return Optuna's distributions of all parameters."""
         return {
             "learning_rate_init": FloatDistribution(*self.rates, log=True),
             "decay": CategoricalDistribution(self.decay),
@@ -233,17 +207,17 @@ class Space:
             **{name: dimension.distribution for name, dimension in self.others},
         }
 
-    def drawn(self, setting: Setting) -> dict[str, Any] | None:
-        """The parameters that stand for a setting; None if the space does not hold it.
+    def params(self, setting: Setting) -> dict[str, Any] | None:
+        """Return the parameters of a setting; None if it lies outside the space.
 
-        A constant rate is held whatever its decay rate, which has no effect and is left out.
+        The decay rate of a constant rate has no effect: it may lie outside, and is left out.
 
         Examples
         --------
         >>> space = Space.default(20, learning_rate_init=(0.01, 1.0))
-        >>> space.drawn(Setting(0.1, "constant", 0.0))
+        >>> space.params(Setting(0.1, "constant", 0.0))
         {'learning_rate_init': 0.1, 'decay': 'constant'}
-        >>> space.drawn(Setting(2.0, "constant", 0.0)) is None
+        >>> space.params(Setting(2.0, "constant", 0.0)) is None
         True
         """
         values = {**setting.schedule_params, **dict(setting.others)}
@@ -263,19 +237,13 @@ class Space:
         return params
 
     def spread(self, n: int, seed: int) -> list[dict[str, Any]]:
-        """Parameters of n trials that fill the space evenly: a scrambled Sobol' sequence.
+        """Return parameters of n trials, a power of 2, that fill the space evenly.
 
-        After Owen (1995), "Randomly permuted (t,m,s)-nets and (t,s)-sequences".
-
-        Parameters
-        ----------
-        n : int
-            A power of 2, for the sequence's balance.
-        seed : int
-            Of the scrambling.
+        They are a scrambled Sobol' sequence (Owen 1995, "Randomly permuted (t,m,s)-nets and
+        (t,s)-sequences").
         """
         distributions = self.distributions()
-        with defer_signals():  # scipy reads its table of numbers once, and takes half of it for all
+        with defer_signals():  # interrupted, scipy would keep a table of numbers that is half read
             points = Sobol(len(distributions), seed=np.random.default_rng(seed)).random(n)
         return [
             {
@@ -286,7 +254,7 @@ class Space:
         ]
 
     def setting(self, params: Mapping[str, Any]) -> Setting:
-        """The setting that a trial's parameters describe."""
+        """Return the setting of a trial's parameters."""
         others = tuple((name, dimension.value(params[name])) for name, dimension in self.others)
         return Setting(params["learning_rate_init"], params["decay"], params["decay_rate"], others)
 
@@ -305,6 +273,6 @@ def _bounds(name: str, spec: Any) -> tuple[float, float] | None:
     if isinstance(spec, FloatDistribution) and spec.log:
         return (spec.low, spec.high)
     raise InvalidInputError(
-        f"{name} must be a (low, high) tuple or FloatDistribution(low, high, log=True), but got "
+        f"`{name}` must be a (low, high) tuple or FloatDistribution(low, high, log=True), but got "
         f"{spec!r}"
     )

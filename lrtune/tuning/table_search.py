@@ -1,4 +1,4 @@
-"""A search of lrtune's network on a table, as ``lrtune search`` and its workers request it."""
+"""The search of lrtune's network on a table, as ``lrtune search`` and its workers run it."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from lrtune.tuning.search import Budget, Progress, Recording, search
 from lrtune.tuning.setting import DEFAULT_RATES, LEARNING_RATE_FREE
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer
-from lrtune.tuning.trainers.replicates import draw_replicates, make_replicates
 
 __all__ = ["STANDARD_INPUT", "load", "make_network", "read_request", "search_table", "with_path"]
 
 STANDARD_INPUT = "-"
+"""Data argument that reads a table from standard input."""
 
 
 def read_request(record: Record, data: str | None = None) -> Request:
-    """Read from a record what its search was asked to do.
+    """Read the request of a search from its record, for a worker.
 
-    `data` says where its data lie on this machine, if elsewhere.
+    `data` is the place of its data on this machine, if it differs.
 
     Raises
     ------
     InvalidInputError
-        If the study does not say, or if its data came from standard input and `data` is not given.
+        If the study has no request, or its data came from standard input and `data` is None.
     """
     request = record.read(Request)
     if request is None:
@@ -44,7 +44,7 @@ def read_request(record: Record, data: str | None = None) -> Request:
             f"a worker helps with a study that lrtune search made, but {record.name!r} in "
             f"{record.storage} does not say what to train: start it with lrtune search"
         )
-    # the range that the search found, so that machines that round differently agree
+    # a range test on this machine may round differently
     request = replace(
         request, alpha0=read_facts(record.study).space.rates, data=data or request.data
     )
@@ -57,13 +57,13 @@ def read_request(record: Record, data: str | None = None) -> Request:
 
 
 def with_path(request: Request) -> Request:
-    """Return the request with a file by its whole path."""
+    """Return the request with its data file's absolute path."""
     path = Path(request.data)
     return replace(request, data=str(path.resolve())) if path.is_file() else request
 
 
 def load(request: Request) -> Dataset:
-    """Read the data."""
+    """Load the table of a request."""
     return load_dataset(
         request.data,
         target=request.target,
@@ -75,7 +75,7 @@ def load(request: Request) -> Dataset:
 
 
 def make_network(request: Request, dataset: Dataset) -> Any:
-    """Make the untuned network, behind the dataset's preprocessing."""
+    """Return the dataset's preprocessing and the untuned network in a pipeline."""
     network = MLPClassifier if dataset.task == "classification" else MLPRegressor
     return make_pipeline(
         dataset.preprocessing,
@@ -101,7 +101,7 @@ def search_table(
     worker: int = 0,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> SearchResult:
-    """Search as requested; the further arguments are those of `search` and what it is handed."""
+    """Run a requested search; further arguments are those of `search`, `Budget` and `Sampling`."""
     budget = Budget(
         n_trials=request.trials,
         replicates=request.replicates,
@@ -110,13 +110,12 @@ def search_table(
         baseline=LEARNING_RATE_FREE if request.baseline else None,
         audit_share=audit_share,
     )
-    y, task, seed = dataset.y, dataset.task, request.seed
-    trainer = NetworkTrainer(
+    trainer = NetworkTrainer.on_random_splits(
         make_network(request, dataset),
         dataset.X,
-        y,
-        make_replicates(y, request.replicates, task=task, seed=seed),
-        fresh=lambda number: next(draw_replicates(y, task=task, seed=seed, first=number)),
+        dataset.y,
+        request.replicates,
+        seed=request.seed,
         n_jobs=n_jobs,
     )
     space = Space.default(
@@ -130,7 +129,9 @@ def search_table(
         trainer,
         space,
         budget=budget,
-        sampling=Sampling(seed, pruner=PRUNERS[request.pruner](request.epochs), worker=worker),
+        sampling=Sampling(
+            request.seed, pruner=PRUNERS[request.pruner](request.epochs), worker=worker
+        ),
         data=DataFacts(dataset.name, dataset.target, request.preprocessor, rows, columns),
         recording=recording,
         on_progress=on_progress,

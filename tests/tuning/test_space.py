@@ -1,5 +1,6 @@
-"""The space: parameters ⇄ setting."""
+"""The space: from parameters to a setting and back."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +14,8 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from lrtune.exceptions import InvalidInputError
 from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.schedule import Schedule
-from lrtune.training.optimizers import OPTIMIZERS
 from lrtune.tuning.dimensions import Dimension
-from lrtune.tuning.setting import DEFAULT_RATES, Setting
+from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import DEFAULT_DECAYS, Space
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -35,12 +35,8 @@ def test_a_trial_and_its_setting_hold_the_same_three_parameters() -> None:
 
 
 def test_without_a_range_of_rates_no_setting_can_be_drawn() -> None:
-    with pytest.raises(InvalidInputError, match="learning_rate_init must have a range before"):
+    with pytest.raises(InvalidInputError, match="`learning_rate_init` must have a range before"):
         Space.default(20).distributions()
-
-
-def test_every_optimizer_has_a_rate_that_people_use_untuned() -> None:
-    assert set(DEFAULT_RATES) == set(OPTIMIZERS)
 
 
 @pytest.mark.parametrize("epochs", [1, 20, 500])
@@ -55,10 +51,16 @@ def test_the_default_decays_have_no_options_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"learning_rate_init": (1.0, 0.1)}, r"learning_rate_init must be a range .* got 1.0:0.1"),
+        (
+            {"learning_rate_init": (1.0, 0.1)},
+            r"`learning_rate_init` must be a range .* got \(1.0, 0.1\)",
+        ),
         ({"learning_rate_init": (0.0, 0.1)}, "positive"),
-        ({"decay_rate": (0.1, float("inf"))}, "decay_rate must be a range of positive, finite"),
-        ({"decay_rate": (float("nan"), 1.0)}, "decay_rate must be a range"),
+        (
+            {"decay_rate": (0.1, float("inf"))},
+            "`decay_rate` must be a range .* of positive, finite",
+        ),
+        ({"decay_rate": (float("nan"), 1.0)}, "`decay_rate` must be a range"),
         ({"decay": []}, "at least one of"),
         ({"decay": ["cosine", "cosine"]}, "each type once"),
         ({"decay": ["magic"]}, "got 'magic'"),
@@ -93,9 +95,9 @@ def wide(**others: Any) -> tuple[Space, Setting]:
     return replace(WIDE, others=dimensions), setting
 
 
-def test_what_is_drawn_for_a_setting_is_that_setting() -> None:
+def test_a_settings_parameters_are_those_of_that_setting() -> None:
     space, setting = wide()
-    params = space.drawn(setting)
+    params = space.params(setting)
 
     assert params is not None
     assert list(params) == list(space.distributions())
@@ -109,7 +111,7 @@ def test_a_space_holds_whatever_it_spreads(seed: int) -> None:
     for params in space.spread(4, seed):
         setting = replace(space.setting(params), decay="cosine")
 
-        assert space.drawn(setting) == params | {"decay": "cosine"}
+        assert space.params(setting) == params | {"decay": "cosine"}
 
 
 @pytest.mark.parametrize(
@@ -124,7 +126,7 @@ def test_a_space_holds_whatever_it_spreads(seed: int) -> None:
 def test_a_setting_with_one_value_outside_is_not_held(changes: dict[str, Any]) -> None:
     space, setting = wide(**changes)
 
-    assert space.drawn(setting) is None
+    assert space.params(setting) is None
 
 
 @pytest.mark.parametrize(
@@ -144,30 +146,7 @@ def test_a_setting_with_one_value_outside_is_not_held(changes: dict[str, Any]) -
 def test_the_ends_of_a_range_are_held_and_a_constant_rate_whatever_its_decay_rate(
     setting: Setting, held: bool
 ) -> None:
-    assert (WIDE.drawn(setting) is not None) == held
-
-
-def test_a_label_stands_for_its_value_and_any_other_value_for_itself() -> None:
-    sizes = Dimension.of("hidden_layer_sizes", [(50, 12), (100,)])
-
-    assert sizes.label((50, 12)) == "(50, 12)"
-    assert sizes.label((3,)) == (3,)
-    assert Dimension.of("alpha", (0.1, 0.2)).label(0.15) == 0.15
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "alike"),
-    [
-        (Setting(0.1, "constant", 0.0), Setting(0.1, "constant", 0.7), True),
-        (Setting(0.1, "constant", 0.0), Setting(0.2, "constant", 0.0), False),
-        (Setting(0.1, "cosine", 0.1), Setting(0.1, "cosine", 0.1), True),
-        (Setting(0.1, "cosine", 0.1), Setting(0.1, "cosine", 0.7), False),
-        (Setting(0.1, "constant", 0.1), Setting(0.1, "cosine", 0.1), False),
-        (Setting(0.1, "constant", 0.1, (("alpha", 1),)), Setting(0.1, "constant", 0.1), False),
-    ],
-)
-def test_settings_are_alike_if_they_train_alike(one: Setting, other: Setting, alike: bool) -> None:
-    assert one.is_like(other) == other.is_like(one) == alike
+    assert (WIDE.params(setting) is not None) == held
 
 
 # --- the quasi-random start -------------------------------------------------------------------
@@ -201,6 +180,15 @@ def test_the_spread_stays_within_what_optuna_allows(spec: Any, seed: int) -> Non
         Space.default(20, learning_rate_init=(0.01, 10.0)), others=(("alpha", dimension),)
     )
     for trial in space.spread(8, seed):
-        drawn = dimension.distribution.to_internal_repr(trial["alpha"])
+        value = dimension.distribution.to_internal_repr(trial["alpha"])
 
-        assert dimension.distribution._contains(drawn)
+        assert dimension.distribution._contains(value)
+
+
+@pytest.mark.parametrize("further", [{}, FURTHER])
+def test_a_space_survives_json(further: dict[str, Any]) -> None:
+    for rates in (None, (0.01, 1.0)):
+        space = Space.of({"learning_rate_init": rates, "decay": ["cosine", "step"], **further}, 20)
+        text = json.dumps(space.to_json(), allow_nan=False)
+
+        assert Space.from_json(json.loads(text)) == space

@@ -26,17 +26,17 @@ NOT_CONFIRMED = (
     "fresh seeds, the more so the smaller the table"
 )
 EDGE_SHARE = 0.05
-"""A setting in the outermost share of a range (on a logarithmic scale) lies at its edge."""
+"""A setting in the outermost share of a range, on a logarithmic scale, lies at its edge."""
 WIDEN = 10.0
-"""How far beyond such an edge to look."""
+"""Factor by which to widen the range at such an edge."""
 NARROW = 2.0
-"""A safe range whose ends are less than this factor apart is narrow."""
+"""A safe range is narrow if its ends are less than this factor apart."""
 FEW_ROWS = 30
-"""Validation rows of a replicate below which a loss says little."""
+"""With fewer validation rows per replicate, losses are rough."""
 
 
 def advise(confirmation: Confirmation, space: Space, n_validation: int) -> list[str]:
-    """Return warnings about a confirmed recommendation, the gravest first.
+    """Return warnings about a confirmed recommendation, the most serious first.
 
     `n_validation` is the number of validation rows of a replicate.
     """
@@ -51,7 +51,7 @@ def advise(confirmation: Confirmation, space: Space, n_validation: int) -> list[
 
 
 def _learned(confirmation: Confirmation) -> list[str]:
-    """Warn of a network that does not beat a prediction that ignores the columns."""
+    """Warn if the network predicts no better than the mean or the class shares."""
     loss, naive = confirmation.recommended.loss, confirmation.naive_loss
     if loss is None or loss < naive:
         return []
@@ -62,7 +62,7 @@ def _learned(confirmation: Confirmation) -> list[str]:
 
 
 def _measurable(confirmation: Confirmation, n_validation: int) -> list[str]:
-    """Warn of few rows, and of a default that is as good or better."""
+    """Warn of few validation rows, and if the default is as good or better."""
     warnings = []
     if n_validation < FEW_ROWS:
         warnings.append(
@@ -75,7 +75,11 @@ def _measurable(confirmation: Confirmation, n_validation: int) -> list[str]:
             "the untuned default diverged on at least one of "
             f"{confirmation.replicates} fresh replicates"
         )
-    elif gain.loss is not None and gain.se is not None and gain.loss < -_reach(confirmation, 2):
+    elif (
+        gain.loss is not None
+        and gain.se is not None
+        and gain.loss < -_least_difference(confirmation, 2)
+    ):
         warnings.append(
             "on fresh replicates the untuned default does better, by "
             f"{-gain.loss:.2g} ± {gain.se:.2g}: keep it, or search ranges around it"
@@ -90,7 +94,7 @@ def _measurable(confirmation: Confirmation, n_validation: int) -> list[str]:
 
 
 def _better_beyond(confirmation: Confirmation, space: Space) -> list[str]:
-    """Warn of a clearly better rate outside the range searched."""
+    """Warn of a rate outside the range searched that is clearly better."""
     low, high = space.rates
     rates, mean = np.array(confirmation.profile.rates), confirmation.profile.mean
     outside = np.where((rates < low) | (rates > high), mean, np.inf)
@@ -105,24 +109,25 @@ def _better_beyond(confirmation: Confirmation, space: Space) -> list[str]:
     ]
 
 
-def _reach(confirmation: Confirmation, n_errors: float) -> float:
-    """Return the smallest difference that counts: several standard errors, and not negligible."""
+def _least_difference(confirmation: Confirmation, n_errors: float) -> float:
+    """Return the least difference that matters: above some standard errors and `EQUIVALENT`."""
     loss, error = confirmation.recommended.loss or 0.0, confirmation.gain.se or 0.0
     return max(n_errors * error, EQUIVALENT * abs(loss))
 
 
 def _at_the_edge(best: Setting, space: Space) -> list[str]:
-    """Warn of a setting at an end of the space."""
+    """Warn if the best rate or decay rate lies at an end of its range."""
     ranges = {"learning_rate_init": space.rates}
     if best.decay != "constant":
         ranges["decay_rate"] = space.decay_rate
     warnings = []
     for name, (low, high) in ranges.items():
         value = best.params[name]
-        place = math.log(value / low) / math.log(high / low) if low < high else 0.5
-        if place <= EDGE_SHARE and name == "learning_rate_init":  # a decay near 0 is none at all
+        share = math.log(value / low) / math.log(high / low) if low < high else 0.5
+        # a decay rate at its low end is as good as none
+        if share <= EDGE_SHARE and name == "learning_rate_init":
             side, wider = "low", (low / WIDEN, high)
-        elif place >= 1 - EDGE_SHARE:
+        elif share >= 1 - EDGE_SHARE:
             side, wider = "high", (low, high * WIDEN)
         else:
             continue
@@ -156,8 +161,8 @@ def _tied(confirmation: Confirmation) -> list[str]:
     first, *others = confirmation.tied_decays
     if not others:
         return []
-    why = "the simplest" if first == "constant" else "with the lowest learning_rate_init"
+    reason = "the simplest" if first == "constant" else "with the lowest learning_rate_init"
     return [
-        f"{', '.join(confirmation.tied_decays)} are statistically tied: {first}, {why}, is "
+        f"{', '.join(confirmation.tied_decays)} are statistically tied: {first}, {reason}, is "
         "recommended"
     ]

@@ -16,28 +16,28 @@ __all__ = ["FACTORS", "Profile", "SAFE_MARGIN", "around"]
 Array = npt.NDArray[Any]
 
 FACTORS = tuple(float(factor) for factor in np.logspace(-1, 1, 9))
-"""Of α₀, a tenth to tenfold; the one in the middle is 1."""
+"""Factors of α₀ that the profile measures; the one in the middle is 1."""
 SAFE_MARGIN = 0.1
 """A rate is safe if its mean loss is at most this share above that of the recommended one."""
 
 
 def around(setting: Setting, floor: float = 0.0) -> list[Setting]:
-    """Return a setting's decay at rates from a tenth to tenfold its own.
+    """Return the settings with `FACTORS` times a setting's rate.
 
-    A rate below `floor`, the network's min_learning_rate, lowers that with it.
+    A rate below `floor`, the network's min_learning_rate, lowers that too.
     """
-    profile = []
+    settings = []
     for factor in FACTORS:
         rate, others = setting.learning_rate_init * factor, dict(setting.others)
         if rate < floor:
             others["min_learning_rate"] = rate
-        profile.append(replace(setting, learning_rate_init=rate, others=tuple(others.items())))
-    return profile
+        settings.append(replace(setting, learning_rate_init=rate, others=tuple(others.items())))
+    return settings
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Losses of one decay at several α₀, on replicates that had no part in choosing it.
+    """Losses of one decay at several α₀, on replicates that were not used to choose it.
 
     Attributes
     ----------
@@ -56,12 +56,10 @@ class Profile:
     @classmethod
     def of(cls, rates: list[float], losses: Array, initial_loss: float) -> Self:
         """Return the profile of losses ``(n_rates, n_replicates)``, inf where a rate diverged."""
-        sound: list[bool] = [bool(np.isfinite(row).all()) for row in losses]
-        rows = (
-            tuple(float(loss) if fine else None for loss in row)
-            for row, fine in zip(losses, sound, strict=True)
+        rows = tuple(
+            tuple(row.tolist()) if np.isfinite(row).all() else (None,) * len(row) for row in losses
         )
-        return cls(tuple(rates), tuple(rows), initial_loss)
+        return cls(tuple(rates), rows, initial_loss)
 
     @property
     def mean(self) -> Array:
@@ -70,7 +68,7 @@ class Profile:
 
     @property
     def error(self) -> Array:
-        """Return the standard error at each rate; NaN where it diverged, or of one replicate."""
+        """Return the standard error at each rate; NaN where it diverged, or with one replicate."""
         n = len(self.losses[0])
         if n < 2:
             return np.full(len(self.rates), np.nan)
@@ -83,11 +81,10 @@ class Profile:
 
     @property
     def safe_range(self) -> tuple[float, float] | None:
-        """Return lowest and highest α₀ within `SAFE_MARGIN` of the recommended loss, none diverged.
+        """Return the lowest and highest α₀ with a loss within `SAFE_MARGIN` of the recommended.
 
         The ends are interpolated on logarithmic rates between the last safe rate and the first
-        that is not, but never towards a rate that diverged on any replicate. None if the
-        recommended rate itself did.
+        unsafe one, but never towards a rate that diverged. None if the recommended rate diverged.
         """
         if not np.isfinite(self.mean[self._middle]):
             return None
@@ -111,7 +108,7 @@ class Profile:
 
     @property
     def is_bounded(self) -> tuple[bool, bool]:
-        """Return whether a rate below, and one above, the safe range was measured as unsafe."""
+        """Return whether the safe range ends below, and above, at a rate measured as unsafe."""
         safe = self.safe_range
         if safe is None:
             return (False, False)
@@ -119,18 +116,17 @@ class Profile:
 
     @property
     def sensitivity(self) -> float:
-        """Return the learning-rate sensitivity: mean loss above the best over the profile's rates.
+        """Return the learning-rate sensitivity: the mean over the rates of the loss above the best.
 
-        Rates are weighed evenly on a logarithmic scale; losses are capped at that of the untrained
-        network, which also stands in for a diverged rate. After Wortsman et al.
-        (2023), "Small-scale proxies for large-scale Transformer training instabilities", eq. 1,
-        over a tenth to tenfold the recommended rate.
+        A loss is at most that of the untrained network, which is also used for a diverged rate
+        (Wortsman et al. 2023, "Small-scale proxies for large-scale Transformer training
+        instabilities", eq. 1).
         """
         capped = np.minimum(self.mean, self.initial_loss)
         return float((capped - capped.min()).mean())
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values."""
+        """Return the profile as JSON values."""
         return {
             "rates": list(self.rates),
             "losses": [list(row) for row in self.losses],
@@ -139,7 +135,7 @@ class Profile:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        """Return the profile that `to_json` made JSON of."""
+        """Return the profile of the JSON values of `to_json`."""
         initial = values["initial_loss"]
         return cls(
             tuple(values["rates"]),

@@ -1,9 +1,9 @@
 """The race of the search's best settings on fresh replicates, and the winner's measurement.
 
 The better half of the settings trains on fresh replicates, a few at a time, and settings that are
-worse than the leader leave (`_race`). Then the winner trains once more, on replicates that had no
-part in choosing it, beside rates around its own and beside the untuned default (`_measure`): the
-loss that is reported comes from there.
+worse than the best leave (`_race`). Then the winner trains on replicates that were not used to
+choose it, beside rates around its own and the untuned default (`_measure`), which gives the loss
+that is reported.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ __all__ = [
 Array = npt.NDArray[Any]
 
 FIELD = (8, 32)
-"""Fewest and most settings that the race begins with."""
+"""Fewest and most settings at the start of the race."""
 ROUND = 4
-"""Fresh replicates between two decisions of the race."""
+"""Fresh replicates of a round of the race, after which settings may leave."""
 MEASUREMENT_REPLICATES = (6, 20)
-"""Fewest and most replicates that the recommended setting is measured on."""
+"""Fewest and most replicates of the winner's measurement."""
 
 
 def share_of_search(n_validation: int) -> float:
     """Return the budget of a confirmation as a share of the search's full cost.
 
-    The fewer validation rows a replicate has, the less it says, and the cheaper it is.
+    The fewer validation rows a replicate has, the noisier its loss, and the cheaper its training.
 
     Examples
     --------
@@ -62,23 +62,23 @@ def share_of_search(n_validation: int) -> float:
 
 @dataclass(frozen=True)
 class ConfirmationBudget:
-    """Trainings that a confirmation may spend: two thirds on the race, one on the measurement."""
+    """Trainings of a confirmation: two thirds for the race, a third for the measurement."""
 
     trainings: float
 
     @property
     def race(self) -> float:
-        """Return the trainings for the race."""
+        """Return the number of trainings for the race."""
         return self.trainings * 2 / 3
 
     @property
     def field(self) -> int:
-        """Return the settings to begin the race with: enough for two rounds to be affordable."""
+        """Return the number of settings at the start: as many as can afford two rounds."""
         return int(np.clip(self.race // (2 * ROUND), *FIELD))
 
     @property
     def measurement_replicates(self) -> int:
-        """Return the replicates to measure the winner on."""
+        """Return the number of replicates for the measurement."""
         affordable = round(self.trainings / 3 / (len(FACTORS) + 1))
         return int(np.clip(affordable, *MEASUREMENT_REPLICATES))
 
@@ -92,10 +92,10 @@ def confirm(
     budget: ConfirmationBudget,
     baseline: Setting | None = None,
 ) -> Confirmation:
-    """Choose among the search's best settings on fresh replicates, and measure the chosen one.
+    """Choose one of the search's best settings on fresh replicates, and measure it.
 
-    At least one of `trials` is complete; `fresh` numbers replicates that the search has not used;
-    `baseline` is a further setting to measure, such as a learning-rate-free optimizer.
+    At least one of `trials` is complete. `fresh` yields numbers of replicates that the search did
+    not use; `baseline` is a further setting to measure, such as a learning-rate-free optimizer.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def confirm(
     ranking = _race(trials, space, default, fresh, budget, judge)
     measured = None
     while measured is None:
-        if not ranking.candidates:  # all that could be recommended diverged in the measurement
+        if not ranking.candidates:  # all candidates diverged in the measurement
             raced = {racer.trial for racer in ranking.racers}
             rest = [trial for trial in trials if trial.number not in raced]
             ranking = ranking.followed_by(_race(rest, space, default, fresh, budget, judge))
@@ -134,7 +134,7 @@ def confirm(
 
 
 class _Judge:
-    """Trains settings, and counts the epochs."""
+    """Trains settings and counts the epochs."""
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
@@ -148,7 +148,7 @@ class _Judge:
         return outcomes
 
     def values(self, settings: Sequence[Setting], replicates: Sequence[int]) -> Array:
-        """Return losses (or minus the metric), ``(K, n)``; inf where there is no number."""
+        """Return losses, or minus the metric, of shape (K, n); inf where a setting diverged."""
         outcomes = self.outcomes(settings, replicates, metrics=True)
         metric = self.trainer.metric
         return np.array([outcome.values(len(replicates), metric) for outcome in outcomes])
@@ -170,7 +170,7 @@ class _Racer:
 
 @dataclass(frozen=True)
 class _Ranking:
-    """All racers, and those of them that can be recommended, the best first."""
+    """All racers, and the candidates for recommendation among them, the best first."""
 
     racers: list[_Racer]
     candidates: list[_Racer]
@@ -200,9 +200,9 @@ def _race(
     budget: ConfirmationBudget,
     judge: _Judge,
 ) -> _Ranking:
-    """Train settings on fresh replicates, fewer and fewer of them, and rank them.
+    """Train ever fewer settings on fresh replicates, and rank them.
 
-    The untuned default races too, if it was among the trials.
+    The untuned default races too if it is among the trials.
     """
     best_first = sorted(complete_trials(trials), key=lambda trial: (trial.value, trial.number))
     racers: list[_Racer] = []
@@ -213,22 +213,22 @@ def _race(
             best_first.insert(n_field - 1, best_first.pop(place))
             break
     spent = 0
-    while not running and best_first:  # more than once only if a whole field diverges
-        entering, best_first = best_first[:n_field], best_first[n_field:]
-        running = [_Racer(t.number, space.setting(t.params), float(t.value)) for t in entering]  # type: ignore[arg-type]
+    while not running and best_first:  # again only if the whole field diverges
+        field_trials, best_first = best_first[:n_field], best_first[n_field:]
+        running = [_Racer(t.number, space.setting(t.params), float(t.value)) for t in field_trials]  # type: ignore[arg-type]
         racers += running
-        decided = False
-        while not decided:
+        is_over = False
+        while not is_over:
             replicates = list(islice(fresh, ROUND))
             spent += len(running) * ROUND
             running = _round(running, replicates, judge)
             next_round = spent + len(running) * ROUND
-            decided = len(running) <= 1 or next_round > budget.race or settled(_losses(running))
+            is_over = len(running) <= 1 or next_round > budget.race or settled(_losses(running))
     return _Ranking(racers, _rank(racers, running))
 
 
 def _round(running: list[_Racer], replicates: list[int], judge: _Judge) -> list[_Racer]:
-    """Train one round; return the racers that are still in contention after it."""
+    """Train one round; return the racers that are in contention after it."""
     values = judge.values([racer.setting for racer in running], replicates)
     for racer, losses in zip(running, values.tolist(), strict=True):
         racer.losses += losses
@@ -248,7 +248,7 @@ def _losses(racers: Sequence[_Racer]) -> Array:
 
 
 def _rank(racers: list[_Racer], running: list[_Racer]) -> list[_Racer]:
-    """Rank those tied with the best first, the simplest and furthest from the edge at the top."""
+    """Rank the racers: tied ones first, of them the simplest and furthest from the edge."""
     if len(running) > 1:
         for racer, is_tied in zip(running, tied(_losses(running)), strict=True):
             racer.status = "tied" if is_tied else "contending"
@@ -268,7 +268,7 @@ def _measure(
     replicates: Sequence[int],
     judge: _Judge,
 ) -> dict[str, Any] | None:
-    """Measure the winner and the settings beside it; return None if it diverges."""
+    """Measure the winner, its profile, the default and the baseline; None if it diverges."""
     trainer = judge.trainer
     settings = [*around(winner, trainer.floor(winner)), default]
     settings += [] if baseline is None else [baseline]

@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Contender:
-    """A setting that met fresh replicates.
+    """A setting that raced on fresh replicates.
 
     Attributes
     ----------
@@ -29,13 +29,13 @@ class Contender:
         Its number in the study.
     setting : Setting
     search_loss : float
-        In the search (with a metric of the user's, minus that).
+        Loss in the search, or minus the user's metric.
     loss : float or None
-        Mean over the race's replicates that it trained on; None if it diverged on one.
+        Mean over the replicates of the race that it trained on; None if it diverged on one.
     replicates : int
-        Number of these.
+        Number of these replicates.
     status : {"recommended", "tied", "contending", "worse", "diverged"}
-        "tied" is within one standard error of the best; "contending" is not surely worse.
+        "tied" is within one standard error of the best; "contending" is not significantly worse.
     """
 
     trial: int
@@ -48,7 +48,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean loss over replicates and its standard error; `diverged` on one stops it on all."""
+    """A mean loss over replicates and its standard error; `diverged` if it did on one of them."""
 
     loss: float | None
     se: float | None
@@ -56,7 +56,7 @@ class Estimate:
 
     @classmethod
     def of(cls, losses: Array) -> Self:
-        """Return the estimate from the losses of one setting, inf where it diverged."""
+        """Return the estimate from one setting's losses, inf where it diverged."""
         if not np.isfinite(losses).all():
             return cls(None, None, diverged=True)
         se = float(losses.std(ddof=1) / math.sqrt(len(losses))) if len(losses) > 1 else None
@@ -70,28 +70,28 @@ class Confirmation:
     Attributes
     ----------
     contenders : tuple of Contender
-        The recommended one first.
+        Settings of the race, the recommended one first.
     recommended : Estimate
-        Its loss on replicates that had no part in choosing it.
+        The recommended setting's loss on replicates that were not used to choose it, as for all
+        that follows.
     default, baseline : Estimate or None
-        The untuned estimator's, and a learning-rate-free optimizer's, on the same replicates.
+        Loss of the untuned estimator, and of a learning-rate-free optimizer.
     gain : Estimate
-        Loss of the default above that of the recommended setting, replicate by replicate.
+        Loss of the default minus that of the recommended setting, paired by replicate.
     score : float
-        Mean accuracy or R² there.
+        Mean accuracy or R² of the recommended setting.
     profile : Profile
-        The loss at rates around the recommended one.
+        Loss at rates around the recommended one.
     naive_loss : float
-        Loss there of a prediction that ignores the input: the training rows' class shares, or
-        their mean target.
+        Loss of predicting the training rows' class shares, or their mean target.
     replicates : int
         Number of these replicates.
     tied_decays : tuple of str
-        Decay types with a setting tied with the best, the recommended one's first.
+        Decay types with a setting that is tied with the best, the recommended one's first.
     epochs : float
-        Epochs that confirmation trained.
+        Epochs trained by the confirmation.
     share : float
-        These, as a share of the epochs that the search trained.
+        The same as a share of the epochs trained by the search.
     """
 
     KEY: ClassVar[str] = "confirmation"
@@ -110,7 +110,7 @@ class Confirmation:
     baseline: Estimate | None = None
 
     def summary(self) -> dict[str, Any]:
-        """Return the figures that ``lrtune search --json`` prints."""
+        """Return the part of the confirmation that ``lrtune search --json`` prints."""
         return {
             "replicates": self.replicates,
             "contenders": len(self.contenders),
@@ -127,7 +127,7 @@ class Confirmation:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Return all of it as JSON values."""
+        """Return the confirmation as JSON values."""
         values = asdict(self)
         values["contenders"] = [
             {**asdict(each), "setting": _encode(each.setting)} for each in self.contenders
@@ -138,7 +138,7 @@ class Confirmation:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Return the confirmation that `to_json` made JSON of."""
+        """Return the confirmation of the JSON values of `to_json`."""
         estimates = {
             name: None if values[name] is None else Estimate(**values[name])
             for name in ("recommended", "default", "gain", "baseline")

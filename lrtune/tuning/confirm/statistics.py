@@ -1,7 +1,7 @@
-"""Racing: which settings are still in contention, judged on replicates that all of them share.
+"""Statistics of the race: which settings are worse than the best, tied with it, or settled.
 
-Settings that meet the same replicates are compared pair by pair: how hard a replicate is for all of
-them cancels out (common random numbers). After Maron and Moore (1994), "Hoeffding races"; with
+All settings train on the same replicates and are compared pair by pair, so that the difficulty of a
+replicate cancels out (common random numbers). After Maron and Moore (1994), "Hoeffding races", with
 paired t statistics as in Birattari, Stützle, Paquete and Varrentrapp (2002), "A racing algorithm
 for configuring metaheuristics".
 """
@@ -30,27 +30,20 @@ Array = npt.NDArray[Any]
 CONFIDENCE = float(stats.norm.cdf(1.5))
 """One-sided confidence at which a setting leaves the race."""
 POOLED_WEIGHT = 4
-"""Replicates' worth of the contenders' median variance in each contender's own, which rests on few
-replicates at first."""
+"""Weight, in replicates, of the median variance of all settings in the variance of each, which is
+estimated from few replicates at first."""
 EQUIVALENT = 0.03
-"""Contenders whose loss is surely within this share of the best are not told apart further."""
+"""The race ends when the losses of all settings are within this share of the best, at
+`CONFIDENCE`."""
 TIED_MARGIN = 0.03
-"""Settings that lose more than this share beside the best are not tied with it."""
+"""A setting whose loss is more than this share above the best one's is not tied with it."""
 
 
 def paired(losses: Array) -> tuple[Array, Array]:
-    """Mean differences to the best setting, and their standard errors.
+    """Return the mean differences ``(K,)`` to the best setting, and their standard errors ``(K,)``.
 
-    Parameters
-    ----------
-    losses : ndarray of shape (K, n)
-        Finite losses of K settings on the same n replicates, n at least 2.
-
-    Returns
-    -------
-    differences, errors : ndarray of shape (K,)
-        Both 0 for the best setting itself. The variance of each difference is drawn towards the
-        median of all.
+    `losses`, of shape (K, n), are finite, on the same n >= 2 replicates. Both results are 0 for the
+    best setting itself. Each variance is a mean of its own and the median of all.
 
     Examples
     --------
@@ -60,22 +53,18 @@ def paired(losses: Array) -> tuple[Array, Array]:
     """
     n = losses.shape[1]
     best = int(losses.mean(axis=1).argmin())
-    apart = losses - losses[best]
-    variance = apart.var(axis=1, ddof=1)
+    differences = losses - losses[best]
+    variance = differences.var(axis=1, ddof=1)
     others = np.arange(len(losses)) != best
     if others.any():
         pooled = float(np.median(variance[others]))
-        weighed = (n - 1) * variance + POOLED_WEIGHT * pooled
-        variance = np.where(others, weighed / (n - 1 + POOLED_WEIGHT), 0.0)
-    return apart.mean(axis=1), np.sqrt(variance / n)
+        total = (n - 1) * variance + POOLED_WEIGHT * pooled
+        variance = np.where(others, total / (n - 1 + POOLED_WEIGHT), 0.0)
+    return differences.mean(axis=1), np.sqrt(variance / n)
 
 
 def in_contention(losses: Array) -> Array:
-    """Mask ``(K,)`` of the settings that are not worse than the best at `CONFIDENCE`.
-
-    Parameters
-    ----------
-    losses : ndarray of shape (K, n)
+    """Return a mask ``(K,)`` of the settings that are not worse than the best at `CONFIDENCE`.
 
     Examples
     --------
@@ -87,31 +76,23 @@ def in_contention(losses: Array) -> Array:
 
 
 def settled(losses: Array) -> bool:
-    """Whether all settings are, at `CONFIDENCE`, within `EQUIVALENT` of the best one's loss.
-
-    Parameters
-    ----------
-    losses : ndarray of shape (K, n)
-    """
+    """Return whether all settings are within `EQUIVALENT` of the best one's loss."""
     differences, errors = paired(losses)
-    reach = EQUIVALENT * abs(float(losses.mean(axis=1).min()))
-    return bool((differences + _quantile(losses) * errors <= reach).all())
+    margin = EQUIVALENT * abs(float(losses.mean(axis=1).min()))
+    return bool((differences + _quantile(losses) * errors <= margin).all())
 
 
 def tied(losses: Array) -> Array:
-    """Mask ``(K,)`` of the settings within one standard error, and `TIED_MARGIN`, of the best.
+    """Return a mask ``(K,)`` of the settings within one standard error of the best.
 
-    A large difference that too few replicates leave uncertain is not a tie.
-
-    Parameters
-    ----------
-    losses : ndarray of shape (K, n)
+    They are also within `TIED_MARGIN`: a large difference that few replicates leave uncertain is
+    not a tie.
     """
     differences, errors = paired(losses)
-    reach = TIED_MARGIN * abs(float(losses.mean(axis=1).min()))
-    return np.asarray(differences <= np.minimum(errors, reach))
+    margin = TIED_MARGIN * abs(float(losses.mean(axis=1).min()))
+    return np.asarray(differences <= np.minimum(errors, margin))
 
 
 def _quantile(losses: Array) -> float:
-    """Of Student's t: with few replicates, more than the normal distribution's."""
+    """Return the quantile of Student's t at `CONFIDENCE`."""
     return float(stats.t.ppf(CONFIDENCE, losses.shape[1] - 1))

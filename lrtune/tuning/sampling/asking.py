@@ -176,7 +176,7 @@ class Asker:
     """
 
     def __init__(self, space: Space, sampling: Sampling, default: Setting) -> None:
-        self._space, self._default = space, space.drawn(default)
+        self._space, self._default = space, space.params(default)
         sampler, pruner = deepcopy((sampling.sampler, sampling.pruner))
         self._sampling = replace(sampling, sampler=sampler, pruner=pruner)
         self._notes: dict[str, Any] = {}

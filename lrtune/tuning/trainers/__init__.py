@@ -1,1 +1,1 @@
-"""Trainers: what can train settings on replicates."""
+"""Trainers, which train settings on replicates: the protocol, and lrtune's networks."""

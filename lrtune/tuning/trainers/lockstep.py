@@ -1,6 +1,6 @@
-"""Train one population per replicate, all replicates in step, epoch by epoch.
+"""Train one population per replicate, all in lockstep, epoch by epoch.
 
-Groups of replicates may train in processes of their own: `merge` makes one result of theirs.
+Groups of replicates may train in separate processes; `merge` makes one result of theirs.
 """
 
 from __future__ import annotations
@@ -36,20 +36,18 @@ class LockstepResult:
     Attributes
     ----------
     losses : ndarray of shape (R, K, n_epochs)
-        Validation loss at the end of each epoch, in the target's own unit; NaN where none was
-        reached.
+        Validation loss at the end of each epoch, in the target's unit; NaN if it was not reached.
     epochs : ndarray of shape (R, K)
-        Epochs trained; fractional where one was broken off.
+        Epochs trained; fractional if training stopped within one.
     diverged : dict of int to DivergedAt
-        By setting, where it diverged first.
+        Place of the first divergence, by setting.
     pruned : set of int
-        Settings that competition halted.
+        Settings that the pruner halted.
     scores : dict of int to ndarray of shape (R,)
-        Accuracy or R² at the last epoch, of the settings that trained to the end.
+        Accuracy or R² at the last epoch of the settings that trained to the end.
     metrics : dict of int to dict of str to ndarray of shape (R,)
-        The user's metrics of these.
+        Scores of the user's scorers for the same settings.
     seconds : float
-        Time taken.
     """
 
     losses: Array
@@ -64,7 +62,7 @@ class LockstepResult:
 def merge(parts: Sequence[LockstepResult]) -> LockstepResult:
     """Merge the results of disjoint groups of replicates, as if they had run together.
 
-    The groups hold the same settings, were not pruned, and come in the order of the replicates.
+    The groups are in the order of the replicates, and trained the same settings without a pruner.
     """
     losses = np.concatenate([part.losses for part in parts])
     epochs = np.concatenate([part.epochs for part in parts])
@@ -77,12 +75,12 @@ def merge(parts: Sequence[LockstepResult]) -> LockstepResult:
             if (at.epoch, at.replicate) < (earliest.epoch, earliest.replicate):
                 diverged[setting] = at
         first += len(part.losses)
-    for setting, at in diverged.items():  # which stops the other replicates
+    for setting, at in diverged.items():  # together, all replicates would have stopped there
         for index in range(len(losses)):
             if index != at.replicate - 1:
-                done = at.epoch if index < at.replicate - 1 else at.epoch - 1
-                epochs[index, setting] = min(epochs[index, setting], done)
-                losses[index, setting, done:] = np.nan
+                n_done = at.epoch if index < at.replicate - 1 else at.epoch - 1
+                epochs[index, setting] = min(epochs[index, setting], n_done)
+                losses[index, setting, n_done:] = np.nan
     return LockstepResult(
         losses,
         epochs,
@@ -105,10 +103,10 @@ def _concatenate(parts: Sequence[dict[Any, Array]], without: Container[Any]) -> 
 
 
 class Lockstep:
-    """One population per replicate, advancing together.
+    """One population per replicate, all trained in lockstep.
 
-    A setting that diverges on one replicate is dropped from all at once. The settings are alike in
-    all but their schedules; `indices` are the numbers that `prune` knows them by.
+    A setting that diverges on one replicate is dropped from all of them. The settings differ in
+    their schedules alone; `indices` are their indices in the call of `prune`.
     """
 
     def __init__(
@@ -132,7 +130,6 @@ class Lockstep:
         self.pruned: set[int] = set()
 
     def run(self) -> LockstepResult:
-        """Train to the end."""
         started = time.perf_counter()
         self.populations: list[Population] = []
         self.trainings: list[Iterator[Epoch]] = []
@@ -174,7 +171,7 @@ class Lockstep:
         return dict(zip(survivors, np.transpose(scores), strict=True))
 
     def _metrics(self) -> dict[int, dict[str, Array]]:
-        """Return the user's metrics ``(R,)`` of these settings, by name."""
+        """Return the scores ``(R,)`` of the user's scorers for the same settings, by name."""
         if self.scorers is None:
             return {}
         metrics: dict[int, dict[str, Array]] = {}
@@ -191,33 +188,33 @@ class Lockstep:
         return metrics
 
     def _advance(self, index: int, epoch: int) -> None:
-        """Train one replicate for one epoch; drop what diverged there from all replicates."""
+        """Train one replicate for one epoch; drop settings that diverge from all replicates."""
         population, replicate = self.populations[index], self.replicates[index]
-        trained = next(self.trainings[index], None)
-        if trained is not None and trained.validation_loss is not None:
-            loss = trained.validation_loss * replicate.model.loss_unit
-            self.losses[index, trained.settings, epoch] = loss
-            self.epochs_done[index, trained.settings] = epoch + 1
-        gone = [setting for setting in population.diverged if setting not in self.diverged]
-        for setting in gone:
+        ended = next(self.trainings[index], None)
+        if ended is not None and ended.validation_loss is not None:
+            loss = ended.validation_loss * replicate.model.loss_unit
+            self.losses[index, ended.settings, epoch] = loss
+            self.epochs_done[index, ended.settings] = epoch + 1
+        newly_diverged = [each for each in population.diverged if each not in self.diverged]
+        for setting in newly_diverged:
             at = population.diverged[setting]
             loss = float(at.loss * replicate.model.loss_unit)
-            finite = loss if np.isfinite(loss) else None
-            self.diverged[setting] = DivergedAt(index + 1, epoch + 1, at.step, finite)
+            finite_loss = loss if np.isfinite(loss) else None
+            self.diverged[setting] = DivergedAt(index + 1, epoch + 1, at.step, finite_loss)
             self.epochs_done[index, setting] = at.step / self.steps_per_epoch[index]
-        self._drop(gone)
+        self._drop(newly_diverged)
 
     def _compete(self, prune: Prune, epoch: int) -> None:
-        """Drop the settings that the pruner wants halted, where their schedules let it judge."""
+        """Drop the settings that the pruner halts, unless their schedule is not comparable yet."""
         means = self.losses[:, :, epoch].mean(axis=0)
-        gone = [
+        losers = [
             setting
             for setting in self.populations[0].settings.tolist()
             if prune(self.indices[setting], epoch + 1, float(means[setting]))
             and self.schedules[setting].is_comparable(epoch + 1)
         ]
-        self.pruned.update(gone)
-        self._drop(gone)
+        self.pruned.update(losers)
+        self._drop(losers)
 
     def _drop(self, settings: list[int]) -> None:
         if settings:
@@ -233,12 +230,12 @@ def _schedules(replicate: Prepared, settings: Sequence[Setting]) -> list[Schedul
 def _start(
     replicate: Prepared, schedules: Sequence[Schedule]
 ) -> tuple[Population, Iterator[Epoch], int]:
-    """Start a training; return the population, its epochs, and the steps of an epoch."""
+    """Start a training; return the population, the iterator of its epochs, and steps per epoch."""
     streams = RandomStreams(replicate.seed)
     model = replicate.model
     population: Population = model.make_population(replicate.rows, len(schedules), streams.weights)
     rows, watched = replicate.rows, None
-    if DECAYS[schedules[0].decay].feedback:  # as in a fit, where the validation rows are unknown
+    if DECAYS[schedules[0].decay].feedback:  # as in a fit, which does not see the validation rows
         rows, watched = model.hold_out(rows, streams.split_seed)
     training = train(
         population,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import joblib
 import numpy as np
@@ -30,7 +30,7 @@ from lrtune.tuning.trainers.preparation import (
     split_pipeline,
 )
 from lrtune.tuning.trainers.protocol import Outcome, Prune
-from lrtune.tuning.trainers.replicates import Replicate
+from lrtune.tuning.trainers.replicates import Replicate, Task, draw_replicates, make_replicates
 from lrtune.tuning.trainers.scoring import Objective
 
 __all__ = ["NetworkTrainer"]
@@ -41,20 +41,9 @@ Array = npt.NDArray[Any]
 class NetworkTrainer:
     """Trains settings of one of lrtune's networks on replicates of a table.
 
-    Parameters
-    ----------
-    estimator : MLPClassifier, MLPRegressor or a Pipeline that ends in one
-        Not changed.
-    X, y, sample_weight
-        The table.
-    replicates : sequence of Replicate
-        Numbers 0, 1, …: those of the search. They are prepared at once, and kept.
-    fresh : callable, optional
-        Gives the replicate of any further number; prepared when it is needed.
-    objective : Objective, optional
-        What is optimised, by default the validation loss.
-    n_jobs : int, optional
-        Processes; outcomes do not depend on it.
+    `replicates` are numbers 0, 1, … and stay prepared; `fresh` returns the replicate of any further
+    number, which is prepared when it is needed. `objective` is optimised in place of the validation
+    loss. Outcomes do not depend on the number of processes, `n_jobs`.
     """
 
     def __init__(
@@ -81,6 +70,26 @@ class NetworkTrainer:
         self.metric = None if objective is None else objective.metric
         self.n_validation = len(self._kept[0].validation)
 
+    @classmethod
+    def on_random_splits(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        n_replicates: int,
+        *,
+        seed: int = 0,
+        n_jobs: int | None = None,
+    ) -> Self:
+        """Return a trainer whose replicates split the table at random, stratified for classes."""
+        task: Task = "classification" if is_classifier(estimator) else "regression"
+        replicates = make_replicates(y, n_replicates, task=task, seed=seed)
+
+        def fresh(number: int) -> Replicate:
+            return next(draw_replicates(y, task=task, seed=seed, first=number))
+
+        return cls(estimator, X, y, replicates, fresh=fresh, n_jobs=n_jobs)
+
     def train(
         self,
         settings: Sequence[Setting],
@@ -98,7 +107,7 @@ class NetworkTrainer:
         prepared = self.prepared(replicates)
         scorers = self.objective.scorers if metrics and self.objective is not None else None
         n_workers = 1 if prune is not None else effective_n_jobs(self._n_jobs)
-        # a worker that has replicates of its own trains whole populations, which costs less
+        # a process with replicates of its own trains whole populations, which costs less
         n_groups = math.gcd(n_workers, len(prepared))
         populations: list[list[int]] = []
         tasks: list[Lockstep] = []
@@ -123,7 +132,7 @@ class NetworkTrainer:
         return [outcomes[index] for index in range(len(settings))]
 
     def prepared(self, numbers: Sequence[int]) -> list[Prepared]:
-        """Return replicates ready to train on; fresh ones are kept until others are asked for."""
+        """Return prepared replicates; fresh ones are kept until the next call that needs others."""
         latest = {}
         for number in numbers:
             if number >= len(self._kept):
@@ -143,29 +152,30 @@ class NetworkTrainer:
     # --- facts ------------------------------------------------------------------------------------
 
     def facts(self) -> TrainerFacts:
-        """Describe the network and what stands before it."""
+        """Return the facts of the network and of the transformers before it."""
         network = require_network(self.estimator)
-        before, _ = split_pipeline(self.estimator)
-        steps = () if before is None else tuple(step for _, step in before.steps)
-        parameters = sorted(network.get_params().items())
+        transformers, _ = split_pipeline(self.estimator)
+        steps = () if transformers is None else [step for _, step in transformers.steps]
         return TrainerFacts(
             estimator=type(network).__name__,
             task="classification" if is_classifier(network) else "regression",
             loss=network._loss,
-            parameters={name: decode(encode(value)) for name, value in parameters},
+            parameters={
+                name: decode(encode(value)) for name, value in sorted(network.get_params().items())
+            },
             changed=tuple(sorted(_changed_params(network))),
             steps=tuple(_describe(step) for step in steps if step not in (None, "passthrough")),
         )
 
     def hashes(self) -> tuple[str, str]:
-        """Return hashes of the table, and of the search's replicates."""
+        """Return a hash of the table, and one of the search's replicates."""
         X, y, sample_weight = self._table
         table = (_to_hash(X), _to_hash(y), *(() if sample_weight is None else (sample_weight,)))
         replicates = [(r.train, r.validation, r.seed) for r in self._replicates]
         return joblib.hash(table), joblib.hash(replicates)
 
     def check(self, space: Space) -> None:
-        """Raise InvalidInputError if the space has ends that the network does not take."""
+        """Raise InvalidInputError if the network does not accept the ends of the space."""
         check_space(self._kept[0], space)
 
     def default_setting(self, space: Space) -> Setting:
@@ -177,7 +187,7 @@ class NetworkTrainer:
         return float(self._kept[0].configured(setting.others).model.min_learning_rate)
 
     def guess_loss(self, replicates: Sequence[int]) -> float:
-        """Return the mean loss of a prediction that ignores the input."""
+        """Return the mean loss of guessing: equal class shares, or the validation mean."""
         return float(np.mean([each.guess_loss for each in self.prepared(replicates)]))
 
     def naive_loss(self, replicates: Sequence[int]) -> float:
@@ -210,7 +220,7 @@ def _comparable(value: Any) -> Any:
 
 
 def _to_hash(values: Any) -> Any:
-    """Return numbers as they are; others as lists, whose hash depends on no library's release."""
+    """Return numbers unchanged, other arrays as lists: joblib's hash of those is stable."""
     array = np.asarray(values)
     return array.tolist() if array.dtype == object else array
 
@@ -218,11 +228,11 @@ def _to_hash(values: Any) -> Any:
 def _alike(
     settings: Sequence[Setting],
 ) -> Iterator[tuple[tuple[tuple[str, Any], ...], list[int]]]:
-    """Group the indices of settings that can share a population; yield their further parameters."""
+    """Yield further parameters, and the indices of the settings that share them and their rows."""
     groups: dict[tuple[tuple[tuple[str, Any], ...], bool], list[int]] = {}
     for index, setting in enumerate(settings):
-        watches = DECAYS[setting.decay].feedback  # and so trains on fewer rows
-        groups.setdefault((setting.others, watches), []).append(index)
+        has_feedback = DECAYS[setting.decay].feedback  # such settings train on fewer rows
+        groups.setdefault((setting.others, has_feedback), []).append(index)
     for (others, _), members in groups.items():
         yield others, members
 
@@ -230,7 +240,7 @@ def _alike(
 def _deal(members: list[int], settings: Sequence[Setting], size: int) -> list[list[int]]:
     """Deal settings out by rate to populations of at most `size`.
 
-    The high rates diverge and leave early, so each population is to have its share of them.
+    High rates diverge and leave early, so each population gets its share of them.
     """
     n_populations = -(-len(members) // size)
     by_rate = sorted(members, key=lambda index: settings[index].learning_rate_init)

@@ -1,4 +1,4 @@
-"""A replicate made ready: preprocessed and encoded, all of it learned on its training rows."""
+"""Prepare replicates: preprocess and encode them, with all that is fitted on the training rows."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ __all__ = [
 Array = npt.NDArray[Any]
 
 SCALED_AT_ONCE = 1 << 14
-"""Rows copied at once to learn means and scales from; bounds the memory that this takes."""
+"""Rows copied at once to fit a scaler; bounds the memory that this takes."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,15 @@ class Prepared:
     Attributes
     ----------
     model : MLPClassifier or MLPRegressor
-        Not trained, but with the encoding learned.
+        Untrained, with its encoding fitted.
     rows, validation : Batches
     X, y : array_like
-        The whole table and its target, as they were given.
+        The table and its target before preprocessing.
     held_out : ndarray of int
-        Which of its rows are the validation rows.
+        Indices of the validation rows.
     seed : int
     pipeline : Pipeline or None
-        The transformers, fitted, and the network in its place behind them.
+        The fitted transformers, then the untrained network.
     """
 
     model: Any
@@ -71,18 +71,18 @@ class Prepared:
     pipeline: Pipeline | None = None
 
     def held_out_rows(self) -> tuple[Any, Any]:
-        """The validation rows and their target as they were given."""
+        """Return the validation rows and their target before preprocessing."""
         return _safe_indexing(self.X, self.held_out), _safe_indexing(self.y, self.held_out)
 
     @property
     def guess_loss(self) -> float:
-        """Validation loss of a prediction that ignores the input, in the target's own unit."""
+        """Return the validation loss of guessing: equal class shares, or the validation mean."""
         loss: str = self.model._loss
         return LOSSES[loss].guess(self.validation.y) * float(self.model.loss_unit)
 
     @property
     def naive_loss(self) -> float:
-        """Validation loss of the training rows' mean target (or class shares), in its own unit."""
+        """Return the validation loss of the training rows' mean target, or class shares."""
         rows, validation = self.rows, self.validation
         mean = np.average(rows.y, axis=0, weights=rows.sample_weight)
         if self.model._loss == "log_loss":
@@ -95,58 +95,52 @@ class Prepared:
 
     @property
     def initial_loss(self) -> float:
-        """Validation loss of the untrained network, in the target's own unit."""
+        """Return the validation loss of the untrained network, in the target's unit."""
         weights = RandomStreams(self.seed).weights
         population = self.model.make_population(self.rows, 1, weights)
         return float(population.evaluate(self.validation)[0] * self.model.loss_unit)
 
     def configured(self, others: tuple[tuple[str, Any], ...]) -> Prepared:
-        """The same rows, with further parameters of the model set."""
+        """Return the same rows with further parameters of the model set."""
         return replace(self, model=copy(self.model).set_params(**dict(others)))
 
     def fitted(self, setting: Setting, network: Network, parameters: Array) -> Any:
-        """The whole estimator, fitted, with a setting and the weights that it led to."""
+        """Return the whole estimator, fitted, with a setting and its trained weights."""
         model = copy(self.model).set_params(**setting.params).adopt(network, parameters)
         if self.pipeline is None:
             return model
-        whole = copy(self.pipeline)
-        whole.steps = [*whole.steps[:-1], (whole.steps[-1][0], model)]
-        return whole
+        pipeline = copy(self.pipeline)
+        pipeline.steps = [*pipeline.steps[:-1], (pipeline.steps[-1][0], model)]
+        return pipeline
 
 
 def split_pipeline(estimator: Any) -> tuple[Pipeline | None, Any]:
-    """The transformers before the network, if any, and the network."""
+    """Return the transformers before the network, if there are any, and the network."""
     if isinstance(estimator, Pipeline):
         return (estimator[:-1] if len(estimator) > 1 else None), estimator[-1]
     return None, estimator
 
 
 def require_network(estimator: Any) -> TrainableMLP:
-    """The network of an estimator, alone or at the end of a pipeline.
-
-    Raises
-    ------
-    InvalidInputError
-        If it is not one of lrtune's.
-    """
+    """Return an estimator's network; raise InvalidInputError if it is not one of lrtune's."""
     _, network = split_pipeline(estimator)
     if not isinstance(network, TrainableMLP):
         raise InvalidInputError(
-            "estimator must be lrtune's MLPClassifier or MLPRegressor, or a Pipeline that ends in "
-            f"one, but got {type(network).__module__}.{type(network).__qualname__}"
+            "`estimator` must be lrtune's MLPClassifier or MLPRegressor, or a Pipeline that ends "
+            f"in one, but got {type(network).__module__}.{type(network).__qualname__}"
         )
     return network
 
 
 def default_setting(estimator: Any, space: Space) -> Setting:
-    """The setting that an estimator has before it is tuned."""
+    """Return the setting of an untuned estimator."""
     _, model = split_pipeline(estimator)
-    others = tuple((name, _as_drawn(getattr(model, name))) for name, _ in space.others)
+    others = tuple((name, _as_choice(getattr(model, name))) for name, _ in space.others)
     return Setting(model.learning_rate_init, model.decay, model.decay_rate, others)
 
 
-def _as_drawn(value: Any) -> Any:
-    """Layer sizes as a space has them, a tuple, if they were given as a list or an array."""
+def _as_choice(value: Any) -> Any:
+    """Return layer sizes as a tuple, which a space holds, if they are a list or an array."""
     is_array = isinstance(value, list | np.ndarray)
     return tuple(np.atleast_1d(value).tolist()) if is_array else value
 
@@ -154,20 +148,10 @@ def _as_drawn(value: Any) -> Any:
 def prepare(
     estimator: Any, X: Any, y: Any, replicate: Replicate, sample_weight: Array | None = None
 ) -> Prepared:
-    """Preprocess and encode a replicate; whatever is learned is learned on its training rows.
+    """Preprocess and encode a replicate, with copies of the estimator fitted on its training rows.
 
-    An array of floats is not copied if nothing but a StandardScaler stands before the network: its
-    rows are then standardised as they are read.
-
-    Parameters
-    ----------
-    estimator : MLPClassifier, MLPRegressor or a Pipeline that ends in one
-        Not changed.
-    X : array_like or DataFrame of shape (n, n_features)
-    y : array_like of shape (n,) or (n, n_outputs)
-    replicate : Replicate
-    sample_weight : ndarray of shape (n,), optional
-        Weights of the rows, in training and in the validation loss.
+    An array of floats is not copied if at most a StandardScaler stands before the network: its rows
+    are then standardised as they are read. `sample_weight` counts in training and in validation.
     """
     transformers, model = split_pipeline(estimator)
     pipeline = copy(estimator) if isinstance(estimator, Pipeline) else None
@@ -219,7 +203,7 @@ def _is_read_in_place(X: Any, transformers: Pipeline | None) -> bool:
 def _in_place(
     X: Array, transformers: Pipeline | None, replicate: Replicate
 ) -> tuple[Pipeline | None, TableRows, TableRows]:
-    """The fitted transformers; training and validation rows as they leave them, uncopied."""
+    """Return the fitted scaler, and training and validation rows that are scaled when read."""
     mean = scale = None
     if transformers is not None:
         transformers = clone(transformers)
@@ -237,7 +221,7 @@ def _in_place(
 def _copied(
     X: Any, y_train: Any, transformers: Pipeline | None, replicate: Replicate
 ) -> tuple[Pipeline | None, Any, Any]:
-    """The same for tables and transformers of any kind, which takes copies."""
+    """Return the fitted transformers, and transformed copies of training and validation rows."""
     train, validation = (
         _safe_indexing(X, rows) for rows in (replicate.train, replicate.validation)
     )
@@ -249,27 +233,19 @@ def _copied(
 
 
 def check_space(prepared: Prepared, space: Space) -> None:
-    """Refuse a space with ends that the network, or a schedule, does not take.
+    """Raise InvalidInputError unless network and schedule accept all ends of the space.
 
-    Parameters
-    ----------
-    prepared : Prepared
-    space : Space
-
-    Raises
-    ------
-    InvalidInputError
-        If a parameter is out of its range, or two do not go together.
+    A parameter may be out of its range, or two may not go together.
     """
-    singles = [((name, end),) for name, dimension in space.others for end in dimension.ends]
-    for others in ((), *singles):
+    one_changed = [((name, end),) for name, dimension in space.others for end in dimension.ends]
+    for others in ((), *one_changed):
         configured = prepared.configured(others)
         try:
             configured.model._validate_params()
         except InvalidParameterError as error:
             raise InvalidInputError(str(error)) from error
         configured.model.make_population(prepared.rows, 1, np.random.default_rng(0))
-    prepared.model.schedule()  # of the untuned default
+    prepared.model.schedule()  # the untuned default's
     ends = {
         "learning_rate_init": space.learning_rate_init or (sys.float_info.max,),
         "decay": space.decay,

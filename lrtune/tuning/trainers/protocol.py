@@ -1,7 +1,7 @@
-"""The seam between the search and whatever trains: settings and replicate numbers in, outcomes out.
+"""The interface between the search and a trainer: settings and replicate numbers in, outcomes out.
 
-A replicate is a number. The trainer turns it into everything random (split, initial weights,
-shuffling); the same number means the same for every setting.
+A replicate is a number. The trainer derives everything random from it (split, initial weights,
+shuffling), the same for every setting.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Outcome", "Trainer"]
 Array = npt.NDArray[Any]
 
 Prune = Callable[[int, int, float], bool]
-"""Called with a setting's index, the epoch (from 1) and its mean loss; returns whether to halt."""
+"""Function of a setting's index, the epoch (from 1) and the mean loss; true to halt the setting."""
 
 
 @dataclass(frozen=True)
@@ -33,20 +33,20 @@ class Outcome:
     ----------
     setting : Setting
     validation_curves : ndarray of shape (R, E)
-        Validation loss of each replicate at the end of each epoch, in the target's own unit; E
-        is the number of epochs that all replicates finished.
+        Validation loss of each replicate at the end of each epoch, in the target's unit; E is the
+        number of epochs that all replicates finished.
     scores : ndarray of shape (R,) or None
         Accuracy or R² at the last epoch; None if it did not train to the end.
     epochs : float
-        Epochs trained, over all replicates; fractional where one was broken off.
+        Epochs trained, summed over the replicates; fractional if training stopped within one.
     diverged : DivergedAt or None
-        It is then stopped on every replicate.
+        Place of the divergence, which stops the setting on every replicate.
     pruned : bool
-        Whether it was halted by competition.
+        True if the pruner halted it.
     metrics : dict of str to ndarray of shape (R,)
-        The user's metrics at the last epoch.
+        Scores of the user's scorers at the last epoch.
     seconds : float
-        Its share of the time that its population took.
+        Wall time of its population, divided by the number of settings.
     """
 
     setting: Setting
@@ -59,9 +59,9 @@ class Outcome:
     seconds: float = 0.0
 
     def values(self, n_replicates: int, metric: str | None = None) -> Array:
-        """Return the losses at the last epoch, or minus a metric, shape (R,).
+        """Return the losses at the last epoch, or minus a metric, of shape (R,).
 
-        Infinite if the setting diverged, and where the metric has no number.
+        They are infinite if the setting diverged, or where the metric is NaN.
         """
         if self.diverged is not None:
             return np.full(n_replicates, np.inf)
@@ -70,14 +70,14 @@ class Outcome:
 
 
 class Trainer(Protocol):
-    """What the search knows of whatever trains.
+    """The interface that the search, the race and the audit use.
 
     Attributes
     ----------
     epochs : int
-        Of a training.
+        Epochs of a training.
     metric : str or None
-        The user's metric that is optimised in place of the loss.
+        Name of the user's metric that is optimised in place of the loss.
     n_validation : int
         Validation rows of a replicate.
     """
@@ -94,16 +94,17 @@ class Trainer(Protocol):
         metrics: bool = False,
         prune: Prune | None = None,
     ) -> list[Outcome]:
-        """Train each setting on each replicate, and ask `prune` about each after every epoch.
+        """Train each setting on each replicate; return outcomes in the order of the settings.
 
-        Outcomes come in the order of the settings; with `metrics` they hold the user's.
+        `prune` is called for each setting after every epoch. With `metrics`, the outcomes hold the
+        scores of the user's scorers.
         """
 
     def facts(self) -> TrainerFacts:
-        """Describe what trains."""
+        """Return the facts of the estimator that is trained."""
 
     def check(self, space: Space) -> None:
-        """Raise InvalidInputError if the space has ends that the trainer does not take."""
+        """Raise InvalidInputError if the trainer does not accept the ends of the space."""
 
     def default_setting(self, space: Space) -> Setting:
         """Return the untuned setting."""
@@ -112,7 +113,7 @@ class Trainer(Protocol):
         """Return the learning rate that a schedule never falls below."""
 
     def guess_loss(self, replicates: Sequence[int]) -> float:
-        """Return the mean loss of a prediction that ignores the input."""
+        """Return the mean loss of guessing: equal class shares, or the validation mean."""
 
     def naive_loss(self, replicates: Sequence[int]) -> float:
         """Return the mean loss of the training rows' mean target, or class shares."""

@@ -1,4 +1,4 @@
-"""Replicates: seeds of everything random, each with a split of its own."""
+"""Replicates: the split into training and validation rows, and the seed of everything else."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from lrtune.exceptions import InvalidInputError
 __all__ = ["Replicate", "VALIDATION_FRACTION", "draw_replicates", "make_replicates"]
 
 Array = npt.NDArray[Any]
+Task = Literal["classification", "regression"]
 
 VALIDATION_FRACTION = 0.25
 """Share of the rows that a replicate validates with."""
@@ -24,14 +25,14 @@ VALIDATION_FRACTION = 0.25
 
 @dataclass(frozen=True)
 class Replicate:
-    """One seed of everything random: the split, the initial weights, the shuffling.
+    """Everything random about a training.
 
     Attributes
     ----------
     train, validation : ndarray of int
         Row indices.
     seed : int
-        Of initial weights and shuffling.
+        Of the initial weights and the shuffling.
     """
 
     train: Array
@@ -40,30 +41,9 @@ class Replicate:
 
 
 def make_replicates(
-    y: Array,
-    n_replicates: int,
-    *,
-    task: Literal["classification", "regression"],
-    seed: int = 0,
-    validation_fraction: float = VALIDATION_FRACTION,
+    y: Array, n_replicates: int, *, task: Task, seed: int = 0
 ) -> tuple[Replicate, ...]:
-    """Draw replicates: each its own split (stratified for classes) and its own seed.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n,)
-        Target.
-    n_replicates : int
-        R.
-    task : {"classification", "regression"}
-    seed : int, default=0
-        Replicate r depends on the seed and r alone, not on R.
-    validation_fraction : float, default=0.25
-        Share of the rows to validate with.
-
-    Returns
-    -------
-    tuple of Replicate
+    """Draw replicates 0, 1, … of a table with the target `y`.
 
     Raises
     ------
@@ -77,20 +57,16 @@ def make_replicates(
     (6, 2, True)
     """
     if n_replicates < 1:
-        raise InvalidInputError(f"replicates must be at least 1, but got {n_replicates}")
-    endless = draw_replicates(y, task=task, seed=seed, validation_fraction=validation_fraction)
-    return tuple(islice(endless, n_replicates))
+        raise InvalidInputError(
+            f"`n_replicates` must be at least 1, but got {n_replicates}: the default is 3"
+        )
+    return tuple(islice(draw_replicates(y, task=task, seed=seed), n_replicates))
 
 
-def draw_replicates(
-    y: Array,
-    *,
-    task: Literal["classification", "regression"],
-    seed: int = 0,
-    first: int = 0,
-    validation_fraction: float = VALIDATION_FRACTION,
-) -> Iterator[Replicate]:
-    """Draw replicates without end, from number `first` on; see `make_replicates`.
+def draw_replicates(y: Array, *, task: Task, seed: int = 0, first: int = 0) -> Iterator[Replicate]:
+    """Draw replicates without end, from number `first` on; splits are stratified for classes.
+
+    A replicate depends on the seed and its number alone.
 
     Examples
     --------
@@ -109,13 +85,13 @@ def draw_replicates(
         try:
             train, validation = train_test_split(
                 np.arange(len(y)),
-                test_size=validation_fraction,
+                test_size=VALIDATION_FRACTION,
                 random_state=split_seed,
                 stratify=stratify,
             )
         except ValueError as error:
             raise InvalidInputError(
-                f"the table must have enough rows to hold out {validation_fraction:.0%} of them, "
+                f"the table must have enough rows to hold out {VALIDATION_FRACTION:.0%} of them, "
                 f"but with {len(y)} rows: {' '.join(str(error).split())}: {cure}"
             ) from error
         yield Replicate(train, validation, model_seed)
@@ -126,7 +102,7 @@ def _require_classes(y: Array) -> None:
     if len(classes) < 2:
         raise InvalidInputError(
             f"the target must have at least 2 classes, but got {len(classes)}: name another "
-            "--target, or --task regression"
+            "`target`, or set `task='regression'`"
         )
     if counts.min() < 2:
         raise InvalidInputError(

@@ -1,4 +1,4 @@
-"""What a search maximises when it is not minus the loss: scikit-learn's scorers, one or several."""
+"""The objective of a search: the loss, or a metric of scikit-learn's scorers, one or several."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 Scorers = Callable[[Any, Any, Any], Mapping[str, float]]
-"""Called with a fitted estimator, X and y; returns scores by name, higher is better."""
+"""Function of a fitted estimator, X and y that returns scores by name; higher is better."""
 
 LOSS = "score"
 """Name of the default metric in ``cv_results_``: minus the validation loss."""
@@ -31,36 +31,19 @@ LOSS = "score"
 
 @dataclass(frozen=True)
 class Objective:
-    """What a trial's value is: minus the mean of a metric over the replicates.
-
-    Without one, a trial's value is its mean validation loss at the last epoch.
-
-    Attributes
-    ----------
-    scorers : callable
-        Called with a fitted estimator, X and y; returns scores by name, higher is better.
-    metric : str
-        The score that counts.
-    """
+    """Scorers, and the name of the score that is optimised: a trial's value is minus its mean."""
 
     scorers: Scorers
     metric: str
 
 
 def make_objective(estimator: Any, scoring: Any, refit: Any) -> tuple[Objective | None, Any]:
-    """What is optimised (None for the loss), and the scorer as scikit-learn's searches show it.
-
-    Parameters
-    ----------
-    estimator : estimator
-    scoring : str, callable, list, tuple, dict or None
-    refit : bool, str or callable
-        With several metrics, the name of the one that counts.
+    """Return the objective, None for the loss, and the scorer or scorers for `scorer_`.
 
     Raises
     ------
     InvalidInputError
-        If `refit` names none of several metrics.
+        If there are several metrics and `refit` names none of them.
     """
     if scoring is None:
         return None, check_scoring(estimator)
@@ -70,7 +53,7 @@ def make_objective(estimator: Any, scoring: Any, refit: Any) -> tuple[Objective 
         return Objective(_Scoring(scorer, metric, refit), metric), scorer
     scorers = {name: check_scoring(estimator, each) for name, each in _named(scoring).items()}
     if not scorers:
-        raise InvalidInputError(f"scoring must name at least one metric, but got {scoring!r}")
+        raise InvalidInputError(f"`scoring` must name at least one metric, but got {scoring!r}")
     metric = _require_metric(refit, scorers)
     return Objective(_Scoring(scorers, metric, refit), metric), scorers
 
@@ -86,20 +69,20 @@ class _Scoring:
     def __call__(self, fitted: Any, X: Any, y: Any) -> dict[str, float]:
         if isinstance(self.scorers, dict):
             return {name: float(scorer(fitted, X, y)) for name, scorer in self.scorers.items()}
-        told = self.scorers(fitted, X, y)
-        if not isinstance(told, Mapping):
-            return {self.metric: float(told)}
-        _require_metric(self.refit, told)
-        return {name: float(score) for name, score in told.items()}
+        scores = self.scorers(fitted, X, y)
+        if not isinstance(scores, Mapping):
+            return {self.metric: float(scores)}
+        _require_metric(self.refit, scores)
+        return {name: float(score) for name, score in scores.items()}
 
 
 def _named(scoring: Any) -> dict[str, Any]:
-    """Several metrics by name."""
+    """Return several metrics by name."""
     if isinstance(scoring, Mapping):
         return dict(scoring)
     if not all(isinstance(name, str) for name in scoring):
         raise InvalidInputError(
-            f"a list of metrics must hold names, but got {scoring!r}: give functions by name, in "
+            f"a list in `scoring` must hold names, but got {scoring!r}: give functions by name, in "
             "a dict"
         )
     return {name: name for name in scoring}
@@ -108,26 +91,26 @@ def _named(scoring: Any) -> dict[str, Any]:
 def _require_metric(refit: Any, metrics: Iterable[str]) -> str:
     if not (isinstance(refit, str) and refit in metrics):
         raise InvalidInputError(
-            f"refit must name the metric that counts, one of {', '.join(metrics)}, when there are "
-            f"several, but got {refit!r}"
+            f"`refit` must name one of several metrics, {', '.join(metrics)}, but got {refit!r}: "
+            "the one that counts"
         )
     return refit
 
 
 def require_no_metadata(scorers: Any, params: dict[str, Any]) -> None:
-    """Refuse scorers that request any of the metadata passed to fit, which do not reach them."""
+    """Raise InvalidInputError if scorers request metadata passed to fit, which they do not get."""
     for scorer in scorers.values() if isinstance(scorers, dict) else [scorers]:
-        wanted = get_routing_for_object(scorer).consumes("score", params)
-        if get_config()["enable_metadata_routing"] and wanted:
+        requested = get_routing_for_object(scorer).consumes("score", params)
+        if get_config()["enable_metadata_routing"] and requested:
             raise InvalidInputError(
                 f"scorers get no metadata in this search, but {scorer!r} requests "
-                f"{', '.join(sorted(wanted))}: request none, or leave scoring out, as the "
-                "validation loss is weighted by sample_weight"
+                f"{', '.join(sorted(requested))}: request none, or leave `scoring` out, as "
+                "the validation loss is weighted by sample_weight"
             )
 
 
 def describe_scoring(scoring: Any) -> Any:
-    """Scoring as JSON values, the same in every process."""
+    """Return `scoring` as JSON values that are the same in every process."""
     if isinstance(scoring, Mapping):
         return {name: describe_scoring(scorer) for name, scorer in scoring.items()}
     if isinstance(scoring, list | tuple):

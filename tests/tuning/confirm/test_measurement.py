@@ -161,7 +161,7 @@ def test_a_profile_survives_json(initial_loss: float) -> None:
     losses = np.random.default_rng(0).uniform(size=(N, 4))
     losses[7:, 1] = INF
     found = Profile.of(RATES, losses, initial_loss)
-    again = Profile.from_dict(json.loads(json.dumps(found.to_dict(), allow_nan=False)))
+    again = Profile.from_json(json.loads(json.dumps(found.to_json(), allow_nan=False)))
 
     assert again == found
     assert again.safe_range == found.safe_range

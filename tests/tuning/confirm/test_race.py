@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lrtune.tuning.trainers.judging import Outcome, judge
 from optuna.trial import FrozenTrial
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
@@ -26,9 +25,9 @@ from lrtune.exceptions import NothingCompletedError
 from lrtune.tuning.confirm.measurement import FACTORS
 from lrtune.tuning.confirm.race import (
     FIELD,
-    PROFILE_REPLICATES,
+    MEASUREMENT_REPLICATES,
     ROUND,
-    Budget,
+    ConfirmationBudget,
     _race,
     _Ranking,
     share_of_search,
@@ -37,10 +36,13 @@ from lrtune.tuning.confirm.result import Confirmation, Estimate
 from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.record.record import Record
 from lrtune.tuning.record.trials import to_trial
-from lrtune.tuning.search import Searched, search
+from lrtune.tuning.result import SearchResult, read_result
+from lrtune.tuning.sampling.asking import Sampling
+from lrtune.tuning.search import Budget, Recording, search
 from lrtune.tuning.setting import LEARNING_RATE_FREE, Setting
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.network import prepare
+from lrtune.tuning.trainers.network import NetworkTrainer
+from lrtune.tuning.trainers.protocol import Outcome
 from lrtune.tuning.trainers.replicates import Replicate, draw_replicates, make_replicates
 
 EPOCHS = 5
@@ -51,7 +53,7 @@ DATA = {
 }
 
 
-class Drawn:
+class Run:
     """A search with confirmation, and the fresh replicates that it drew."""
 
     def __init__(self, task: str = "classification", seed: int = 0, **changes: Any) -> None:
@@ -61,27 +63,32 @@ class Drawn:
         n_replicates = changes.pop("n_replicates", N_REPLICATES)
         self.replicates = make_replicates(self.y, n_replicates, task=task, seed=seed)
         self.fresh: list[Replicate] = []
-        endless = draw_replicates(self.y, task=task, seed=seed, first=n_replicates)
+
+        def fresh(number: int) -> Replicate:
+            replicate = next(draw_replicates(self.y, task=task, seed=seed, first=number))
+            self.fresh.append(replicate)
+            return replicate
+
         space = Space.default(EPOCHS, learning_rate_init=(highest / 100, highest))
-        self.space = changes.pop("space", space)
-        self.searched: Searched = search(
+        self.space: Space = changes.pop("space", space)
+        self.trainer = NetworkTrainer(
             self.estimator,
             self.X,
             self.y,
-            replicates=self.replicates,
-            space=self.space,
-            seed=seed,
-            fresh=self._noted(endless),
-            **({"n_trials": 16} | changes),
+            self.replicates,
+            fresh=fresh,
+            n_jobs=changes.pop("n_jobs", None),
         )
-        self.result = self.searched.result
+        recording = changes.pop("recording", None)
+        self.result: SearchResult = search(
+            self.trainer,
+            self.space,
+            budget=Budget(replicates=n_replicates, **({"n_trials": 16} | changes)),
+            sampling=Sampling(seed),
+            recording=recording,
+        )
         assert self.result.confirmation is not None
         self.confirmation: Confirmation = self.result.confirmation
-
-    def _noted(self, endless: Iterator[Replicate]) -> Iterator[Replicate]:
-        for replicate in endless:
-            self.fresh.append(replicate)
-            yield replicate
 
     @property
     def measuring(self) -> list[Replicate]:
@@ -107,97 +114,101 @@ class Drawn:
         return np.array(losses), np.array(scores)
 
     def diverges(self, setting: Setting, replicate: Replicate) -> bool:
-        prepared = prepare(self.estimator, self.X, self.y, replicate)
-        return judge([prepared], [setting])[0].diverged is not None
+        trainer = NetworkTrainer(self.estimator, self.X, self.y, [replicate])
+        return trainer.train([setting], [0])[0].diverged is not None
 
 
 @pytest.fixture(scope="module", params=DATA)
-def found(request: pytest.FixtureRequest) -> Drawn:
-    return Drawn(request.param)
+def run(request: pytest.FixtureRequest) -> Run:
+    return Run(request.param)
 
 
 # --- what is reported is what a user gets ---------------------------------------------------------
 
 
 def test_the_recommended_settings_loss_is_that_of_training_with_it_on_the_last_replicates(
-    found: Drawn,
+    run: Run,
 ) -> None:
-    losses, scores = found.by_hand(found.measuring, found.result.best)
+    losses, scores = run.by_hand(run.measuring, run.result.best)
 
-    assert found.result.confirmed_loss == pytest.approx(losses.mean(), rel=1e-9)
-    assert found.result.confirmed_se == pytest.approx(
+    assert run.result.confirmed_loss == pytest.approx(losses.mean(), rel=1e-9)
+    assert run.result.confirmed_se == pytest.approx(
         losses.std(ddof=1) / np.sqrt(len(losses)), rel=1e-9
     )
-    assert found.result.score == pytest.approx(scores.mean(), rel=1e-9)
+    assert run.result.score == pytest.approx(scores.mean(), rel=1e-9)
 
 
-def test_the_defaults_loss_is_that_of_the_estimator_as_it_was_given(found: Drawn) -> None:
-    losses, _ = found.by_hand(found.measuring)
-    gain = losses - found.by_hand(found.measuring, found.result.best)[0]
+def test_the_defaults_loss_is_that_of_the_estimator_as_it_was_given(run: Run) -> None:
+    losses, _ = run.by_hand(run.measuring)
+    gain = losses - run.by_hand(run.measuring, run.result.best)[0]
 
-    assert found.result.default_loss == pytest.approx(losses.mean(), rel=1e-9)
-    assert found.confirmation.gain.loss == pytest.approx(gain.mean(), rel=1e-9)
-    assert found.confirmation.gain.se == pytest.approx(
+    assert run.result.default_loss == pytest.approx(losses.mean(), rel=1e-9)
+    assert run.confirmation.gain.loss == pytest.approx(gain.mean(), rel=1e-9)
+    assert run.confirmation.gain.se == pytest.approx(
         gain.std(ddof=1) / np.sqrt(len(gain)), rel=1e-9
     )
 
 
-def test_the_profile_is_of_the_recommended_decay_on_the_same_replicates(found: Drawn) -> None:
-    profile, best = found.confirmation.profile, found.result.best
+def test_the_profile_is_of_the_recommended_decay_on_the_same_replicates(
+    run: Run,
+) -> None:
+    profile, best = run.confirmation.profile, run.result.best
     lowest = Setting(best.learning_rate_init * FACTORS[0], best.decay, best.decay_rate)
-    losses, _ = found.by_hand(found.measuring, lowest)
+    losses, _ = run.by_hand(run.measuring, lowest)
     untrained = Setting(1e-30, "constant", 0.0)
 
     assert profile.losses[0] == pytest.approx(losses, rel=1e-9)
-    assert profile.mean[len(FACTORS) // 2] == found.result.confirmed_loss
+    assert profile.mean[len(FACTORS) // 2] == run.result.confirmed_loss
     assert profile.rates[len(FACTORS) // 2] == best.learning_rate_init
     assert profile.initial_loss == pytest.approx(
-        found.by_hand(found.measuring, untrained)[0].mean(), rel=1e-6
+        run.by_hand(run.measuring, untrained)[0].mean(), rel=1e-6
     )
 
 
-def test_a_contenders_loss_is_that_on_the_replicates_it_met_in_the_race(found: Drawn) -> None:
-    for contender in found.confirmation.contenders[:: len(found.confirmation.contenders) - 1]:
-        losses, _ = found.by_hand(found.fresh[: contender.replicates], contender.setting)
+def test_a_contenders_loss_is_that_on_the_replicates_it_met_in_the_race(
+    run: Run,
+) -> None:
+    for contender in run.confirmation.contenders[:: len(run.confirmation.contenders) - 1]:
+        losses, _ = run.by_hand(run.fresh[: contender.replicates], contender.setting)
 
         assert contender.loss == pytest.approx(losses.mean(), rel=1e-9)
 
 
 def test_a_learning_rate_free_baseline_is_measured_beside_it() -> None:
-    drawn = Drawn(baseline=LEARNING_RATE_FREE, n_trials=4)
-    losses, _ = drawn.by_hand(drawn.measuring, LEARNING_RATE_FREE)
+    run = Run(baseline=LEARNING_RATE_FREE, n_trials=4)
+    losses, _ = run.by_hand(run.measuring, LEARNING_RATE_FREE)
 
-    assert drawn.confirmation.baseline is not None
-    assert drawn.confirmation.baseline.loss == pytest.approx(losses.mean(), rel=1e-9)
-    assert drawn.confirmation.summary()["baseline_loss"] == drawn.confirmation.baseline.loss
-    assert Drawn(n_trials=4).confirmation.baseline is None
+    assert run.confirmation.baseline is not None
+    assert run.confirmation.baseline.loss == pytest.approx(losses.mean(), rel=1e-9)
+    assert run.confirmation.summary()["baseline_loss"] == run.confirmation.baseline.loss
+    assert Run(n_trials=4).confirmation.baseline is None
 
 
 # --- the replicates are fresh -------------------------------------------------------------------
 
 
-def test_search_race_and_measurement_share_no_replicate(found: Drawn) -> None:
-    raced = max(contender.replicates for contender in found.confirmation.contenders)
-    seeds = [replicate.seed for replicate in (*found.replicates, *found.fresh)]
-    splits = {replicate.validation.tobytes() for replicate in (*found.replicates, *found.fresh)}
+def test_search_race_and_measurement_share_no_replicate(run: Run) -> None:
+    raced = max(contender.replicates for contender in run.confirmation.contenders)
+    seeds = [replicate.seed for replicate in (*run.replicates, *run.fresh)]
+    splits = {replicate.validation.tobytes() for replicate in (*run.replicates, *run.fresh)}
 
-    assert len(found.fresh) == raced + found.confirmation.replicates
+    assert len(run.fresh) == raced + run.confirmation.replicates
     assert len(set(seeds)) == len(splits) == len(seeds)
 
 
-def test_contenders_are_the_searchs_best_the_recommended_one_first(found: Drawn) -> None:
-    contenders = found.confirmation.contenders
+def test_contenders_are_the_searchs_best_the_recommended_one_first(run: Run) -> None:
+    contenders = run.confirmation.contenders
     complete = sorted(
         (trial.value, trial.number)
-        for trial in found.searched.trials
+        for trial in run.result.finished
         if trial.user_attrs["diverged"] is None
     )
 
     assert [each.status for each in contenders].count("recommended") == 1
     assert contenders[0].status == "recommended"
-    assert contenders[0].setting == found.result.best
-    assert contenders[0].trial == found.result.best_trial
-    assert contenders[0].search_loss == found.result.search_loss
+    assert contenders[0].setting == run.result.best
+    assert contenders[0].trial == run.result.best_trial
+    assert contenders[0].search_loss == run.result.search_loss
     assert (
         sorted((each.search_loss, each.trial) for each in contenders) == complete[: len(contenders)]
     )
@@ -206,34 +217,34 @@ def test_contenders_are_the_searchs_best_the_recommended_one_first(found: Drawn)
 
 
 def test_the_naive_loss_is_that_of_class_shares_or_the_mean_on_the_last_replicates(
-    found: Drawn,
+    run: Run,
 ) -> None:
     losses = []
-    for replicate in found.measuring:
-        train, held_out = found.y[replicate.train], found.y[replicate.validation]
-        if isinstance(found.estimator[-1], MLPClassifier):
+    for replicate in run.measuring:
+        train, held_out = run.y[replicate.train], run.y[replicate.validation]
+        if isinstance(run.estimator[-1], MLPClassifier):
             shares = np.bincount(train) / len(train)
             losses.append(log_loss(held_out, np.tile(shares, (len(held_out), 1))))
         else:
             losses.append(((held_out - train.mean()) ** 2).mean())
 
-    assert found.confirmation.naive_loss == pytest.approx(np.mean(losses), rel=1e-9)
-    assert found.confirmation.summary()["naive_loss"] == found.confirmation.naive_loss
+    assert run.confirmation.naive_loss == pytest.approx(np.mean(losses), rel=1e-9)
+    assert run.confirmation.summary()["naive_loss"] == run.confirmation.naive_loss
 
 
-def test_the_summary_says_on_which_sides_the_safe_range_is_bounded(found: Drawn) -> None:
-    bounded = found.confirmation.summary()["safe_range_is_bounded"]
+def test_the_summary_says_on_which_sides_the_safe_range_is_bounded(run: Run) -> None:
+    bounded = run.confirmation.summary()["safe_range_is_bounded"]
 
-    assert bounded == list(found.confirmation.profile.is_bounded)
+    assert bounded == list(run.confirmation.profile.is_bounded)
     assert [type(side) for side in bounded] == [bool, bool]
 
 
 @pytest.mark.parametrize("rate", [0.0101, 0.99])
 def test_the_untuned_default_is_among_the_contenders(rate: float) -> None:
-    drawn = Drawn(options={"learning_rate_init": rate}, n_trials=48)
+    run = Run(options={"learning_rate_init": rate}, n_trials=48)
     ((trial, met),) = (
         (each.trial, each.replicates)
-        for each in drawn.confirmation.contenders
+        for each in run.confirmation.contenders
         if each.setting.is_like(Setting(rate, "constant", 0.0))
     )
 
@@ -242,20 +253,20 @@ def test_the_untuned_default_is_among_the_contenders(rate: float) -> None:
 
 
 def test_if_the_default_alone_was_searched_it_is_recommended_and_gains_nothing() -> None:
-    drawn = Drawn(n_trials=1)
+    run = Run(n_trials=1)
 
-    assert drawn.result.best.is_like(Setting(0.1, "constant", 0.0))
-    assert drawn.confirmation.gain == Estimate(0.0, 0.0)
-    assert drawn.result.confirmed_loss == drawn.result.default_loss
+    assert run.result.best.is_like(Setting(0.1, "constant", 0.0))
+    assert run.confirmation.gain == Estimate(0.0, 0.0)
+    assert run.result.confirmed_loss == run.result.default_loss
 
 
-def test_those_that_left_as_worse_are_worse(found: Drawn) -> None:
-    best, *others = found.confirmation.contenders
+def test_those_that_left_as_worse_are_worse(run: Run) -> None:
+    best, *others = run.confirmation.contenders
     worse = [each for each in others if each.status == "worse"]
 
     assert worse
     for each in worse:
-        assert each.loss > found.by_hand(found.fresh[: each.replicates], best.setting)[0].mean()
+        assert each.loss > run.by_hand(run.fresh[: each.replicates], best.setting)[0].mean()
 
 
 # --- the same again -----------------------------------------------------------------------------
@@ -263,77 +274,78 @@ def test_those_that_left_as_worse_are_worse(found: Drawn) -> None:
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_the_same_seed_confirms_the_same_whatever_the_number_of_processes(n_jobs: Any) -> None:
-    first, again = Drawn(), Drawn(n_jobs=n_jobs)
+    first, again = Run(), Run(n_jobs=n_jobs)
 
     assert first.confirmation == again.confirmation
     assert first.result.best == again.result.best
-    assert Drawn(seed=1).confirmation != first.confirmation
+    assert Run(seed=1).confirmation != first.confirmation
 
 
-def test_confirmation_does_not_change_the_search(found: Drawn) -> None:
+def test_confirmation_does_not_change_the_search(run: Run) -> None:
     plain = search(
-        found.estimator,
-        found.X,
-        found.y,
-        replicates=found.replicates,
-        space=found.space,
-        n_trials=16,
+        run.trainer,
+        run.space,
+        budget=Budget(16, N_REPLICATES, confirm=False),
+        sampling=Sampling(),
     )
 
-    assert [t.params for t in plain.trials] == [t.params for t in found.searched.trials]
-    assert plain.result.trial_epochs == found.result.trial_epochs
-    assert plain.result.confirmation is None
-    assert plain.result.confirmed_loss is None
+    assert [t.params for t in plain.finished] == [t.params for t in run.result.finished]
+    assert plain.trial_epochs == run.result.trial_epochs
+    assert plain.confirmation is None
+    assert plain.confirmed_loss is None
 
 
-def test_a_confirmation_survives_json(found: Drawn) -> None:
-    for confirmation in (found.confirmation, Drawn(baseline=LEARNING_RATE_FREE).confirmation):
-        text = json.dumps(confirmation.to_dict(), allow_nan=False)
+def test_a_confirmation_survives_json(run: Run) -> None:
+    for confirmation in (
+        run.confirmation,
+        Run(baseline=LEARNING_RATE_FREE).confirmation,
+    ):
+        text = json.dumps(confirmation.to_json(), allow_nan=False)
 
-        assert Confirmation.from_dict(json.loads(text)) == confirmation
+        assert Confirmation.from_json(json.loads(text)) == confirmation
         assert json.loads(json.dumps(confirmation.summary(), allow_nan=False))
 
 
 def test_it_is_kept_with_the_study_and_is_the_same_when_resumed(folder: Path) -> None:
     def kept(opening: Any, n_trials: int) -> tuple[Any, Any]:
-        drawn = Drawn(n_trials=n_trials, open_record=partial(opening, "a.journal", "iris"))
-        assert drawn.searched.record is not None
-        stored = drawn.searched.record.study.user_attrs["confirmation"]
-        return stored, drawn.confirmation
+        recording = Recording(partial(opening, "a.journal", "iris"))
+        run = Run(n_trials=n_trials, recording=recording)
+        stored = read_result("iris", "a.journal").confirmation
+        return stored, run.confirmation
 
     short = kept(Record.create, 16)
     resumed = kept(Record.resume, 32)
     again = kept(Record.resume, 32)
-    whole = Drawn(n_trials=32).confirmation
+    whole = Run(n_trials=32).confirmation
 
     assert short[0] != resumed[0] == again[0]
-    assert whole == resumed[1] == Confirmation.from_dict(resumed[0])
+    assert whole == resumed[1] == resumed[0]
 
 
 # --- divergence ---------------------------------------------------------------------------------
 
 
-def risky(low: float, high: float, **changes: Any) -> Drawn:
+def risky(low: float, high: float, **changes: Any) -> Run:
     """A search near the edge, on one replicate, so that much of what completes diverges later."""
     space = Space.default(8, learning_rate_init=(low, high), decay=["constant"])
     options = {"options": {"max_iter": 8}, "space": space, "n_replicates": 1}
-    return Drawn(**(options | changes))
+    return Run(**(options | changes))
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_setting_that_diverges_on_a_fresh_replicate_is_never_recommended(seed: int) -> None:
-    drawn = risky(2.0, 4.5, seed=seed, n_trials=24)
-    contenders = drawn.confirmation.contenders
+    run = risky(2.0, 4.5, seed=seed, n_trials=24)
+    contenders = run.confirmation.contenders
     diverged = [each for each in contenders if each.status == "diverged"]
 
     assert diverged
     assert all(each.loss is None for each in diverged)
     for each in diverged[:3]:
-        assert any(drawn.diverges(each.setting, replicate) for replicate in drawn.fresh)
-    assert not any(drawn.diverges(drawn.result.best, replicate) for replicate in drawn.fresh)
-    assert np.isfinite(drawn.confirmation.profile.mean[len(FACTORS) // 2])
-    assert drawn.result.safe_range is not None
-    assert drawn.result.safe_range[1] < 4
+        assert any(run.diverges(each.setting, replicate) for replicate in run.fresh)
+    assert not any(run.diverges(run.result.best, replicate) for replicate in run.fresh)
+    assert np.isfinite(run.confirmation.profile.mean[len(FACTORS) // 2])
+    assert run.result.safe_range is not None
+    assert run.result.safe_range[1] < 4
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -344,43 +356,41 @@ def test_if_everything_diverges_on_fresh_replicates_nothing_is_recommended(seed:
 
 @pytest.mark.parametrize("seed", [6, 24, 28])
 def test_if_whoever_survived_the_race_diverges_when_measured_the_rest_race(seed: int) -> None:
-    drawn = risky(2.5, 5.0, seed=seed, n_trials=48)
-    statuses = [each.status for each in drawn.confirmation.contenders]
+    run = risky(2.5, 5.0, seed=seed, n_trials=48)
+    statuses = [each.status for each in run.confirmation.contenders]
 
     assert statuses.count("diverged") > FIELD[0]
-    assert not any(drawn.diverges(drawn.result.best, replicate) for replicate in drawn.measuring)
+    assert not any(run.diverges(run.result.best, replicate) for replicate in run.measuring)
 
 
 def test_a_default_that_diverges_is_told_apart_from_one_with_a_loss() -> None:
-    drawn = Drawn(options={"learning_rate_init": 1e6}, n_trials=4)
+    run = Run(options={"learning_rate_init": 1e6}, n_trials=4)
 
-    assert drawn.confirmation.default == Estimate(None, None, diverged=True)
-    assert drawn.confirmation.gain.loss is None
-    assert drawn.result.default_loss is None
-    assert json.dumps(drawn.result.to_dict(), allow_nan=False)
+    assert run.confirmation.default == Estimate(None, None, diverged=True)
+    assert run.confirmation.gain.loss is None
+    assert run.result.default_loss is None
+    assert json.dumps(run.result.to_dict(), allow_nan=False)
 
 
 def test_rates_of_the_profile_may_lie_below_the_networks_floor() -> None:
     floor = {"max_iter": EPOCHS, "min_learning_rate": 0.05}
-    drawn = Drawn(
+    run = Run(
         options=floor, space=Space.default(EPOCHS, learning_rate_init=(0.06, 0.3)), n_trials=4
     )
 
-    assert drawn.confirmation.profile.rates[0] < 0.05
-    assert np.isfinite(drawn.confirmation.profile.mean[0])
+    assert run.confirmation.profile.rates[0] < 0.05
+    assert np.isfinite(run.confirmation.profile.mean[0])
 
 
 def test_further_parameters_are_confirmed_with_the_rate_and_the_default_keeps_its_own() -> None:
     others = (("batch_size", Dimension.of("batch_size", [8, 64])),)
     space = Space((0.01, 1.0), ("constant", "cosine"), (0.05, 0.5), others)
-    drawn = Drawn(space=space)
-    losses, _ = drawn.by_hand(drawn.measuring, drawn.result.best)
+    run = Run(space=space)
+    losses, _ = run.by_hand(run.measuring, run.result.best)
 
-    assert drawn.result.best.others[0][1] in (8, 64)
-    assert drawn.result.confirmed_loss == pytest.approx(losses.mean(), rel=1e-9)
-    assert drawn.result.default_loss == pytest.approx(
-        drawn.by_hand(drawn.measuring)[0].mean(), rel=1e-9
-    )
+    assert run.result.best.others[0][1] in (8, 64)
+    assert run.result.confirmed_loss == pytest.approx(losses.mean(), rel=1e-9)
+    assert run.result.default_loss == pytest.approx(run.by_hand(run.measuring)[0].mean(), rel=1e-9)
 
 
 # --- the budget ---------------------------------------------------------------------------------
@@ -388,15 +398,17 @@ def test_further_parameters_are_confirmed_with_the_rate_and_the_default_keeps_it
 
 @pytest.mark.parametrize("n_trials", [1, 5, 20, 64])
 def test_the_budget_is_kept_but_for_the_least_that_is_needed(n_trials: int) -> None:
-    drawn = Drawn(n_trials=n_trials)
-    budget = Budget(share_of_search(len(drawn.fresh[0].validation)) * n_trials * N_REPLICATES)
+    run = Run(n_trials=n_trials)
+    budget = ConfirmationBudget(
+        share_of_search(len(run.fresh[0].validation)) * n_trials * N_REPLICATES
+    )
     race = max(budget.race, FIELD[0] * ROUND)
     n_measured = len(FACTORS) + 1
     measurement = max(
-        budget.trainings / 3 + n_measured / 2, PROFILE_REPLICATES[0] * n_measured
+        budget.trainings / 3 + n_measured / 2, MEASUREMENT_REPLICATES[0] * n_measured
     )  # rounded to whole replicates
-    confirmation = drawn.confirmation
-    trained = sum(trial.user_attrs["epochs"] for trial in drawn.searched.trials)
+    confirmation = run.confirmation
+    trained = sum(trial.user_attrs["epochs"] for trial in run.result.finished)
 
     assert confirmation.epochs <= EPOCHS * (race + measurement)
     assert confirmation.share == pytest.approx(confirmation.epochs / trained, abs=1e-3)
@@ -405,14 +417,14 @@ def test_the_budget_is_kept_but_for_the_least_that_is_needed(n_trials: int) -> N
 
 @given(st.floats(0, 1e5))
 def test_a_budget_pays_for_two_rounds_and_the_measurement(trainings: float) -> None:
-    budget = Budget(trainings)
-    more = Budget(trainings * 1.1)
+    budget = ConfirmationBudget(trainings)
+    more = ConfirmationBudget(trainings * 1.1)
 
     assert FIELD[0] <= budget.field <= FIELD[1]
     assert budget.field == FIELD[0] or budget.field * 2 * ROUND <= budget.race
-    assert PROFILE_REPLICATES[0] <= budget.profile_replicates <= PROFILE_REPLICATES[1]
+    assert MEASUREMENT_REPLICATES[0] <= budget.measurement_replicates <= MEASUREMENT_REPLICATES[1]
     assert budget.field <= more.field
-    assert budget.profile_replicates <= more.profile_replicates
+    assert budget.measurement_replicates <= more.measurement_replicates
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6))
@@ -436,16 +448,16 @@ class Noisy:
     def truth(self, setting: Setting) -> float:
         return 1 + 0.3 * np.log10(setting.learning_rate_init) ** 2
 
-    def values(self, replicates: Sequence[Any], settings: Sequence[Setting]) -> np.ndarray:
+    def values(self, settings: Sequence[Setting], replicates: Sequence[int]) -> np.ndarray:
         truths = np.array([self.truth(setting) for setting in settings])[:, None]
         difficulty = self.rng.normal(0, 0.3, len(replicates))
         return truths + difficulty + self.rng.normal(0, 0.3, (len(settings), len(replicates)))
 
     def trial(self, number: int, setting: Setting | None = None) -> FrozenTrial:
         setting = setting or Setting(float(10 ** self.rng.uniform(-3, 1)), "cosine", 0.1)
-        curves = np.tile(self.values(range(3), [setting]).T, EPOCHS)
+        curves = np.tile(self.values([setting], range(3)).T, EPOCHS)
         outcome = Outcome(setting, curves, np.ones(3), 3 * EPOCHS)
-        trial = to_trial(setting.params, outcome, SPACE, 5.0, datetime.now())
+        trial = to_trial(setting.params, outcome, SPACE, cap=5.0, begun=datetime.now())
         trial.number = number
         return trial
 
@@ -455,7 +467,7 @@ UNTUNED = Setting(0.0011, "constant", 0.0)
 
 
 def raced_toy(toy: Noisy, trials: list[FrozenTrial], trainings: float = 4 * 64 * 3) -> _Ranking:
-    return _race(trials, SPACE, UNTUNED, itertools.count(), Budget(trainings), toy)  # type: ignore[arg-type]
+    return _race(trials, SPACE, UNTUNED, itertools.count(), ConfirmationBudget(trainings), toy)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("decay_rate", [0.1, 0.9])
@@ -470,7 +482,7 @@ def test_the_default_races_however_late_in_the_search_it_came(
     late = raced_toy(Noisy(1), [*trials, toy.trial(64, untuned)], trainings).racers
 
     assert [racer.trial for racer in late] == [*(r.trial for r in without[:-1]), 64]
-    assert len(late) == Budget(trainings).field
+    assert len(late) == ConfirmationBudget(trainings).field
 
 
 def test_a_default_that_is_in_the_field_anyway_races_once() -> None:
@@ -493,7 +505,7 @@ def test_on_noisy_losses_a_race_chooses_better_than_the_search_and_less_at_rando
         best = min(trials, key=lambda trial: trial.value)
         lined_up = raced_toy(toy, trials)
         searched.append(toy.truth(SPACE.setting(best.params)) - 1)
-        raced.append(toy.truth(lined_up.ranking[0].setting) - 1)
+        raced.append(toy.truth(lined_up.candidates[0].setting) - 1)
 
     assert np.mean(raced) < 0.75 * np.mean(searched)
     assert np.quantile(raced, 0.9) < 0.75 * np.quantile(searched, 0.9)

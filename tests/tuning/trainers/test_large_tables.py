@@ -10,9 +10,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lrtune import MLPClassifier
-from lrtune.tuning.search import search
+from lrtune.tuning.sampling.asking import Sampling
+from lrtune.tuning.search import Budget, search
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.replicates import draw_replicates, make_replicates
+from lrtune.tuning.trainers.network import NetworkTrainer
 
 ROWS, COLUMNS = 100_000, 50
 MIB = 1 << 20
@@ -47,15 +48,12 @@ def test_a_search_with_confirmation_takes_no_more_than_the_table(
     table: Any, peak: Callable[[], int]
 ) -> None:
     X, y = table
-    searched = search(
-        make_pipeline(StandardScaler(), network()),
-        X,
-        y,
-        replicates=make_replicates(y, 3, task="classification"),
-        space=Space.default(1, learning_rate_init=(0.01, 1.0)),
-        n_trials=16,
-        fresh=draw_replicates(y, task="classification", first=3),
+    result = search(
+        NetworkTrainer.on_random_splits(make_pipeline(StandardScaler(), network()), X, y, 3),
+        Space.default(1, learning_rate_init=(0.01, 1.0)),
+        budget=Budget(n_trials=16),
+        sampling=Sampling(),
     )
 
-    assert searched.result.confirmed_loss is not None
+    assert result.confirmed_loss is not None
     assert peak() < 1.5 * X.nbytes + 8 * MIB

@@ -1,18 +1,17 @@
-"""Replicates in groups give what they give together."""
+"""Lockstep training: groups of replicates, merged, give what all of them give together."""
 
 from typing import Any
 
 import numpy as np
 import pytest
-from lrtune.tuning.trainers.judging import judge
 from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lrtune import MLPClassifier
 from lrtune.tuning.setting import Setting
-from lrtune.tuning.trainers.lockstep import Lockstep, Trained, join
-from lrtune.tuning.trainers.network import Prepared, prepare
+from lrtune.tuning.trainers.lockstep import Lockstep, LockstepResult, merge
+from lrtune.tuning.trainers.preparation import Prepared, prepare
 from lrtune.tuning.trainers.replicates import make_replicates
 
 # around the edge, some diverge on some replicates, early or late
@@ -33,7 +32,7 @@ def accuracy(fitted: Any, X: Any, y: Any) -> dict[str, float]:
     return {"accuracy": float(fitted.score(X, y))}
 
 
-def trained(replicates: list[Prepared]) -> Trained:
+def trained(replicates: list[Prepared]) -> LockstepResult:
     return Lockstep(replicates, SETTINGS, range(len(SETTINGS)), accuracy, None).run()
 
 
@@ -43,26 +42,13 @@ def test_groups_of_replicates_give_what_all_give_together(
 ) -> None:
     whole = trained(prepared)
     size = len(prepared) // n_parts
-    joined = join([trained(prepared[size * part : size * (part + 1)]) for part in range(n_parts)])
+    merged = merge([trained(prepared[size * part : size * (part + 1)]) for part in range(n_parts)])
 
-    assert np.array_equal(joined.losses, whole.losses, equal_nan=True)
-    assert np.array_equal(joined.epochs, whole.epochs)
-    assert joined.diverged == whole.diverged
+    assert np.array_equal(merged.losses, whole.losses, equal_nan=True)
+    assert np.array_equal(merged.epochs, whole.epochs)
+    assert merged.diverged == whole.diverged
     assert len({(at.replicate, at.epoch) for at in whole.diverged.values()}) > 4
-    assert joined.scores.keys() == whole.scores.keys() == joined.metrics.keys()
+    assert merged.scores.keys() == whole.scores.keys() == merged.metrics.keys()
     for setting, scores in whole.scores.items():
-        assert np.array_equal(joined.scores[setting], scores)
-        assert np.array_equal(joined.metrics[setting]["accuracy"], scores)
-
-
-@pytest.mark.parametrize("n_jobs", [2, 4])
-def test_outcomes_do_not_depend_on_the_number_of_processes(
-    prepared: list[Prepared], n_jobs: int
-) -> None:
-    alone, shared = (judge(prepared, SETTINGS, n_jobs=number) for number in (1, n_jobs))
-    for left, right in zip(alone, shared, strict=True):
-        assert np.array_equal(left.validation_curves, right.validation_curves)
-        assert (left.setting, left.diverged, left.epochs) == (
-            right.setting, right.diverged, right.epochs
-        )  # fmt: skip
-        assert np.array_equal(left.scores, right.scores) or left.scores is right.scores is None
+        assert np.array_equal(merged.scores[setting], scores)
+        assert np.array_equal(merged.metrics[setting]["accuracy"], scores)

@@ -1,229 +1,290 @@
-"""Preparation: the loss of a prediction that ignores the columns, and the untuned default."""
+"""The network's trainer: the search sees what a user who pastes the setting will get."""
 
-import math
-from pathlib import Path
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
-import sklearn
-from lrtune.tuning.trainers.judging import judge
 from sklearn.datasets import load_diabetes, load_iris
+from sklearn.metrics import log_loss, mean_squared_error
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.fixes import parse_version
 
+import lrtune.training.population
 from lrtune import MLPClassifier, MLPRegressor
-from lrtune.training.batches import TableRows
-from lrtune.tuning.dimensions import Dimension
+from lrtune.exceptions import InvalidInputError
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.network import SCALED_AT_ONCE, Prepared, default_setting, prepare
-from lrtune.tuning.trainers.replicates import Replicate
+from lrtune.tuning.trainers.network import NetworkTrainer
+from lrtune.tuning.trainers.protocol import Outcome
+from lrtune.tuning.trainers.replicates import Replicate, draw_replicates, make_replicates
 
-WEIGHTS = [None, np.random.default_rng(0).uniform(0, 3, 442)]
+SETTINGS = [
+    Setting(0.1, "constant", 0.1),
+    Setting(1e6, "constant", 0.1),
+    Setting(0.5, "exponential", 0.2),
+    Setting(0.3, "plateau", 0.5),
+    Setting(8.0, "cosine", 0.1),
+    Setting(0.2, "inverse_time", 0.3),
+]
+
+
 TABLES = {
-    MLPClassifier: load_iris(return_X_y=True),
-    MLPRegressor: load_diabetes(return_X_y=True),
+    "classification": (load_iris(return_X_y=True), MLPClassifier),
+    "regression": (load_diabetes(return_X_y=True), MLPRegressor),
 }
 
 
-def split(network: Any, weight: Any = None, *, y: Any = None, **options: Any) -> Prepared:
-    """A table split in two, whatever its order, in a random one."""
-    X, target = TABLES[network]
-    order = np.random.default_rng(1).permutation(len(X))
-    replicate = Replicate(order[:100], order[100:], seed=0)
-    given = None if weight is None else weight[: len(X)]
-    return prepare(network(**options), X, target if y is None else y, replicate, given)
-
-
-def parts(values: Any) -> tuple[Any, Any]:
-    """What `split` trains with, and what it validates with."""
-    order = np.random.default_rng(1).permutation(len(values))
-    return values[order[:100]], values[order[100:]]
-
-
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("weight", WEIGHTS, ids=["even", "weighted"])
-def test_the_naive_loss_of_classes_is_that_of_the_training_rows_shares(
-    weight: Any, dtype: str
-) -> None:
-    y = TABLES[MLPClassifier][1]
-    train, held_out = parts(y)
-    w_train, w_held_out = parts(np.ones(150) if weight is None else weight[:150])
-    shares = np.array([w_train[train == label].sum() for label in range(3)]) / w_train.sum()
-    expected = (w_held_out * -np.log(shares[held_out])).sum() / w_held_out.sum()
-
-    assert split(MLPClassifier, weight, dtype=dtype).naive_loss == pytest.approx(expected, rel=1e-5)
-
-
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("weight", WEIGHTS, ids=["even", "weighted"])
-def test_the_naive_loss_of_a_target_is_that_of_the_training_rows_mean_in_its_own_unit(
-    weight: Any, dtype: str
-) -> None:
-    y = TABLES[MLPRegressor][1]
-    train, held_out = parts(y)
-    w_train, w_held_out = parts(np.ones(442) if weight is None else weight)
-    mean = (w_train * train).sum() / w_train.sum()
-    expected = (w_held_out * (held_out - mean) ** 2).sum() / w_held_out.sum()
-    found = split(MLPRegressor, weight, dtype=dtype).naive_loss
-    in_thousands = split(MLPRegressor, weight, dtype=dtype, y=y / 1000).naive_loss
-
-    assert found == pytest.approx(expected, rel=1e-5)
-    assert in_thousands == pytest.approx(expected / 1e6, rel=1e-5)
-
-
-def test_several_targets_which_share_no_unit_count_alike() -> None:
-    y = TABLES[MLPRegressor][1]
-    both = np.column_stack([y, 7 - 100 * np.roll(y, 5)])
-    train, held_out = parts(both)
-    expected = ((held_out - train.mean(axis=0)) ** 2 / train.var(axis=0)).mean()
-
-    assert split(MLPRegressor, y=both).naive_loss == pytest.approx(expected, rel=1e-9)
-
-
-def test_two_classes_have_the_shares_of_both() -> None:
-    y = TABLES[MLPClassifier][1] == 0
-    train, held_out = parts(y)
-    share = train.mean()
-    expected = -np.where(held_out, math.log(share), math.log(1 - share)).mean()
-
-    assert split(MLPClassifier, y=y).naive_loss == pytest.approx(expected, rel=1e-9)
-
-
-@pytest.mark.filterwarnings("ignore:the training rows of a split hold no row of class 2")
-def test_a_class_that_no_training_row_has_leaves_the_naive_loss_finite() -> None:
-    X, y = TABLES[MLPClassifier]
-    prepared = prepare(MLPClassifier(), X, y, Replicate(np.arange(100), np.arange(100, 150), 0))
-
-    assert math.isfinite(prepared.naive_loss)
-    assert prepared.naive_loss > 100
-
-
-# --- the untuned default ------------------------------------------------------------------------
-
-
-def test_the_default_is_the_estimators_own_with_whatever_else_the_space_names() -> None:
-    others = tuple(
-        (name, Dimension.of(name, spec))
-        for name, spec in {"alpha": (1e-5, 1.0), "hidden_layer_sizes": [(9,), (50, 12)]}.items()
+def scaled(task: str = "classification", n_replicates: int = 3, **options: Any) -> NetworkTrainer:
+    """Return a trainer of a network behind a scaler, on a bundled table."""
+    (X, y), network = TABLES[task]
+    model = network(**({"max_iter": 5} | options))
+    return NetworkTrainer.on_random_splits(
+        make_pipeline(StandardScaler(), model), X, y, n_replicates, seed=4
     )
-    space = Space((0.01, 1.0), ("cosine",), (0.1, 1.0), others)
-    network = MLPClassifier(
-        learning_rate_init=0.3, decay="cosine", decay_rate=0.2, alpha=0.05, batch_size=7
-    )
-    expected = Setting(0.3, "cosine", 0.2, (("alpha", 0.05), ("hidden_layer_sizes", (50, 12))))
-
-    assert default_setting(network, space) == expected
-    assert default_setting(make_pipeline(StandardScaler(), network), space) == expected
 
 
-@pytest.mark.parametrize("sizes", [[50, 12], np.array([50, 12]), (50, 12)], ids=repr)
-def test_layer_sizes_may_be_given_as_a_list_or_an_array(sizes: Any) -> None:
-    others = (("hidden_layer_sizes", Dimension.of("hidden_layer_sizes", [(9,), (50, 12)])),)
-    space = Space((0.01, 1.0), ("constant",), (0.1, 1.0), others)
-    setting = default_setting(MLPClassifier(sizes), space)
-    drawn = space.drawn(setting)
-
-    assert hash(setting) == hash(default_setting(MLPClassifier((50, 12)), space))
-    assert drawn is not None
-    assert drawn["hidden_layer_sizes"] == "(50, 12)"
+@pytest.fixture(params=TABLES)
+def trainer(request: pytest.FixtureRequest) -> NetworkTrainer:
+    return scaled(request.param)
 
 
-# --- rows read in place ---------------------------------------------------------------------------
+@pytest.mark.parametrize("task", TABLES)
+def test_a_trials_loss_and_score_are_those_of_the_pasted_setting(task: str) -> None:
+    (X, y), network = TABLES[task]
+    replicates = make_replicates(y, 3, task=task, seed=4)
+    outcomes = scaled(task).train(SETTINGS, range(3))
+    for setting, outcome in zip(SETTINGS, outcomes, strict=True):
+        if outcome.diverged:
+            continue
+        for index, replicate in enumerate(replicates):
+            options = {"max_iter": 5, "random_state": replicate.seed, **setting.params}
+            model = make_pipeline(StandardScaler(), network(**options))
+            model.fit(X[replicate.train], y[replicate.train])
+            held_out, truth = X[replicate.validation], y[replicate.validation]
+            if task == "classification":
+                loss = log_loss(truth, model.predict_proba(held_out))
+            else:
+                loss = mean_squared_error(truth, model.predict(held_out))
+
+            assert loss == pytest.approx(outcome.validation_curves[index, -1], rel=1e-4)
+            assert model.score(held_out, truth) == pytest.approx(outcome.scores[index], abs=1e-5)
 
 
-ROUNDS_MEAN_FIRST = parse_version(sklearn.__version__) >= parse_version("1.7")
-"""Older scalers subtract a float64 mean from float32 columns, and round then; here it is 1e4."""
+def test_a_setting_that_diverges_on_one_replicate_is_stopped_on_all(
+    trainer: NetworkTrainer,
+) -> None:
+    outcome = trainer.train(SETTINGS, range(3))[1]
+
+    assert outcome.diverged is not None
+    assert (outcome.diverged.replicate, outcome.diverged.epoch) == (1, 1)
+    assert outcome.epochs < 1
+    assert outcome.scores is None
+    assert outcome.validation_curves.shape == (3, 0)
 
 
-def replicate_of(n_rows: int) -> Replicate:
-    order = np.random.default_rng(0).permutation(n_rows)
-    return Replicate(order[: n_rows // 2], order[n_rows // 2 :], seed=3)
+def test_the_loss_at_divergence_is_in_the_targets_own_unit() -> None:
+    X, y = load_diabetes(return_X_y=True)
+    estimator = make_pipeline(StandardScaler(), MLPRegressor(max_iter=2))
+    losses = []
+    for target in (y, y * 1000):
+        trainer = NetworkTrainer.on_random_splits(estimator, X, target, 1)
+        (outcome,) = trainer.train([Setting(2.0, "constant", 0.1)], [0])
+        assert outcome.diverged is not None
+        assert outcome.diverged.loss is not None
+        assert outcome.diverged.loss > trainer.guess_loss([0])
+        losses.append(outcome.diverged.loss)
+
+    assert losses[1] == pytest.approx(losses[0] * 1000**2, rel=1e-3)
 
 
-def table(dtype: str = "float64") -> tuple[Any, Any]:
+def assert_alike(left: list[Outcome], right: list[Outcome]) -> None:
+    for one, other in zip(left, right, strict=True):
+        assert np.array_equal(one.validation_curves, other.validation_curves)
+        assert (one.setting, one.diverged, one.epochs) == (
+            other.setting, other.diverged, other.epochs
+        )  # fmt: skip
+        assert np.array_equal(one.scores, other.scores) or one.scores is other.scores is None
+
+
+def test_outcomes_do_not_depend_on_how_settings_are_dealt_to_populations(
+    trainer: NetworkTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = trainer.train(SETTINGS, range(3))
+    monkeypatch.setattr(lrtune.training.population, "CACHE_BYTES", 1)
+
+    assert_alike(together, trainer.train(SETTINGS, range(3)))
+
+
+@pytest.mark.parametrize("n_jobs", [2, 4])
+def test_outcomes_do_not_depend_on_the_number_of_processes(n_jobs: int) -> None:
     X, y = load_iris(return_X_y=True)
-    X[:, 1] += 1e4
-    return np.ascontiguousarray(X, dtype=dtype), y
+    # around the edge, some diverge on some replicates, early or late
+    settings = [Setting(float(rate), "constant", 0.1) for rate in np.geomspace(0.1, 3, 40)]
+    model = MLPClassifier((20,), max_iter=8, optimizer="momentum")
+    alone, shared = (
+        NetworkTrainer.on_random_splits(
+            make_pipeline(StandardScaler(), model), X, y, 6, seed=3, n_jobs=jobs
+        ).train(settings, range(6))
+        for jobs in (1, n_jobs)
+    )
+
+    assert_alike(alone, shared)
 
 
-def pipeline(**options: Any) -> Any:
-    return make_pipeline(StandardScaler(), MLPClassifier(max_iter=4, **options))
+def test_a_full_training_counts_every_epoch_of_every_replicate(trainer: NetworkTrainer) -> None:
+    (outcome,) = trainer.train(SETTINGS[:1], range(3))
+
+    assert outcome.epochs == 15
+    assert outcome.validation_curves.shape == (3, 5)
 
 
-@pytest.mark.parametrize("trained_in", ["auto", "float32", "float64"])
-@pytest.mark.parametrize("given_in", ["float32", "float64"])
-@pytest.mark.parametrize("estimator", [pipeline, MLPClassifier], ids=["scaled", "as it is"])
-def test_rows_read_in_place_are_those_of_the_pipeline_bit_for_bit(
-    estimator: Any, given_in: str, trained_in: str
+def test_an_estimator_without_a_pipeline_is_trained_too_and_left_unchanged() -> None:
+    X, y = load_iris(return_X_y=True)
+    estimator = MLPClassifier(max_iter=2)
+    before = estimator.get_params()
+    (outcome,) = NetworkTrainer.on_random_splits(estimator, X, y, 1).train(SETTINGS[:1], [0])
+
+    assert outcome.validation_curves.shape == (1, 2)
+    assert before == estimator.get_params()
+    assert not hasattr(estimator, "coefs_")
+
+
+def test_plateau_counts_the_epochs_of_the_rows_that_it_trains_on() -> None:
+    X, y = load_iris(return_X_y=True)
+    X = np.vstack([X, X])
+    y = np.concatenate([y, y])
+    (replicate,) = make_replicates(y, 1, task="classification")
+    model = MLPClassifier(max_iter=3, batch_size=20, validation_fraction=0.5)
+    trainer = NetworkTrainer(make_pipeline(StandardScaler(), model), X, y, [replicate])
+    (outcome,) = trainer.train([Setting(1e6, "plateau", 0.1)], [0])
+    steps = -(-(len(replicate.train) // 2) // 20)
+
+    assert outcome.diverged is not None
+    assert outcome.epochs == outcome.diverged.step / steps
+
+
+# --- pruning --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("first_asked", "halted"), [(1, 4), (5, 5), (9, 12), (12, 12)])
+def test_no_setting_is_pruned_during_its_warm_up_or_right_after_a_restart(
+    first_asked: int, halted: int
 ) -> None:
-    X, y = table(given_in)
-    replicate, model = replicate_of(len(y)), estimator(dtype=trained_in)
-    in_place, copied = (prepare(model, each, y, replicate) for each in (X, np.asfortranarray(X)))
-
-    assert isinstance(in_place.rows.X, TableRows)
-    assert isinstance(copied.rows.X, np.ndarray)
-    assert in_place.rows.X.dtype == copied.rows.X.dtype
-    pairs = ((in_place.rows, copied.rows), (in_place.validation, copied.validation))
-    if not ROUNDS_MEAN_FIRST and estimator is pipeline and given_in == "float32":
-        assert all(np.asarray(one.X) == pytest.approx(other.X, abs=2e-3) for one, other in pairs)
-        return
-    assert all(np.array_equal(np.asarray(one.X), other.X) for one, other in pairs)
-    judged = [judge([each], [Setting(0.1, "cosine", 0.1)])[0] for each in (in_place, copied)]
-    assert np.array_equal(judged[0].validation_curves, judged[1].validation_curves)
-
-
-def test_replicates_share_the_table_and_hold_row_numbers() -> None:
-    X, y = table()
-    replicate = replicate_of(len(y))
-    prepared = prepare(pipeline(), X, y, replicate)
-
-    assert prepared.rows.X.table is prepared.validation.X.table is X
-    assert prepared.rows.X.index is replicate.train
-
-
-def test_means_and_scales_learned_in_pieces_are_those_of_the_whole() -> None:
-    n_rows = 3 * SCALED_AT_ONCE
-    rng = np.random.default_rng(0)
-    X = rng.normal([[1e3, 0.0]], [[1.0, 1e-3]], size=(n_rows, 2))
-    prepared = prepare(pipeline(), X, rng.integers(0, 2, n_rows), replicate_of(n_rows))
-    whole = StandardScaler().fit(X[replicate_of(n_rows).train])
-
-    assert prepared.rows.X.mean == pytest.approx(whole.mean_, rel=1e-12, abs=1e-12)
-    assert prepared.rows.X.scale == pytest.approx(whole.scale_, rel=1e-12)
-
-
-def test_a_value_that_is_not_finite_is_refused_wherever_it_is() -> None:
-    X, y = table()
-    X[replicate_of(len(y)).validation[0], 2] = np.nan
-
-    with pytest.raises(ValueError, match="NaN"):
-        prepare(pipeline(), X, y, replicate_of(len(y)))
-
-
-@pytest.mark.parametrize(
-    "options", [{"with_mean": False}, {"with_std": False}], ids=["no mean", "no scale"]
-)
-def test_a_scaler_does_as_much_in_place_as_it_is_asked_to(options: dict[str, bool]) -> None:
-    X, y = table()
-    model = make_pipeline(StandardScaler(**options), MLPClassifier(dtype="float64"))
-    prepared = prepare(model, X, y, replicate_of(len(y)))
-
-    assert np.array_equal(
-        np.asarray(prepared.rows.X), prepared.pipeline[:-1].transform(X[replicate_of(len(y)).train])
+    trainer = scaled(n_replicates=1, max_iter=14, warmup_epochs=3, cycle_epochs=8)
+    (outcome,) = trainer.train(
+        [Setting(0.1, "cosine", 0.1)], [0], prune=lambda _, epoch, __: epoch >= first_asked
     )
 
+    assert outcome.pruned
+    assert outcome.validation_curves.shape == (1, halted)
 
-def test_the_search_fits_the_same_model_from_memory_and_from_a_memory_map(tmp_path: Path) -> None:
-    X, y = table()
-    np.save(tmp_path / "X.npy", X)
-    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    setting = Setting(0.1, "constant", 0.1)
-    one, other = (
-        judge([prepare(pipeline(), each, y, replicate_of(len(y)))], [setting])[0]
-        for each in (X, mapped)
-    )
 
-    assert np.array_equal(one.validation_curves, other.validation_curves)
+def test_the_pruner_is_asked_by_the_settings_index_with_its_mean_loss(
+    trainer: NetworkTrainer,
+) -> None:
+    asked: dict[tuple[int, int], float] = {}
+
+    def prune(index: int, epoch: int, loss: float) -> bool:
+        asked[index, epoch] = loss
+        return index == 2
+
+    outcomes = trainer.train(SETTINGS, range(3), prune=prune)
+
+    assert [outcome.pruned for outcome in outcomes] == [False, False, True, False, False, False]
+    assert outcomes[2].epochs == 3
+    for (index, epoch), loss in asked.items():
+        assert loss == pytest.approx(outcomes[index].validation_curves[:, epoch - 1].mean())
+
+
+# --- replicates by number -------------------------------------------------------------------------
+
+
+def test_a_replicate_number_means_the_same_whenever_it_is_trained() -> None:
+    X, y = load_iris(return_X_y=True)
+    trainer = scaled()
+    fresh = trainer.train(SETTINGS[:1], [7, 3])[0]
+    (seventh,) = itertools.islice(draw_replicates(y, task="classification", seed=4, first=7), 1)
+    by_hand = NetworkTrainer(trainer.estimator, X, y, [seventh]).train(SETTINGS[:1], [0])[0]
+
+    assert fresh.validation_curves[0].tolist() == by_hand.validation_curves[0].tolist()
+    again = trainer.train(SETTINGS[:1], [3, 7])[0]
+    assert again.validation_curves.tolist() == fresh.validation_curves[::-1].tolist()
+
+
+def test_fresh_replicates_are_kept_until_others_are_asked_for() -> None:
+    X, y = load_iris(return_X_y=True)
+    made = []
+
+    def fresh(number: int) -> Replicate:
+        made.append(number)
+        return next(draw_replicates(y, task="classification", first=number))
+
+    replicates = make_replicates(y, 2, task="classification")
+    trainer = NetworkTrainer(MLPClassifier(max_iter=1), X, y, replicates, fresh=fresh)
+    for numbers in ([0, 2], [2, 3], [0, 1], [3, 2], [4], [2]):
+        trainer.prepared(numbers)
+
+    assert made == [2, 3, 4, 2]
+
+
+# --- facts ----------------------------------------------------------------------------------------
+
+
+def test_the_facts_hold_every_parameter_and_the_steps_before_the_network() -> None:
+    X, y = load_iris(return_X_y=True)
+    network = MLPClassifier((8, 4), alpha=0.5, class_weight={0: 2.0, 1: 1.0, 2: 1.0})
+    model = make_pipeline(StandardScaler(with_mean=False), "passthrough", network)
+    facts = NetworkTrainer.on_random_splits(model, X, y, 1).facts()
+    (step,) = facts.steps
+
+    assert (facts.estimator, facts.task, facts.loss) == (
+        "MLPClassifier", "classification", "log_loss"
+    )  # fmt: skip
+    assert facts.parameters.keys() == network.get_params().keys()
+    assert facts.parameters["class_weight"] == {0: 2.0, 1: 1.0, 2: 1.0}
+    assert facts.changed == ("alpha", "class_weight", "hidden_layer_sizes")
+    assert (step.kind, step.source, step.changed) == (
+        "StandardScaler", "StandardScaler(with_mean=False)", True
+    )  # fmt: skip
+
+
+def test_the_hashes_tell_tables_and_splits_apart() -> None:
+    X, y = load_iris(return_X_y=True)
+    model = MLPClassifier(max_iter=1)
+
+    def hashes(X: Any, seed: int = 0) -> tuple[str, str]:
+        return NetworkTrainer.on_random_splits(model, X, y, 2, seed=seed).hashes()
+
+    changed = X.copy()
+    changed[3, 1] += 1e-9
+
+    assert hashes(X) == hashes(X.copy())
+    assert hashes(changed)[0] != hashes(X)[0]
+    assert hashes(X, seed=1)[0] == hashes(X)[0]
+    assert hashes(X, seed=1)[1] != hashes(X)[1]
+
+
+def test_the_losses_without_training_are_means_over_the_replicates(
+    trainer: NetworkTrainer,
+) -> None:
+    for name in ("guess_loss", "naive_loss", "initial_loss"):
+        loss = getattr(trainer, name)
+        each = [loss([number]) for number in range(3)]
+
+        assert len(set(each)) > 1 or name == "guess_loss"
+        assert loss(range(3)) == pytest.approx(np.mean(each))
+
+
+def test_the_floor_is_the_settings_own_where_it_is_searched() -> None:
+    trainer = scaled(min_learning_rate=0.01)
+
+    assert trainer.floor(Setting(0.1, "constant", 0.0)) == 0.01
+    assert trainer.floor(Setting(0.1, "constant", 0.0, (("min_learning_rate", 0.05),))) == 0.05
+
+
+def test_a_space_that_the_network_does_not_accept_is_refused() -> None:
+    trainer = scaled()
+
+    with pytest.raises(InvalidInputError, match="batch_size"):
+        trainer.check(Space.of({"batch_size": [0, 16]}, 5))

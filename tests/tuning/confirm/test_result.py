@@ -1,0 +1,58 @@
+"""The confirmation as a value: estimates by hand, and JSON that reads back."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lrtune.tuning.confirm.measurement import FACTORS, Profile
+from lrtune.tuning.confirm.result import Confirmation, Contender, Estimate
+from lrtune.tuning.setting import Setting
+
+BEST = Setting(0.1, "cosine", 0.05, (("hidden_layer_sizes", (6, 4)), ("alpha", 1e-4)))
+
+
+def confirmation(baseline: Estimate | None = None) -> Confirmation:
+    losses = np.random.default_rng(0).uniform(1, 2, (len(FACTORS), 4))
+    losses[-1] = np.inf
+    return Confirmation(
+        contenders=(
+            Contender(3, BEST, 0.9, 1.0, 8, "recommended"),
+            Contender(0, Setting(0.2, "constant", 0.0), 0.8, None, 4, "diverged"),
+        ),
+        recommended=Estimate(1.0, 0.1),
+        default=Estimate(None, None, diverged=True),
+        gain=Estimate(None, None, diverged=True),
+        score=0.9,
+        profile=Profile.of([0.1 * factor for factor in FACTORS], losses, 3.0),
+        naive_loss=1.1,
+        replicates=4,
+        tied_decays=("cosine", "linear"),
+        epochs=120.5,
+        share=1.25,
+        baseline=baseline,
+    )
+
+
+def test_an_estimate_is_the_mean_and_its_standard_error() -> None:
+    losses = np.array([1.0, 2.0, 3.0, 6.0])
+
+    assert Estimate.of(losses) == Estimate(3.0, pytest.approx(np.std(losses, ddof=1) / 2))
+    assert Estimate.of(losses[:1]) == Estimate(1.0, None)
+    assert Estimate.of(np.array([1.0, np.inf])) == Estimate(None, None, diverged=True)
+
+
+@pytest.mark.parametrize("baseline", [None, Estimate(2.0, None)])
+def test_it_reads_back_from_json(baseline: Estimate | None) -> None:
+    text = json.dumps(confirmation(baseline).to_json(), allow_nan=False)
+
+    assert Confirmation.from_json(json.loads(text)) == confirmation(baseline)
+
+
+def test_the_summary_is_json_with_none_for_estimates_that_diverged() -> None:
+    summary = confirmation().summary()
+
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+    assert (summary["contenders"], summary["replicates"]) == (2, 4)
+    assert summary["gain"] is summary["default_se"] is summary["baseline_loss"] is None
+    assert summary["tied_decays"] == ["cosine", "linear"]
