@@ -244,8 +244,8 @@ def test_a_search_in_python_is_resumed(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("storage", "words", "value"),
     [
-        ("interrupted.journal", "search iris --trials 24 --epochs 3 --hidden 8", "epochs=2"),
-        ("sqlite:///study.db", "search iris --trials 4 --epochs 2 --hidden 5", "hidden=[4]"),
+        ("interrupted.journal", "search iris --trials 24 --epochs 3 --hidden 8", "--epochs 2"),
+        ("sqlite:///study.db", "search iris --trials 4 --epochs 2 --hidden 5", "--hidden 4"),
     ],
     indirect=["storage"],
 )

@@ -124,7 +124,7 @@ def _parameter(name: str, value: Any) -> Any:
 
 
 def _from_repr(text: str) -> Any:
-    """Return the value of a repr of constants, tuples, lists and dicts; of any other, its source."""
+    """Return the value of a repr of constants, tuples, lists and dicts; else its source."""
     try:
         return _constant(ast.parse(text, mode="eval").body)
     except (SyntaxError, ValueError):
