@@ -33,7 +33,10 @@ lrtune process can hold it then (see `_locked`), and other programs hold it for 
 
 
 class _Lock(JournalFileSymlinkLock):
-    """Optuna's lock, removed in one step; Optuna renames it first, so a kill may leave it."""
+    """Optuna's lock, removed in one step.
+
+    Optuna renames it before it removes it, and a kill in between leaves the renamed file behind.
+    """
 
     def release(self) -> None:
         try:
@@ -110,14 +113,14 @@ class BlockJournal(JournalFileBackend):
         with self._path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             with defer_signals():
-                begun, verbosity = time.monotonic(), optuna.logging.get_verbosity()
+                started, verbosity = time.monotonic(), optuna.logging.get_verbosity()
                 optuna.logging.set_verbosity(optuna.logging.ERROR)  # the warning below says it
                 try:
                     self._lock.acquire()
                 finally:
                     optuna.logging.set_verbosity(verbosity)
                 try:
-                    if time.monotonic() - begun > LOCK_SECONDS:
+                    if time.monotonic() - started > LOCK_SECONDS:
                         warnings.warn(
                             f"the lock on {self._path.name} was taken away: a run that was killed "
                             "had left it behind",
@@ -171,7 +174,7 @@ class BlockJournal(JournalFileBackend):
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Keep other writers out, so that nobody writes between a read and a write inside.
+        """Keep other writers out, so that what is read inside is still true when it is added to.
 
         Raises OSError if the file was deleted or replaced.
         """

@@ -1,6 +1,6 @@
 """Upgrade of the facts that release 0.1.0 recorded (version 1 of the schema) to today's schema.
 
-Version 1 recorded whatever JSON cannot hold as its repr.
+Version 1 recorded the repr of values that JSON cannot hold.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _parameter(name: str, value: Any) -> Any:
 
 
 def _from_repr(text: str) -> Any:
-    """Return a sequence (as a tuple) or a mapping from its repr; of anything else, its source."""
+    """Return the value of a repr of constants, tuples, lists and dicts; else its source."""
     try:
         return _constant(ast.parse(text, mode="eval").body)
     except (SyntaxError, ValueError):

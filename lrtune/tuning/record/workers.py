@@ -23,7 +23,7 @@ __all__ = ["OF_TRIALS", "POLL_SECONDS", "draw_worker", "once", "patience"]
 POLL_SECONDS = 0.5
 """Seconds between checks of a process that waits for another."""
 OF_TRIALS = "of_trials"
-"""Key, in the result of such work, of the number of trials it was done on."""
+"""Key of the number of trials in the result of such work."""
 
 
 def draw_worker() -> int:

@@ -40,9 +40,9 @@ __all__ = [
 BLOCK_SIZE = 16
 """Settings per block."""
 TPE_TRIALS = 128
-"""Most finished trials that TPE is given."""
+"""Limit on the finished trials that TPE gets."""
 TPE_BEST = 48
-"""The best trials among these; the others are a random sample."""
+"""Number of best trials among these; the others are a random sample."""
 
 
 @dataclass(frozen=True)
@@ -196,8 +196,8 @@ class Asker:
         )
 
 
-def keep_notes(asked: Sequence[Trial], trials: Sequence[FrozenTrial]) -> None:
+def keep_notes(block: Sequence[Trial], trials: Sequence[FrozenTrial]) -> None:
     """Copy system attributes, set by the user's sampler or pruner, to the finished trials."""
-    working = asked[0].study.get_trials(deepcopy=False)
-    for trial, finished in zip(asked, trials, strict=True):
+    working = block[0].study.get_trials(deepcopy=False)
+    for trial, finished in zip(block, trials, strict=True):
         finished.system_attrs = {**working[trial.number].system_attrs, **finished.system_attrs}
