@@ -61,8 +61,8 @@ def command(
         warnings.simplefilter("ignore")
 
     from lrtune.cli.summary import print_result
-    from lrtune.tuning.record.networked import network_file_system
     from lrtune.tuning.record.record import Record
+    from lrtune.tuning.record.storage import network_file_system
     from lrtune.tuning.record.workers import draw_worker
     from lrtune.tuning.search import Recording
     from lrtune.tuning.table_search import load, read_request, search_table

@@ -12,7 +12,7 @@ from lrtune.tuning.record.storage import open_storage
 SEARCH = """
 import signal
 from lrtune.cli import main
-from lrtune.cli.task import Task
+from lrtune.tuning import table_search
 
 class Library:
     def __del__(self):  # what this raises is swallowed
@@ -24,11 +24,11 @@ def fail():
     except BaseException as error:
         raise ImportError("initialization failed") from error
 
-def load(task, read=Task.load):
+def load(request, read=table_search.load):
     {what}
-    return read(task)
+    return read(request)
 
-Task.load = load
+table_search.load = load
 main(["search", "iris", "--trials", "16", "--epochs", "1"])
 """
 

@@ -21,7 +21,7 @@ import optuna
 import pytest
 
 from lrtune import LearningRateSearchCV, MLPClassifier
-from lrtune.tuning.record.record import CONFIRMATION
+from lrtune.tuning.confirm.result import Confirmation
 from lrtune.tuning.record.storage import open_storage
 from tests.iris import X, Y
 
@@ -300,7 +300,7 @@ def test_stopped_while_it_confirms_it_is_gone_on_with(
 
     assert run.end(JOURNAL)[0] == 130
     study = optuna.load_study(storage=open_storage(JOURNAL)[0], study_name="iris")
-    assert CONFIRMATION not in study.user_attrs
+    assert Confirmation.KEY not in study.user_attrs
     assert lrtune(*words, "--resume").json["confirmed_loss"] > 0
 
 

@@ -11,7 +11,7 @@ import optuna
 import pytest
 from sklearn.datasets import load_iris
 
-from lrtune.tuning.record import networked
+from lrtune.tuning.record import storage as storages
 from lrtune.tuning.record.storage import open_storage
 
 QUICK = ("--epochs", "3", "--hidden", "8")
@@ -81,7 +81,7 @@ def test_a_worker_with_other_data_is_refused(
     run = lrtune("worker", "--name", "flowers")
 
     assert run.code == 2
-    assert "data=" in run.err
+    assert "was searched with DATA " in run.err
     assert before == Path("lrtune.journal").read_bytes()
 
 
@@ -104,7 +104,7 @@ def test_a_journal_on_a_network_drive_is_refused(
     lrtune("search", "iris", *QUICK, "--trials", "16", "--no-confirm")
     mounts = folder / "mounts"
     mounts.write_text(f"/dev/sda / ext4 rw 0 0\nserver:/x {folder.resolve()} nfs4 rw 0 0\n")
-    monkeypatch.setattr(networked, "MOUNTS", mounts)
+    monkeypatch.setattr(storages, "MOUNTS", mounts)
     run = lrtune("worker", "--name", "iris")
 
     assert run.code == 2

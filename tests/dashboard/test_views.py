@@ -47,14 +47,14 @@ def test_a_diverged_trial_says_so_and_ruins_no_axis(client: Client) -> None:
 
 
 def test_the_best_trial_is_the_recommended_one_also_when_nothing_is_new(client: Client) -> None:
-    shown = Study(read_result("iris", "lrtune.journal"))
+    study = Study(read_result("iris", "lrtune.journal"))
     for after in (0, 24):
         (best,) = client.study(after=after)["best_trials"]
-        assert shown.recommended is not None
-        assert best["number"] == shown.recommended.trial
+        assert study.recommended is not None
+        assert best["number"] == study.recommended.trial
         assert "recommended" in best["note"]["body"]
         shown = {each["name"]: each["param_external_value"] for each in best["params"]}
-        recorded = shown.trials[best["number"]]
+        recorded = study.trials[best["number"]]
         assert shown == {name: str(value) for name, value in recorded.params.items()}
         assert best["values"] == [float(f"{recorded.value:.6g}")]  # with digits that can be read
 
@@ -121,10 +121,10 @@ def test_a_search_that_is_running_is_seen_growing(lrtune: Callable[..., Any]) ->
     assert attributes(client.study())["trials"].startswith("40 of 40")
 
 
-def test_a_study_without_trials_is_shown(shown: Study) -> None:
+def test_a_study_without_trials_is_shown(study: Study) -> None:
     storage, _ = open_storage("lrtune.journal")
-    study = optuna.create_study(storage=storage, study_name="begun")
-    study.set_user_attr(SearchFacts.KEY, shown.facts.to_json())
+    begun = optuna.create_study(storage=storage, study_name="begun")
+    begun.set_user_attr(SearchFacts.KEY, study.facts.to_json())
     told = Client("lrtune.journal").study(1)
 
     assert "No trial has finished yet" in told["note"]["body"]

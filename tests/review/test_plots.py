@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from lrtune.tuning.confirm.measurement import FACTORS, Profile
 from lrtune.tuning.confirm.result import Confirmation, Contender, Estimate
 from lrtune.tuning.range_result import RangeTestResult
 from lrtune.tuning.record.trials import TrialCounts
-from lrtune.tuning.result import SearchResult, Seconds
+from lrtune.tuning.result import SearchResult, read_result, Seconds
 from lrtune.tuning.setting import Setting
 
 
@@ -73,10 +74,8 @@ def result_with(means: list[float]) -> SearchResult:
         Estimate(0.5, 0.01), Estimate(0.9, 0.01), Estimate(0.4, 0.01), 0.9, profile, 1.1, 2,
         ("cosine",), 10.0, 0.5,
     )  # fmt: skip
-    return SearchResult(
-        None, None, "", "", setting, 0.4, 0.9, TrialCounts(1, 0, 0, 0), 1.0, 0.0,
-        Seconds(1.0, 1.0, 2.0), confirmation=confirmation,
-    )  # fmt: skip
+    journal = Path(__file__).parents[1] / "release" / "table.journal"
+    return replace(read_result("houses", str(journal)), confirmation=confirmation)
 
 
 def test_the_safe_range_is_shown_with_what_diverged_and_the_default() -> None:

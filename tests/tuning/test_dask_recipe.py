@@ -11,7 +11,7 @@ from typing import Any
 import optuna
 import pytest
 
-from lrtune.tuning.record.record import CONFIRMATION
+from lrtune.tuning.confirm.result import Confirmation
 from lrtune.tuning.record.storage import open_storage
 from lrtune.tuning.record.workers import OF_TRIALS
 from lrtune.tuning.sampling.asking import BLOCK_SIZE
@@ -23,7 +23,7 @@ NAME, TRIALS = "digits", 96
 
 @pytest.fixture
 def scheduler(folder: Path) -> Iterator[str]:
-    """Where the cluster is reached."""
+    """Start a cluster of two processes; give its address."""
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(folder)
@@ -52,5 +52,5 @@ def test_the_recipe_finishes_a_study_with_a_worker_on_each_of_the_clusters(
 
     assert run.stdout == "[0, 0]\n", run.stderr
     assert TRIALS <= len(study.trials) <= TRIALS + 2 * BLOCK_SIZE
-    assert study.user_attrs[CONFIRMATION][OF_TRIALS] == TRIALS
+    assert study.user_attrs[Confirmation.KEY][OF_TRIALS] == TRIALS
     assert optuna.get_all_study_names(study._storage) == [NAME]  # no claim is left behind

@@ -14,8 +14,10 @@ from sklearn.preprocessing import StandardScaler
 
 from lrtune import MLPClassifier
 from lrtune.tuning.record.record import Record
-from lrtune.tuning.search import Progress, search
+from lrtune.tuning.sampling.asking import Sampling
+from lrtune.tuning.search import Budget, Progress, Recording, search
 from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.network import NetworkTrainer
 from lrtune.tuning.trainers.replicates import make_replicates
 
 FEW, MANY = 496, 2000
@@ -23,7 +25,7 @@ context = multiprocessing.get_context("spawn")
 
 
 def megabytes(name: str) -> float:
-    """What the system says of this process's memory."""
+    """Return a figure of this process's memory from the system."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024 / 1e6
@@ -31,7 +33,7 @@ def megabytes(name: str) -> float:
 
 
 def grow(folder: str, queue: Any) -> None:
-    """Search, and tell by how much memory grows from few trials on until there are many."""
+    """Search, and put the megabytes that memory grows by from few trials to many."""
     os.chdir(folder)
     X, y = load_iris(return_X_y=True)
     before = {}
@@ -41,21 +43,20 @@ def grow(folder: str, queue: Any) -> None:
             gc.collect()
             before["few"] = megabytes("VmRSS")
 
+    network = make_pipeline(StandardScaler(), MLPClassifier((4,), max_iter=1, dtype="float32"))
     search(
-        make_pipeline(StandardScaler(), MLPClassifier((4,), max_iter=1, dtype="float32")),
-        X,
-        y,
-        replicates=make_replicates(y, 1, task="classification"),
-        space=Space.default(1, learning_rate_init=(0.01, 10.0)),
-        n_trials=MANY,
-        open_record=partial(Record.create, "record.journal", "iris"),
+        NetworkTrainer(network, X, y, make_replicates(y, 1, task="classification")),
+        Space.default(1, learning_rate_init=(0.01, 10.0)),
+        budget=Budget(n_trials=MANY, replicates=1, confirm=False),
+        sampling=Sampling(),
+        recording=Recording(partial(Record.create, "record.journal", "iris")),
         on_progress=on_progress,
     )
     queue.put(megabytes("VmHWM") - before["few"])
 
 
-def held(folder: Path) -> float:
-    """Megabytes that the trials of a record occupy once they are read."""
+def trial_megabytes(folder: Path) -> float:
+    """Return the megabytes that the trials of a record occupy once they are read."""
     gc.collect()
     tracemalloc.start()
     trials = Record.look(str(folder / "record.journal"), "iris").pull()
@@ -67,12 +68,12 @@ def held(folder: Path) -> float:
 
 
 def test_memory_grows_by_the_finished_trials_alone(folder: Path) -> None:
-    """They take 4 kB each; keeping the study that each block is asked of would add 30 kB to it."""
+    """A trial takes 4 kB; keeping the study that each block is asked from would add 30 kB."""
     queue = context.Queue()
     process = context.Process(target=grow, args=(str(folder), queue))
     process.start()
     grown = queue.get(timeout=120)
     process.join()
-    trials = held(folder) * (MANY - FEW) / MANY
+    trials = trial_megabytes(folder) * (MANY - FEW) / MANY
 
     assert grown < 1.5 * trials

@@ -1,7 +1,7 @@
 """An Optuna journal file that takes a block of trials in one write, and survives crashes.
 
-A line is written whole or not at all: what a killed process left half-written is cut off before
-the next line, and what a full disk cut short is taken back at once.
+A half-written line, left by a killed process, is cut off before the next write; what a full disk
+cut short is removed at once.
 """
 
 from __future__ import annotations
@@ -26,92 +26,75 @@ from lrtune.support.signals import defer_signals
 __all__ = ["BlockJournal", "LINE_START", "LOCK_SECONDS"]
 
 LINE_START = b'{"op_code":'
-"""How every line of an Optuna journal begins."""
+"""Beginning of every line of an Optuna journal."""
 LOCK_SECONDS = 3
-"""How long a lock is waited for that no living lrtune process can hold. A writer other than lrtune
-holds it for milliseconds."""
+"""Seconds after which Optuna's lock is taken for left behind by a killed process. No other living
+lrtune process can hold it then (see `_locked`), and other programs hold it for milliseconds."""
 
 
 class _Lock(JournalFileSymlinkLock):
-    """Optuna's lock; Optuna renames it first, and then leaves it behind if it is killed."""
+    """Optuna's lock, removed in one step.
+
+    Optuna renames it before it removes it, and a kill in between leaves the renamed file behind.
+    """
 
     def release(self) -> None:
         try:
             Path(self._lock_file).unlink()
         except FileNotFoundError:
-            raise RuntimeError("the lock was not held") from None
+            raise RuntimeError("the lock is not held") from None
 
 
 class BlockJournal(JournalFileBackend):
     """A journal file that can take a whole block of trials in one write."""
 
     def __init__(self, file_path: str) -> None:
-        self._path = Path(file_path).absolute()  # wherever the program goes
+        self._path = Path(file_path).absolute()  # the program may change its folder
         self._lock = _Lock(str(self._path), grace_period=LOCK_SECONDS)
         super().__init__(str(self._path), lock_obj=self._lock)
-        # held open, so that its number is not given to another file once it is deleted
+        # kept open, so that no other file can get its inode number once it is deleted
         descriptor = os.open(self._path, os.O_RDONLY)
         weakref.finalize(self, os.close, descriptor)
         status = os.fstat(descriptor)
         self._identity = (status.st_dev, status.st_ino)
-        self._held: list[dict[str, Any]] | None = None
-        self._is_alone = False
+        self._buffer: list[dict[str, Any]] | None = None
+        self._is_exclusive = False
 
-    def _found(self) -> tuple[int, int] | None:
-        """Which file lies there now."""
+    def _require_same_file(self) -> None:
         try:
             status = self._path.stat()
         except FileNotFoundError:
-            return None
-        return status.st_dev, status.st_ino
-
-    def _require_same_file(self) -> None:
-        if self._found() != self._identity:
-            what = "deleted" if self._found() is None else "replaced by another file"
-            raise OSError(f"{self._path} was {what}")
+            raise OSError(f"{self._path} was deleted") from None
+        if (status.st_dev, status.st_ino) != self._identity:
+            raise OSError(f"{self._path} was replaced by another file")
 
     def require_journal(self) -> None:
-        """Refuse a file of another kind, which Optuna would append to.
-
-        Raises
-        ------
-        ValueError
-            If its beginning is not that of a journal.
-        """
+        """Raise ValueError unless the file begins as a journal does; Optuna would append to it."""
         with self._path.open("rb") as file:
             beginning = file.read(len(LINE_START))
         if not LINE_START.startswith(beginning):
             raise ValueError("its first line is not a journal's")
 
     def mend(self) -> None:
-        """Cut off a half-written last line, left by a crash.
+        """Cut off a half-written last line, left by a crash, with a RecordWarning.
 
-        With further lines behind it, Optuna could not read the file any more (its issue 5138).
-
-        Raises
-        ------
-        ValueError
-            If the line is not the beginning of a journal's.
-
-        Warns
-        -----
-        RecordWarning
-            If a line was cut off.
+        If further lines followed it, Optuna could no longer read the file (its issue 5138). Raises
+        ValueError if the line is not the beginning of a journal's.
         """
-        if self._torn():
-            with self._locked():  # another process may just be writing that line
+        if self._half_line():
+            with self._locked():  # another process may be writing that line
                 self._cut()
 
     def _cut(self) -> None:
-        """Cut a half-written last line off; the lock is held."""
-        torn = self._torn()
-        if not torn:
+        """Cut off a half-written last line; the caller holds the lock."""
+        half = self._half_line()
+        if not half:
             return
-        if not (torn.startswith(LINE_START) or LINE_START.startswith(torn)):
+        if not (half.startswith(LINE_START) or LINE_START.startswith(half)):
             raise ValueError("its last line is not a journal's")
-        os.truncate(self._path, self._path.stat().st_size - len(torn))
+        os.truncate(self._path, self._path.stat().st_size - len(half))
         warnings.warn(
-            f"{self._path.name} ended in a half-written line of {len(torn)} bytes, left by a run "
+            f"{self._path.name} ended in a half-written line of {len(half)} bytes, left by a run "
             "that was killed while it wrote; the line was cut off, all trials before it are kept",
             RecordWarning,
             stacklevel=4,
@@ -119,25 +102,25 @@ class BlockJournal(JournalFileBackend):
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold Optuna's lock, and the kernel's, which a killed process cannot leave behind.
+        """Hold the kernel's lock, which a killed process cannot leave behind, and then Optuna's.
 
-        So whoever holds the kernel's lock knows that Optuna's, if it is taken, is not held by
-        another lrtune process that is alive.
+        If Optuna's lock is taken while the kernel's is held here, no other living lrtune process
+        has it.
         """
-        if self._is_alone:
+        if self._is_exclusive:
             yield
             return
         with self._path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             with defer_signals():
-                begun, verbosity = time.monotonic(), optuna.logging.get_verbosity()
-                optuna.logging.set_verbosity(optuna.logging.ERROR)  # it is said below
+                started, verbosity = time.monotonic(), optuna.logging.get_verbosity()
+                optuna.logging.set_verbosity(optuna.logging.ERROR)  # the warning below says it
                 try:
                     self._lock.acquire()
                 finally:
                     optuna.logging.set_verbosity(verbosity)
                 try:
-                    if time.monotonic() - begun > LOCK_SECONDS:
+                    if time.monotonic() - started > LOCK_SECONDS:
                         warnings.warn(
                             f"the lock on {self._path.name} was taken away: a run that was killed "
                             "had left it behind",
@@ -148,8 +131,8 @@ class BlockJournal(JournalFileBackend):
                 finally:
                     self._lock.release()
 
-    def _torn(self) -> bytes:
-        """What stands behind the last line end."""
+    def _half_line(self) -> bytes:
+        """Return what follows the last line end."""
         with self._path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - 1))
@@ -158,29 +141,19 @@ class BlockJournal(JournalFileBackend):
         return self._path.read_bytes().rpartition(b"\n")[2]
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:  # type: ignore[override]
-        """Read the lines from some number on.
-
-        Raises
-        ------
-        OSError
-            If the file was deleted or replaced since it was opened.
-        """
+        """Read the lines from a number on; raise OSError if the file was deleted or replaced."""
         self._require_same_file()
         return super().read_logs(log_number_from)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write, or hold until the block ends.
+        """Write lines, inside a `block` at its end.
 
-        Raises
-        ------
-        OSError
-            If the file was deleted or replaced since it was opened, or cannot be written to;
-            nothing is written then.
+        Raises OSError, and writes nothing, if the file was deleted or replaced, or is not writable.
         """
-        if self._held is None:
+        if self._buffer is None:
             self._append(logs)
         else:
-            self._held += logs
+            self._buffer += logs
 
     def _append(self, logs: list[dict[str, Any]]) -> None:
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
@@ -194,35 +167,33 @@ class BlockJournal(JournalFileBackend):
                     file.flush()
                     os.fsync(file.fileno())
             except BaseException:  # a full disk, or an interruption
+                # if all was written it stays, as other processes may have read it
                 if self._path.stat().st_size < size + len(lines):
                     os.truncate(self._path, size)
-                raise  # whole lines stay, others may have read them
+                raise
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep other writers out, so that what is read inside still holds when it is added to.
+    def exclusive(self) -> Iterator[None]:
+        """Keep other writers out, so that what is read inside is still true when it is added to.
 
-        Raises
-        ------
-        OSError
-            If the file was deleted or replaced since it was opened.
+        Raises OSError if the file was deleted or replaced.
         """
         self._require_same_file()
         with self._locked():
-            self._is_alone = True
+            self._is_exclusive = True
             try:
                 yield
             finally:
-                self._is_alone = False
+                self._is_exclusive = False
 
     @contextmanager
     def block(self) -> Iterator[None]:
-        """Hold what is written inside, then write it at once; nothing is written on an error."""
-        self._held = []
+        """Collect what is written inside, and write it at once at the end; nothing on an error."""
+        self._buffer = []
         try:
             yield
-            held, self._held = self._held, None
-            if held:
-                self._append(held)
+            lines, self._buffer = self._buffer, None
+            if lines:
+                self._append(lines)
         finally:
-            self._held = None
+            self._buffer = None

@@ -1,13 +1,13 @@
-"""The record of a study: finished trials, pulled before a search and pushed by block.
+"""The record of a study: finished trials, read before a search and written block by block.
 
-The record never holds a half-done trial, so a killed run leaves nothing to clean up.
+The record never holds an unfinished trial, so a killed run leaves nothing to clean up.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,26 +28,25 @@ from lrtune.tuning.record.schema import (
     Plan,
     SearchFacts,
     TrialFacts,
-    decode,
 )
 from lrtune.tuning.record.storage import (
-    T,
     lost_connection,
     open_storage,
-    patiently,
     public_name,
     quiet_optuna,
+    with_retries,
 )
 from lrtune.tuning.record.upgrade import upgrade
 
 __all__ = ["Record", "open_own_study", "read_facts", "recorded_seed"]
 
-F = TypeVar("F", bound=Fact)
+_T = TypeVar("_T")
+_F = TypeVar("_F", bound=Fact)
 
 
 @dataclass(frozen=True)
 class Record:
-    """A study in a storage: `storage` is its public name, without passwords."""
+    """A study in a storage; `storage` is the storage's public name, without passwords."""
 
     study: optuna.Study
     storage: str
@@ -60,7 +59,7 @@ class Record:
 
     @classmethod
     def create(cls, storage: str, name: str, facts: SearchFacts) -> Self:
-        """Start a study; if the name is taken, ``name-2``, ``name-3``, … is used."""
+        """Create a study; if the name is taken, ``name-2``, ``name-3``, … is used."""
         opened, journal = open_storage(storage, mend=True)
         _require_writable(storage, journal)
         try:
@@ -68,13 +67,14 @@ class Record:
             study.set_user_attr(SearchFacts.KEY, facts.to_json())
         except OSError as error:
             raise InvalidInputError(
-                f"storage must have space and be writable, but {storage!r} gave: {error.strerror}"
+                f"`storage` must be writable and have free space, but {storage!r} gave: "
+                f"{error.strerror}: free some space, or name another `storage`"
             ) from error
         return cls(study, public_name(storage), journal)
 
     @classmethod
     def resume(cls, storage: str, name: str, facts: SearchFacts) -> Self:
-        """Go on with a study, and bring its facts to today's schema.
+        """Open a study to add trials to it, and bring its facts to today's schema.
 
         Raises
         ------
@@ -84,49 +84,49 @@ class Record:
         opened, journal = open_storage(storage, must_exist=True, mend=True)
         _require_writable(storage, journal)
         study = _load(opened, storage, name, purpose="resume")
-        if SearchFacts.KEY not in study.user_attrs and study.trials:
+        if SearchFacts.KEY in study.user_attrs:
+            recorded = read_facts(study)
+            _require_same(name, recorded, facts)
+        elif study.trials:
             raise InvalidInputError(
                 f"a study to resume must be lrtune's own, but {name!r} in {public_name(storage)} "
                 "was made by another program: choose another `study_name`"
             )
-        if SearchFacts.KEY not in study.user_attrs:  # killed before its first attribute was set
-            study.set_user_attr(SearchFacts.KEY, facts.to_json())
-            return cls(study, public_name(storage), journal)
-        recorded = read_facts(study)
-        _require_same(name, recorded.to_json(), facts.to_json())
-        if study.user_attrs[SearchFacts.KEY].get("schema") != SCHEMA_VERSION:
+        else:  # the search was killed before it wrote its facts
+            recorded = facts
+        if study.user_attrs.get(SearchFacts.KEY, {}).get("schema") != SCHEMA_VERSION:
             study.set_user_attr(SearchFacts.KEY, recorded.to_json())
         return cls(study, public_name(storage), journal)
 
     @classmethod
     def join(cls, storage: str, name: str, facts: SearchFacts) -> Self:
-        """Help with a study that a search has started.
+        """Open a study as a worker, and mark it as shared.
 
         Raises
         ------
         InvalidInputError
             If there is no such study, or if the data, the options or lrtune's version differ.
         """
-        record = patiently(lambda: cls.resume(storage, name, facts), public_name(storage))
-        theirs = read_facts(record.study).version
-        if theirs != facts.version:
+        record = with_retries(lambda: cls.resume(storage, name, facts), public_name(storage))
+        version = read_facts(record.study).version
+        if version != facts.version:
             raise InvalidInputError(
-                f"a worker must run the search's version of lrtune, {theirs}, but this is "
-                f"{facts.version}: install that one here"
+                f"a worker must run the search's version of lrtune, {version}, but this is "
+                f"{facts.version}: install lrtune {version} here"
             )
         record.share()
         return record
 
     @classmethod
-    def look(cls, storage: str, name: str) -> Self:
-        """Open a study to read it; raise InvalidInputError if there is none."""
+    def look(cls, storage: str, name: str, *, purpose: str = "resume") -> Self:
+        """Open a study to read it; `purpose` is a verb for the message if there is none."""
         opened, journal = open_storage(storage, must_exist=True)
-        study = _load(opened, storage, name, purpose="resume")
+        study = _load(opened, storage, name, purpose=purpose)
         return cls(study, public_name(storage), journal)
 
     @classmethod
     def open(cls, storage: str, name: str, facts: SearchFacts) -> Self:
-        """Go on with the study of that name if there is one, else start it."""
+        """Resume the study of that name if there is one, else create it."""
         opened, _ = open_storage(storage)
         exists = name in optuna.get_all_study_names(opened)
         return (cls.resume if exists else cls.create)(storage, name, facts)
@@ -142,21 +142,20 @@ class Record:
     def push(
         self, trials: Sequence[FrozenTrial], *, seen: Sequence[FrozenTrial], worker: int = 0
     ) -> list[FrozenTrial]:
-        """Add the trials that a worker finished; in a journal, all but the first in one write.
+        """Add a worker's finished trials; return all finished trials of the study.
 
-        `seen` are the study's trials when it last looked; other workers may have added to them.
-        Returns all finished trials, these among them.
+        `seen` are the study's trials at the last pull; other workers may have added more since.
 
         Raises
         ------
         RecordConflictError
             If another search than this one and its workers writes to the study.
         RecordLostError
-            If the record cannot be written any more.
+            If the record can no longer be written.
         """
-        with ExitStack() as locks:  # a database has no lock to be had
+        with ExitStack() as locks:  # a database offers no lock
             if self._journal is not None:
-                self._attempt(partial(locks.enter_context, self._journal.alone()))
+                self._attempt(partial(locks.enter_context, self._journal.exclusive()))
             return self._push(trials, seen, worker)
 
     def _push(
@@ -173,7 +172,7 @@ class Record:
 
         def add() -> None:
             added = self._finished()[len(before) :] if next(attempts) else []
-            self._add(trials[_count(added, worker) :])  # the rest, if the last attempt was lost
+            self._add(trials[_count(added, worker) :])  # the rest, if an attempt failed halfway
 
         self._attempt(add)
         after = self.pull()
@@ -193,19 +192,19 @@ class Record:
         if self._journal is None:
             self.study.add_trials(trials)
             return
-        self.study.add_trials(trials[:1])  # the storage wants to read its own first trial back
+        self.study.add_trials(trials[:1])  # Optuna reads the first trial of a process back
         with self._journal.block():
             self.study.add_trials(trials[1:])
 
     def write(self, fact: Fact) -> None:
-        """Write a fact to the study."""
+        """Write a fact of the study."""
         self.write_json(fact.KEY, fact.to_json())
 
     def write_json(self, key: str, values: Any) -> None:
         """Write an attribute of the study."""
         self._attempt(lambda: self.study.set_user_attr(key, values))
 
-    def read(self, kind: type[F]) -> F | None:
+    def read(self, kind: type[_F]) -> _F | None:
         """Read a fact of the study; None if it has none."""
         values = self.read_json(kind.KEY)
         return None if values is None else kind.from_json(values)
@@ -224,10 +223,10 @@ class Record:
         return bool(self.read_json(SHARED))
 
     def claim(self, name: str) -> bool:
-        """Claim a name, by making a study of it; return whether this process is the first to."""
+        """Claim a name by creating a study of it; return whether no other process had."""
         storage = self.study._storage
 
-        def make() -> bool:
+        def create() -> bool:
             try:
                 with quiet_optuna():
                     optuna.create_study(storage=storage, study_name=name)
@@ -235,15 +234,15 @@ class Record:
                 return False
             return True
 
-        return self._attempt(make)
+        return self._attempt(create)
 
     def is_claimed(self, name: str) -> bool:
-        """Return whether a name is claimed, here or elsewhere."""
+        """Return whether this or another process has claimed a name."""
         storage = self.study._storage
         return self._attempt(lambda: name in optuna.get_all_study_names(storage))
 
     def release(self, name: str) -> None:
-        """Take a claim back, if there is one."""
+        """Release a claimed name."""
 
         def delete() -> None:
             with suppress(KeyError):
@@ -251,13 +250,13 @@ class Record:
 
         self._attempt(delete)
 
-    def _attempt(self, action: Callable[[], T]) -> T:
-        """Return the result of an action on the record; actions that write can be repeated.
+    def _attempt(self, action: Callable[[], _T]) -> _T:
+        """Return an action's result; raise RecordLostError if the record can no longer be used.
 
-        Raises RecordLostError if the record can no longer be used.
+        A database out of reach is tried again, so the action must be repeatable.
         """
         try:
-            return patiently(action, self.storage)
+            return with_retries(action, self.storage)
         except lost_connection(self.storage) as error:
             raise self._lost(error) from None  # it may quote the password
         except (OSError, KeyError, ValueError) as error:
@@ -273,14 +272,14 @@ class Record:
 
 def _new_study(opened: BaseStorage, name: str) -> optuna.Study:
     for number in itertools.count(1):
-        wanted = name if number == 1 else f"{name}-{number}"
+        numbered = name if number == 1 else f"{name}-{number}"
         with suppress(DuplicatedStudyError), quiet_optuna():
-            return optuna.create_study(storage=opened, study_name=wanted, direction="minimize")
+            return optuna.create_study(storage=opened, study_name=numbered, direction="minimize")
     raise AssertionError
 
 
 def _count(trials: Sequence[FrozenTrial], worker: int) -> int:
-    """Count the trials that a worker finished."""
+    """Return the number of trials that a worker finished."""
     return sum(trial.user_attrs.get("worker", 0) == worker for trial in trials)
 
 
@@ -298,15 +297,15 @@ def _load(opened: BaseStorage, storage: str, name: str, *, purpose: str) -> optu
 def open_own_study(storage: str, name: str, *, purpose: str, otherwise: str) -> optuna.Study:
     """Open one of lrtune's own studies to read it.
 
-    `purpose` says in messages what it is opened for, `otherwise` what to do with another program's.
+    For messages: `purpose` is a verb, such as "export"; `otherwise` is the cure for a study of
+    another program.
 
     Raises
     ------
     InvalidInputError
         If there is no such study, or it was made by another program.
     """
-    opened, _ = open_storage(storage, must_exist=True)
-    study = _load(opened, storage, name, purpose=purpose)
+    study = Record.look(storage, name, purpose=purpose).study
     if SearchFacts.KEY not in study.user_attrs:
         raise InvalidInputError(
             f"a study to {purpose} must be lrtune's own, but {name!r} in {public_name(storage)} "
@@ -316,7 +315,7 @@ def open_own_study(storage: str, name: str, *, purpose: str, otherwise: str) -> 
 
 
 def read_facts(study: optuna.Study) -> SearchFacts:
-    """Return what one of lrtune's own studies searched, whatever release wrote it.
+    """Return what one of lrtune's own studies searched, whichever release wrote it.
 
     Raises
     ------
@@ -333,12 +332,12 @@ def read_facts(study: optuna.Study) -> SearchFacts:
         )
     if version == SCHEMA_VERSION:
         return SearchFacts.from_json(values)
-    loss = attributes.get(Plan.KEY, {}).get("loss", "")
+    loss = attributes.get(Plan.KEY, {}).get("loss")
     return upgrade(values, loss, study.get_trials(deepcopy=False), study.study_name)
 
 
 def recorded_seed(storage: str, name: str) -> int | None:
-    """Return the seed of a study, or None if there is no such study yet."""
+    """Return the seed of a study; None if there is no such study yet, or none of lrtune's own."""
     if "://" not in storage and not Path(storage).is_file():
         return None
     opened, _ = open_storage(storage)
@@ -356,30 +355,56 @@ def _require_writable(storage: str, journal: BlockJournal | None) -> None:
     for path in (Path(storage), folder):  # the lock is a file in the folder
         if not os.access(path, os.W_OK):
             raise InvalidInputError(
-                f"storage must be writable, but {str(path)!r} is not: change its permissions, or "
-                "name another `storage`"
+                f"`storage` must be writable, but {str(path)!r} is not: change its permissions, "
+                "or name another `storage`"
             )
 
 
-def _require_same(name: str, recorded: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    for key, value in now.items():
-        before = recorded.get(key)
-        if isinstance(value, Mapping) and isinstance(before, Mapping) and "source" not in before:
-            _require_same(name, before, value)
-        elif key != "version" and before != value and not _is_source_of(before, value):
-            was, given = (_shown(key, each) for each in (before, value))
+def _require_same(name: str, recorded: SearchFacts, now: SearchFacts) -> None:
+    """Raise InvalidInputError, naming the first difference, if a study searched something else."""
+    before, after = _comparable(recorded), _comparable(now)
+    for key in {**before, **after}:
+        old, new = before.get(key), after.get(key)
+        option = key[-1]
+        if old != new:
             raise InvalidInputError(
                 f"a resumed search must keep its options, but study {name!r} was searched with "
-                f"{was}, and now {given} is given: repeat the first search's options, or leave "
-                "`resume=True` out to start a new study"
+                f"`{option}={old!r}`, and now `{option}={new!r}` is given: repeat the first "
+                "search's options, or leave `resume=True` out to start a new study"
             )
 
 
-def _is_source_of(before: Any, value: Any) -> bool:
-    """Return whether a value was recorded as its Python source, as release 0.1.0 did it."""
-    return isinstance(before, Mapping) and before.get("source") == repr(decode(value))
+def _comparable(facts: SearchFacts) -> dict[tuple[str, ...], Any]:
+    """Return what a resumed search must share; the last word of a key is the option's name.
 
-
-def _shown(key: str, value: Any) -> str:
-    value = decode(value) if isinstance(value, list) else value
-    return f"`{key}={value!r}`"
+    The first difference is named, so a step's parameters come before its whole source.
+    """
+    data, trainer, space = facts.data, facts.trainer, facts.space
+    steps: dict[tuple[str, ...], Any] = {
+        (str(index), name): value
+        for index, step in enumerate(trainer.steps)
+        for name, value in step.parameters.items()
+    }
+    return {
+        ("dataset",): data.dataset,
+        ("target",): data.target,
+        ("preprocessor",): data.preprocessor,
+        ("seed",): facts.seed,
+        ("replicates",): facts.replicates,
+        ("task",): trainer.task,
+        ("estimator",): trainer.estimator,
+        **{("estimator", name): value for name, value in trainer.parameters.items()},
+        ("kinds", "steps"): tuple(step.kind for step in trainer.steps),
+        **steps,
+        ("sources", "steps"): tuple(step.source for step in trainer.steps),
+        ("scoring",): facts.scoring,
+        ("metric",): facts.metric,
+        ("data",): facts.data_hash,
+        ("splits",): facts.splits_hash,
+        ("space", "learning_rate_init"): space.learning_rate_init,
+        ("space", "decay"): space.decay,
+        ("space", "decay_rate"): space.decay_rate,
+        **{("space", name): dimension.distribution for name, dimension in space.others},
+        ("block_size",): facts.block_size,
+        ("pruner",): facts.pruner,
+    }

@@ -1,16 +1,16 @@
-"""The schema of the record: every fact that a study or a trial carries, typed, under one version.
+"""The schema of the record: every fact of a study or a trial, typed, under one version number.
 
-A study's facts are its user attributes, one attribute per dataclass, named by its `KEY`; a trial's
-facts are its user attributes, named by the fields of `TrialFacts`. Each dataclass has one `to_json`
-and one `from_json`; whoever writes or reads a record uses these. What a confirmation measured is
-the one fact with a home of its own, `lrtune.tuning.confirm.result`.
+A study's facts are user attributes of the Optuna study, one per dataclass, stored under its `KEY`.
+A trial's facts are user attributes of the trial, one per field of `TrialFacts`. Everything that
+reads or writes a record goes through these dataclasses. The one fact defined elsewhere is
+`lrtune.tuning.confirm.result.Confirmation`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -44,15 +44,15 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 2
-"""Of all facts below; release 0.1.0 wrote version 1, which `lrtune.tuning.record.upgrade` reads."""
+"""Version of all facts below; `lrtune.tuning.record.upgrade` reads version 1, of release 0.1.0."""
 SHARED = "shared"
-"""The study attribute that is true once workers have joined."""
+"""Study attribute that is true once a worker has joined."""
 DIVERGED = "diverged"
-"""The trial attribute, and the constraint, of a trial that diverged."""
+"""Trial attribute and constraint of a trial that diverged."""
 
 
 class Fact(Protocol):
-    """A dataclass that is kept as one attribute of a study."""
+    """A dataclass that is stored as one attribute of a study."""
 
     KEY: ClassVar[str]
 
@@ -62,7 +62,7 @@ class Fact(Protocol):
     def from_json(cls, values: Mapping[str, Any]) -> Self: ...
 
 
-# --- values ---------------------------------------------------------------------------------------
+# --- conversion to and from JSON ------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Source:
 
 
 def stable_repr(value: Any) -> str:
-    """Return a repr that is the same in every process: without addresses."""
+    """Return the repr without memory addresses, so that it is the same in every process."""
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
@@ -106,7 +106,7 @@ def encode(value: Any) -> Any:
 
 
 def decode(value: Any) -> Any:
-    """Return what `encode` made JSON of; sequences come back as tuples.
+    """Return the value that `encode` encoded; sequences come back as tuples.
 
     Examples
     --------
@@ -130,17 +130,50 @@ def _decode_all(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: decode(value) for name, value in values.items()}
 
 
-def _of_fields(kind: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values that a dataclass has a field for."""
-    return {each.name: values[each.name] for each in fields(kind) if each.name in values}
+def _plain(value: Any) -> Any:
+    """Return JSON values: dataclasses as objects, tuples as lists."""
+    if is_dataclass(value):
+        return _plain(vars(value))
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value.item() if isinstance(value, np.generic) else value
 
 
-# --- what is searched: a resumed search must share it --------------------------------------------
+def _tuples(value: Any) -> Any:
+    """Return JSON values with tuples in place of lists."""
+    if isinstance(value, Mapping):
+        return {name: _tuples(each) for name, each in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+class _Json:
+    """Base of the dataclasses below; one whose fields are not plain values overrides a method."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values by field."""
+        values: dict[str, Any] = _plain(vars(self))
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return the dataclass that `to_json` converted; other keys are left out."""
+        return cls(**_tuples(cls._own(values)))
+
+    @classmethod
+    def _own(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values that the dataclass has a field for."""
+        names = {each.name for each in fields(cls)}  # type: ignore[arg-type]
+        return {name: value for name, value in values.items() if name in names}
+
+
+# --- what is searched: the same in a resumed search -----------------------------------------------
 
 
 @dataclass(frozen=True)
-class DataFacts:
-    """The data as the user knows them; empty for arrays in Python.
+class DataFacts(_Json):
+    """Name and size of the data; empty for arrays in Python.
 
     Attributes
     ----------
@@ -161,7 +194,7 @@ class DataFacts:
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(_Json):
     """A transformer before the network in its pipeline.
 
     Attributes
@@ -186,12 +219,12 @@ class Step:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        return cls(**{**values, "parameters": _decode_all(values["parameters"])})
+        return cls(**{**cls._own(values), "parameters": _decode_all(values["parameters"])})
 
 
 @dataclass(frozen=True)
-class TrainerFacts:
-    """What trains: an estimator with its parameters, and what stands before it.
+class TrainerFacts(_Json):
+    """What trains: an estimator with its parameters, and the transformers before it.
 
     Attributes
     ----------
@@ -200,9 +233,9 @@ class TrainerFacts:
     task : {"classification", "regression"}
     loss : {"log_loss", "squared_error"}
     parameters : mapping
-        All of the untuned estimator's, by name.
+        All parameters of the untuned estimator, by name.
     changed : tuple of str
-        Those that differ from their defaults.
+        Names of the parameters that differ from their defaults.
     steps : tuple of Step
         The transformers before it, in order.
     """
@@ -234,33 +267,33 @@ class TrainerFacts:
             "changed": tuple(values["changed"]),
             "steps": tuple(map(Step.from_json, values["steps"])),
         }
-        return cls(**{**values, **typed})
+        return cls(**{**cls._own(values), **typed})
 
 
 @dataclass(frozen=True)
-class SearchFacts:
-    """What is searched, on what, by which trainer: what a resumed search must share.
+class SearchFacts(_Json):
+    """What is searched, on what data, by which trainer: a resumed search must have the same.
 
     Attributes
     ----------
     version : str
-        lrtune's; the one fact that may differ.
+        Version of lrtune; the one fact that may differ.
     data : DataFacts
     seed : int
-        Of the sampler.
+        Seed of the sampler.
     replicates : int
-        That each setting is judged on in the search.
+        Replicates per setting in the search.
     trainer : TrainerFacts
     metric : str
         What is optimised: "loss", or the name of the user's metric.
     scoring : JSON value
-        As the user gave it.
+        The user's `scoring`.
     data_hash, splits_hash : str
-        Of X, y and weights; of the replicates' rows and seeds.
+        Hash of X, y and weights; hash of the replicates' rows and seeds.
     space : Space
-        With a range of α₀.
+        Includes a range of α₀.
     block_size : int
-        Settings asked for at once.
+        Settings per block.
     pruner : str or None
         Class of the competitive pruner.
     """
@@ -284,33 +317,33 @@ class SearchFacts:
         return {
             "schema": SCHEMA_VERSION,
             **vars(self),
-            "data": asdict(self.data),
+            "data": self.data.to_json(),
             "trainer": self.trainer.to_json(),
-            "space": self.space.to_json(),
+            "space": _plain(self.space.to_json()),
         }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         typed = {
-            "data": DataFacts(**values["data"]),
+            "data": DataFacts.from_json(values["data"]),
             "trainer": TrainerFacts.from_json(values["trainer"]),
             "space": Space.from_json(values["space"]),
         }
-        return cls(**{**_of_fields(cls, values), **typed})
+        return cls(**{**cls._own(values), **typed})
 
 
-# --- what a search set out to do, by which command, and how it ended -----------------------------
+# --- plan, ending, command ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a search set out to do, known before its first trial.
+class Plan(_Json):
+    """The plan of a search, written before its first trial.
 
     Attributes
     ----------
     n_trials : int
     confirm : bool
-        Whether the best settings are to meet fresh replicates.
+        Whether to train the best settings on fresh replicates.
     n_validation : int or None
         Validation rows of a replicate.
     naive_loss : float or None
@@ -318,9 +351,9 @@ class Plan:
     default : mapping or None
         Optuna's parameters of the untuned default; None if the space does not hold it.
     edges : tuple of tuple of (float or None)
-        The divergence edges that the range was laid around, by replicate; a row for each end of
-        what else is searched. None is an edge above the rates tested. Empty if the range of α₀
-        was given.
+        The divergence edges that the range of α₀ was laid around, by replicate, one row for each
+        combination of the other parameters' ends. None is an edge above the rates tested. Empty
+        if the user gave the range.
     """
 
     KEY: ClassVar[str] = "plan"
@@ -332,17 +365,9 @@ class Plan:
     default: Mapping[str, Any] | None = None
     edges: tuple[tuple[float | None, ...], ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        return {**vars(self), "edges": [list(row) for row in self.edges]}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        edges = tuple(tuple(row) for row in values.get("edges", ()))
-        return cls(**{**_of_fields(cls, values), "edges": edges})
-
 
 @dataclass(frozen=True)
-class Seconds:
+class Seconds(_Json):
     """Wall time."""
 
     search: float
@@ -351,19 +376,19 @@ class Seconds:
 
 
 @dataclass(frozen=True)
-class PruningAudit:
-    """The outcome of finishing some of the pruned trials after all.
+class PruningAudit(_Json):
+    """Result of training some of the pruned trials to the end.
 
     Attributes
     ----------
     pruned : int
         Trials halted by competition.
     finished : int
-        Of them, drawn at random and trained to the end.
+        Number of them that were drawn at random and trained to the end.
     best_tenth : int
-        Number of trials in the best tenth of those known to the end.
+        Size of the best tenth of all trials that trained to the end.
     lost : int
-        Of these, the number that the pruner had halted.
+        Number of trials in that tenth that the pruner had halted.
     """
 
     pruned: int
@@ -373,18 +398,18 @@ class PruningAudit:
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How a search ended; missing while it runs, and if it was killed.
+class Ending(_Json):
+    """How a search ended; a study that still runs, or whose search was killed, has none.
 
     Attributes
     ----------
     n_trials : int
-        Trials that the study held then.
+        Trials in the study at that time.
     confirmed : bool
     warnings : tuple of str
-        Of its result.
+        The result's warnings.
     seconds : Seconds or None
-        Wall time of the run that ended it.
+        Wall time of the run that ended the search.
     failure : str or None
         Why there is no result.
     pruning_audit : PruningAudit or None
@@ -399,36 +424,33 @@ class Ending:
     failure: str | None = None
     pruning_audit: PruningAudit | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "warnings": list(self.warnings)}
-
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         seconds, audit = values.get("seconds"), values.get("pruning_audit")
         typed = {
             "warnings": tuple(values.get("warnings", ())),
-            "seconds": Seconds(**seconds) if seconds else None,
-            "pruning_audit": PruningAudit(**audit) if audit else None,
+            "seconds": Seconds.from_json(seconds) if seconds else None,
+            "pruning_audit": PruningAudit.from_json(audit) if audit else None,
         }
-        return cls(**{**_of_fields(cls, values), **typed})
+        return cls(**{**cls._own(values), **typed})
 
 
 @dataclass(frozen=True)
 class TableFacts:
-    """The columns of the table that was read, and the notes on it."""
+    """Columns of the table that was read, and the notes on reading it."""
 
     notes: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True)
-class Environment:
-    """The command and the versions that a study was made with.
+class Environment(_Json):
+    """The command and the versions that made a study.
 
     Attributes
     ----------
     command : str
-        As it was typed, without passwords; empty for a search in Python.
+        As typed, without passwords; empty for a search in Python.
     versions : mapping of str to str
     table : TableFacts
     """
@@ -438,11 +460,6 @@ class Environment:
     command: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     table: TableFacts = field(default_factory=TableFacts)
-
-    def to_json(self) -> dict[str, Any]:
-        columns = [column.to_dict() for column in self.table.columns]
-        table = {"notes": list(self.table.notes), "columns": columns}
-        return {"command": self.command, "versions": dict(self.versions), "table": table}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
@@ -454,8 +471,8 @@ class Environment:
 
 
 @dataclass(frozen=True)
-class Request:
-    """The options of ``lrtune search`` that decide its result, named as there, for its workers."""
+class Request(_Json):
+    """The options of ``lrtune search`` that decide its result, for its workers."""
 
     KEY: ClassVar[str] = "task"
 
@@ -479,24 +496,12 @@ class Request:
     pruner: str
     seed: int
 
-    def to_json(self) -> dict[str, Any]:
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in vars(self).items()}
 
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Return the request of a record, or of a command's options, among which may be others."""
-        own: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in _of_fields(cls, values).items()
-        }
-        return cls(**own)
-
-
-# --- what came of a trial -------------------------------------------------------------------------
+# --- outcome of a trial ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class DivergedAt:
+class DivergedAt(_Json):
     """Where a trial diverged.
 
     Attributes
@@ -504,9 +509,9 @@ class DivergedAt:
     replicate, epoch : int
         Counted from 1.
     step : int
-        Updates made before, on that replicate.
+        Updates of that replicate before it diverged.
     loss : float or None
-        Of the batch there, in the target's own unit; None if it was not finite.
+        Loss of the batch, in the target's own unit; None if it was not finite.
     """
 
     replicate: int
@@ -516,27 +521,27 @@ class DivergedAt:
 
 
 @dataclass(frozen=True)
-class TrialFacts:
-    """What came of a trial, beside its value.
+class TrialFacts(_Json):
+    """Outcome of a trial, beside its value.
 
     Attributes
     ----------
     epochs : float
-        Epochs trained, over all replicates; fractional where one was broken off.
+        Epochs trained, over all replicates; fractional if a replicate stopped within an epoch.
     diverged : DivergedAt or None
     seconds : float
-        Its share of the time that its population took.
+        The trial's share of its population's training time.
     replicate_losses : tuple of float
         Validation loss of each replicate at the last epoch.
     replicate_curves : tuple of tuple of float
-        Validation loss by replicate and epoch, for figures; left out where it would be too long.
+        Validation loss by replicate and epoch, for figures; empty if it would be too long.
     score : float or None
-        Mean accuracy or R²; None if it did not train to the end, as for the next two.
+        Mean accuracy or R²; like the next two, None if the trial did not train to the end.
     replicate_scores : tuple of float or None
     metrics : mapping of str to tuple of float, or None
         The user's metrics by replicate.
     worker : int
-        Worker id; 0 is the search itself.
+        Worker id; 0 is the main process.
     """
 
     epochs: float = 0.0
@@ -551,35 +556,20 @@ class TrialFacts:
 
     def to_json(self) -> dict[str, Any]:
         """Return the trial's user attributes."""
-        values: dict[str, Any] = {
-            "epochs": self.epochs,
-            "diverged": None if self.diverged is None else asdict(self.diverged),
-            "seconds": self.seconds,
-            "replicate_losses": list(self.replicate_losses),
-            "replicate_curves": [list(curve) for curve in self.replicate_curves],
-        }
-        if self.score is not None:
-            values["score"] = self.score
-        if self.replicate_scores is not None:
-            values["replicate_scores"] = list(self.replicate_scores)
-        if self.metrics is not None:
-            values["metrics"] = {name: list(each) for name, each in self.metrics.items()}
-        return values | ({"worker": self.worker} if self.worker else {})
+        values = super().to_json()
+        for name in ("score", "replicate_scores", "metrics"):
+            if values[name] is None:
+                del values[name]
+        if not self.worker:
+            del values["worker"]
+        return values
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Return the facts among a trial's user attributes."""
-        typed: dict[str, Any] = {}
-        for name in ("replicate_losses", "replicate_scores"):
-            if values.get(name) is not None:
-                typed[name] = tuple(values[name])
-        if values.get("diverged"):
-            typed["diverged"] = DivergedAt(**values["diverged"])
-        if values.get("replicate_curves"):
-            typed["replicate_curves"] = tuple(map(tuple, values["replicate_curves"]))
-        if values.get("metrics") is not None:
-            typed["metrics"] = {name: tuple(each) for name, each in values["metrics"].items()}
-        return cls(**{**_of_fields(cls, values), **typed})
+        diverged = values.get(DIVERGED)
+        typed = {DIVERGED: DivergedAt.from_json(diverged) if diverged else None}
+        return cls(**{**_tuples(cls._own(values)), **typed})
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> Self:

@@ -1,6 +1,6 @@
-"""Storages: a journal file, or any database that Optuna has a URL for; opened, reached, named.
+"""Open storages: a journal file, or any database that Optuna has a URL for.
 
-SQLAlchemy is imported once there is a database: a journal file does not need it.
+SQLAlchemy is imported only for a database.
 """
 
 from __future__ import annotations
@@ -18,36 +18,42 @@ import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 
-from lrtune.exceptions import (
-    InvalidInputError,
-    RecordWarning,
-)
+from lrtune.exceptions import InvalidInputError, RecordWarning
 from lrtune.support.secrets import masked
 from lrtune.tuning.record.journal import BlockJournal
 
 __all__ = [
     "CONNECT_ATTEMPTS",
     "DEFAULT_STORAGE",
+    "MOUNTS",
+    "NETWORK_FILE_SYSTEMS",
     "RETRY_SECONDS",
-    "T",
     "lost_connection",
+    "network_file_system",
     "open_storage",
-    "patiently",
     "public_name",
     "quiet_optuna",
+    "with_retries",
 ]
 
 DEFAULT_STORAGE = "lrtune.journal"
 CONNECT_ATTEMPTS = 5
 RETRY_SECONDS = (0.5, 1, 2, 4, 8, 15, 30)
-"""Waits between attempts to reach a database that was lost: a minute, in which it may restart."""
-T = TypeVar("T")
+"""Waits between attempts to reach a lost database: a minute in all, enough for it to restart."""
+MOUNTS = Path("/proc/self/mounts")
+NETWORK_FILE_SYSTEMS = (
+    "9p", "afs", "beegfs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "gfs2", "gpfs",
+    "lustre", "nfs", "nfs4", "smb3", "smbfs",
+)  # fmt: skip
+"""File systems whose locks cannot be relied on."""
+
+_T = TypeVar("_T")
 _LIKE_A_URL = re.compile(r"[A-Za-z][\w+.-]*:")  # for example one with a slash too few
 
 
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """Keep Optuna from announcing what lrtune reports itself."""
+    """Keep Optuna from logging what lrtune reports itself."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
@@ -56,8 +62,11 @@ def quiet_optuna() -> Iterator[None]:
         optuna.logging.set_verbosity(verbosity)
 
 
+# --- names and places -----------------------------------------------------------------------------
+
+
 def public_name(storage: str) -> str:
-    """A storage as it may be shown: the password of a URL is left out.
+    """Return a storage as it may be shown, without the password of a URL.
 
     Examples
     --------
@@ -69,8 +78,109 @@ def public_name(storage: str) -> str:
     return masked(storage) if "://" in storage or _LIKE_A_URL.match(storage) else storage
 
 
+def network_file_system(storage: str, mounts: str | None = None) -> str | None:
+    r"""Return the kind of network drive that a file is on; None if on none, or if unknown.
+
+    `mounts` is the text of Linux's table of mounted file systems, by default this machine's.
+
+    Examples
+    --------
+    >>> mounts = "/dev/sda / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0"
+    >>> network_file_system("/home/me/lrtune.journal", mounts)
+    'nfs4'
+    >>> network_file_system("/tmp/lrtune.journal", mounts) is None
+    True
+    """
+    if "://" in storage or (mounts is None and not MOUNTS.is_file()):
+        return None
+    path = Path(storage).resolve()
+    kinds: dict[Path, str] = {}
+    for line in (MOUNTS.read_text() if mounts is None else mounts).splitlines():
+        _, folder, kind, *_ = line.split()
+        kinds[Path(folder.encode().decode("unicode_escape"))] = kind  # spaces are \\040
+    kind = next((kinds[each] for each in (path, *path.parents) if each in kinds), "")
+    return kind if kind in NETWORK_FILE_SYSTEMS else None
+
+
+# --- opening --------------------------------------------------------------------------------------
+
+
+def open_storage(
+    storage: str, *, must_exist: bool = False, mend: bool = False
+) -> tuple[BaseStorage, BlockJournal | None]:
+    """Open a journal file, or any storage that Optuna has a URL for.
+
+    With `must_exist`, a file that is not there is refused rather than made. With `mend`, a
+    half-written last line is cut off a journal; it must be before anything is appended. Returns
+    Optuna's storage, and the journal behind it if it is a file.
+
+    Raises
+    ------
+    InvalidInputError
+        If the storage cannot be opened.
+    """
+    if "://" in storage:
+        return _open_database(storage, must_exist=must_exist), None
+    path = Path(storage)
+    if must_exist and not path.is_file():
+        raise _missing(public_name(storage))
+    if path.is_dir() or not path.parent.is_dir():
+        raise InvalidInputError(
+            f"`storage` must be a file in an existing folder, but got {public_name(storage)!r}: "
+            "make the folder, or name another file"
+        )
+    try:
+        journal = BlockJournal(storage)
+        journal.require_journal()
+        opened = JournalStorage(journal)
+        if mend:
+            journal.mend()
+        return opened, journal
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+        raise InvalidInputError(  # Optuna asserts what its own journals hold
+            f"`storage` must be an Optuna journal that can be read and written, but {storage!r} "
+            f"gave {type(error).__name__}: {str(error).rstrip('.')}: name another `storage`"
+        ) from error
+
+
+def _open_database(storage: str, *, must_exist: bool) -> BaseStorage:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if must_exist:
+        _require_database_file(storage)
+    try:
+        return _connect(storage)
+    except (ImportError, SQLAlchemyError, ValueError, OSError) as error:
+        raise InvalidInputError(
+            f"`storage` must be a file or a database that can be reached, but "
+            f"{public_name(storage)} gave {type(error).__name__}: check its address, that it may "
+            "be written, and that its driver is installed"
+        ) from None  # the original error may quote the password
+
+
+def _require_database_file(storage: str) -> None:
+    """Refuse a SQLite file that does not exist, which connecting would create."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(storage)
+    except (ArgumentError, ValueError):
+        return
+    database = url.database if url.get_backend_name() == "sqlite" else None
+    if database not in (None, "", ":memory:") and not Path(str(database)).is_file():
+        raise _missing(str(database))
+
+
+def _missing(file: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"`storage` must be an existing record, but there is no file {file!r}: run lrtune search "
+        "first, or name another `storage`"
+    )
+
+
 def _connect(storage: str) -> BaseStorage:
-    """Connect; two processes that make the same database's tables at once may trip one up."""
+    """Connect; retry, as processes that create the same tables at once may disturb each other."""
     from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
     for attempt in range(CONNECT_ATTEMPTS):
@@ -86,39 +196,11 @@ def _connect(storage: str) -> BaseStorage:
     raise AssertionError
 
 
-def _require_database_file(storage: str, *, must_exist: bool) -> None:
-    """Looking at a SQLite file that is not there would make it."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        url = make_url(storage)
-    except (ArgumentError, ValueError):
-        return
-    database = url.database if url.get_backend_name() == "sqlite" else None
-    if must_exist and database not in (None, "", ":memory:") and not Path(str(database)).is_file():
-        raise InvalidInputError(
-            f"storage must be an existing record, but there is no file {database!r}: run "
-            "lrtune search first, or name the record with --storage"
-        )
-
-
-def _open_database(storage: str, *, must_exist: bool) -> BaseStorage:
-    from sqlalchemy.exc import SQLAlchemyError
-
-    _require_database_file(storage, must_exist=must_exist)
-    try:
-        return _connect(storage)
-    except (ImportError, SQLAlchemyError, ValueError, OSError) as error:
-        raise InvalidInputError(
-            f"storage must be a file or a database that can be reached, but "
-            f"{public_name(storage)} gave {type(error).__name__}: is its address right, may it "
-            "be written, is its driver installed?"
-        ) from None  # the original error may quote the password
+# --- databases out of reach -----------------------------------------------------------------------
 
 
 def lost_connection(storage: str) -> tuple[type[Exception], ...]:
-    """What may be raised when a database is out of reach; nothing if the storage is a file."""
+    """Return the errors that a database out of reach raises; none if the storage is a file."""
     if "://" not in storage:
         return ()
     from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
@@ -126,71 +208,10 @@ def lost_connection(storage: str) -> tuple[type[Exception], ...]:
     return StorageInternalError, OperationalError, InterfaceError, InternalError
 
 
-def open_storage(
-    storage: str, *, must_exist: bool = False, mend: bool = False
-) -> tuple[BaseStorage, BlockJournal | None]:
-    """Open a journal file, or any storage that Optuna has a URL for.
+def with_retries(action: Callable[[], _T], storage: str) -> _T:
+    """Return the result of an action on a storage; a database out of reach is retried for a minute.
 
-    Parameters
-    ----------
-    storage : str
-        A path, or a URL such as ``sqlite:///studies.db``.
-    must_exist : bool, default=False
-        Refuse a file that is not there, rather than make it.
-    mend : bool, default=False
-        Cut off what a crash left of a journal's last line; who only reads skips it.
-
-    Returns
-    -------
-    storage : optuna.storages.BaseStorage
-    journal : BlockJournal or None
-        The journal behind it, if it is a file.
-
-    Raises
-    ------
-    InvalidInputError
-        If the storage cannot be opened.
-    """
-    if "://" in storage:
-        return _open_database(storage, must_exist=must_exist), None
-    path = Path(storage)
-    if must_exist and not path.is_file():
-        raise InvalidInputError(
-            f"storage must be an existing record, but there is no file {public_name(storage)!r}: "
-            "run lrtune search first, or name the record with --storage"
-        )
-    if path.is_dir() or not path.parent.is_dir():
-        raise InvalidInputError(
-            f"storage must be a file in an existing folder, but got {public_name(storage)!r}"
-        )
-    try:
-        journal = BlockJournal(storage)
-        journal.require_journal()
-        opened = JournalStorage(journal)
-        if mend:
-            journal.mend()
-        return opened, journal
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
-        raise InvalidInputError(  # Optuna asserts what its own journals hold
-            f"storage must be an Optuna journal that can be read and written, but {storage!r} "
-            f"gave {type(error).__name__}: {str(error).rstrip('.')}: name another with --storage"
-        ) from error
-
-
-def patiently(action: Callable[[], T], storage: str) -> T:
-    """What an action on a storage gives; a database out of reach is tried again for a minute.
-
-    Parameters
-    ----------
-    action : callable
-        May be repeated.
-    storage : str
-        As it may be shown.
-
-    Warns
-    -----
-    RecordWarning
-        Before each further attempt.
+    `storage` is its public name; a RecordWarning precedes each retry.
     """
     for wait in RETRY_SECONDS:
         try:

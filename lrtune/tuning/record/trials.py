@@ -1,4 +1,4 @@
-"""Finished trials in Optuna's form: made of outcomes, counted, compared."""
+"""Finished Optuna trials: made from a trainer's outcomes, counted, compared."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.protocol import Outcome
 
 __all__ = [
-    "MOST_LOSSES",
+    "MAX_LOSSES",
     "STATUSES",
     "TrialCounts",
     "best_trial",
@@ -29,10 +29,9 @@ __all__ = [
 ]
 
 STATUSES = ("complete", "pruned", "diverged", "failed")
-"""Outcomes of a trial; the fields of `TrialCounts`."""
-MOST_LOSSES = 5000
-"""Replicates' curves are left out of a record if they are more numbers than this, as some databases
-take no text longer than 64 kB."""
+"""Outcomes of a trial, the fields of `TrialCounts`."""
+MAX_LOSSES = 5000
+"""Limit on the numbers in a trial's recorded curves, as some databases limit a text to 64 kB."""
 
 
 def to_trial(
@@ -44,11 +43,11 @@ def to_trial(
     begun: datetime,
     metric: str | None = None,
 ) -> FrozenTrial:
-    """Make a finished trial; one that diverged is PRUNED, infeasible, and ends in the loss `cap`.
+    """Return an outcome as a finished trial.
 
-    So the sampler learns where the cliff is: it ignores failed trials, and ranks infeasible ones
-    last, the later in training they diverged the better. FAILED is a trial that trained to the
-    end, but that the metric has no number for.
+    A trial that diverged is PRUNED and infeasible, with `cap` as its last loss: samplers ignore
+    FAILED trials, but rank infeasible ones last, and those that diverged early behind the others.
+    A trial is FAILED if it trained to the end, but the metric gave no number.
     """
     curve = outcome.validation_curves.mean(axis=0)
     values = {epoch + 1: float(loss) for epoch, loss in enumerate(curve)}
@@ -90,8 +89,8 @@ def to_trial(
 
 
 def _shortened(curves: npt.NDArray[Any]) -> tuple[tuple[float, ...], ...]:
-    """Return losses with the digits that a figure shows; none if they are too many to keep."""
-    if curves.size > MOST_LOSSES:
+    """Return losses with the digits that a figure shows; none if they are too many to record."""
+    if curves.size > MAX_LOSSES:
         return ()
     return tuple(tuple(float(f"{loss:.5g}") for loss in curve) for curve in curves)
 
@@ -107,7 +106,7 @@ def status(trial: FrozenTrial) -> str:
 
 @dataclass(frozen=True)
 class TrialCounts:
-    """Trials by outcome; `pruned` were halted by competition, `diverged` by divergence."""
+    """Numbers of trials by outcome; competition halted those `pruned`."""
 
     complete: int
     pruned: int
@@ -136,7 +135,7 @@ def complete_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
 
 
 def best_trial(trials: Sequence[FrozenTrial]) -> FrozenTrial:
-    """Return the completed trial with the lowest value, the first of equals.
+    """Return the complete trial with the lowest value, the first one of equals.
 
     Raises
     ------
@@ -151,7 +150,7 @@ def best_trial(trials: Sequence[FrozenTrial]) -> FrozenTrial:
             "(`learning_rate_init=(LOW, HIGH)`)"
         )
         if counts.failed:
-            cure = f"the scorer gave no number for {counts.failed}, mend it"
+            cure = f"the scorer gave no number for {counts.failed}, correct it"
         raise NothingCompletedError(
             f"none of {len(trials)} trials completed, {counts.diverged} diverged: {cure}"
         )

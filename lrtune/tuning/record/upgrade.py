@@ -1,8 +1,11 @@
-"""Facts of a search as release 0.1.0 recorded them, brought to today's schema."""
+"""Upgrade of the facts that release 0.1.0 recorded (version 1 of the schema) to today's schema.
+
+Version 1 recorded the repr of values that JSON cannot hold.
+"""
 
 from __future__ import annotations
 
-import json
+import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,13 +13,7 @@ from optuna.trial import FrozenTrial
 
 from lrtune.exceptions import InvalidInputError
 from lrtune.tuning.dimensions import Dimension
-from lrtune.tuning.record.schema import (
-    DataFacts,
-    SearchFacts,
-    Source,
-    Step,
-    TrainerFacts,
-)
+from lrtune.tuning.record.schema import DataFacts, SearchFacts, Source, Step, TrainerFacts
 from lrtune.tuning.setting import SCHEDULE_PARAMETERS
 from lrtune.tuning.space import Space
 
@@ -33,50 +30,37 @@ DEFAULTS: dict[str, Any] = {
     "warm_start": False, "verbose": False, "dtype": "auto", "class_weight": None,
     "random_state": None,
 }  # fmt: skip
-"""Of release 0.1.0's networks."""
+"""Default parameters of the networks of release 0.1.0; only its classifier has class weights."""
 
 _LAYERS = "hidden_layer_sizes"
 _PIPELINE = {"memory", "steps", "transform_input", "verbose"}
+_REPRS = {_LAYERS, "class_weight", "random_state"}
 _CLASSES = {"log_loss": "MLPClassifier", "squared_error": "MLPRegressor"}
 
 
 def upgrade(
-    values: Mapping[str, Any], loss: str, trials: Sequence[FrozenTrial], name: str
+    values: Mapping[str, Any], loss: str | None, trials: Sequence[FrozenTrial], study_name: str
 ) -> SearchFacts:
-    """Return the facts of a search that version 1 of the schema recorded.
+    """Return the facts of a search that version 1 of the schema recorded in `values`.
 
-    Version 1 wrote whatever JSON does not hold as its repr, so that further parameters' ranges are
-    read from the trials.
-
-    Parameters
-    ----------
-    values : mapping
-        The study attribute of version 1.
-    loss : {"log_loss", "squared_error"}
-        From the plan.
-    trials : sequence of FrozenTrial
-        The study's.
-    name : str
-        The study's, for messages.
+    `loss` is from the plan: "log_loss" or "squared_error". The ranges of further parameters are
+    taken from the trials, as version 1 recorded them as reprs.
 
     Raises
     ------
     InvalidInputError
-        If a range was recorded as its repr and no trial holds it.
+        If the search was killed before it had a plan, or before a trial that is needed.
     """
     space = values["space"]
     others = [parameter for parameter in space if parameter not in SCHEDULE_PARAMETERS]
-    if others and not trials:
+    if loss is None or (others and not trials):
         raise InvalidInputError(
-            f"a study of release 0.1.0 must have a finished trial to be read, as it does not say "
-            f"otherwise which {', '.join(others)} it searched, but {name!r} has none: start a new "
-            "study"
+            f"a study of release 0.1.0 must have a finished trial to be read, but {study_name!r} "
+            "has none: start a new study"
         )
-    data = {key: values[key] for key in ("dataset", "target", "preprocessor", "rows", "columns")
-            if key in values}  # fmt: skip
     return SearchFacts(
         version=values["version"],
-        data=DataFacts(**data),
+        data=DataFacts.from_json(values),
         seed=values["seed"],
         replicates=values["replicates"],
         trainer=_trainer(values["estimator"], loss),
@@ -88,7 +72,7 @@ def upgrade(
             tuple(space["learning_rate_init"]),
             tuple(space["decay"]),
             tuple(space["decay_rate"]),
-            tuple((each, _dimension(each, trials[0])) for each in others),
+            tuple((name, _dimension(name, trials[0])) for name in others),
         ),
         block_size=values["block_size"],
         pruner=values["pruner"],
@@ -96,61 +80,72 @@ def upgrade(
 
 
 def _trainer(recorded: Mapping[str, Any], loss: str) -> TrainerFacts:
-    """Return what trained, from the parameters of a network, or of a pipeline that ends in one."""
-    prefix = next(key for key in recorded if key.endswith(_LAYERS)).removesuffix(_LAYERS)
+    """Return the facts of a network, or of a pipeline that ends in one, from its parameters."""
+    prefix = next(name for name in recorded if name.endswith(_LAYERS)).removesuffix(_LAYERS)
     parameters = {
-        key.removeprefix(prefix): _value(key.removeprefix(prefix), value)
-        for key, value in recorded.items()
-        if key.startswith(prefix) and key.removeprefix(prefix) in DEFAULTS
+        name: _parameter(name, recorded[prefix + name])
+        for name in sorted(DEFAULTS)
+        if prefix + name in recorded
     }
-    changed = (key for key in parameters if parameters[key] != DEFAULTS[key])
     return TrainerFacts(
         estimator=_CLASSES[loss],
         task="classification" if loss == "log_loss" else "regression",
         loss=loss,
-        parameters=dict(sorted(parameters.items())),
-        changed=tuple(sorted(changed)),
+        parameters=parameters,
+        changed=tuple(name for name in parameters if parameters[name] != DEFAULTS[name]),
         steps=_steps(recorded, prefix) if prefix else (),
     )
 
 
 def _steps(recorded: Mapping[str, Any], prefix: str) -> tuple[Step, ...]:
-    names = [key for key in recorded if "__" not in key and key not in _PIPELINE]
+    """Return the transformers of a pipeline, whose network's parameters begin with `prefix`."""
     steps = []
-    for name in names:
-        if prefix == f"{name}__" or recorded[name] in (None, "passthrough"):
+    for name, source in recorded.items():
+        if "__" in name or name in _PIPELINE or f"{name}__" == prefix:
             continue
-        source, inner = " ".join(recorded[name].split()), f"{name}__"
-        parameters = {
-            key.removeprefix(inner): value
-            for key, value in recorded.items()
-            if key.startswith(inner)
-        }
+        if source in (None, "passthrough"):
+            continue
+        source = " ".join(source.split())
         kind = source.partition("(")[0]
-        changed = source != f"{kind}()"
-        steps.append(Step(kind, source, dict(sorted(parameters.items())), changed))
+        inner = f"{name}__"
+        parameters = {
+            each.removeprefix(inner): recorded[each]
+            for each in sorted(recorded)
+            if each.startswith(inner)
+        }
+        steps.append(Step(kind, source, parameters, changed=source != f"{kind}()"))
     return tuple(steps)
 
 
-def _value(name: str, value: Any) -> Any:
-    """Return a parameter: layer sizes as numbers, anything else that was a repr as its source."""
-    if name == _LAYERS:
-        return _layers(value)
-    return Source(value) if name in ("class_weight", "random_state") and value else value
+def _parameter(name: str, value: Any) -> Any:
+    """Return the value of a network's parameter, which may have been recorded as its repr."""
+    was_repr = name in _REPRS and isinstance(value, str) and value != "balanced"
+    return _from_repr(value) if was_repr else value
 
 
-def _layers(value: Any) -> Any:
-    """Return layer sizes from their repr, such as "(50, 12)" or "[50]"."""
-    if not isinstance(value, str):
-        return value
+def _from_repr(text: str) -> Any:
+    """Return the value of a repr of constants, tuples, lists and dicts; else its source."""
     try:
-        return tuple(json.loads(f"[{value.strip('()[] ,')}]"))
-    except ValueError:
-        return Source(value)
+        return _constant(ast.parse(text, mode="eval").body)
+    except (SyntaxError, ValueError):
+        return Source(text)
+
+
+def _constant(node: ast.expr | None) -> Any:
+    match node:
+        case ast.Constant():
+            return node.value
+        case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() as number)):
+            return -number
+        case ast.Tuple() | ast.List():
+            return tuple(map(_constant, node.elts))
+        case ast.Dict(keys, values):
+            return dict(zip(map(_constant, keys), map(_constant, values), strict=True))
+    raise ValueError
 
 
 def _dimension(name: str, trial: FrozenTrial) -> Dimension:
     distribution = trial.distributions[name]
-    choices = getattr(distribution, "choices", ())
-    labels = ((each, _layers(each)) for each in choices if name == _LAYERS)
+    choices = getattr(distribution, "choices", ()) if name == _LAYERS else ()
+    labels = ((choice, _from_repr(choice)) for choice in choices if isinstance(choice, str))
     return Dimension(distribution, tuple(labels))

@@ -1,8 +1,8 @@
-"""A study that several processes work on, and the work that one of them does for all.
+"""Work that must happen once in a study that several worker processes share.
 
-Workers need no coordinator. Each pulls what the others finished, asks for a block of its own (its
-number enters the seed) and pushes it; what must happen once is claimed by making a study of a
-reserved name, which every Optuna storage does for one process only.
+Workers need no coordinator. Each pulls the trials that the others finished, asks for its own block
+(its worker id enters the seed) and pushes it. Work that must happen once is claimed by creating a
+study of a reserved name, which every Optuna storage lets one process do.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from lrtune.tuning.record.schema import TrialFacts
 __all__ = ["OF_TRIALS", "POLL_SECONDS", "draw_worker", "once", "patience"]
 
 POLL_SECONDS = 0.5
-"""How often a process that waits for another looks whether it is done."""
+"""Seconds between checks of a process that waits for another."""
 OF_TRIALS = "of_trials"
-"""Key of the number of trials that the work was done on, beside its result."""
+"""Key of the number of trials in the result of such work."""
 
 
 def draw_worker() -> int:
-    """Draw a worker id: large and random, so that no two are alike."""
+    """Draw a random worker id, from so many that no two are the same."""
     return 1 + secrets.randbelow(2**62)
 
 
 def patience(trials: Sequence[FrozenTrial]) -> float:
-    """Return the seconds to wait for another process's confirmation before it is given up.
+    """Return the seconds to wait for another process's confirmation before giving up on it.
 
-    Confirmation trains at most about four times as much as the search did.
+    A confirmation trains at most about four times as much as its search.
     """
     return 60 + 6 * float(sum(TrialFacts.of(trial).seconds for trial in trials))
 
@@ -42,22 +42,22 @@ def patience(trials: Sequence[FrozenTrial]) -> float:
 def once(
     record: Record, key: str, work: Callable[[], Mapping[str, Any]], *, n_trials: int, wait: float
 ) -> Mapping[str, Any]:
-    """Do a piece of work in one of the processes that share a study; the others wait for it.
+    """Do work in one of the processes that share a study, and return its result in all of them.
 
-    `key` names the study attribute that holds the work's result, JSON values; a result of other
-    than `n_trials` trials does not count. A process that has claimed the work is given up after
-    `wait` seconds.
+    The result, JSON values, is the study attribute `key`; a result for another number of trials
+    does not count. After `wait` seconds another process takes over from the one that claimed it.
     """
     for attempt in itertools.count(1):
         claim = f"{record.name} ({key} of {n_trials} trials, attempt {attempt})"
         try:
             is_first = record.claim(claim)
-        except KeyboardInterrupt:  # it may have been made
+        except KeyboardInterrupt:  # the claim may have been made before
             record.release(claim)
             raise
         if is_first:
             try:
-                result = _result(record, key, n_trials)  # of a process that released its claim
+                # a process that released its claim meanwhile may have written it
+                result = _result(record, key, n_trials)
                 if result is None:
                     result = {**work(), OF_TRIALS: n_trials}
                     record.write_json(key, result)
@@ -66,7 +66,7 @@ def once(
             return result
         deadline = time.monotonic() + wait
         while True:
-            is_claimed = record.is_claimed(claim)  # first: a result is written before the release
+            is_claimed = record.is_claimed(claim)  # first, as a result is written before a release
             result = _result(record, key, n_trials)
             if result is not None:
                 return result
@@ -77,6 +77,6 @@ def once(
 
 
 def _result(record: Record, key: str, n_trials: int) -> Mapping[str, Any] | None:
-    """Return the work's result, if it was done on so many trials."""
+    """Return the work's result; None if there is none for this number of trials."""
     result: Mapping[str, Any] | None = record.read_json(key)
     return result if result is not None and result.get(OF_TRIALS) == n_trials else None

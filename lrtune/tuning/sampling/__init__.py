@@ -1,1 +1,1 @@
-"""Sampling: which settings are tried next."""
+"""Sampling of settings: blocks, pruners, and schedules for other Optuna studies."""

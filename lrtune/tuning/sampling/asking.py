@@ -1,12 +1,11 @@
 """Ask for blocks of settings: each a pure function of the seed and of the trials before it.
 
-The first block is quasi-random, the others come from TPE. With confirmation behind it, the sampler
-decides little in the median: in studies/results/regret.md random, quasi-random and Gaussian-process
-sampling end about as near to the best, random sampling with worse 90th percentiles on two of five
-data sets. TPE is the default because it learns where the cliff is (studies/results/divergence.md),
-so that fewer trials diverge, and because, unlike Optuna's Gaussian process, it needs no torch. α₀
-and k are drawn on logarithmic scales; with the number of epochs T held, log k and log(k·T) differ
-by a constant, so the range of k alone carries T.
+The first block is quasi-random, the others come from TPE. As the best settings are confirmed
+afterwards, the sampler makes little difference in the median: in studies/results/regret.md random,
+quasi-random and Gaussian-process sampling end about as near to the best, random sampling with worse
+90th percentiles on two of five data sets. TPE is the default because it learns which rates diverge
+(studies/results/divergence.md), so that fewer trials do, and because, unlike Optuna's Gaussian
+process, it needs no torch.
 """
 
 from __future__ import annotations
@@ -39,23 +38,25 @@ __all__ = [
 ]
 
 BLOCK_SIZE = 16
-"""Settings asked for at once."""
-TPE_TRIALS, TPE_BEST = 128, 48
-"""Finished trials that TPE sees at most, and how many of them are the best ones."""
+"""Settings per block."""
+TPE_TRIALS = 128
+"""Limit on the finished trials that TPE gets."""
+TPE_BEST = 48
+"""Number of best trials among these; the others are a random sample."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How settings are asked for.
+    """How settings are sampled.
 
     Attributes
     ----------
     seed : int
-        Of lrtune's own sampler.
+        Seed of lrtune's own sampler.
     sampler, pruner : optional
-        The user's own, in place of TPE and of no competitive pruning.
+        The user's; by default TPE and no competitive pruning.
     worker : int
-        Worker id; 0 is the search itself.
+        Worker id; 0 is the main process.
     """
 
     seed: int = 0
@@ -65,7 +66,7 @@ class Sampling:
 
 
 def make_sampler(seed: int, n_finished: int, worker: int = 0) -> BaseSampler:
-    """Make the sampler of every block but the first: TPE."""
+    """Return the sampler of every block but the first: TPE."""
     return TPESampler(
         seed=_block_seed(seed, n_finished, worker),
         n_startup_trials=BLOCK_SIZE,
@@ -82,8 +83,8 @@ def _block_seed(seed: int, n_finished: int, worker: int = 0) -> int:
 def subsample_history(finished: Sequence[FrozenTrial], seed: int) -> list[FrozenTrial]:
     """Subsample the history for TPE: the best trials plus a random sample, in their order.
 
-    The time that TPE takes grows with the number of trials: 1.4 ms to ask after 64, 40 ms after
-    4,080. It models the best (at most 25) beside all others, and of these a sample will do.
+    TPE slows down with the number of trials: it takes 1.4 ms per setting after 64, 40 ms after
+    4,080. It models the best (at most 25) against all others, and a sample of these is enough.
     """
     if len(finished) <= TPE_TRIALS:
         return list(finished)
@@ -99,16 +100,16 @@ def subsample_history(finished: Sequence[FrozenTrial], seed: int) -> list[Frozen
 
 
 class _Shared(dict[str, Any]):
-    """Distributions that Optuna's copies of a trial may share, as nothing changes them."""
+    """Distributions that Optuna's deep copies of a trial share, as nothing changes them."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Shared:
         return self
 
 
 def _slim(trial: FrozenTrial) -> FrozenTrial:
-    """Return a finished trial with what TPE looks at alone, as Optuna copies all it is given.
+    """Return a finished trial with only what TPE reads, as Optuna copies each trial deeply.
 
-    Of the intermediate values that is the last one, in trials that were pruned.
+    Of the intermediate values TPE reads the last one, in pruned trials.
     """
     slim = copy(trial)
     slim.user_attrs = {}
@@ -128,10 +129,10 @@ def ask_block(
 ) -> list[Trial]:
     """Return the next block of `BLOCK_SIZE` trials, a pure function of the arguments.
 
-    `finished` are all trials of the blocks before, `default` the parameters that the first trial of
-    all tries. `notes` holds what the user's sampler or pruner noted on the study of the block
-    before, and is brought up to date; a sampler with a state of its own is dealt with by `Asker`.
-    Each trial is asked for with those before it in mind (constant liar).
+    `finished` are the trials of all earlier blocks; `default` are the parameters of the very first
+    trial. `notes` are the study's system attributes, where the user's sampler or pruner may keep
+    its state from block to block; they are updated. (`Asker` handles samplers that keep their state
+    in themselves.) Each trial takes those before it in the block into account (constant liar).
 
     Examples
     --------
@@ -143,7 +144,7 @@ def ask_block(
     seed, worker = sampling.seed, sampling.worker
     with quiet_optuna():
         study = optuna.create_study(
-            study_name="lrtune",  # HyperbandPruner draws its brackets by the name
+            study_name="lrtune",  # HyperbandPruner assigns its brackets by the name
             direction="minimize",
             sampler=sampling.sampler or make_sampler(seed, len(finished), worker),
             pruner=sampling.pruner or optuna.pruners.NopPruner(),
@@ -167,11 +168,11 @@ def ask_block(
 
 
 class Asker:
-    """Asks for block after block, of a copy of the user's sampler if there is one.
+    """Asks for block after block, from a copy of the user's sampler if there is one.
 
     The very first trial is the untuned default, if the space holds it and the sampler is lrtune's.
-    A user's sampler goes through its sequence from block to block; in a resumed study it is asked
-    for the earlier blocks first, so that it goes on where it was.
+    A user's sampler may keep a state, so in a resumed study it is first asked for the earlier
+    blocks again.
     """
 
     def __init__(self, space: Space, sampling: Sampling, default: Setting) -> None:
@@ -195,8 +196,8 @@ class Asker:
         )
 
 
-def keep_notes(asked: Sequence[Trial], trials: Sequence[FrozenTrial]) -> None:
-    """Copy what the user's sampler or pruner noted on the trials, for the blocks to come."""
-    working = asked[0].study.get_trials(deepcopy=False)
-    for trial, finished in zip(asked, trials, strict=True):
+def keep_notes(block: Sequence[Trial], trials: Sequence[FrozenTrial]) -> None:
+    """Copy system attributes, set by the user's sampler or pruner, to the finished trials."""
+    working = block[0].study.get_trials(deepcopy=False)
+    for trial, finished in zip(block, trials, strict=True):
         finished.system_attrs = {**working[trial.number].system_attrs, **finished.system_attrs}

@@ -1,4 +1,4 @@
-"""An Optuna pruner that stops diverging trials, whatever pruner it wraps thinks of them."""
+"""A pruner that stops diverging trials, around any other pruner."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ __all__ = ["DivergencePruner"]
 class DivergencePruner(BasePruner):
     """Prune a trial as soon as its reported loss is not finite or has passed a threshold.
 
-    Optuna's own pruners let such trials live: comparisons with NaN are false, and `MedianPruner`
-    compares a trial's best value so far, which a late blow-up leaves as it was.
+    Optuna's own pruners do not stop such trials: comparisons with NaN are false, and
+    `MedianPruner` compares a trial's best value so far, which a late blow-up does not change.
 
     Parameters
     ----------
     wrapped_pruner : optuna.pruners.BasePruner, optional
-        Asked about the trials that have not diverged; by default none of them is pruned.
+        Decides on the trials that have not diverged; by default none of them is pruned.
     threshold : float, optional
         Loss above which a trial has diverged; by default ten times the trial's first
         reported loss.
@@ -59,15 +59,36 @@ class DivergencePruner(BasePruner):
         if threshold is not None and not (
             isinstance(threshold, Real) and math.isfinite(threshold) and threshold > 0
         ):
-            raise InvalidInputError(f"threshold must be positive and finite, but got {threshold!r}")
+            raise InvalidInputError(
+                f"`threshold` must be positive and finite, but got {threshold!r}: give the loss "
+                "above which a trial has diverged, or leave it out"
+            )
         self._wrapped_pruner = wrapped_pruner or NopPruner()
         self._threshold = threshold
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Whether to stop `trial` now."""
+        """Return whether to stop a trial.
+
+        Parameters
+        ----------
+        study : optuna.Study
+            Must minimise a loss.
+        trial : optuna.trial.FrozenTrial
+            With the losses reported so far.
+
+        Returns
+        -------
+        bool
+
+        Raises
+        ------
+        InvalidInputError
+            If the study maximises.
+        """
         if study.direction != StudyDirection.MINIMIZE:
             raise InvalidInputError(
-                "DivergencePruner needs a study that minimises a loss, but got direction='maximize'"
+                "DivergencePruner needs a study that minimises a loss, but got "
+                "`direction='maximize'`: minimise the loss, or leave the pruner out"
             )
         values = trial.intermediate_values
         if values:
@@ -79,6 +100,6 @@ class DivergencePruner(BasePruner):
     def _limit(self, first: float) -> float:
         if self._threshold is not None:
             return self._threshold
-        # a first loss that is not finite and positive leaves no scale: any finite loss then passes
-        scaled = math.isfinite(first) and first > 0
-        return DIVERGENCE_FACTOR * first if scaled else sys.float_info.max
+        # a first loss that is not finite and positive gives no scale: any finite loss is accepted
+        has_scale = math.isfinite(first) and first > 0
+        return DIVERGENCE_FACTOR * first if has_scale else sys.float_info.max

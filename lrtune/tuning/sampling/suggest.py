@@ -1,4 +1,4 @@
-"""A schedule for a trial of someone's own Optuna study."""
+"""Suggest a schedule in a user's own Optuna study."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def suggest_schedule(
     decay_rate: tuple[float, float] | None = None,
     **options: Any,
 ) -> Schedule:
-    """Suggest a learning-rate schedule in an objective of one's own.
+    """Suggest a learning-rate schedule in an objective function of your own.
 
     Always suggests the same three parameters, learning_rate_init, decay and decay_rate, so that
     the space keeps one shape and multivariate samplers can work with it.
@@ -38,11 +38,11 @@ def suggest_schedule(
     ----------
     trial : optuna.trial.BaseTrial
     epochs : int
-        T, epochs that the objective trains.
+        T, the number of epochs that the objective trains.
     learning_rate_init : tuple of float
         Lowest and highest α₀, searched on a logarithmic scale.
     decay : sequence of str
-        Decay types; those that follow losses are left out.
+        Decay types, without those that follow losses, such as "plateau".
     decay_rate : tuple of float, optional
         Lowest and highest k, in 1/epoch, on a logarithmic scale; by default [0.03/T, 30/T].
     **options
@@ -68,15 +68,18 @@ def suggest_schedule(
     True
     """
     if not (isinstance(epochs, Real) and math.isfinite(epochs) and epochs > 0):
-        raise InvalidInputError(f"epochs must be positive and finite, but got {epochs!r}")
+        raise InvalidInputError(
+            f"`epochs` must be positive and finite, but got {epochs!r}: give the number of epochs "
+            "that the objective trains"
+        )
     ranges = {"learning_rate_init": learning_rate_init, "decay_rate": decay_rate}
     space = Space.of({**ranges, "decay": decay}, epochs)
-    _require_sound(space, options)
-    drawn = {
+    _require_valid(space, options)
+    params = {
         name: _suggest(trial, name, distribution)
         for name, distribution in space.distributions().items()
     }
-    return Schedule(**space.setting(drawn).schedule_params, **options)
+    return Schedule(**space.setting(params).schedule_params, **options)
 
 
 def _suggest(trial: BaseTrial, name: str, distribution: Any) -> Any:
@@ -86,12 +89,12 @@ def _suggest(trial: BaseTrial, name: str, distribution: Any) -> Any:
     return trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
 
 
-def _require_sound(space: Space, options: dict[str, Any]) -> None:
-    """Refused before anything is drawn, not in the one trial that happens to draw it."""
+def _require_valid(space: Space, options: dict[str, Any]) -> None:
+    """Refuse all that any trial would refuse, before a parameter is suggested."""
     for name in space.decay:
         if DECAYS[name].feedback:
             raise InvalidInputError(
-                f"decay must be given by time alone in an objective of your own, but got {name!r}, "
+                f"`decay` must depend on time alone in an objective of your own, but got {name!r}, "
                 "which follows losses: leave it out"
             )
         Schedule(learning_rate_init=space.rates[0], decay=name, **options)

@@ -18,18 +18,22 @@ from lrtune import MLPClassifier
 from lrtune.exceptions import RecordWarning
 from lrtune.review.report import render_report
 from lrtune.tuning.record.record import Record
-from lrtune.tuning.search import search
+from lrtune.tuning.result import read_result
+from lrtune.tuning.sampling.asking import Sampling
+from lrtune.tuning.search import Budget, Recording, search
 from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.network import NetworkTrainer
 from lrtune.tuning.trainers.replicates import make_replicates
+from tests.tuning.record.facts import FACTS
 
 HOUR = 3600
 JUMPS = (5 * HOUR, -7 * HOUR, 100 * HOUR, -1 * HOUR)
-"""How far off the clock is after each block."""
+"""Seconds that the clock is off after each block."""
 
 
 @pytest.fixture
 def jump(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Set the clock off by so many seconds, for all who ask what time it is."""
+    """Set all clocks off by a number of seconds."""
     off, real = [0.0], time.time
 
     class Clock(datetime.datetime):
@@ -45,18 +49,16 @@ def jump(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 def run(open_record: Any, on_progress: Any = None) -> list[FrozenTrial]:
     X, y = load_iris(return_X_y=True)
-    searched = search(
-        MLPClassifier((8,), max_iter=2, dtype="float32"),
-        X,
-        y,
-        replicates=make_replicates(y, 2, task="classification"),
-        space=Space.default(2, learning_rate_init=(0.01, 10.0)),
-        n_trials=64,
-        timeout=HOUR / 2,
-        open_record=open_record,
+    network = MLPClassifier((8,), max_iter=2, dtype="float32")
+    result = search(
+        NetworkTrainer(network, X, y, make_replicates(y, 2, task="classification")),
+        Space.default(2, learning_rate_init=(0.01, 10.0)),
+        budget=Budget(n_trials=64, replicates=2, timeout=HOUR / 2, confirm=False),
+        sampling=Sampling(),
+        recording=Recording(open_record),
         on_progress=on_progress,
     )
-    return list(searched.trials)
+    return list(result.finished)
 
 
 def fingerprint(trials: list[FrozenTrial]) -> list[Any]:
@@ -77,28 +79,28 @@ def test_a_clock_that_jumps_changes_no_trial_and_no_time_limit(
 
     assert fingerprint(trials) == expected
     assert begun != sorted(begun)  # the clock did jump
-    assert "jumped" in render_report("jumped", "record.journal")
+    assert "jumped" in render_report(read_result("jumped", "record.journal"))
 
 
 @pytest.mark.parametrize("off", [-5 * HOUR, 5 * HOUR])
 def test_a_lock_that_is_held_is_waited_for(folder: Path, off: float) -> None:
-    record = Record.create("record.journal", "study", {})
+    record = Record.create("record.journal", "study", FACTS)
     lock = JournalFileSymlinkLock(str(folder / "record.journal"))
     lock.acquire()
     os.utime("record.journal", (time.time() + off, time.time() + off))
     released = threading.Timer(0.5, lock.release)  # fails if it was taken away
     released.start()
-    record.note("key", 1)
+    record.write_json("key", 1)
     released.join()
 
-    assert record.noted("key") == 1
+    assert record.read_json("key") == 1
 
 
 def test_a_lock_that_is_left_behind_is_not_waited_for_until_its_time_has_come(folder: Path) -> None:
-    record = Record.create("record.journal", "study", {})
+    record = Record.create("record.journal", "study", FACTS)
     Path("record.journal.lock").symlink_to("record.journal")
     os.utime("record.journal", (time.time() + 5 * HOUR, time.time() + 5 * HOUR))
     with pytest.warns(RecordWarning, match="was taken away"):
-        record.note("key", 1)
+        record.write_json("key", 1)
 
-    assert record.noted("key") == 1
+    assert record.read_json("key") == 1

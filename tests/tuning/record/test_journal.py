@@ -1,10 +1,10 @@
-"""A journal file that loses nothing: torn lines, full disks, stale locks, several writers."""
+"""A journal loses nothing: half-written lines, full disks, stale locks, several writers."""
 
 import multiprocessing
 import os
 import warnings
+from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -12,9 +12,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from lrtune.exceptions import RecordLostError, RecordWarning
 from lrtune.tuning.record.journal import LOCK_SECONDS, BlockJournal
 from lrtune.tuning.record.record import Record
+from lrtune.tuning.record.schema import TrialFacts
 from tests.full_disk import largest_file
-
-FACTS = {"dataset": "iris"}
+from tests.tuning.record.facts import FACTS
 
 
 def trials(n: int, start: int = 0) -> list[FrozenTrial]:
@@ -28,79 +28,80 @@ def resumed() -> Record:
     return Record.resume("record.journal", "study", FACTS)
 
 
-def test_a_journal_cut_at_every_byte_of_its_last_lines_keeps_what_was_whole(folder: Path) -> None:
+def test_a_journal_cut_at_every_byte_of_its_last_lines_keeps_its_whole_lines(folder: Path) -> None:
     record = Record.create("record.journal", "study", FACTS)
-    record.push(trials(5), known=[])
+    record.push(trials(5), seen=[])
     content = Path("record.journal").read_bytes()
     whole = content.splitlines(keepends=True)
     for cut in range(len(content) - len(whole[-1]) - len(whole[-2]), len(content)):
         Path("record.journal").write_bytes(content[:cut])
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            found = resumed().pull()
+            kept = resumed().pull()
         n_lines = content[:cut].count(b"\n")
 
-        assert [trial.value for trial in found] == [float(i) for i in range(n_lines - 2)]
+        assert [trial.value for trial in kept] == [float(i) for i in range(n_lines - 2)]
         assert Path("record.journal").read_bytes() == b"".join(whole[:n_lines])
-        assert len(told) == (not content[:cut].endswith(b"\n"))
+        assert len(caught) == (not content[:cut].endswith(b"\n"))
 
 
-def test_a_line_torn_by_another_process_is_cut_off_before_the_next_is_written(folder: Path) -> None:
+def test_a_half_line_of_another_process_is_cut_off_before_the_next_one(
+    folder: Path,
+) -> None:
     record = Record.create("record.journal", "study", FACTS)
-    record.push(trials(2), known=[])
+    record.push(trials(2), seen=[])
     with Path("record.journal").open("ab") as file:
         file.write(b'{"op_code":4,"wor')
     with pytest.warns(RecordWarning, match="half-written line of 17 bytes"):
-        record.push(trials(2, start=2), known=record.pull())
+        record.push(trials(2, start=2), seen=record.pull())
 
     assert [trial.value for trial in resumed().pull()] == [0.0, 1.0, 2.0, 3.0]
 
 
 @pytest.mark.parametrize("room", [0, 1, 700, 3000])
-def test_a_full_disk_loses_no_earlier_trial_and_leaves_no_torn_line(
+def test_a_full_disk_loses_no_earlier_trial_and_leaves_no_half_written_line(
     folder: Path, room: int
 ) -> None:
     record = Record.create("record.journal", "study", FACTS)
-    record.push(trials(3), known=[])
+    record.push(trials(3), seen=[])
     before = Path("record.journal").read_bytes()
     with (
         largest_file(len(before) + room),
         pytest.raises(RecordLostError, match=r"record.journal can no longer be used \(OSError: "),
     ):
-        record.push(trials(16, start=3), known=record.pull())
+        record.push(trials(16, start=3), seen=record.pull())
     after = Path("record.journal").read_bytes()
 
     assert after.startswith(before)
     assert after.endswith(b"\n")
     assert len(resumed().pull()) in (3, 4)  # the first trial of a block may have had room
-    found = resumed()
-    found.push(trials(4, start=3), known=found.pull())
+    again = resumed()
+    again.push(trials(4, start=3), seen=again.pull())
 
 
 @pytest.mark.parametrize("replaced", [False, True], ids=["deleted", "replaced"])
-def test_a_record_that_is_deleted_or_replaced_is_not_made_anew(
+def test_a_record_that_is_deleted_or_replaced_is_not_created_again(
     folder: Path, replaced: bool
 ) -> None:
     record = Record.create("record.journal", "study", FACTS)
-    record.push(trials(3), known=[])
-    known = record.pull()
+    record.push(trials(3), seen=[])
+    seen = record.pull()
     content = Path("record.journal").read_bytes()
     Path("record.journal").unlink()
     if replaced:
         Path("record.journal").write_bytes(content)
-    what = "replaced by another file" if replaced else "deleted"
-    with pytest.raises(RecordLostError, match=what):
-        record.push(trials(2), known=known)
+    with pytest.raises(RecordLostError, match="replaced" if replaced else "deleted"):
+        record.push(trials(2), seen=seen)
 
     assert Path("record.journal").exists() is replaced
     assert not replaced or Path("record.journal").read_bytes() == content
 
 
-def test_a_lock_left_by_a_killed_run_is_taken_away_and_said(folder: Path) -> None:
+def test_a_lock_left_by_a_killed_run_is_removed_with_a_warning(folder: Path) -> None:
     record = Record.create("record.journal", "study", FACTS)
     Path("record.journal.lock").symlink_to("record.journal")
     with pytest.warns(RecordWarning, match="lock on record.journal was taken away"):
-        record.push(trials(1), known=[])
+        record.push(trials(1), seen=[])
 
     assert len(resumed().pull()) == 1
     assert not os.path.lexists("record.journal.lock")
@@ -111,7 +112,7 @@ def _write(number: int, folder: str, n_blocks: int) -> None:
     os.chdir(folder)
     record = Record.resume("record.journal", "study", FACTS)
     for _ in range(n_blocks):
-        record.push(trials(4), known=record.pull(), worker=number)
+        record.push(trials(4), seen=record.pull(), worker=number)
 
 
 def test_several_processes_write_into_one_study_at_once(folder: Path) -> None:
@@ -124,21 +125,19 @@ def test_several_processes_write_into_one_study_at_once(folder: Path) -> None:
         process.start()
     for process in processes:
         process.join()
-    found = resumed().pull()
-    by_worker: dict[Any, int] = {}
-    for trial in found:
-        by_worker[trial.user_attrs["worker"]] = by_worker.get(trial.user_attrs["worker"], 0) + 1
+    finished = resumed().pull()
+    by_worker = Counter(TrialFacts.of(trial).worker for trial in finished)
 
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert by_worker == {1: 40, 2: 40, 3: 40}
-    assert [trial.number for trial in found] == list(range(120))
+    assert [trial.number for trial in finished] == list(range(120))
 
 
-def test_the_journal_is_found_wherever_the_program_goes(folder: Path) -> None:
+def test_the_journal_is_found_after_a_change_of_folder(folder: Path) -> None:
     record = Record.create("record.journal", "study", FACTS)
     Path("elsewhere").mkdir()
     os.chdir("elsewhere")
-    record.push(trials(2), known=[])
+    record.push(trials(2), seen=[])
     os.chdir("..")
 
     assert len(resumed().pull()) == 2
@@ -154,10 +153,10 @@ def test_a_journal_of_another_program_is_written_by_both(folder: Path) -> None:
     theirs = optuna.load_study(
         study_name="study", storage=JournalStorage(JournalFileBackend("record.journal"))
     )
-    record.push(trials(2), known=[])
+    record.push(trials(2), seen=[])
     theirs.set_user_attr("note", "seen")
-    known = record.pull()
-    record.push(trials(2), known=known)
+    seen = record.pull()
+    record.push(trials(2), seen=seen)
 
     assert len(theirs.trials) == 4
     assert resumed().study.user_attrs["note"] == "seen"

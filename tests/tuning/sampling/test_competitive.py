@@ -40,3 +40,27 @@ def test_patient_pruners_wait_for_half_of_the_epochs_and_for_enough_trials(name:
     assert prunes(name, bad) == EPOCHS // 2
     assert prunes(name, bad, n_earlier=N_STARTUP_TRIALS - 1) is None
     assert prunes(name, [0.5] * EPOCHS) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "loss", "expected"),
+    [
+        ("median", 7.0, False),
+        ("median", 10.0, True),
+        ("percentile", 10.0, False),
+        ("percentile", 14.0, True),
+    ],
+)
+def test_median_prunes_the_worse_half_and_percentile_the_worst_quarter(
+    name: str, loss: float, expected: bool
+) -> None:
+    study = optuna.create_study(pruner=PRUNERS[name](EPOCHS))
+    for rival in range(1, N_STARTUP_TRIALS + 1):
+        trial = study.ask()
+        for epoch in range(1, EPOCHS + 1):
+            trial.report(float(rival), epoch)
+        study.tell(trial, float(rival))
+    trial = study.ask()
+    trial.report(loss, EPOCHS)
+
+    assert trial.should_prune() == expected

@@ -12,7 +12,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def pruned_at(pruner: optuna.pruners.BasePruner, losses: list[float]) -> int | None:
-    """Step at which a trial that reports these losses is pruned."""
+    """Return the step at which a trial that reports these losses is pruned."""
     trial = optuna.create_study(pruner=pruner).ask()
     for step, loss in enumerate(losses):
         trial.report(loss, step)
@@ -60,7 +60,7 @@ def test_a_late_blow_up_survives_the_median_pruner_but_not_ours() -> None:
     assert outcomes == {"MedianPruner": False, "DivergencePruner": True}
 
 
-def test_what_has_not_diverged_is_left_to_the_wrapped_pruner() -> None:
+def test_the_wrapped_pruner_decides_on_trials_that_have_not_diverged() -> None:
     wrapped = optuna.pruners.ThresholdPruner(upper=3.0)
 
     assert pruned_at(DivergencePruner(wrapped), [1.0, 2.0, 4.0]) == 2
@@ -76,5 +76,5 @@ def test_a_study_that_maximises_is_refused() -> None:
 
 @pytest.mark.parametrize("threshold", [0.0, -1.0, math.nan, math.inf])
 def test_a_threshold_must_be_positive_and_finite(threshold: float) -> None:
-    with pytest.raises(InvalidInputError, match="threshold must be positive and finite, but got"):
+    with pytest.raises(InvalidInputError, match="`threshold` must be positive and finite, but got"):
         DivergencePruner(threshold=threshold)

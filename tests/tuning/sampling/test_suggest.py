@@ -1,4 +1,4 @@
-"""`suggest_schedule` and `DivergencePruner` in studies of other people's own making."""
+"""`suggest_schedule` and `DivergencePruner` in a user's own Optuna studies."""
 
 import math
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def test_always_the_same_three_parameters_are_suggested_log_scaled() -> None:
     }
 
 
-def test_the_schedule_is_what_was_drawn() -> None:
+def test_the_schedule_has_the_suggested_parameters() -> None:
     schedule, trial = suggested()
 
     assert schedule == Schedule(**trial.params)
@@ -56,7 +56,7 @@ def test_further_options_of_the_schedule_are_the_same_in_every_trial() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"epochs": 0}, "epochs must be positive"),
+        ({"epochs": 0}, "`epochs` must be positive"),
         ({"learning_rate_init": (1.0, 0.1)}, "LOW <= HIGH"),
         ({"learning_rate_init": None}, "must have a range"),
         ({"decay": ["magic"]}, "must be among"),
@@ -67,15 +67,16 @@ def test_further_options_of_the_schedule_are_the_same_in_every_trial() -> None:
         ({"min_learning_rate": 0.1}, "at most `learning_rate_init` (0.01)"),
     ],
 )
-def test_a_broken_rule_is_told_before_anything_is_drawn(
+def test_a_broken_rule_is_refused_before_anything_is_suggested(
     options: dict[str, Any], message: str
 ) -> None:
     trial = optuna.create_study().ask()
     options = {"epochs": 20, "learning_rate_init": (0.01, 1.0)} | options
 
-    with pytest.raises(InvalidInputError) as told:
+    with pytest.raises(InvalidInputError) as refused:
         suggest_schedule(trial, **options)
-    assert message in str(told.value)
+
+    assert message in str(refused.value)
     assert trial.params == {}
 
 
@@ -113,7 +114,7 @@ def test_a_study_finds_a_rate_that_works_and_stops_those_that_diverge(sampler: s
 
 
 @pytest.mark.parametrize("storage", ["sqlite", "journal"])
-def test_a_study_in_a_storage_can_be_gone_on_with(tmp_path: Path, storage: str) -> None:
+def test_a_study_in_a_storage_can_be_resumed(tmp_path: Path, storage: str) -> None:
     backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "s.journal"))
     stored: Any = {
         "sqlite": f"sqlite:///{tmp_path}/s.db",
