@@ -13,8 +13,7 @@ from lrtune.review.plots import plot_range_test, plot_safe_range
 from lrtune.tuning.confirm.measurement import FACTORS, Profile
 from lrtune.tuning.confirm.result import Confirmation, Contender, Estimate
 from lrtune.tuning.range_result import RangeTestResult
-from lrtune.tuning.record.trials import TrialCounts
-from lrtune.tuning.result import SearchResult, read_result, Seconds
+from lrtune.tuning.result import SearchResult, read_result
 from lrtune.tuning.setting import Setting
 
 
