@@ -102,7 +102,7 @@ def copy_study(source: str, url: str) -> dict[str, float]:
 
 
 def unseen(trial: FrozenTrial) -> FrozenTrial:
-    """A trial without what is recorded for the sake of its picture and its note."""
+    """Return a trial without the facts that are recorded for its picture and its note."""
     copied = deepcopy(trial)
     for name in SHOWN:
         copied._user_attrs.pop(name, None)
@@ -110,7 +110,7 @@ def unseen(trial: FrozenTrial) -> FrozenTrial:
 
 
 def plain(trial: FrozenTrial) -> FrozenTrial:
-    """A trial with its setting, value and curve alone."""
+    """Return a trial with its setting, value and curve alone."""
     return create_trial(
         state=trial.state,
         value=trial.value,
@@ -131,7 +131,7 @@ def opened_storage(url: str) -> BaseStorage:
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """A Chromium without a window."""
+    """Start a Chromium without a window."""
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
@@ -181,7 +181,7 @@ def report(
     written: dict[str, dict[str, float]],
     times: dict[str, dict[str, list[tuple[float, ...]]]],
 ) -> str:
-    """The tables, in Markdown."""
+    """Return the tables in Markdown."""
     rows = [row(kind, times[kind]) for kind in times]
     shares = [share(kind, n_trials, searched, written) for kind in written]
     versions = f"optuna-dashboard {optuna_dashboard.__version__}, optuna {optuna.__version__}"

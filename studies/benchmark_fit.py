@@ -126,7 +126,7 @@ def fit_scikit_learn(case: Case) -> None:
 
 
 def fit_torch(case: Case) -> None:
-    """The usual loop, with the rows shuffled in memory rather than by a slower DataLoader."""
+    """Run the usual loop, with the rows shuffled in memory instead of by a slower DataLoader."""
     torch.manual_seed(0)
     X, y = torch.from_numpy(case.X), torch.from_numpy(case.y)
     sizes = (X.shape[1], *case.hidden, len(np.unique(case.y)))

@@ -204,7 +204,7 @@ def use_memory(what: str, n_rows: int) -> int:
 
 
 def memory_of(what: str, n_rows: int) -> float:
-    """The same in a process of its own, in units of the table."""
+    """Return the bytes of `use_memory` in a process of its own, in units of the table."""
     command = [sys.executable, __file__, "--memory", what, str(n_rows)]
     told = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
     return int(told.stdout) / (n_rows * COLUMNS * 4)
@@ -229,7 +229,7 @@ def memory_rows(sizes: Sizes, units: Array) -> list[tuple[str, ...]]:
 
 
 def run_search(n_jobs: int, n_trials: int) -> SearchResult:
-    """The default search on digits, in memory."""
+    """Run the default search on digits, in memory."""
     digits = load_dataset("digits")
     network = MLPClassifier((64, 32), dtype="float32")
     estimator = make_pipeline(StandardScaler(), network)

@@ -48,7 +48,7 @@ RESULTS = Path(__file__).parent / "results" / "benchmark_search.md"
 
 
 def train_torch(problem: Problem, split: Split, setting: Setting, seed: int) -> Iterator[float]:
-    """Validation loss after each epoch, of the usual torch loop."""
+    """Yield the validation loss after each epoch of the usual torch loop."""
     torch.manual_seed(seed)
     X, X_validation = (
         torch.from_numpy(rows.astype(np.float32)) for rows in (split.X, split.X_validation)
@@ -83,13 +83,13 @@ def on_sqlite(problem: Problem, n_trials: int, seed: int) -> Setting:
 
 
 def last_loss(problem: Problem, setting: Setting, seed: int) -> float:
-    """The loss that torch sees at the end, on the split of a seed."""
+    """Return torch's loss at the last epoch, on the split of a seed."""
     *_, loss = train_torch(problem, split_rows(problem, seed), setting, seed)
     return loss
 
 
 def own_loss(problem: Problem, _: Setting, seed: int) -> float:
-    """The lowest loss that lrtune sees when its one replicate is the peers' split."""
+    """Return lrtune's lowest loss when its one replicate is the peers' split."""
     kept, held = train_test_split(
         np.arange(len(problem.y)), test_size=0.25, stratify=problem.y, random_state=seed
     )
@@ -141,7 +141,7 @@ def measure(problem: Problem, repetitions: int) -> dict[str, np.ndarray]:
 
 
 def bounds(problem: Problem, peers: dict[str, float]) -> list[str]:
-    """A table of what lrtune's searches take, and of the ratios that no faster step could pass."""
+    """Return a table of the time of lrtune's searches, and of the ratios that they could reach."""
     lines = [
         "| seconds | all | asking | evaluating | training | its NumPy calls | its products | steps "
         "| no faster than, to each peer |",

@@ -106,7 +106,7 @@ def validation_loss(model: Any, split: Split) -> float:
 
 
 def train(problem: Problem, split: Split, setting: Setting, seed: int) -> Iterator[float]:
-    """Validation loss after each epoch; once it is not finite, the training is over."""
+    """Yield the validation loss after each epoch, until it is not finite."""
     schedule = Schedule(
         learning_rate_init=setting.learning_rate_init,
         decay=setting.decay,
@@ -145,7 +145,7 @@ def train(problem: Problem, split: Split, setting: Setting, seed: int) -> Iterat
 
 
 def final_loss(problem: Problem, setting: Setting, seed: int) -> float:
-    """Validation loss of a setting at the last epoch, on the split of a seed."""
+    """Return the validation loss of a setting at the last epoch, on the split of a seed."""
     with calm():
         *_, loss = train(problem, split_rows(problem, seed), setting, seed)
     return loss
@@ -226,7 +226,7 @@ def random_search(problem: Problem, n_trials: int, seed: int) -> Setting:
 
 
 def own_network(problem: Problem, seed: int) -> Any:
-    """A network of lrtune's behind a scaler, as an estimator to tune or to test."""
+    """Return lrtune's network behind a scaler."""
     network = MLPClassifier if problem.task == "classification" else MLPRegressor
     return make_pipeline(
         StandardScaler(),

@@ -125,7 +125,7 @@ def _(kind: Searcher) -> int:
 
 
 def kill_at(n_calls: int) -> Callable[[Any, Any, Any], float]:
-    """A scorer that ends its own process without notice."""
+    """Return a scorer that ends its own process without notice."""
     calls = []
 
     def scorer(fitted: Any, X: Any, y: Any) -> float:

@@ -26,7 +26,7 @@ WIDTH, HEIGHT, MARGIN = 1400, 1000, 60
 
 
 def photograph_study(page: Page, address: str) -> None:
-    """The study's own figures, its best trial and its attributes."""
+    """Photograph the study's figures, its best trial and its attributes."""
     page.set_viewport_size({"width": WIDTH, "height": 3400})
     page.goto(f"{address}/dashboard/studies/0")
     page.locator("#user-defined-plot\\:lrtune-curves .gtitle").wait_for()
@@ -42,7 +42,7 @@ def photograph_study(page: Page, address: str) -> None:
 
 
 def photograph_note(page: Page, address: str) -> None:
-    """The study's note, down to its pictures."""
+    """Photograph the study's note, down to its pictures."""
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT + 200})
     page.goto(f"{address}/dashboard/studies/0/note")
     page.get_by_text("Best settings").wait_for()
@@ -51,7 +51,7 @@ def photograph_note(page: Page, address: str) -> None:
 
 
 def photograph_trial(page: Page, address: str) -> None:
-    """A trial that diverged after some epochs, if there is one, with its picture."""
+    """Photograph the trial that diverged last, with its picture."""
     trials = [
         each
         for each in read_result("digits", "lrtune.journal").finished

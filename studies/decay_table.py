@@ -43,7 +43,7 @@ def recursion(rounding: str | None, epochs: int = len(TUTORIAL)) -> list[Decimal
 
 
 def rows() -> list[tuple[str, ...]]:
-    """What each way of computing gives, to three decimals, and whether it is the tutorial's."""
+    """Return the rates of each formula, to three decimals, and whether they are the tutorial's."""
     exact = recursion(None)
     found = {
         "αₜ₋₁/(1 + 0.01·t), cut to three decimals before the next": recursion(ROUND_DOWN),
@@ -62,7 +62,7 @@ def rows() -> list[tuple[str, ...]]:
 
 
 def draw() -> Figure:
-    """The tutorial's five rates beside the schedules, and how these go on."""
+    """Draw the tutorial's five rates beside the schedules."""
     figure = Figure(figsize=(8.4, 3.9), layout="constrained")
     figure.suptitle(f"A decay of {DECAY:g} from α₀ = {RATE:g}, in three meanings")
     near, far = figure.subplots(1, 2)

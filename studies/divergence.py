@@ -34,7 +34,7 @@ RESULTS = Path(__file__).parent / "results" / "divergence.md"
 
 
 def measure(name: str, seed: int) -> dict[str, float]:
-    """The edge, and what the default search asked around it."""
+    """Return the edge, and the share of the default search's trials that lie beyond it."""
     dataset = load_dataset(name)
     network = MLPClassifier if dataset.task == "classification" else MLPRegressor
     estimator = make_pipeline(StandardScaler(), network(max_iter=EPOCHS, dtype="float32"))

@@ -138,7 +138,7 @@ def killed(expected: list[Any], seconds: float, seed: int) -> Killed:
 
 
 def uninterrupted() -> tuple[list[Any], float]:
-    """The fingerprint of a search that is left alone, and the seconds that it takes."""
+    """Return the fingerprint of an uninterrupted search, and the seconds that it takes."""
     context = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()

@@ -56,7 +56,7 @@ QUESTIONS = (
 
 
 def describe(params: Mapping[str, Any]) -> str:
-    """A setting in words."""
+    """Return a setting in words."""
     if params["decay"] == "constant":
         return f"lrtune: {params['learning_rate_init']:.3g}"
     return (
@@ -142,7 +142,7 @@ def draw(answers: Sequence[Mapping[str, Sequence[Learned]]], n_seeds: int) -> Fi
 
 
 def row(label: str, learned: Sequence[Learned], chosen: Sequence[Learned]) -> tuple[str, ...]:
-    """A line of the table; how lrtune's choice does seed by seed, unless it is that itself."""
+    """Return a line of the table, compared seed by seed with lrtune's choice."""
     pairs = zip(chosen, learned, strict=True)
     lower = sum(own.validation[-1] < other.validation[-1] for own, other in pairs)
     losses = [each.validation[-1] for each in learned]

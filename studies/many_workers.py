@@ -271,7 +271,7 @@ def help_out(url: str, place: int, phases: Sequence[Phase]) -> list[tuple[float,
 
 
 def tried(phase: Phase, seen: Sequence[tuple[float, int]]) -> tuple[str, ...]:
-    """A line of the last table, from what the workers have seen."""
+    """Return a line of the last table, from the blocks that the workers reported."""
     within = [each for each in seen if phase.settled <= each[0] <= phase.end]
     (start, before), (end, after), n_blocks = within[0], within[-1], len(within) - 1
     pace = (after - before) / (end - start)

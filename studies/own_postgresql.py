@@ -18,7 +18,7 @@ from sqlalchemy.pool import Pool
 
 @contextmanager
 def running_server() -> Iterator[tuple[str, int]]:
-    """A PostgreSQL of our own: its URL, and the number of its first process."""
+    """Start a PostgreSQL; yield its URL, and the id of its first process."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # it runs as another user, who must get at its files
         server = get_server(Path(folder, "data"))

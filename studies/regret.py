@@ -63,7 +63,7 @@ def lrtune_with(
     n_replicates: int = REPLICATES,
     sampler: Callable[[int], Any] | None = None,
 ) -> Method:
-    """The search of ``lrtune search`` with its defaults, but for what is given."""
+    """Return the search of ``lrtune search`` with its defaults, except for the arguments."""
 
     def method(problem: Problem, n_trials: int, seed: int) -> Setting:
         network = own_network(problem, seed).set_params(**{own_dtype(problem): "float32"})
@@ -83,17 +83,17 @@ def own_dtype(problem: Problem) -> str:
 
 
 def random_sampler(seed: int) -> Any:
-    """Settings drawn at random."""
+    """Return a sampler that draws settings at random."""
     return optuna.samplers.RandomSampler(seed=seed)
 
 
 def quasi_random_sampler(seed: int) -> Any:
-    """Settings from a scrambled Sobol' sequence."""
+    """Return a sampler of a scrambled Sobol' sequence."""
     return optuna.samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False)
 
 
 def gp_sampler(seed: int) -> Any:
-    """Settings from a Gaussian process (needs torch)."""
+    """Return a Gaussian-process sampler (needs torch)."""
     return optuna.samplers.GPSampler(seed=seed, n_startup_trials=16)
 
 
@@ -112,7 +112,7 @@ SLOW = {"lrtune, Gaussian-process sampler": 5}
 
 
 def problem_of(name: str) -> Problem:
-    """A bundled data set and its network."""
+    """Return a bundled data set with its network."""
     dataset = load_dataset(name)
     return Problem(dataset.X, dataset.y, dataset.task, HIDDEN.get(name, (50, 12)), EPOCHS)
 
@@ -120,7 +120,7 @@ def problem_of(name: str) -> Problem:
 def final_losses(
     problem: Problem, settings: list[Setting], replicates: Iterator[Replicate]
 ) -> Array:
-    """Validation losses ``(n_settings, n_replicates)`` at the last epoch; inf if diverged."""
+    """Return losses ``(n_settings, n_replicates)`` at the last epoch; inf if diverged."""
     columns = []
     for replicate in replicates:
         trainer = NetworkTrainer(own_network(problem, 0), problem.X, problem.y, [replicate])
@@ -149,7 +149,7 @@ def guess_loss(problem: Problem) -> float:
 
 
 def oracle(name: str, problem: Problem, *, quick: bool) -> tuple[Setting, Array]:
-    """The best setting of the grid, and its losses on the judges.
+    """Return the best setting of the grid, and its losses on the judges.
 
     Chosen by the mean over the oracle's replicates and the judges together.
     """
@@ -229,7 +229,7 @@ def run(name: str, methods: dict[str, Method], seeds: range, kept: Kept, *, quic
 def row(
     name: str, method: str, seed: int, setting: Setting, losses: Array, cap: float, seconds: float
 ) -> dict[str, Any]:
-    """What is kept of one recommendation."""
+    """Return the row of one recommendation."""
     return {
         "data": name,
         "method": method,
@@ -245,7 +245,7 @@ def row(
 
 
 def with_regret(rows: pd.DataFrame) -> pd.DataFrame:
-    """The methods' rows, with their regret against the oracle in per cent."""
+    """Return the methods' rows with their regret against the oracle in per cent."""
     reference = rows[rows.method == "oracle"].set_index("data").loss
     methods = rows[rows.method != "oracle"].copy()
     methods["regret"] = 100 * (methods.loss / methods.data.map(reference) - 1)

@@ -27,7 +27,7 @@ def write_report(folder: Path) -> Path:
 
 
 def take_picture(page_file: Path, picture: Path) -> None:
-    """The top of the page as a browser shows it."""
+    """Photograph the top of the page in a browser."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]

@@ -21,7 +21,7 @@ def draw(
     memory: Array,
     jobs: Array,
 ) -> Figure:
-    """A panel for each part, of what `benchmark_scaling` measured."""
+    """Draw the measurements of `benchmark_scaling`, a panel for each part."""
     figure = Figure(figsize=(9.4, 7.4), layout="constrained")
     panels = figure.subplots(2, 2)
     draw_trials(panels[0, 0], n_trials, trials)

@@ -42,19 +42,19 @@ class Theirs(neural_network.MLPClassifier):
 
 
 def ours(**options: Any) -> Any:
-    """A network of lrtune's."""
+    """Return lrtune's network."""
     return lrtune.MLPClassifier(**({"max_iter": EPOCHS} | options))
 
 
 def theirs(**options: Any) -> Any:
-    """A network of scikit-learn's, with plain SGD."""
+    """Return scikit-learn's network with plain SGD."""
     sgd: dict[str, Any] = {"solver": "sgd", "momentum": 0, "tol": 0, "n_iter_no_change": 10**6}
     sizes = {"hidden_layer_sizes": (50, 12), "batch_size": 32, "max_iter": EPOCHS}
     return Theirs(**(sgd | sizes | options))
 
 
 def scaled(network: Any) -> Pipeline:
-    """A network behind a scaler."""
+    """Return a network behind a scaler."""
     return Pipeline([("scale", StandardScaler()), ("network", network)])
 
 
@@ -95,7 +95,7 @@ class Searcher:
         space: dict[str, Any] | None = None,
         **options: Any,
     ) -> Any:
-        """A small search for a learning rate."""
+        """Return a small search for a learning rate."""
         estimator = scaled(self.network(random_state=0)) if estimator is None else estimator
         piped = isinstance(estimator, Pipeline) and not self.own_names
         name = "network__learning_rate_init" if piped else "learning_rate_init"

@@ -45,7 +45,7 @@ class Call:
 
 
 def replay(calls: Sequence[Call]) -> Callable[[], None]:
-    """A function that makes calls once more, one line each, so that next to nothing is added."""
+    """Return a function that repeats calls, one line each, with almost no overhead."""
     names: dict[str, Any] = {"errstate": np.errstate}
     lines = ["def again():", "    with errstate(all='ignore'):"]
     for number, call in enumerate(calls):
@@ -98,7 +98,7 @@ class _WatchedNumpy:
 
 @contextmanager
 def watching() -> Iterator[list[Call]]:
-    """The calls made on arrays that populations make meanwhile."""
+    """Record the calls that populations make on arrays inside the block."""
     training = lrtune.training
     modules: tuple[Any, ...] = (training.workspace, training.population)
     _Watched.calls = []
@@ -173,7 +173,7 @@ class Step:
         return StepParts(*(np.median(times, axis=0) / self.n_steps).tolist())
 
     def train(self) -> None:
-        """An epoch."""
+        """Train for an epoch."""
         self.population.train_epoch(self.rows, self.rates, self.order)
 
 
@@ -193,7 +193,7 @@ def random_rows(n_rows: int, n_columns: int, n_classes: int) -> Batches:
 
 
 def sgemm_peak(repetitions: int = 4) -> float:
-    """The most floating-point operations a second that a large product reaches."""
+    """Return the highest rate of floating-point operations that a large product reaches."""
     rng, best = np.random.default_rng(0), 0.0
     for n in SQUARES:
         a, b = (rng.standard_normal((n, n), dtype=np.float32) for _ in range(2))

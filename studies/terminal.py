@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def _on_a_terminal(command: list[str], folder: str) -> str:
-    """What a command prints to a terminal of that width, and what it has to say besides."""
+    """Return what a command prints to a terminal, on both of its streams."""
     ours, its = pty.openpty()
     environment = os.environ | {"COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
     run = subprocess.Popen(  # noqa: S603

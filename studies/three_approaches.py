@@ -167,7 +167,7 @@ def draw_spread(axes: Axes, place: float, values: Array, colour: str, *, filled:
 
 
 def draw(tuned: Sequence[Judged], default: Sequence[Judged]) -> Figure:
-    """A line per method: tuned above, by default below."""
+    """Draw a line per method: tuned above, by default below."""
     figure = Figure(figsize=(9.0, 6.4), layout="constrained")
     figure.suptitle(f"Three approaches on iris: {len(tuned[0].losses)} seeds")
     left, right = figure.subplots(1, 2, sharey=True)
@@ -210,7 +210,7 @@ def gain(tuned: Judged, default: Judged) -> str:
 
 
 def row(method: Method, setting: str, judged: Judged, beside: str) -> tuple[str, ...]:
-    """A line of the table."""
+    """Return a line of the table."""
     decay_rate = judged.parameters.get("decay_rate", 0)
     has_decay = judged.parameters.get("decay", "constant") != "constant"
     return (

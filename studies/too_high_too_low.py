@@ -49,7 +49,7 @@ def height(w: Array) -> Array:
 
 
 def descend(rate: float) -> Array:
-    """The points ``(SURFACE_STEPS + 1, 2)`` that the update visits."""
+    """Return the points ``(SURFACE_STEPS + 1, 2)`` that the update visits."""
     points = [START]
     for _ in range(SURFACE_STEPS):
         points.append(points[-1] - rate * CURVATURES * points[-1])
@@ -132,7 +132,7 @@ def draw_surface(axes: Axes, rate: float) -> None:
 def draw_sweep(
     axes: Axes, rates: Array, losses: Array, marked: Sequence[float], title: str
 ) -> None:
-    """Final loss against the rate: median and range of seeds ``(rates, seeds)``."""
+    """Draw the final loss ``(rates, seeds)`` against the rate: median and range of seeds."""
     middle = np.median(losses, axis=1)
     axes.fill_between(
         rates, losses.min(axis=1), losses.max(axis=1), color=COLOURS[0], alpha=0.2, linewidth=0
@@ -146,7 +146,7 @@ def draw_sweep(
 
 
 def draw(first: Sequence[Descent], edges: Array, sweep: Array) -> Figure:
-    """The four behaviours on both, and the loss that each rate ends with."""
+    """Draw the four behaviours on both problems, and the final loss of each rate."""
     figure = Figure(figsize=(9.2, 8.4), layout="constrained")
     grid = figure.add_gridspec(3, 4)
     surface = grid[0, :].subgridspec(1, 4).subplots(sharey=True)

@@ -59,7 +59,7 @@ def data() -> tuple[Array, Array, Array, Array]:
 
 
 def network(rate: float, *, seed: int = SEED, **parameters: Any) -> MLPClassifier:
-    """The tutorial's network, 4-50-12-3 with relu, softmax and cross entropy, and plain SGD."""
+    """Return the tutorial's network: 4-50-12-3, relu, softmax, cross entropy, plain SGD."""
     return MLPClassifier(
         (50, 12),
         activation="relu",
@@ -120,7 +120,7 @@ def learn(model: MLPClassifier) -> Learned:
 
 
 def recommended(model: MLPClassifier, space: Mapping[str, Any]) -> SearchResult:
-    """What lrtune's search recommends, given the training rows alone: 64 trials, 3 replicates."""
+    """Search on the training rows alone: 64 trials, 3 replicates."""
     X, _, y, _ = data()
     return search(
         NetworkTrainer.on_random_splits(model, X, y, 3, seed=SEED),
@@ -147,7 +147,7 @@ def arguments(doc: str | None, *, seeds: int | None = None) -> argparse.Namespac
 
 
 def header(title: str, command: str, about: str) -> list[str]:
-    """The first lines of a table: title, command, what was done, with which versions."""
+    """Return the first lines of a table: title, command, description and versions."""
     return [
         f"# {title}",
         "",
@@ -177,7 +177,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def accuracy_line(rate: float, accuracy: float) -> str:
-    """The tutorial's line for a rate; the accuracy in per cent."""
+    """Return the tutorial's line for a rate; the accuracy is in per cent."""
     return f"Learning Rate: {rate:f} Test Accuracy: {accuracy:.2f}"
 
 
@@ -207,7 +207,7 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 def losses_figure(title: str, runs: Mapping[float, Sequence[Learned]]) -> Figure:
-    """The tutorial's figure: losses of its four rates, those of further seeds behind them."""
+    """Draw the tutorial's figure: losses of its four rates, further seeds behind them."""
     figure = Figure(figsize=(7.2, 5.6), layout="constrained")
     figure.suptitle(title)
     epochs = np.arange(1, EPOCHS + 1)

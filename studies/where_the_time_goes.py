@@ -103,7 +103,7 @@ def bare(words: Sequence[str]) -> float:
 
 
 def watched(words: Sequence[str]) -> Watched:
-    """The same with the watch."""
+    """Run a search with the watch."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "times.json"
         begun, ended = timed([str(STOPWATCH), str(path)], words)
@@ -167,7 +167,7 @@ def without_collector(runs: int) -> dict[str, tuple[float, float]]:
 
 
 def rows(run: Watched) -> list[tuple[str, ...]]:
-    """The table's lines, by part."""
+    """Return the table's lines, by part."""
     lines = []
     for part, what in PARTS.items():
         phases = [run.seconds.get((phase, part), 0.0) for phase in PHASES]

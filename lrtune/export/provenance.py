@@ -8,6 +8,7 @@ from typing import Any
 from lrtune.export.preparation import Preparation
 from lrtune.export.tuned_for import tuned_for, tuned_parameters
 from lrtune.schedules.schedule import Schedule
+from lrtune.support.numbers import estimate
 from lrtune.tuning.result import SearchResult
 
 __all__ = ["Recommendation", "recommend"]
@@ -58,12 +59,13 @@ class Recommendation:
     def describe(self) -> str:
         """Return the confirmed loss in words, or that it was not confirmed."""
         if self.replicates is None:
-            return f"not confirmed: loss {self.loss:.4g} of the best trial, {self.trial}"
+            return (
+                f"not confirmed: loss {estimate(self.loss, None)} of the best trial, {self.trial}"
+            )
         fresh = f"on {self.replicates} fresh replicates"
         if self.loss is None:
             return f"NOT SAFE: diverged {fresh}"
-        error = "" if self.se is None else f" ± {self.se:.2g}"
-        return f"confirmed loss {self.loss:.4g}{error} {fresh}"
+        return f"confirmed loss {estimate(self.loss, self.se)} {fresh}"
 
 
 def recommend(result: SearchResult) -> Recommendation:

@@ -13,6 +13,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from lrtune.exceptions import NothingCompletedError
+from lrtune.support.numbers import estimate
 from lrtune.tuning.confirm.advice import FEW_ROWS, NOT_CONFIRMED, advise
 from lrtune.tuning.confirm.result import Confirmation
 from lrtune.tuning.record.record import open_own_study, read_facts
@@ -234,11 +235,8 @@ class SearchResult:
 
     def describe_loss(self) -> str:
         """Return the loss as text, with its standard error if it is confirmed."""
-        if self.confirmed_loss is None:
-            return f"{self.search_loss:.4g}"
-        if self.confirmed_se is None:
-            return f"{self.confirmed_loss:.4g}"
-        return f"{self.confirmed_loss:.4g} ± {self.confirmed_se:.2g}"
+        loss = self.search_loss if self.confirmed_loss is None else self.confirmed_loss
+        return estimate(loss, self.confirmed_se)
 
     def _repr_html_(self) -> str:
         """Return a small table for notebooks."""

@@ -1,4 +1,4 @@
-"""What a study recommends, read from the record."""
+"""Recommendations: read from a study's result, and named in what is exported."""
 
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from sklearn.preprocessing import PowerTransformer, StandardScaler
 
 from lrtune import LearningRateSearchCV, MLPClassifier, MLPRegressor, Schedule, export_schedule
 from lrtune.exceptions import InvalidInputError
-from lrtune.export.provenance import Recommendation, read_recommendation
-from lrtune.export.tuned_for import NETWORK, tuned_for
+from lrtune.export.provenance import Recommendation, recommend
+from lrtune.export.tuned_for import NETWORK
+from lrtune.tuning.result import read_result
 from tests.iris import X, Y
 
 FIXED = {"warmup_epochs": 1.0, "min_learning_rate": 0.001, "update": "batch"}
@@ -42,32 +43,34 @@ def search(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     ).fit(X, Y)
 
 
-def test_the_recommended_setting_is_read_with_all_that_was_searched(
+def test_the_recommended_setting_has_every_parameter_that_was_searched(
     search: Any, tmp_path: Path
 ) -> None:
-    found = read_recommendation("wide", str(tmp_path / "r.journal"))
+    origin = recommend(read_result("wide", str(tmp_path / "r.journal")))
     best = search.best_estimator_[-1]
 
-    assert found.schedule == best.schedule()
-    assert found.schedule.warmup_epochs == 1.0
-    assert found.trial == search.result_.best_trial
-    assert found.loss == pytest.approx(search.result_.confirmed_loss or search.result_.search_loss)
-    assert dict(found.parameters) == {
+    assert origin.schedule == best.schedule()
+    assert origin.schedule.warmup_epochs == 1.0
+    assert origin.trial == search.result_.best_trial
+    assert origin.loss == pytest.approx(search.result_.confirmed_loss or search.result_.search_loss)
+    assert dict(origin.parameters) == {
         name: getattr(best, name) for name in (*NETWORK, "alpha", "activation")
     }
 
 
-def test_what_else_makes_the_network_is_exported(search: Any, tmp_path: Path) -> None:
-    found = read_recommendation("wide", str(tmp_path / "r.journal"))
+def test_changed_parameters_and_transformers_are_exported(search: Any, tmp_path: Path) -> None:
+    origin = recommend(read_result("wide", str(tmp_path / "r.journal")))
 
-    assert dict(found.parameters)["activation"] == "tanh"
+    assert dict(origin.parameters)["activation"] == "tanh"
     for to in ("torch", "keras", "sklearn"):
-        source = export_schedule(found.schedule, to, steps_per_epoch=4, origin=found)
+        source = export_schedule(origin.schedule, to, steps_per_epoch=4, origin=origin)
         assert "activation='tanh'" in source
         assert "# Tuned behind PowerTransformer(): prepare the columns so as well.\n" in source
 
 
-def test_what_the_rate_depends_on_is_told_and_the_estimator_is_whole(tmp_path: Path) -> None:
+def test_the_parameters_that_a_rate_depends_on_are_exported(
+    tmp_path: Path,
+) -> None:
     rows, target = load_diabetes(return_X_y=True)
     options: dict[str, Any] = {"activation": "tanh", "optimizer": "momentum", "momentum": 0.5}
     options |= {"alpha": 0.01, "batch_size": np.int64(64), "warmup_epochs": np.int64(1)}
@@ -76,18 +79,18 @@ def test_what_the_rate_depends_on_is_told_and_the_estimator_is_whole(tmp_path: P
     LearningRateSearchCV(
         model, n_trials=4, confirm=False, storage=record, study_name="own", random_state=0
     ).fit(rows, target)
-    found = read_recommendation("own", record)
+    origin = recommend(read_result("own", record))
     namespace: dict[str, Any] = {}
-    exec(export_schedule(found.schedule, "sklearn", origin=found), namespace)  # noqa: S102
+    exec(export_schedule(origin.schedule, "sklearn", origin=origin), namespace)  # noqa: S102
     exported = namespace["model"]
-    source = export_schedule(found.schedule, "torch", steps_per_epoch=7, origin=found)
+    source = export_schedule(origin.schedule, "torch", steps_per_epoch=7, origin=origin)
 
     network = exported[-1]
     assert isinstance(exported[0], StandardScaler)
     assert isinstance(network, MLPRegressor)
     assert {name: getattr(network, name) for name in options} == options
     assert network.hidden_layer_sizes == (8, 4)
-    assert network.warmup_epochs == found.schedule.warmup_epochs == 1
+    assert network.warmup_epochs == origin.schedule.warmup_epochs == 1
     assert "momentum=0.5" in source
     assert "# The target was standardised as well.\n" in source
 
@@ -98,18 +101,12 @@ def test_a_scaler_with_options_is_not_taken_for_a_plain_one(tmp_path: Path) -> N
     LearningRateSearchCV(
         model, n_trials=2, confirm=False, storage=record, study_name="own", random_state=0
     ).fit(X, Y)
-    found = read_recommendation("own", record)
+    origin = recommend(read_result("own", record))
 
-    assert found.preprocessing.source == "StandardScaler(with_mean=False)"
-    source = export_schedule(found.schedule, "sklearn", origin=found)
+    assert origin.preparation.source == "StandardScaler(with_mean=False)"
+    source = export_schedule(origin.schedule, "sklearn", origin=origin)
     assert "# Tuned behind StandardScaler(with_mean=False): prepare" in source
     assert "make_pipeline" not in source
-
-
-def test_an_optimizers_own_options_are_told_even_if_they_are_as_usual() -> None:
-    told = tuned_for(MLPClassifier(optimizer="rmsprop").get_params())
-
-    assert list(told) == [*NETWORK, "epsilon", "rho"]
 
 
 def test_class_weights_are_read_back(tmp_path: Path) -> None:
@@ -119,17 +116,17 @@ def test_class_weights_are_read_back(tmp_path: Path) -> None:
         MLPClassifier(8, max_iter=2, class_weight=weights),
         n_trials=2, confirm=False, storage=record, study_name="own", random_state=0,
     ).fit(X / 8, Y)  # fmt: skip
-    found = read_recommendation("own", record)
+    origin = recommend(read_result("own", record))
 
-    assert dict(found.parameters)["class_weight"] == {0: 2.0, 1: 1.0, 2: 1.0}
-    assert found.preprocessing.steps == ()
+    assert dict(origin.parameters)["class_weight"] == {0: 2.0, 1: 1.0, 2: 1.0}
+    assert origin.preparation.steps == ()
 
 
 def recommended(**values: Any) -> Recommendation:
     schedule = Schedule(learning_rate_init=0.1)
     basics: dict[str, Any] = {"loss": 0.5, "se": 0.01, "replicates": 6, "study": "iris"}
-    basics |= {"task": "classification", "trial": 3}
-    basics |= {"parameters": (("optimizer", "sgd"),), "schedule": schedule}
+    basics |= {"task": "classification", "estimator": "MLPClassifier", "trial": 3}
+    basics |= {"parameters": (("optimizer", "sgd"),), "own_parameters": (), "schedule": schedule}
     return Recommendation(**basics | values)
 
 
@@ -165,6 +162,6 @@ def test_a_rate_that_is_none_elsewhere_is_refused(to: str) -> None:
 
 
 def test_a_regression_exports_a_regressor() -> None:
-    origin = recommended(task="regression")
+    origin = recommended(task="regression", estimator="MLPRegressor")
 
     assert "model = MLPRegressor(" in export_schedule(origin.schedule, "sklearn", origin=origin)

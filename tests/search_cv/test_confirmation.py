@@ -20,7 +20,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import lrtune.tuning.search
+import lrtune.tuning.trainers.network
 from lrtune import LearningRateSearchCV, MLPClassifier
 from lrtune.tuning.confirm.race import ROUND
 from lrtune.tuning.trainers.replicates import Replicate
@@ -51,13 +51,13 @@ class Met(list[Replicate]):
 @pytest.fixture
 def met(monkeypatch: pytest.MonkeyPatch) -> Met:
     replicates = Met()
-    prepare = lrtune.tuning.search.prepare
+    prepare = lrtune.tuning.trainers.network.prepare
 
     def noted(estimator: Any, X: Any, y: Any, replicate: Replicate, *more: Any) -> Any:
         replicates.append(replicate)
         return prepare(estimator, X, y, replicate, *more)
 
-    monkeypatch.setattr(lrtune.tuning.search, "prepare", noted)
+    monkeypatch.setattr(lrtune.tuning.trainers.network, "prepare", noted)
     return replicates
 
 

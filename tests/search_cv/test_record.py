@@ -13,9 +13,9 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-import lrtune.tuning.blocks
 from lrtune import LearningRateSearchCV, MLPClassifier
 from lrtune.exceptions import InvalidInputError
+from lrtune.tuning.blocks import Explorer
 from tests.iris import X, Y
 
 STORAGES = ["record.journal", "sqlite:///record.db"]
@@ -43,13 +43,13 @@ def told(searched: LearningRateSearchCV) -> dict[str, Any]:
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many settings each block trained."""
     sizes: list[int] = []
-    judge = lrtune.tuning.blocks.judge
+    train = Explorer._train
 
-    def counted(replicates: Any, settings: Any, **options: Any) -> Any:
-        sizes.append(len(settings))
-        return judge(replicates, settings, **options)
+    def counted(explorer: Any, asked: Any) -> Any:
+        sizes.append(len(asked))
+        return train(explorer, asked)
 
-    monkeypatch.setattr(lrtune.tuning.blocks, "judge", counted)
+    monkeypatch.setattr(Explorer, "_train", counted)
     return sizes
 
 
@@ -75,15 +75,15 @@ def test_a_study_is_gone_on_with_and_ends_as_an_uninterrupted_one_would(
 def test_a_search_that_was_interrupted_keeps_its_finished_blocks(
     folder: Path, trained: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge = lrtune.tuning.blocks.judge
+    train = Explorer._train
 
-    def interrupted(*args: Any, **options: Any) -> Any:
+    def interrupted(*args: Any) -> Any:
         if trained:
             raise KeyboardInterrupt
-        return judge(*args, **options)
+        return train(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(lrtune.tuning.blocks, "judge", interrupted)
+        patch.setattr(Explorer, "_train", interrupted)
         with pytest.raises(KeyboardInterrupt):
             recorded(n_trials=32).fit(X, Y)
     searched = recorded(n_trials=32).fit(X, Y)
@@ -131,12 +131,12 @@ def by_count(estimator: Any, X: Any, y: Any) -> float:
         ({}, {"y": Y[::-1]}, "data="),
         ({}, {"params": weights(0.1)}, "data="),
         ({"params": weights(0.1)}, {"params": weights(0.2)}, "data="),
-        ({}, {"random_state": 1}, "seed=0.* 1"),
+        ({}, {"random_state": 1}, "seed=0.*seed=1"),
         ({}, {"cv": KFold(2, shuffle=True, random_state=0)}, "splits="),
-        ({}, {"cv": 3}, "replicates=2.* 3"),
-        ({}, {"space": {"decay": ["cosine"]}}, r"\['cosine'\]"),
+        ({}, {"cv": 3}, "replicates=2.*replicates=3"),
+        ({}, {"space": {"decay": ["cosine"]}}, r"decay=.*\('cosine',\)"),
         ({"space": {"alpha": (0.1, 0.2)}}, {"space": {"alpha": (0.1, 0.3)}}, "alpha="),
-        ({}, {"estimator": pipeline(max_iter=5)}, "max_iter=4.* 5"),
+        ({}, {"estimator": pipeline(max_iter=5)}, "max_iter=4.*max_iter=5"),
         ({}, {"scoring": "accuracy"}, "scoring=None.*'accuracy'"),
         ({"scoring": "accuracy"}, {"scoring": "f1_macro"}, "scoring='accuracy'.*'f1_macro'"),
         (

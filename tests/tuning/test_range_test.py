@@ -47,7 +47,7 @@ def prepared_replicates(data: str, n_replicates: int = 3, **options: Any) -> lis
 
 
 def test_the_losses_are_those_of_a_training_whose_rate_rises() -> None:
-    """Where the rate rises from epoch to epoch, they are those of a population trained step by step."""
+    """They are those of a population trained step by step with the same rates."""
     (prepared,) = prepared_replicates("iris", 1, optimizer="momentum", dtype="float64")
     result = range_test([prepared], low=1e-3, high=1e-1, n_steps=12, smoothing=0.0)
     streams = RandomStreams(prepared.seed)

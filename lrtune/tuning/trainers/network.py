@@ -200,7 +200,7 @@ class NetworkTrainer:
 
 
 def _describe(step: Any) -> Step:
-    source = " ".join(repr(step).split())
+    source = " ".join(stable_repr(step).split())
     is_estimator = isinstance(step, BaseEstimator)
     parameters = step.get_params(deep=True) if is_estimator else {}
     return Step(
