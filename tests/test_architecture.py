@@ -262,7 +262,6 @@ MISSING = {
     "lrtune.cli.summary",
     "lrtune.review.studies",
     "lrtune.review.study",
-    "lrtune.tuning.record.networked",
     "lrtune.tuning.record.trials",
     "lrtune.tuning.record.upgrade",
 }
