@@ -212,7 +212,10 @@ def to_json(
         about |= {"study": origin.study, "confirmed": origin.replicates is not None}
         about |= {"loss": origin.loss, "se": origin.se, "tuned_for": dict(origin.parameters)}
         about |= {"task": origin.task, "preprocessing": origin.preparation.classes}
-    return json.dumps({"about": about, **schedule.to_dict()}, indent=2, allow_nan=False) + "\n"
+    return (
+        json.dumps({"about": about, **schedule.to_dict()}, indent=2, allow_nan=False, default=repr)
+        + "\n"
+    )
 
 
 EXPORTERS: dict[str, Callable[[Schedule, int | None, Recommendation | None], str]] = {
