@@ -1,4 +1,4 @@
-"""Base of the estimators: their parameters, and the encoding of the rows that they train on."""
+"""Base class of the estimators: parameters, and encoding of training rows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Array = npt.NDArray[Any]
 
 
 class BaseMLP(BaseEstimator):
-    """Parameters of classifier and regressor, and the encoding of their training rows."""
+    """Base of classifier and regressor: parameters, and encoding of training rows."""
 
     _loss: ClassVar[str]
 
@@ -150,7 +150,6 @@ class BaseMLP(BaseEstimator):
         return Schedule(**{field.name: getattr(self, field.name) for field in fields(Schedule)})
 
     def make_optimizer(self) -> Optimizer:
-        """Return the optimizer."""
         kind = OPTIMIZERS[self.optimizer]
         optimizer: Optimizer = kind(
             **{field.name: getattr(self, field.name) for field in fields(kind)}
@@ -160,7 +159,7 @@ class BaseMLP(BaseEstimator):
     def make_population(
         self, rows: Batches, n_settings: int, rng: np.random.Generator
     ) -> Population:
-        """Return K settings at initial weights, with as many inputs and outputs as the rows."""
+        """Return a population at initial weights, with the inputs and outputs of the rows."""
         hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes)).tolist()
         if not all(isinstance(units, int) and units > 0 for units in hidden):
             raise InvalidInputError(
@@ -190,10 +189,10 @@ class BaseMLP(BaseEstimator):
         *,
         classes: npt.ArrayLike | None = None,
     ) -> Batches:
-        """Check and encode training rows; store the columns and classes, or the target's scale.
+        """Check and encode training rows; store their columns, and their classes or target's scale.
 
-        Columns get the training dtype. Classes are encoded one-hot, as booleans; `classes` lists
-        all of them if `y` may lack some. A regression target is standardised.
+        Columns get the training dtype. Classes become one-hot booleans; `classes` lists all of them
+        if `y` may lack some. A regression target is standardised.
         """
         X, y = self._check(X, y, reset=True)
         self._training_dtype = X.dtype if self.dtype == "auto" else np.dtype(self.dtype)
@@ -207,7 +206,7 @@ class BaseMLP(BaseEstimator):
         y: npt.ArrayLike,
         sample_weight: npt.ArrayLike | None = None,
     ) -> Batches:
-        """Check and encode more rows in the way that `learn_encoding` stored."""
+        """Check and encode further rows like those of `learn_encoding`."""
         X, y = self._check(X, y, reset=False)
         return self._batches(X, y, self._check_weight(X, sample_weight))
 
@@ -216,7 +215,7 @@ class BaseMLP(BaseEstimator):
     ) -> tuple[Array | TableRows, Array]:
         numeric, types = self._loss == "squared_error", (np.float64, np.float32)
         rows: Array | TableRows
-        if isinstance(X, TableRows):  # checking the whole table costs as little as these rows
+        if isinstance(X, TableRows):  # checking the whole table is as cheap as checking these rows
             validate_data(self, X.table, reset=reset, dtype=types)
             target = _check_y(y, multi_output=True, y_numeric=numeric, estimator=self)
             rows = replace(X, dtype=X.table.dtype)
@@ -224,7 +223,7 @@ class BaseMLP(BaseEstimator):
             rows, target = validate_data(
                 self, X, y, reset=reset, dtype=types, multi_output=True, y_numeric=numeric
             )
-        if self._loss == "squared_error" and target.dtype.kind not in "fiub":
+        if numeric and target.dtype.kind not in "fiub":
             raise ValueError(
                 "`y` must be numeric in a regression, but got "
                 f"{target[:3].tolist()}: use MLPClassifier for classes"
@@ -254,7 +253,6 @@ class BaseMLP(BaseEstimator):
         )
 
     def _weigh(self, y: Array, weight: Array | None) -> Array | None:  # noqa: ARG002
-        """Return the weights of the rows, given their target."""
         return weight
 
     def _learn_target(self, y: Array, weight: Array | None, classes: npt.ArrayLike | None) -> None:
@@ -269,5 +267,5 @@ class BaseMLP(BaseEstimator):
 
     @property
     def loss_unit(self) -> float:
-        """Return the factor from the training loss to a loss in the target's unit."""
+        """Return the factor that converts the training loss to the target's unit."""
         return 1.0

@@ -23,7 +23,7 @@ Array = npt.NDArray[Any]
 
 
 def _balance(counts: Array) -> Array:
-    """Return the factors that make the total weights `counts` of classes equal (0 stays 0)."""
+    """Return the factors that make the total weights `counts` of the classes equal; 0 stays 0."""
     share = counts.sum() / max(1, np.count_nonzero(counts))
     return np.asarray(np.divide(share, counts, out=np.zeros(len(counts)), where=counts > 0))
 
@@ -31,8 +31,8 @@ def _balance(counts: Array) -> Array:
 class MLPClassifier(ClassifierMixin, TrainableMLP):
     """Multilayer perceptron classifier with a learning-rate schedule.
 
-    Trains a softmax network on the cross entropy by mini-batch gradient descent, with the code
-    that `lrtune` searches with: parameters found by a search and pasted here give the tuned model.
+    Trains a softmax network on the cross entropy by mini-batch gradient descent. A search trains
+    with the same code, so the parameters that it recommends give the tuned model here.
 
     Parameters
     ----------
@@ -42,28 +42,28 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         Activation of the hidden layers.
     optimizer : str, default="sgd"
         One of "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "dog". With
-        ``learning_rate_init=1``, "dog" (distance over gradients) finds its step size by itself if
-        it is trained for several hundred steps.
+        ``learning_rate_init=1``, "dog" (distance over gradients) finds its own step size within
+        several hundred steps.
     learning_rate_init : float, default=0.1
-        α₀, the learning rate at the start; of "dog" a factor on its step size.
+        α₀, the learning rate at the start; for "dog" a factor of its step size.
     decay : str, default="constant"
-        How the rate decays; a key of `lrtune.schedules.decays.DECAYS`.
+        The decay type, a key of `lrtune.schedules.decays.DECAYS`.
     decay_rate : float, default=0
-        k, how fast it decays, in 1/epoch for every decay type.
+        k, how fast the rate decays, in 1/epoch for every decay type.
     step_size, power, patience : float, float, int, default=5, 2, 2
         Options of the decay types "step", "polynomial" and "plateau"; see `Schedule`.
     warmup_epochs, cycle_epochs, min_learning_rate, update
         Modifiers of the schedule; see `Schedule`.
     alpha : float, default=0
-        L2 penalty on the weights, divided by the batch's rows when added to the loss.
+        L2 penalty on the weights, divided by the number of rows in the batch.
     momentum : float, default=0.9
-        Of "momentum" and "nesterov".
+        For "momentum" and "nesterov".
     rho : float, default=0.9
-        Of "rmsprop".
+        For "rmsprop".
     beta_1, beta_2 : float, default=0.9, 0.999
-        Of "adam" and "adamw".
+        For "adam" and "adamw".
     epsilon : float, default=1e-8
-        Of "adagrad", "rmsprop", "adam", "adamw" and "dog".
+        For "adagrad", "rmsprop", "adam", "adamw" and "dog".
     weight_decay : float, default=0.01
         Decoupled weight decay of "adamw".
     weights_init : str, default="glorot_uniform"
@@ -71,7 +71,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
     batch_size : int, default=32
         Rows per step.
     max_iter : int, default=20
-        Epochs.
+        Number of epochs.
     shuffle : bool, default=True
         Visit the rows in a new order in every epoch.
     early_stopping : bool, default=False
@@ -82,11 +82,11 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
     n_iter_no_change : int, default=10
         Epochs without improvement after which training stops, with `early_stopping` or `tol`.
     tol : float or None, default=None
-        Smallest change that counts as an improvement: of the score with `early_stopping`, else of
+        Smallest change that counts as an improvement of the score with `early_stopping`, else of
         the training loss. With None, any improvement of the score counts, and without
         `early_stopping` training lasts `max_iter` epochs.
     warm_start : bool, default=False
-        Continue where the last fit ended: weights, optimizer, schedule.
+        Continue from the weights, optimizer and schedule at the end of the last fit.
     verbose : bool or int, default=False
         Print a line per epoch.
     dtype : {"auto", "float32", "float64"}, default="auto"
@@ -110,7 +110,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
     validation_scores_ : list of float or None
         Accuracy on the held-out rows, with `early_stopping`.
     best_validation_score_ : float
-        The best of them, with `early_stopping`.
+        The best of `validation_scores_`.
     learning_rate_curve_ : list of float
         Rate at the first step of each epoch.
     n_iter_ : int
@@ -231,15 +231,13 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         self
         """
         if classes is not None and hasattr(self, "_session"):
-            self._require_same(classes)
+            labels = np.unique(classes)
+            if not np.array_equal(labels, self.classes_):
+                raise ValueError(
+                    f"`classes` must be those of the first call, {self.classes_.tolist()}, "
+                    f"but got {labels.tolist()}"
+                )
         return self._fit(X, y, sample_weight, partial=True, classes=classes)
-
-    def _require_same(self, classes: npt.ArrayLike) -> None:
-        if not np.array_equal(np.unique(classes), self.classes_):
-            raise ValueError(
-                f"`classes` must be those of the first call, {self.classes_.tolist()}, "
-                f"but got {np.unique(classes).tolist()}"
-            )
 
     def _learn_target(
         self,
@@ -312,16 +310,15 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         -------
         ndarray of shape (n,)
         """
-        probabilities = self._outputs(X)
-        labels: Array = self.classes_[probabilities.argmax(axis=1)]
+        labels: Array = self.classes_[self._outputs(X).argmax(axis=1)]
         return labels
 
 
 class MLPRegressor(RegressorMixin, TrainableMLP):
     """Multilayer perceptron regressor with a learning-rate schedule.
 
-    Minimises the squared error. The target is standardised internally (otherwise the useful range
-    of learning rates would depend on its unit). Predictions and scores are in its original unit;
+    Minimises the squared error of the target, standardised internally so that the useful range of
+    learning rates does not depend on its unit. Predictions and scores are in the original unit;
     losses are those of the standardised target, where predicting the mean has a loss of 1.
 
     Parameters
@@ -403,7 +400,7 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
 
     @property
     def loss_unit(self) -> float:
-        """Return the squared scale of a single target; 1 for several, which share no unit."""
+        """Return the squared scale of a single target; 1 for several, as their units differ."""
         return float(self.target_scale_[0] ** 2) if len(self.target_scale_) == 1 else 1.0
 
     def score_outputs(self, outputs: Array, y: Array) -> Array:

@@ -1,7 +1,7 @@
-"""The format of a model file: the types that it may hold, and how it is packed and built.
+"""The format of a model file: the types that it may contain, and its packing and unpacking.
 
-A file is a zip archive: ``schema.json`` and arrays as skops writes them, and ``lrtune.json`` with
-the facts of the model.
+A file is a zip archive with the ``schema.json`` and arrays that skops writes, and the model's facts
+in ``lrtune.json``.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ __all__ = [
 ]
 
 FORMAT = 1
-"""Version of the facts and of the estimators' state; raised when either changes."""
+"""Version of the facts and of the estimators' state, to raise when either changes."""
 FACTS = "lrtune.json"
 SCHEMA = "schema.json"
 MOST_BYTES = 2**30
-"""Most bytes that a file may unpack to: a network of a hundred million weights."""
+"""Most bytes that a file may unpack to, enough for a hundred million weights."""
 
 _INTEGERS = tuple(f"numpy.{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
 _FLOATS = tuple(f"numpy.float{bits}" for bits in (16, 32, 64))
@@ -86,14 +86,14 @@ TRUSTED: dict[str, tuple[str, ...]] = {
         "sklearn.preprocessing._polynomial.PolynomialFeatures",
     ),
 }
-"""The types that a file may hold, by the node of skops that builds them."""
+"""The types that a file may contain, by the skops node that builds them."""
 
 RENAMED: dict[tuple[Any, Any], str] = {
     ("lrtune.estimators", "MLPClassifier"): "lrtune.estimators.mlp",
     ("lrtune.estimators", "MLPRegressor"): "lrtune.estimators.mlp",
     ("lrtune.preprocessing", "DateParts"): "lrtune.tables.transformers",
 }
-"""Types of lrtune in files of release 0.1.0, and the modules that hold them today."""
+"""Types in files of release 0.1.0, and the modules that they are in today."""
 
 _PAIRS = {kind: {tuple(name.rsplit(".", 1)) for name in names} for kind, names in TRUSTED.items()}
 _NODE_MARKS = frozenset({"__loader__", "__class__", "__module__", "__reduce__"})
@@ -102,45 +102,32 @@ _MEMBER = re.compile(rf"{re.escape(FACTS)}|{re.escape(SCHEMA)}|[0-9]+\.npy")
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What is stored about a model beside its weights.
-
-    Attributes
-    ----------
-    study : str or None
-        The study that recommended its learning rate.
-    target : str or None
-        Name of the column that it predicts.
-    columns : tuple of Column
-        What it predicts from, in order; empty if the columns had no names.
-    loss, se : float or None
-        Mean loss of its setting on fresh replicates, and the standard error; None if it was not
-        confirmed.
-    rows : int or None
-        Number of rows that it was trained on.
-    seed : int or None
-        Of its initial weights and shuffling.
-    versions : dict of str to str
-        Of lrtune and the packages it depends on, when the model was saved.
-    """
+    """Metadata of a model."""
 
     study: str | None = None
+    """The study that recommended its learning rate."""
     task: str = ""
     target: str | None = None
+    """Name of the column that it predicts."""
     columns: tuple[Column, ...] = ()
+    """Its features in order; empty if they had no names."""
     loss: float | None = None
+    """Mean loss of its setting in the confirmation, if it was confirmed."""
     se: float | None = None
+    """Standard error of `loss`."""
     rows: int | None = None
+    """Number of training rows."""
     seed: int | None = None
     versions: dict[str, str] | None = None
+    """Versions of lrtune and its dependencies that saved the model."""
 
     def to_json(self) -> bytes:
-        """Return the facts as a file holds them."""
         columns = [column.to_dict() for column in self.columns]
         return json.dumps({"format": FORMAT, **asdict(self), "columns": columns}, indent=2).encode()
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
-        """Read what `to_json` returned; raise ValueError, TypeError or LookupError for others."""
+        """Read the output of `to_json`; raise ValueError, TypeError or LookupError if it is bad."""
         values = json.loads(text)
         columns = tuple(map(Column.from_dict, values["columns"]))
         words = (values["study"], values["target"], *values["versions"].values())
@@ -166,7 +153,7 @@ def current_versions() -> dict[str, str]:
 
 
 def network_of(model: Any) -> TrainableMLP:
-    """Return a model's network: the model itself, or the last step of a pipeline."""
+    """Return the network of a model: the model itself, or the last step of a pipeline."""
     network = model[-1] if isinstance(model, Pipeline) else model
     if not isinstance(network, TrainableMLP):
         raise InvalidInputError(
@@ -195,21 +182,16 @@ def unpack(source: Path | io.BytesIO) -> dict[str, bytes]:
             if member.filename in members or not _MEMBER.fullmatch(member.filename):
                 raise ValueError("not a member of a model")
             with archive.open(member) as file:
-                # a member that lies about its size unpacks no further than this
+                # unpack no more than the size that was checked, which a forged file may understate
                 members[member.filename] = file.read(member.file_size + 1)
     return members
 
 
-# The check in skops (`trusted=`) would be weaker: it only adds to the hundreds of types that each
-# release trusts by default, in 0.13 decision trees too, whose node indices a forged file can point
-# beyond their arrays. It also looks at names alone, whichever node is to build the type.
+# The check in skops (`trusted=`) is weaker: it only adds to the hundreds of types that each release
+# trusts by default. In 0.13 these include decision trees, whose node indices a forged file can
+# point beyond their arrays. It also checks names only, whichever node builds the type.
 def untrusted_type(schema: Any) -> str | None:
-    """Return the first type in a schema that a file may not hold, or None.
-
-    >>> node = {"__loader__": "TypeNode", "__module__": "builtins", "__class__": "eval"}
-    >>> untrusted_type({"content": [node]})
-    'builtins.eval'
-    """
+    """Return the first type in a schema that `TRUSTED` does not list, or None."""
     for node in _nodes(schema):
         node_type = (node.get("__module__"), node.get("__class__"))
         trusted = _PAIRS.get(str(node.get("__loader__")), ())
@@ -219,7 +201,7 @@ def untrusted_type(schema: Any) -> str | None:
 
 
 def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
-    """Yield every mapping of a schema that stands for an object to build."""
+    """Yield every mapping in a schema that describes an object to build."""
     waiting = [schema]
     while waiting:
         node = waiting.pop()
@@ -232,7 +214,7 @@ def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 def build(members: dict[str, bytes]) -> Any:
-    """Return the model in a file; raise ValueError, with nothing built, at an untrusted type."""
+    """Build the model in a file; raise ValueError before building if a type is not trusted."""
     schema = json.loads(members[SCHEMA])
     for node in _nodes(schema):
         node_type = (node.get("__module__"), node.get("__class__"))
@@ -240,7 +222,7 @@ def build(members: dict[str, bytes]) -> Any:
             node["__module__"] = RENAMED[node_type]
     if untrusted_type(schema) is not None:
         raise ValueError("an untrusted type")
-    # skops is given the members that were checked, not the file, which may unpack differently
+    # repack the members that were checked: skops might unpack the file differently
     content = pack({**members, SCHEMA: json.dumps(schema).encode()}, zipfile.ZIP_STORED)
     trusted = sorted({name for names in TRUSTED.values() for name in names})
     return skops.io.loads(content, trusted=trusted)

@@ -1,4 +1,4 @@
-"""Loading a model file without running any code of it."""
+"""Loading a model file without running code from it."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ _DAMAGE = (
     zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, MemoryError, OverflowError,
     LookupError, AttributeError, TypeError, ValueError, ImportError, SyntaxError, LrtuneError,
 )  # fmt: skip
-"""Errors that reading a damaged or forged file may raise."""
+"""Errors from reading a damaged or forged file."""
 
 
 def load_model(path: str | os.PathLike[str]) -> Any:
-    """Read a model that `save_model` wrote; refuse a file that asks for anything else.
+    """Load a model that `save_model` wrote, without running code from the file.
 
-    No code of the file runs: it can name only the types in `lrtune.models.format.TRUSTED`.
+    A file can name only the types in `lrtune.models.format.TRUSTED`; any other is refused.
 
     Parameters
     ----------
     path : str or path
-        Of a file that `save_model` or ``lrtune search --save`` wrote.
+        A file that `save_model` or ``lrtune search --save`` wrote.
 
     Returns
     -------
     MLPClassifier, MLPRegressor or Pipeline
-        Fitted.
+        The fitted model.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     Warns
     -----
     LrtuneWarning
-        If it was saved with another version of lrtune or scikit-learn.
+        If the model was saved with another version of lrtune or scikit-learn.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def read_facts(path: str | os.PathLike[str]) -> ModelFacts:
 
 
 def _read(path: Path) -> tuple[dict[str, bytes], ModelFacts]:
-    """Return the members of a file, with the schema still unchecked, and the facts of the model."""
+    """Return the members of a file, without checking the schema, and the model's facts."""
     if not path.is_file():
         raise InvalidInputError(f"a model must be a file, but there is none at {str(path)!r}")
     members = _refuse_damaged(path, lambda: unpack(path))
@@ -101,10 +101,10 @@ def _read(path: Path) -> tuple[dict[str, bytes], ModelFacts]:
 
 
 def _refuse_damaged(path: Path, read: Callable[[], Any]) -> Any:
-    """Return what `read` returns; raise one plain error for all that a bad file leads to."""
+    """Call `read`, and raise `InvalidInputError` for any error that a bad file causes."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # lrtune itself warns of other versions, once
+            warnings.simplefilter("ignore")  # `_warn_of_other_versions` warns once for all
             return read()
     except _DAMAGE as error:
         raise InvalidInputError(
@@ -115,7 +115,7 @@ def _refuse_damaged(path: Path, read: Callable[[], Any]) -> Any:
 
 
 def _restore(model: Any) -> Any:
-    """Check that weights and parameters fit together, and set what `save_model` left out."""
+    """Check that the weights fit the parameters, and restore what `save_model` left out."""
     estimator = network_of(model)
     network, parameters = Network(**asdict(estimator._network)), estimator._parameters
     n_outputs = len(estimator.classes_ if is_classifier(estimator) else estimator.target_mean_)

@@ -28,36 +28,34 @@ from lrtune.models.format import (
 from lrtune.support.files import require_new, write_new_file
 from lrtune.tables.columns import Column
 
-__all__ = ["DERIVED", "SESSION", "save_model"]
+__all__ = ["save_model"]
 
-DERIVED = ("coefs_", "intercepts_", "n_layers_", "out_activation_")
-"""Attributes that follow from the network and its parameters."""
-SESSION = "_session"
-"""Attribute with optimizer state and random streams, needed only to train on; large."""
+_LEFT_OUT = ("_session", "coefs_", "intercepts_", "n_layers_", "out_activation_")
+"""Attributes that only further training needs, or that follow from the network's parameters."""
 
 
 def save_model(
     model: Any, path: str | os.PathLike[str], *, facts: ModelFacts | None = None
 ) -> None:
-    """Write a fitted model to a new file, whole or not at all.
+    """Write a fitted model to a new file.
 
-    The training session (optimizer state, random streams) is left out: the loaded model predicts
-    as this one does, while ``partial_fit`` starts anew.
+    The optimizer state and random streams are left out: the loaded model makes the same
+    predictions, but ``partial_fit`` starts a new training.
 
     Parameters
     ----------
     model : MLPClassifier, MLPRegressor or a Pipeline that ends in one
-        Fitted. Of a `LearningRateSearchCV`, pass its ``best_estimator_``.
+        A fitted model. For a `LearningRateSearchCV`, pass its ``best_estimator_``.
     path : str or path
-        Of a file that does not exist yet, by custom with the ending ``.skops``.
+        A file that does not exist yet, usually with the extension ``.skops``.
     facts : ModelFacts, optional
-        What else to store about the model; by default its columns' names, taken for numbers.
+        Metadata of the model; by default the names of its columns, taken for numbers.
 
     Raises
     ------
     InvalidInputError
-        If the model is not fitted, or holds what `load_model` would refuse; or if the file exists
-        or cannot be written.
+        If the model is not fitted or contains a type that `load_model` refuses, or if the file
+        exists or cannot be written.
 
     Examples
     --------
@@ -79,14 +77,17 @@ def save_model(
         raise InvalidInputError(
             f"a model to save must be fitted, but this {type(network).__name__} is not: call fit"
         )
-    facts = replace(facts or ModelFacts(columns=_columns(model)), versions=current_versions())
-    write_new_file(path, pack({**_dump(_without_session(model)), FACTS: facts.to_json()}))
+    if facts is None:
+        names = getattr(model, "feature_names_in_", ())
+        facts = ModelFacts(columns=tuple(Column(str(name), "number") for name in names))
+    facts = replace(facts, versions=current_versions())
+    write_new_file(path, pack({**_dump(_stripped(model)), FACTS: facts.to_json()}))
 
 
-def _without_session(model: Any) -> Any:
-    """Return a copy of the model without its training session and derived attributes."""
+def _stripped(model: Any) -> Any:
+    """Return a copy of the model without the attributes in `_LEFT_OUT`."""
     network = copy(network_of(model))
-    for name in (SESSION, *DERIVED):
+    for name in _LEFT_OUT:
         network.__dict__.pop(name, None)
     if not isinstance(model, Pipeline):
         return network
@@ -96,7 +97,7 @@ def _without_session(model: Any) -> Any:
 
 
 def _dump(model: Any) -> dict[str, bytes]:
-    """Return the members that skops writes; raise if `load_model` would refuse them."""
+    """Return the members that skops writes; raise if `load_model` refuses them."""
     try:
         members = unpack(io.BytesIO(skops.io.dumps(model)))
     except (UnsupportedTypeException, RecursionError, ValueError) as error:
@@ -109,7 +110,3 @@ def _dump(model: Any) -> dict[str, bytes]:
             "default"
         )
     return members
-
-
-def _columns(model: Any) -> tuple[Column, ...]:
-    return tuple(Column(str(name), "number") for name in getattr(model, "feature_names_in_", ()))

@@ -1,1 +1,1 @@
-"""Learning-rate schedules: pure functions of time, and the plateau decay, which follows losses."""
+"""Learning-rate schedules: pure functions of time, and the loss-driven plateau decay."""

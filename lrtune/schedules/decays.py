@@ -1,9 +1,9 @@
 """Decay types: shapes as functions of k (1/epoch) and t (epochs), and their registry `DECAYS`.
 
-A shape is 1 at t = 0 and never rises. Shapes are evaluated in extended precision and rounded
-once, so the last digit of the ``float64`` result is right even where ``1 - k*t`` cancels (if the
-platform's ``longdouble`` is no wider than ``float64``, errors of a few units in the last place
-remain). To add a decay type, add a function and a line to `DECAYS`.
+A shape is 1 at t = 0 and never rises. It is evaluated in extended precision and rounded once, so
+the last digit of the ``float64`` result is correct even where ``1 - k*t`` cancels (within a few
+units in the last place on platforms whose ``longdouble`` is no wider than ``float64``). To add a
+decay type, add a function and a line to `DECAYS`.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def polynomial(k: Array, t: Array, *, power: float) -> Array:
 
 def cosine(k: Array, t: Array) -> Array:
     """Return ½(1 + cos(π·min(1, k·t))); torch ``CosineAnnealingLR`` up to T_max = 1/k."""
-    # written as sin²(π/2·(1 - u)), which does not cancel near the end
+    # as sin²(π/2·(1 - k·t)), which does not cancel near the end
     angle: Array = PI / 2 * linear(k, t)
     return np.square(np.sin(angle))
 
@@ -93,29 +93,21 @@ def cosine(k: Array, t: Array) -> Array:
 class Decay:
     """A decay type.
 
-    Attributes
-    ----------
-    shape : callable
-        ``shape(k, t, **options)``, vectorised.
-    options : tuple of str
-        The `Schedule` fields that the shape takes besides k and t.
-    feedback : bool
-        The rate also depends on validation losses (`Plateau`); `shape` is the part that does not.
-
-    Examples
-    --------
     >>> DECAYS["inverse_time"](0.01, [0, 1, 100])
     array([1.        , 0.99009901, 0.5       ])
     """
 
     shape: Callable[..., Array]
+    """``shape(k, t, **options)``, vectorised."""
     options: tuple[str, ...] = ()
+    """Names of the `Schedule` fields that are passed as options."""
     feedback: bool = False
+    """True if the rate also depends on validation losses (`Plateau`)."""
 
     def __call__(self, k: npt.ArrayLike, t: npt.ArrayLike, **options: float) -> Array:
         """Evaluate the shape in extended precision and round it to float64."""
         k, t = np.asarray(k, dtype=np.longdouble), np.asarray(t, dtype=np.longdouble)
-        with np.errstate(over="ignore", under="ignore"):  # 1/inf and e^-inf are rightly 0
+        with np.errstate(over="ignore", under="ignore"):  # 1/inf and e^-inf are 0, as they should
             return np.asarray(self.shape(k, t, **options), dtype=np.float64)
 
 

@@ -1,9 +1,9 @@
-"""The plateau decay: it lowers rates from epoch to epoch by the losses seen so far."""
+"""The plateau decay, which lowers rates when the loss stops improving."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,34 +11,19 @@ import numpy.typing as npt
 from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.schedule import Schedule
 
-__all__ = ["Feedback", "Plateau"]
+__all__ = ["Plateau"]
 
 Array = npt.NDArray[np.floating[Any]]
 
 
-class Feedback(Protocol):
-    """A decay of K settings that depends on losses."""
-
-    active: bool
-    """True if the rate of at least one setting depends on losses."""
-
-    def apply(self, rates: Array) -> Array:
-        """Return the ``(steps, K)`` rates, lowered according to the losses seen so far."""
-
-    def update(self, losses: Array) -> None:
-        """Record the ``(K,)`` losses at the end of an epoch."""
-
-
 class Plateau:
-    """``decay="plateau"``: multiply by e^(-k) per epoch beyond `patience` without a better loss.
+    """``decay="plateau"`` for K settings.
 
-    Settings with another decay type get k = 0, which leaves their rates unchanged. With
-    ``patience=0`` this is torch's ``ReduceLROnPlateau(factor=e^(-k), patience=0, threshold=0)``.
-    With more patience the rate shrinks at every further epoch without a better loss (torch waits
-    again after each drop), so that k is a rate per epoch here too.
+    A rate is multiplied by e^(-k) for each epoch beyond `patience` without a better loss. Settings
+    with another decay type get k = 0. With ``patience=0`` this is torch's
+    ``ReduceLROnPlateau(factor=e^(-k), patience=0, threshold=0)``. With more patience torch waits
+    again after each drop; here the rate keeps shrinking, so that k is always a rate per epoch.
 
-    Examples
-    --------
     >>> schedule = Schedule(learning_rate_init=1.0, decay="plateau", decay_rate=0.5, patience=1)
     >>> plateau, rates = Plateau([schedule]), []
     >>> for loss in [3.0, 2.0, 2.0, 2.0, 2.0]:
@@ -51,6 +36,7 @@ class Plateau:
     def __init__(self, schedules: Sequence[Schedule]) -> None:
         self._k = np.array([s.decay_rate if DECAYS[s.decay].feedback else 0.0 for s in schedules])
         self.active = bool(self._k.any())
+        """True if the rate of at least one setting depends on losses."""
         self._patience = np.array([s.patience for s in schedules])
         self._floor = np.array([s.min_learning_rate for s in schedules])
         self._best = np.full(len(schedules), np.inf)
@@ -58,7 +44,7 @@ class Plateau:
         self._exponent = np.zeros(len(schedules))
 
     def apply(self, rates: Array) -> Array:
-        """Return the ``(steps, K)`` rates, lowered according to the losses seen so far."""
+        """Return the ``(steps, K)`` rates, lowered according to the recorded losses."""
         return np.asarray(np.maximum(rates * np.exp(-self._exponent), self._floor))
 
     def update(self, losses: Array) -> None:

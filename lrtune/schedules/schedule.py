@@ -1,10 +1,10 @@
-"""Learning-rate schedules: pure functions of time, their JSON, and the tables made from them.
+"""Learning-rate schedules as pure functions of time, their JSON, and tables of their rates.
 
 For every decay type::
 
     learning_rate(t) = learning_rate_init * shape(decay_rate, t)        t in epochs, fractional
 
-A training step never sees a schedule: it gets a row of the ``(steps, K)`` table of rates.
+A training step never sees a schedule, only a row of the ``(steps, K)`` table of rates.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any, Literal, Self
 
@@ -27,7 +27,7 @@ __all__ = ["Schedule", "TABLE_ELEMENTS", "epoch_rates", "rate_table"]
 Array = npt.NDArray[Any]
 
 TABLE_ELEMENTS = 1 << 18
-"""Rates that `epoch_rates` tabulates at once: 2 MiB, also when a training has a million steps."""
+"""Most rates that `epoch_rates` tabulates at once (2 MiB)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +66,8 @@ class Schedule:
     Notes
     -----
     One-cycle is ``cosine`` with a warm-up; a triangular schedule is ``linear`` with a warm-up and
-    cycles; SGDR is ``cosine`` with cycles. The warm-up changes at every step whatever `update`
-    is: otherwise a warm-up of one epoch would train that whole epoch at rate 0.
+    cycles; SGDR is ``cosine`` with cycles. The warm-up changes at every step even with
+    ``update="epoch"``: otherwise a warm-up of one epoch would train that whole epoch at rate 0.
 
     References
     ----------
@@ -112,20 +112,18 @@ class Schedule:
                 f"`min_learning_rate` must be at most `learning_rate_init` "
                 f"({self.learning_rate_init}), but got {self.min_learning_rate}"
             )
-        if self.cycle_epochs is not None:
-            self._require_cycle(self.cycle_epochs)
-
-    def _require_cycle(self, cycle_epochs: float) -> None:
-        _require("cycle_epochs", cycle_epochs, positive=True)
-        if cycle_epochs <= self.warmup_epochs:
+        if self.cycle_epochs is None:
+            return
+        _require("cycle_epochs", self.cycle_epochs, positive=True)
+        if self.cycle_epochs <= self.warmup_epochs:
             raise InvalidInputError(
                 f"`cycle_epochs` must be greater than `warmup_epochs` ({self.warmup_epochs}), "
-                f"but got {cycle_epochs}"
+                f"but got {self.cycle_epochs}"
             )
         if DECAYS[self.decay].feedback:
             raise InvalidInputError(
                 f"`cycle_epochs` must be left out with `decay={self.decay!r}`, which follows "
-                f"losses and not time, but got {cycle_epochs}"
+                f"losses and not time, but got {self.cycle_epochs}"
             )
 
     def __call__(self, t: npt.ArrayLike) -> Any:
@@ -134,7 +132,7 @@ class Schedule:
         Parameters
         ----------
         t : float or array_like
-            Epochs since the start of training; not negative, and may be past the end.
+            Epochs since the start of training; not negative, possibly beyond the last epoch.
 
         Returns
         -------
@@ -166,8 +164,8 @@ class Schedule:
     def is_comparable(self, epoch: int) -> bool:
         """Return True if the loss after `epoch` epochs can be compared with other schedules'.
 
-        It cannot during a warm-up, nor in the first half of a cycle after a restart: the rate is
-        high again there, and so is the loss.
+        It cannot during a warm-up, nor in the first half of a cycle after a restart, when a high
+        rate raises the loss again.
 
         Parameters
         ----------
@@ -192,7 +190,7 @@ class Schedule:
         return within_cycle > self.warmup_epochs and within_cycle >= settled
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all values by name, NumPy's numbers as Python's.
+        """Return the fields by name, with NumPy numbers converted to Python's.
 
         Returns
         -------
@@ -207,12 +205,12 @@ class Schedule:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Return the schedule that `to_dict` described.
+        """Build a schedule from what `to_dict` returned.
 
         Parameters
         ----------
         values : mapping
-            Fields that are left out get their defaults.
+            Missing fields get their defaults.
 
         Returns
         -------
@@ -221,7 +219,7 @@ class Schedule:
         Raises
         ------
         InvalidInputError
-            If a name is not a field's, a field without a default is missing, or a value is refused.
+            If a name is unknown, `learning_rate_init` is missing, or a value is out of its range.
 
         Examples
         --------
@@ -234,13 +232,12 @@ class Schedule:
                 raise InvalidInputError(
                     f"a schedule has the fields {', '.join(names)}, but got {name!r}"
                 )
-        for field in fields(cls):
-            if field.default is MISSING and field.name not in values:
-                raise InvalidInputError(f"a schedule must have `{field.name}`, but got none")
+        if "learning_rate_init" not in values:
+            raise InvalidInputError("a schedule must have `learning_rate_init`, but got none")
         return cls(**values)
 
     def to_json(self) -> str:
-        """Return one JSON object, which `from_json` reads back into an equal schedule.
+        """Return the schedule as a JSON object, for `from_json`.
 
         Returns
         -------
@@ -256,12 +253,12 @@ class Schedule:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Return the schedule that `to_json` or ``lrtune export --to json`` wrote.
+        """Read a schedule from the output of `to_json` or ``lrtune export --to json``.
 
         Parameters
         ----------
         text : str
-            A JSON object; what ``lrtune export`` adds under "about" is ignored.
+            A JSON object; the key "about" that ``lrtune export`` adds is ignored.
 
         Returns
         -------
@@ -304,16 +301,16 @@ def _require(name: str, value: float, *, positive: bool) -> None:
 
 
 def _rates(schedules: Sequence[Schedule], t: Array) -> Array:
-    """Return the rates ``(len(t), K)`` of K schedules that differ only in α₀, k and floor."""
+    """Return the rates ``(len(t), K)`` of schedules that differ only in α₀, k and lower bound."""
     first = schedules[0]
     initial, k, floor = (
         np.array([getattr(schedule, name) for schedule in schedules], dtype=np.float64)
         for name in ("learning_rate_init", "decay_rate", "min_learning_rate")
     )
-    held = t if first.update == "batch" else np.floor(t)
+    decay_time = t if first.update == "batch" else np.floor(t)
     if first.cycle_epochs is not None:
-        t, held = np.fmod(t, first.cycle_epochs), np.fmod(held, first.cycle_epochs)
-    since_warmup = np.maximum(0, held - first.warmup_epochs)
+        t, decay_time = np.fmod(t, first.cycle_epochs), np.fmod(decay_time, first.cycle_epochs)
+    since_warmup = np.maximum(0, decay_time - first.warmup_epochs)
     decay = DECAYS[first.decay]
     options = {name: getattr(first, name) for name in decay.options if not decay.feedback}
     factor = decay(k, since_warmup[:, np.newaxis], **options)
@@ -328,11 +325,9 @@ def rate_table(
 ) -> Array:
     """Return the rates of K schedules at every step, shape (epochs * steps_per_epoch, K).
 
-    Row s holds the rates at t = `first_epoch` + s / `steps_per_epoch`, for a decay type that
-    follows losses without what `Plateau` makes of them.
+    Row s holds the rates at t = `first_epoch` + s / `steps_per_epoch`, before `Plateau` lowers
+    them.
 
-    Examples
-    --------
     >>> halving = Schedule(learning_rate_init=1.0, decay="inverse_time", decay_rate=1.0)
     >>> fixed = Schedule(learning_rate_init=0.1)
     >>> rate_table([halving, fixed], epochs=2, steps_per_epoch=2)
@@ -357,7 +352,7 @@ def rate_table(
 def epoch_rates(
     schedules: Sequence[Schedule], epochs: range, steps_per_epoch: int
 ) -> Iterator[Array]:
-    """Yield the rates ``(steps_per_epoch, K)`` of each epoch; the whole table may be too large."""
+    """Yield the rates ``(steps_per_epoch, K)`` of each epoch, a few epochs in memory at a time."""
     piece = max(1, TABLE_ELEMENTS // (steps_per_epoch * len(schedules)))
     for start in range(0, len(epochs), piece):
         part = epochs[start : start + piece]

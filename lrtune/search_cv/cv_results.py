@@ -1,4 +1,4 @@
-"""The trials of a search as a table in the form of scikit-learn's ``cv_results_``."""
+"""The trials of a search in the form of scikit-learn's ``cv_results_``."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ __all__ = ["cv_results", "metric_names"]
 
 
 def metric_names(trials: Sequence[FrozenTrial]) -> list[str]:
-    """Return the names of a search's metrics; `LOSS` if there are none."""
+    """Return the names of a search's metrics, or `LOSS` if it has none."""
     return list(TrialFacts.of(best_trial(trials)).metrics or ()) or [LOSS]
 
 
 def cv_results(
     trials: Sequence[FrozenTrial], space: Space, n_splits: int, *, prefix: str = ""
 ) -> dict[str, Any]:
-    """Return the columns of `GridSearchCV.cv_results_` and "status", with a row for every trial.
+    """Return the columns of `GridSearchCV.cv_results_` plus "status", with a row per trial.
 
-    Scores of trials that did not train to the end are NaN, and ranked last. `prefix`, the name of a
-    pipeline's step and two underscores, is put before the names of parameters.
+    Trials that did not train to the end have NaN scores and rank last. `prefix` goes before the
+    names of parameters, like "mlpclassifier__" for a pipeline's step.
     """
     params = [
         {prefix + name: value for name, value in space.setting(trial.params).params.items()}

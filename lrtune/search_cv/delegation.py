@@ -1,4 +1,4 @@
-"""Methods of a search that its best estimator provides."""
+"""Methods that a search delegates to its best estimator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = npt.NDArray[Any]
 
 
 def _best_has(method: str) -> Callable[[Any], bool]:
-    """Return a check, for ``available_if``, that the best estimator has a method."""
+    """Return a check for ``available_if`` that the best estimator has a method."""
 
     def check(search: Refitted) -> bool:
         if not search.refit:
@@ -30,10 +30,7 @@ def _best_has(method: str) -> Callable[[Any], bool]:
 
 
 class Refitted:
-    """A mixin that delegates to `best_estimator_`.
-
-    It needs the attributes `estimator` and `refit`, and after fitting `scorer_`.
-    """
+    """Mixin that delegates to `best_estimator_`."""
 
     estimator: Any
     refit: Any
@@ -50,23 +47,17 @@ class Refitted:
     @property
     def feature_names_in_(self) -> Array:
         """Return the column names of `best_estimator_`."""
-        if not hasattr(self, "best_estimator_"):
-            raise AttributeError(
-                f"{type(self).__name__} object has no feature_names_in_ attribute."
-            )
         names: Array = self.best_estimator_.feature_names_in_
         return names
 
     @property
     def n_features_in_(self) -> int:
         """Return the number of columns of `best_estimator_`."""
-        if not hasattr(self, "best_estimator_"):
-            raise AttributeError(f"{type(self).__name__} object has no n_features_in_ attribute.")
         return int(self.best_estimator_.n_features_in_)
 
     @available_if(_best_has("predict"))  # type: ignore[untyped-decorator]
     def predict(self, X: Any) -> Array:
-        """Predict with the best estimator."""
+        """Return the predictions of the best estimator."""
         check_is_fitted(self)
         predicted: Array = self.best_estimator_.predict(X)
         return predicted

@@ -20,16 +20,13 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
-from sklearn.utils import assert_all_finite, check_random_state, get_tags, indexable
+from sklearn.utils import assert_all_finite, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    process_routing,
-)
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
+from lrtune.estimators.fitting import seed_of
 from lrtune.exceptions import InvalidInputError
 from lrtune.search_cv.cv_results import cv_results, metric_names
 from lrtune.search_cv.delegation import Refitted
@@ -57,14 +54,14 @@ Array = npt.NDArray[Any]
 class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
     """Search for the learning rate of an estimator by cross-validation.
 
-    Each setting of initial rate, decay type and decay rate is trained on every split of the
-    cross-validation, with its own initial weights and shuffling, and judged at the last epoch.
-    Settings train in lockstep; those that diverge are stopped at once.
+    Each setting of initial rate, decay type and decay rate is trained on every split, with
+    different initial weights and shuffling per split, and scored at the last epoch. Settings train
+    in lockstep; those that diverge are stopped at once.
 
     Parameters
     ----------
     estimator : MLPClassifier, MLPRegressor or a Pipeline that ends in one
-        The estimator to tune. Transformers are fitted on each split's training rows alone.
+        The estimator to tune. Transformers are fitted on each split's training rows only.
     space : mapping or None, default=None
         Maps parameter names to lists of choices, (low, high) tuples or Optuna distributions:
         "learning_rate_init" and "decay_rate" to a range, which is searched on a logarithmic
@@ -80,48 +77,48 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
     storage : str, path or None, default=None
         A journal file or an Optuna storage URL that records the finished trials.
     study_name : str or None, default=None
-        Name of the study in `storage`. An existing study is continued if it searched the same
-        (data, splits, space, seed, …); without a `random_state`, its seed is used. None starts a
-        new study.
+        Name of the study in `storage`. An existing study is continued if its data, splits, space,
+        seed and so on are the same; without a `random_state`, its seed is used. None starts a new
+        study.
     refit : bool, str or callable, default=True
         True to fit the best setting on all rows. With several metrics, the name of the one that
         counts, or a function of `cv_results_` that returns the index of the best row.
     n_jobs : int or None, default=None
-        Processes that train. The result does not depend on it.
+        Number of training processes. The result does not depend on it.
     random_state : int, RandomState or None, default=None
         Seed of the sampler and of every split's initial weights and shuffling; also of the refit,
         unless the estimator has a seed.
     timeout : float or None, default=None
         Seconds after which no further block of settings starts.
     confirm : bool, default=True
-        Train the best settings again before one is recommended, with fresh initial weights and
-        shuffling, and on fresh splits if `cv` draws them at random, such as
-        ``KFold(shuffle=True)``; else on the same splits again.
+        Train the best settings again before recommending one, with fresh initial weights and
+        shuffling, and on fresh splits if `cv` draws them at random, as ``KFold(shuffle=True)``
+        does; else on the same splits.
     sampler, pruner : optuna sampler and pruner or None, default=None
-        Used in place of TPE, and of no competitive pruning. `random_state` does not seed a sampler
-        that is given.
+        By default TPE, and no pruning beyond diverged settings. `random_state` does not seed a
+        `sampler` that you pass.
 
     Attributes
     ----------
     best_params_ : dict
-        Parameters of the best setting, in a pipeline with the step's name before each.
+        Parameters of the best setting; for a pipeline, prefixed with the step's name.
     best_score_ : float
         Mean score of the best setting over the splits.
     best_index_ : int
-        Row of the best setting in `cv_results_`; after confirmation this is not always the row with
-        the best score.
+        Row of the best setting in `cv_results_`; after confirmation not always the row with the
+        best score.
     best_estimator_ : estimator
-        The estimator with the best setting, fitted on all rows for as many epochs as were searched;
-        only with `refit`. (With ``decay="plateau"``, a share `validation_fraction` of the rows is
-        held out to measure the loss that the schedule follows.)
+        The estimator with the best setting, fitted on all rows for `max_iter` epochs; only with
+        `refit`. (With ``decay="plateau"``, a share `validation_fraction` of the rows is held out
+        to measure the loss that the schedule follows.)
     cv_results_ : dict of arrays
-        A row for every trial: "status" is "complete", "diverged", "pruned" or "failed" (trained,
-        but the metric gave NaN). Scores of the latter three are NaN, never an average of the
-        splits that succeeded.
+        A row per trial: "status" is "complete", "diverged", "pruned" or "failed" (trained, but the
+        metric is NaN). Scores of the latter three are NaN, never an average of the splits that
+        succeeded.
     study_ : optuna.Study
         The trials, in memory.
     result_ : SearchResult
-        The result of the search, with warnings to read and the confirmed loss.
+        The result of the search, including its warnings and the confirmed loss.
     scorer_ : callable or dict of callables
     n_splits_ : int
     refit_time_ : float
@@ -195,8 +192,6 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         self.sampler = sampler
         self.pruner = pruner
 
-    # --- fit ----------------------------------------------------------------------------------
-
     @_fit_context(prefer_skip_nested_validation=False)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Search, and refit the best setting.
@@ -216,11 +211,17 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         InvalidInputError
-            If the estimator, the space or an option does not fit; nothing is recorded then.
+            If the estimator, the space or an option is invalid; nothing is recorded.
         NothingCompletedError
             If no setting trained to the end.
         """
-        network = self._network()
+        network = require_network(self.estimator)
+        if network.early_stopping or network.tol is not None:
+            raise InvalidInputError(
+                "`estimator` must train for max_iter epochs, as schedules are judged at their last "
+                f"one, but got early_stopping={network.early_stopping}, tol={network.tol}: set "
+                "them to False and None"
+            )
         X, y = indexable(X, y)
         if y is None:
             raise ValueError(
@@ -274,26 +275,13 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
             self._refit(X, y, fit_params, seed)
         return self
 
-    def _network(self) -> Any:
-        """Return the network to tune, after checking it."""
-        network = require_network(self.estimator)
-        if network.early_stopping or network.tol is not None:
-            raise InvalidInputError(
-                "`estimator` must train for max_iter epochs, as schedules are judged at their last "
-                f"one, but got early_stopping={network.early_stopping}, tol={network.tol}: set "
-                "them to False and None"
-            )
-        return network
-
     def _seed(self) -> int:
         """Return the seed from `random_state`, else that of a continued study, else a new one."""
         if self.random_state is None and self.storage is not None and self.study_name is not None:
             recorded = recorded_seed(os.fspath(self.storage), self.study_name)
             if recorded is not None:
                 return recorded
-        if isinstance(self.random_state, Integral):
-            return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        return seed_of(self.random_state)
 
     def _recording(self) -> Recording | None:
         if self.storage is None:
@@ -303,9 +291,10 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
                     f"{self.study_name!r} and `storage=None`: give both, or neither"
                 )
             return None
+        storage = os.fspath(self.storage)
         if self.study_name is None:
-            return Recording(partial(Record.create, os.fspath(self.storage), "lrtune"))
-        return Recording(partial(Record.open, os.fspath(self.storage), self.study_name))
+            return Recording(partial(Record.create, storage, "lrtune"))
+        return Recording(partial(Record.open, storage, self.study_name))
 
     def _choose(self, trials: Any, objective: Objective | None) -> None:
         if callable(self.refit):
@@ -322,38 +311,31 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
         _, network = split_pipeline(best)
         if network.random_state is None:
-            network.set_params(random_state=seed)
+            network.random_state = seed
         started = time.perf_counter()
         best.fit(X, y, **fit_params)
         self.refit_time_ = time.perf_counter() - started
         self.best_estimator_ = best
 
-    # --- metadata -----------------------------------------------------------------------------
-
     def get_metadata_routing(self) -> MetadataRouter:
-        """Return the metadata router, to the estimator's fit and the splitter's split."""
+        """Return the metadata router to the estimator's fit and the splitter's split."""
         return self._router(check_cv(self.cv, classifier=is_classifier(self.estimator)))
 
     def _router(self, cv: Any) -> MetadataRouter:
+        to_fit, to_split = (
+            MethodMapping().add(caller="fit", callee=name) for name in ("fit", "split")
+        )
         router = MetadataRouter(owner=type(self).__name__)
-        router.add(
-            estimator=self.estimator,
-            method_mapping=MethodMapping().add(caller="fit", callee="fit"),
-        )
-        router.add(
-            splitter=cv,
-            method_mapping=MethodMapping().add(caller="fit", callee="split"),
-        )
-        return router
+        router.add(estimator=self.estimator, method_mapping=to_fit)
+        return router.add(splitter=cv, method_mapping=to_split)
 
     def _route(self, params: dict[str, Any], cv: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the parameters of the splitter's split and of the estimator's fit."""
         if get_config()["enable_metadata_routing"]:
             routed = process_routing(self._router(cv), "fit", **params)
             return dict(routed.splitter.split), dict(routed.estimator.fit)
-        rest = dict(params)
-        groups = rest.pop("groups", None)
-        return {"groups": groups}, rest
+        fit_params = dict(params)
+        return {"groups": fit_params.pop("groups", None)}, fit_params
 
     def _network_weight(self, X: Any, fit_params: dict[str, Any]) -> Array | None:
         """Return the sample weights that the estimator's fit would pass to its network."""
@@ -381,12 +363,11 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        own = get_tags(self.estimator)
-        tags.estimator_type = own.estimator_type
-        tags.classifier_tags = deepcopy(own.classifier_tags)
-        tags.regressor_tags = deepcopy(own.regressor_tags)
-        tags.target_tags = deepcopy(own.target_tags)
-        tags.input_tags = deepcopy(own.input_tags)
+        own = deepcopy(get_tags(self.estimator))
+        for name in (
+            "estimator_type", "classifier_tags", "regressor_tags", "target_tags", "input_tags",
+        ):  # fmt: skip
+            setattr(tags, name, getattr(own, name))
         return tags
 
 

@@ -1,4 +1,4 @@
-"""Replicates from a scikit-learn splitter, and fresh ones from the same splitter."""
+"""Replicates whose splits come from a scikit-learn splitter."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["SplitReplicates"]
 
 
 class SplitReplicates:
-    """Replicates by number: the splits of a cross-validation, each with a seed of its own.
+    """Numbered replicates: a split of the cross-validation and a seed for each.
 
-    The first numbers are the splits of `cv`, kept in `first`. For further numbers a copy of `cv`
-    splits again and again, each time with another seed if it draws at random. `params` are further
-    arguments of its ``split``.
+    The first are the splits of `cv`, kept in `first`. Further ones come from copies of `cv` that
+    split again, with a new seed each time if `cv` draws at random. `params` are further arguments
+    of ``cv.split``.
     """
 
     def __init__(self, cv: Any, X: Any, y: Any, params: Mapping[str, Any], seed: int) -> None:
@@ -28,7 +28,7 @@ class SplitReplicates:
         self._restart()
 
     def __call__(self, number: int) -> Replicate:
-        """Return the replicate of a number beyond those in `first`."""
+        """Return a replicate by its number, beyond those in `first`."""
         if number < self._start:
             self._restart()
         while number >= self._start + len(self._splits):

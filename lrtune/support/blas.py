@@ -1,4 +1,4 @@
-"""Threads of BLAS, the library behind NumPy's matrix products."""
+"""BLAS (NumPy's matrix products) on a single thread."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["one_blas_thread"]
 
 @functools.cache
 def _controller() -> ThreadpoolController:
-    with defer_signals():  # libraries are found in a C callback, which would swallow them
+    with defer_signals():  # it scans libraries in a C callback, which would swallow an exception
         return ThreadpoolController()
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Limit BLAS to one thread: small products need no more, and sums keep their order."""
+    """Limit BLAS to one thread: enough for small products, and sums keep their order."""
     with _controller().limit(limits=1, user_api="blas"):
         yield

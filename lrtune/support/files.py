@@ -1,4 +1,4 @@
-"""Writing of files: completely or not at all."""
+"""Atomic writes: a file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["require_new", "write_file", "write_new_file"]
 
 
 def require_new(path: Path) -> None:
-    """Raise `InvalidInputError` if the file exists already, or its folder does not."""
+    """Raise `InvalidInputError` if the file exists or its folder does not."""
     if path.exists():
         raise InvalidInputError(f"must be a new file, but {str(path)!r} exists: name another")
     if not path.parent.is_dir():
@@ -24,7 +24,7 @@ def require_new(path: Path) -> None:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file, or replace the one that a link points to; leave all unchanged on an error."""
+    """Write a file, following links; on an error, leave an existing file as it was."""
     path = path.resolve()
     temporary = path.with_name(f".lrtune-{secrets.token_hex(8)}.tmp")
     try:
@@ -40,7 +40,7 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def write_new_file(path: Path, content: bytes) -> None:
-    """Write a file that does not exist yet; raise `InvalidInputError` if that is impossible."""
+    """Write a file that must not exist yet; raise `InvalidInputError` if it cannot be written."""
     require_new(path)
     try:
         write_file(path, content)

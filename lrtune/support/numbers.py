@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Number formatting for people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["estimate", "number"]
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Format a number with a few significant digits, without an exponent below a million.
+    """Format a number with this many significant digits, without an exponent below a million.
 
     >>> number(3364.2), number(0.00123456), number(12345678.0), number(140.0, 2)
     ('3360', '0.00123', '1.23e+07', '140')
@@ -16,7 +16,7 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def estimate(loss: float | None, se: float | None) -> str:
-    """Format a mean loss and its standard error; a loss of None stands for divergence.
+    """Format a mean loss and its standard error; a loss of None means divergence.
 
     >>> estimate(0.11432, 0.0161), estimate(0.5, None), estimate(None, None)
     ('0.1143 ± 0.016', '0.5', 'diverged')

@@ -1,4 +1,4 @@
-"""Worker processes, which end when the process that started them does."""
+"""Worker processes that end when their parent does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from joblib import Parallel, delayed
 __all__ = ["CHECK_SECONDS", "in_processes"]
 
 CHECK_SECONDS = 0.5
-"""Seconds between two checks of a worker whether its parent is still running."""
+"""Seconds between a worker's checks that its parent is still running."""
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 def in_processes(
     work: Callable[[Task], Result], tasks: Sequence[Task], n_jobs: int
 ) -> list[Result]:
-    """Return the result of each task; joblib's configuration may choose another backend."""
+    """Return the result of each task, computed by joblib on its configured backend."""
     _start(n_jobs)
     parent = os.getpid()
     return list(Parallel(n_jobs=n_jobs)(delayed(_run)(parent, work, task) for task in tasks))
@@ -32,8 +32,8 @@ def in_processes(
 
 @functools.cache
 def _start(n_jobs: int) -> None:
-    """Start the workers with SIGINT blocked: Ctrl-C reaches all, but only the parent handles it."""
-    resource_tracker.ensure_running()  # starting it unblocks SIGINT, so not below
+    """Start the workers with SIGINT blocked, so that only the parent handles Ctrl-C."""
+    resource_tracker.ensure_running()  # its start unblocks SIGINT, so it must come first
     with Parallel(n_jobs=n_jobs) as parallel:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -49,8 +49,8 @@ def _run(parent: int, work: Callable[[Task], Result], task: Task) -> Result:
 
 @functools.cache
 def _end_with(parent: int) -> None:
-    """End this process when its parent ends; joblib's own workers would stay for minutes."""
-    if os.getppid() == parent:  # neither a thread nor on another machine
+    """Exit when the parent ends; joblib would keep the worker for minutes."""
+    if os.getppid() == parent:  # false in a thread or on another machine
 
         def watch() -> None:
             while os.getppid() == parent:

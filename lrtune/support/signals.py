@@ -14,17 +14,16 @@ __all__ = ["defer_signals"]
 def defer_signals() -> Iterator[None]:
     """Defer SIGINT and SIGTERM while the block runs.
 
-    An exception from a signal handler may be swallowed by compiled code, which then continues with
-    half-finished work.
+    Compiled code may swallow an exception from a signal handler and go on with half-finished work.
     """
-    if threading.current_thread() is not threading.main_thread():  # where handlers never run
+    if threading.current_thread() is not threading.main_thread():  # handlers never run here
         yield
         return
     deferred: list[int] = []
     handlers = {}
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) is not None:  # None: not set by Python, not restorable
+            if signal.getsignal(number) is not None:  # None: set by C code, cannot be restored
                 handlers[number] = signal.signal(number, lambda number, _: deferred.append(number))
         yield
     finally:

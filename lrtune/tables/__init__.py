@@ -1,1 +1,1 @@
-"""From a file to X, y and the preprocessing that its columns need."""
+"""Reading tables as X, y and the preprocessing that their columns need."""

@@ -19,27 +19,17 @@ from lrtune.tables.inspection import list_treatments, refuse_huge_values
 from lrtune.tables.reading import read_table
 from lrtune.tables.wording import listed, one_line
 
-__all__ = [
-    "NAMELESS",
-    "UNSEEN",
-    "conform",
-    "predict",
-    "read_rows",
-    "require_applicable",
-    "text_columns",
-]
+__all__ = ["UNSEEN", "conform", "predict", "read_rows", "require_applicable", "text_columns"]
 
 Array = npt.NDArray[Any]
 
-NAMELESS = "prediction"
-"""Name of the predicted column where the model does not know its target's name."""
 UNSEEN = "categories that were not learned from, taken for none or for a rare one"
 
 
 def require_applicable(
     estimator: Any, columns: Sequence[Column], model: str, *, proba: bool = False
 ) -> None:
-    """Raise if a model cannot predict (probabilities, if `proba`) for a table."""
+    """Raise if a model cannot predict for a table, or not the probabilities that `proba` needs."""
     if proba and not hasattr(estimator, "predict_proba"):
         raise InvalidInputError(
             f"`proba` needs a model of classes, but {model!r} is one of a regression: leave it out"
@@ -59,7 +49,7 @@ def read_rows(
     separator: str | None = None,
     encoding: str | None = None,
 ) -> tuple[Array | pd.DataFrame, tuple[str, ...]]:
-    """Return a table's rows in the form that a fitted model takes, and notes on the table."""
+    """Read a table's rows as input of a fitted model, and return them with notes on the table."""
     notes: list[str] = []
     if source in BUNDLED:
         dataset = load_dataset(source)
@@ -94,9 +84,9 @@ def predict(
     source: str = "the table",
     proba: bool = False,
 ) -> pd.DataFrame:
-    """Return predictions in a column named as the target, and every class's probability."""
+    """Return the predictions in a column named `target`, and optionally class probabilities."""
     try:
-        predictions = {target or NAMELESS: estimator.predict(X)}
+        predictions = {target or "prediction": estimator.predict(X)}
         if proba:
             names = [f"probability of {label}" for label in estimator.classes_]
             predictions |= dict(zip(names, estimator.predict_proba(X).T, strict=True))
@@ -111,12 +101,7 @@ def predict(
 def conform(
     frame: pd.DataFrame, columns: Sequence[Column], *, source: str = "the table"
 ) -> Array | pd.DataFrame:
-    """Return the used columns, found by name, in the form that was learned from.
-
-    >>> conform(pd.DataFrame({"b": [9, 9], "a": [1, 2]}), [Column("a", "number")])
-    array([[1.],
-           [2.]])
-    """
+    """Return the used columns of a table, in the order and types of the training table."""
     used = [column for column in columns if column.used]
     absent = [column.name for column in used if column.name not in frame.columns]
     if absent:
@@ -131,11 +116,7 @@ def conform(
 
 
 def text_columns(columns: Sequence[Column]) -> tuple[str, ...]:
-    """Return the names of the columns that must be read as text from another file too.
-
-    >>> text_columns([Column("size", "category"), Column("age", "number")])
-    ('size',)
-    """
+    """Return the names of the columns that must be read as text from every file."""
     return tuple(
         column.name
         for column in columns
@@ -154,7 +135,7 @@ def _require_complete(converted: Mapping[str, pd.Series[Any]], source: str) -> N
 
 
 def _treat(column: Column, frame: pd.DataFrame, categories: Mapping[str, Array]) -> Column:
-    """Return the column with the treatments of its values in a further table."""
+    """Return the column with the treatments that its values in this table need."""
     values = frame[column.name]
     converted = column.convert(values)
     if column.name not in categories:
@@ -164,7 +145,7 @@ def _treat(column: Column, frame: pd.DataFrame, categories: Mapping[str, Array])
 
 
 def _categories(estimator: Any) -> dict[str, Array]:
-    """Return the categories that a model was trained on, by column."""
+    """Return the categories that a model was trained on, by column name."""
     first = estimator[0] if hasattr(estimator, "named_steps") else None
     steps = first.transformers_ if isinstance(first, ColumnTransformer) else []
     return {

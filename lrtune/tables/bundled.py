@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
-__all__ = ["BUNDLED", "Bundled"]
+__all__ = ["BUNDLED"]
 
 Task = Literal["classification", "regression"]
 
-
-class Bundled(NamedTuple):
-    """A data set that comes with scikit-learn.
-
-    Attributes
-    ----------
-    loader : str
-        Name of the function in `sklearn.datasets`.
-    task : {"classification", "regression"}
-    """
-
-    loader: str
-    task: Task
-
-
-BUNDLED: dict[str, Bundled] = {
-    "breast_cancer": Bundled("load_breast_cancer", "classification"),
-    "diabetes": Bundled("load_diabetes", "regression"),
-    "digits": Bundled("load_digits", "classification"),
-    "iris": Bundled("load_iris", "classification"),
-    "wine": Bundled("load_wine", "classification"),
+BUNDLED: dict[str, Task] = {
+    "breast_cancer": "classification",
+    "diabetes": "regression",
+    "digits": "classification",
+    "iris": "classification",
+    "wine": "classification",
 }
+"""Task of each data set that ``load_<name>`` in `sklearn.datasets` returns."""

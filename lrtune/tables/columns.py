@@ -1,4 +1,4 @@
-"""Columns of a table: the kind and treatment of each, and their values side by side."""
+"""Columns of a table: the kind and treatment of each, and their values joined."""
 
 from __future__ import annotations
 
@@ -20,48 +20,33 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table, and how it is treated.
-
-    Attributes
-    ----------
-    kind : str
-        A key of `lrtune.tables.kinds.KINDS`, or the reason why it is left out.
-    used : bool
-        Whether the network learns from it.
-    missing : int
-        Number of missing values, including those that could not be read.
-    done : tuple of (str, int)
-        Each treatment, and the number of values that it applied to; 0 for all of them.
-    date_format : str or None
-    thousands : str
-        The thousands separator of its numbers, or "".
-    """
+    """A column of a table, and how it is treated."""
 
     name: str
     kind: str
+    """A key of `lrtune.tables.kinds.KINDS`, or the reason why it is left out."""
     used: bool = True
+    """True if the network is trained on it."""
     missing: int = 0
+    """Number of missing values, including unreadable ones."""
     done: tuple[tuple[str, int], ...] = ()
+    """Each treatment and the number of values that it applied to; 0 stands for all values."""
     date_format: str | None = None
     thousands: str = ""
+    """Thousands separator of the numbers, or ""."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the column as JSON values.
-
-        >>> column = Column("age", "number", missing=2)
-        >>> Column.from_dict(column.to_dict()) == column
-        True
-        """
+        """Return the column as JSON values."""
         return asdict(self) | {"done": [list(pair) for pair in self.done]}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Return the column that `to_dict` was called on."""
+        """Build a column from what `to_dict` returned."""
         done = tuple((str(treatment), int(count)) for treatment, count in values["done"])
         return cls(**{**values, "done": done})
 
     def convert(self, values: pd.Series[Any]) -> pd.Series[Any]:
-        """Convert values of this column to floats, dates or texts, as its kind demands."""
+        """Convert values to the floats, dates or texts of this column's kind."""
         options: dict[str, str | None] = {}
         if self.kind == "date":
             options["date_format"] = self.date_format or None
@@ -71,35 +56,27 @@ class Column:
         return converted
 
     def _find_thousands(self, values: pd.Series[Any]) -> str:
-        # a table to predict for may use another separator than the one that was learned from
+        # a table to predict for may use another separator than the training table
         unambiguous = find_thousands(values, unambiguous=True)
         return unambiguous or self.thousands or find_thousands(values)
 
 
 def is_plain(columns: Sequence[Column]) -> bool:
-    """Return whether the used columns are numbers without gaps.
-
-    >>> is_plain([Column("a", "number"), Column("b", "number", missing=1)])
-    False
-    """
+    """Return True if the used columns are all numbers or booleans without missing values."""
     return all(c.kind in ("number", "boolean") and not c.missing for c in columns if c.used)
 
 
 def gather(
     converted: Mapping[str, pd.Series[Any]], columns: Sequence[Column]
 ) -> Array | pd.DataFrame:
-    """Join converted columns: to an array of floats if they are plain, else to a DataFrame.
-
-    >>> gather({"a": pd.Series([1.0, 2.0])}, [Column("a", "number")]).shape
-    (2, 1)
-    """
+    """Join converted columns: to an array of floats if they are plain, else to a DataFrame."""
     if not is_plain(columns):
         return pd.DataFrame(dict(converted)).reset_index(drop=True)
     return np.ascontiguousarray(np.column_stack(list(converted.values())), dtype=np.float64)
 
 
 def notes_on(columns: Sequence[Column]) -> tuple[str, ...]:
-    """Return a sentence for each treatment, naming the columns that it applied to.
+    """Return a sentence on each treatment, naming the columns that it applied to.
 
     >>> notes_on([Column("a", "number", done=(("missing values filled in", 3),))])
     ("missing values filled in: 'a' (3)",)

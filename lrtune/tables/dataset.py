@@ -1,4 +1,4 @@
-"""Data to learn from: a bundled data set or a table, prepared as X, y and a preprocessing."""
+"""Training data from a bundled data set or a table: X, y and a preprocessing."""
 
 from __future__ import annotations
 
@@ -25,39 +25,27 @@ __all__ = ["Dataset", "MIN_ROWS", "load_dataset"]
 Array = npt.NDArray[Any]
 
 MIN_ROWS = 8
-"""Fewest rows that can be split and learned from."""
+"""Fewest rows that can be split and trained on."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """X, y and the preprocessing that X needs.
-
-    Attributes
-    ----------
-    name : str
-        The bundled name, or the file's name without its ending.
-    X : ndarray of float64 or DataFrame, shape (n, n_features)
-        An array, contiguous, if all columns are numbers without gaps; else floats, dates and
-        texts, as `lrtune.tables.kinds` converts them.
-    y : ndarray, shape (n,)
-    target : str
-        Name of the target's column.
-    notes : tuple of str
-        A sentence for all that was inferred, left out, filled in or encoded.
-    columns : tuple of Column
-        All columns but the target.
-    preprocessing : transformer
-        Unfitted; encodes X as numbers, and goes before the network.
-    """
+    """X ``(n, n_features)``, y ``(n,)`` and the preprocessing that X needs."""
 
     name: str
+    """The bundled name, or the file's name without its extension."""
     X: Array | pd.DataFrame
+    """A contiguous float64 array if all columns are complete and numeric, else a DataFrame."""
     y: Array
     task: Task
     target: str
+    """Name of the target column."""
     notes: tuple[str, ...] = ()
+    """A sentence on each thing that was inferred, left out, filled in or encoded."""
     columns: tuple[Column, ...] = ()
+    """All columns except the target."""
     preprocessing: Any = field(default_factory=StandardScaler)
+    """Unfitted transformer of X to numbers."""
 
 
 def load_dataset(
@@ -71,8 +59,8 @@ def load_dataset(
 ) -> Dataset:
     """Load a bundled data set, or a table as `read_table` reads it.
 
-    The target is the column of that name or position (from 0, or -1 from the end), by default the
-    last. With the task "auto", texts, truth values and few whole numbers are taken for classes.
+    `target` is a column's name or position (negative from the end), by default the last column.
+    With the task "auto", texts, booleans and few different integers are taken for classes.
 
     >>> load_dataset("iris").X.shape
     (150, 4)
@@ -138,18 +126,17 @@ def _load_bundled(
     task: Literal["auto", "classification", "regression"],
     options: dict[str, str | None],
 ) -> Dataset:
-    bundled = BUNDLED[source]
     for option, value in options.items():
         if value is not None:
             raise InvalidInputError(
                 f"`{option}` must be left out for the bundled data {source!r}, but got {value!r}"
             )
-    if task not in ("auto", bundled.task):
+    if task not in ("auto", BUNDLED[source]):
         raise InvalidInputError(
-            f"`task` must be {bundled.task} for the bundled data {source!r}, but got {task}"
+            f"`task` must be {BUNDLED[source]} for the bundled data {source!r}, but got {task}"
         )
-    bunch = getattr(datasets, bundled.loader)()
+    bunch = getattr(datasets, f"load_{source}")()
     X = np.ascontiguousarray(bunch.data, dtype=np.float64)
     columns = tuple(Column(str(name), "number") for name in bunch.feature_names)
     y = np.asarray(bunch.target)
-    return Dataset(source, X, y, bundled.task, "target", columns=columns)
+    return Dataset(source, X, y, BUNDLED[source], "target", columns=columns)

@@ -1,4 +1,4 @@
-"""Reading delimited text: its encoding, separator and decimal marks are detected unless given."""
+"""Reading delimited text, and detecting its encoding, separator and decimal marks."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ __all__ = [
 ]
 
 MISSING = ("", "NaN", "nan")
-"""Texts that are missing values in every column; "NA" and "None" may well be classes."""
+"""Texts that are missing values in every column; "NA" and "None" may be classes."""
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": r"\s+"}
-"""Separators that are detected, by name."""
+"""Separators to detect, by name."""
 
 _NAMES = {separator: name for name, separator in SEPARATORS.items()}
 _SNIFFED_LINES = 100
@@ -43,31 +43,20 @@ _BYTE_ORDER_MARKS = {
 _DECIMAL = r"\s*[+-]?\d+(?:,\d+)?(?:[eE][+-]?\d+)?\s*"
 _DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
 _SEPARATOR_LINE = re.compile(r'"?sep=([!-~\t])"?[,;\t]*\r?\n')
-"""A first line that names the separator for spreadsheets, before the header."""
+"""A line before the header that names the separator for spreadsheets."""
 _ENCODINGS = ("utf-8-sig", "cp1252", "latin-1")
-"""Encodings to try in turn where there is no byte order mark."""
+"""Encodings to try in turn if there is no byte order mark."""
 
 
 @dataclass(frozen=True)
 class TextFormat:
-    r"""How to read text; None stands for what is to be detected.
-
-    Attributes
-    ----------
-    separator : str or None
-        One character, or a name from `SEPARATORS`.
-    texts : tuple of str
-        Columns to keep as text, whatever they hold.
-
-    Examples
-    --------
-    >>> TextFormat("tab").separator
-    '\t'
-    """
+    """Options of reading text; None means to detect."""
 
     separator: str | None = None
+    """One character, or a name from `SEPARATORS`."""
     encoding: str | None = None
     texts: tuple[str, ...] = ()
+    """Columns to keep as text."""
 
     def __post_init__(self) -> None:
         if self.separator is not None:
@@ -96,7 +85,7 @@ def _parse_separator(text: str) -> str:
 def read_delimited(
     stream: BinaryIO, head: bytes, text_format: TextFormat, source: str
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Return the table in a stream that begins with `head`, and notes on what was detected."""
+    """Read the table in a stream that begins with `head`; return it and notes on its format."""
     reason = ""
     for encoding in [text_format.encoding] if text_format.encoding else _encodings(head):
         stream.seek(0)
@@ -160,10 +149,10 @@ def _parse(
 def _read_csv(
     stream: BinaryIO, texts: Collection[str], source: str, **options: Any
 ) -> tuple[list[Any], pd.DataFrame]:
-    """Return the header as it stands in the file, and the table with unique names."""
+    """Return the header as in the file, and the table with unique column names."""
     try:
         with warnings.catch_warnings():
-            # pandas only warns of a line with more fields than the header, and drops them
+            # pandas drops fields beyond the header's with no more than a warning
             warnings.simplefilter("error", pd.errors.ParserWarning)
             header = pd.read_csv(stream, header=None, nrows=1, dtype=str, **options).iloc[0]
             stream.seek(0)
@@ -190,12 +179,12 @@ def _read_csv(
     return header.tolist(), frame
 
 
-# DuckDB's sniffer (70 MB) finds neither encodings nor columns of fixed width, CleverCSV's may
-# take a second for a long table, and neither finds decimal commas or skips a "sep=;" line.
+# Alternatives: DuckDB's sniffer (70 MB) detects neither encodings nor fixed-width columns,
+# CleverCSV's may take a second for a long table, and neither handles decimal commas or "sep=;".
 def find_separator(text: str) -> str:
-    """Return the separator that splits the header into most fields, as many as other lines have.
+    """Return the separator that splits the lines consistently into the most fields.
 
-    Spaces separate only if nothing else does, as they also stand in names and around separators.
+    Spaces count only if nothing else does, as they also occur in names and around separators.
     """
     lines = text.splitlines(keepends=True)[:_SNIFFED_LINES]
     if len(lines) > 1 and not lines[-1].endswith(("\n", "\r")):
@@ -211,7 +200,7 @@ def find_separator(text: str) -> str:
 
 
 def _fit(lines: list[str], separator: str) -> tuple[bool, int]:
-    """Return whether 90 % of the lines have as many fields as the first, and their number."""
+    """Return the number of fields in the first line, after True if 90 % of lines have as many."""
     delimiter = " " if separator == SEPARATORS["space"] else separator
     try:
         rows = [row for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True) if row]
@@ -222,7 +211,7 @@ def _fit(lines: list[str], separator: str) -> tuple[bool, int]:
 
 
 def _mend_names(frame: pd.DataFrame, header: list[Any]) -> list[str]:
-    """Strip names and drop empty columns without a name, in place; return notes on both."""
+    """Strip names and drop empty nameless columns, in place; return notes on the names."""
     pairs = list(zip(header, frame.columns, strict=False))
     notes = note_renamed([(old, new) for old, new in pairs if isinstance(old, str)])
     nameless = [new for old, new in pairs if not isinstance(old, str)]
@@ -238,24 +227,20 @@ def _mend_names(frame: pd.DataFrame, header: list[Any]) -> list[str]:
 
 
 def note_renamed(pairs: list[tuple[str, str]]) -> list[str]:
-    """Return a note on the names that were changed to be unique, if any.
-
-    >>> note_renamed([("a", "a"), ("a", "a.1")])
-    ["columns of the same name: 'a' renamed to 'a.1'"]
-    """
+    """Return a note on the (old, new) names that were made unique, if there are any."""
     renamed = [f"{old!r} renamed to {new!r}" for old, new in pairs if old != new]
     return [f"columns of the same name: {shortened(renamed)}"] if renamed else []
 
 
 def _mend_decimals(frame: pd.DataFrame, texts: Collection[str]) -> list[str]:
-    """Replace decimal commas by points, in place, in columns of such numbers."""
+    """Replace decimal commas by points in numeric columns, in place; return a note on them."""
     mended = []
     for name, values in frame.items():
         present = values.dropna().astype(str)
         if pd.api.types.is_numeric_dtype(values) or present.empty or name in texts:
             continue
         if find_thousands(present, unambiguous=True):
-            continue  # `lrtune.tables.inspection` converts it, and remembers the separator
+            continue  # `lrtune.tables.inspection` converts it and records the separator
         numeric = present.str.fullmatch(_DECIMAL).mean() >= SHARE_READ
         if numeric and present.str.contains(",").any():
             pointed = values.astype(object).str.replace(_DECIMAL_COMMA, ".", regex=True)

@@ -1,4 +1,4 @@
-"""Inspecting a table: the kind of each column, and which columns can be learned from."""
+"""Inspecting a table: the kind of each column, and which columns can be used."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ from lrtune.tables.kinds import (
 )
 
 __all__ = [
-    "DROPS",
-    "Drop",
     "IDENTIFIER_NAME",
     "LARGEST",
     "MAX_CATEGORIES",
@@ -36,15 +34,15 @@ Array = npt.NDArray[Any]
 LARGEST = 1e30
 """Largest value that can be standardised in single precision."""
 MAX_CATEGORIES = 100
-"""Most different texts in a column of categories; a column with more is taken for text."""
+"""Most different texts in a column of categories; one with more is taken for free text."""
 IDENTIFIER_NAME = re.compile(
     r"(?i:(^|[\W_])(id|uuid|guid|index|idx|row|rownum|row_?number|record|nr|no)$|^unnamed: \d+$)"
     r"|[a-z](Id|ID)$"
 )
-"""Names of columns whose whole numbers only identify rows."""
+"""Names of columns whose integers only identify rows."""
 
 
-class Drop(NamedTuple):
+class _Drop(NamedTuple):
     """A reason to leave a column out; `applies` takes its name, kind and values."""
 
     kind: str
@@ -56,30 +54,30 @@ def _all_different(values: pd.Series[Any]) -> bool:
     return bool(values.is_unique) and not values.isna().any()
 
 
-def _numbers_rows(name: str, kind: str, values: pd.Series[Any]) -> bool:
+def _is_row_number(name: str, kind: str, values: pd.Series[Any]) -> bool:
     if kind != "number" or not IDENTIFIER_NAME.search(name):
         return False
     return _all_different(values) and bool((values == values.round()).all())
 
 
-def _names_rows(name: str, kind: str, values: pd.Series[Any]) -> bool:
+def _is_row_name(name: str, kind: str, values: pd.Series[Any]) -> bool:
     del name
     return kind == "text" and _all_different(values) and not values.str.contains(r"\s").any()
 
 
-DROPS = (
-    Drop("empty", lambda _, __, values: not values.notna().any(), "they hold no value"),
-    Drop(
+_DROPS = (
+    _Drop("empty", lambda _, __, values: not values.notna().any(), "they hold no value"),
+    _Drop(
         "constant",
         lambda _, __, values: len(values.drop_duplicates()) == 1,
         "they hold the same value in every row",
     ),
-    Drop(
+    _Drop(
         "identifier",
-        _numbers_rows,
+        _is_row_number,
         "they are named like identifiers, and differ in every row (rename one to keep it)",
     ),
-    Drop("identifier", _names_rows, "they hold another word in every row"),
+    _Drop("identifier", _is_row_name, "they hold another word in every row"),
 )
 """Reasons to leave a column out; the first one that applies counts."""
 
@@ -97,9 +95,9 @@ _ENCODED = {
 def describe_columns(
     frame: pd.DataFrame, *, source: str = "the table", encodes_texts: bool = False
 ) -> tuple[tuple[Column, ...], Array | pd.DataFrame]:
-    """Return all columns of a table without its target, and the converted values of the used ones.
+    """Return all columns of a table of features, and the converted values of the used ones.
 
-    Columns of free text are used only if the preprocessor encodes them (`encodes_texts`).
+    Columns of free text are used only with `encodes_texts`, if the preprocessor encodes them.
 
     >>> frame = pd.DataFrame({"id": [1, 2, 3, 4], "a": [1.5, None, 2, 3], "b": list("xyxy")})
     >>> columns, X = describe_columns(frame)
@@ -130,7 +128,7 @@ def _describe(
     if kind == "category" and _is_text(converted):
         kind = "text"
     missing = int(converted.isna().sum())
-    for drop in DROPS:
+    for drop in _DROPS:
         if drop.applies("" if alone else name, kind, converted):
             return _dropped(name, drop.kind, missing, drop.reason), converted
     if kind == "text" and not encodes_texts:
@@ -147,7 +145,7 @@ def _dropped(name: str, kind: str, missing: int, reason: str) -> Column:
 
 
 def _find_kind(values: pd.Series[Any]) -> tuple[str, str | None, str]:
-    """Return the kind of values, their date format and their thousands separator."""
+    """Return the kind, date format and thousands separator of a column."""
     if is_boolean(values):
         return "boolean", None, ""
     thousands = find_thousands(values)
@@ -164,11 +162,7 @@ def _is_text(texts: pd.Series[Any]) -> bool:
 def list_treatments(
     kind: str, values: pd.Series[Any], converted: pd.Series[Any]
 ) -> Iterator[tuple[str, int]]:
-    """Yield each treatment of single values of a column, and the number of these values.
-
-    >>> list(list_treatments("number", pd.Series(["1", "x"]), pd.Series([1.0, np.nan])))[0]
-    ('texts that are no number taken for missing values', 1)
-    """
+    """Yield each treatment of single values of a column, and the number of these values."""
     missing = int(converted.isna().sum())
     unreadable = missing - int(values.isna().sum())
     infinite = 0
@@ -185,7 +179,7 @@ def list_treatments(
 def _list_encodings(
     kind: str, date_format: str | None, thousands: str
 ) -> Iterator[tuple[str, int]]:
-    """Yield each treatment of all values of a column, with 0 for all of them."""
+    """Yield each treatment of a whole column, with the count 0 that stands for all values."""
     if thousands:
         yield f"{THOUSANDS_NAMES[thousands]} taken for thousands separators", 0
     if kind in _ENCODED:

@@ -1,4 +1,4 @@
-"""Kinds of columns: recognised by their values, and converted to floats, dates or texts."""
+"""Kinds of columns: detection by their values, and conversion to floats, dates or texts."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ __all__ = [
 PLACEHOLDERS = frozenset(
     "#n/a #value! * - -- . ? <na> missing n/a na nil none null undefined unknown".split()  # noqa: SIM905
 )
-"""Texts, in lower case, that stand for a missing value among numbers and dates."""
+"""Lower-case texts that stand for a missing value among numbers and dates."""
 SHARE_READ = 0.9
-"""Share of the present values that must be numbers (or dates) in a column of numbers (or dates)."""
+"""Smallest share of readable values in a column of numbers or dates."""
 
 _DAYS = (
     "%d.%m.%Y",
@@ -50,9 +50,9 @@ DATE_FORMATS = (
     "ISO8601",
     *(day + time for day in _DAYS for time in ("", " %H:%M", " %H:%M:%S")),
 )
-"""Date formats to try; the first one that fits is taken."""
+"""Date formats to try, in this order."""
 THOUSANDS = {".": ",", ",": ".", "'": ".", " ": ","}
-"""Thousands separators, and the decimal mark that goes with each."""
+"""Thousands separators, and the decimal mark used with each."""
 THOUSANDS_NAMES = {".": "points", ",": "commas", "'": "apostrophes", " ": "spaces"}
 _NUMBERLIKE = r"[\d\s.,'+-]*"
 _SAMPLED = 500
@@ -62,8 +62,6 @@ _TRUTHS = {True: 1.0, False: 0.0, "True": 1.0, "False": 0.0, "true": 1.0, "false
 def as_numbers(values: pd.Series[Any], thousands: str = "") -> pd.Series[Any]:
     """Return floats, with NaN for everything that is not a finite number.
 
-    >>> as_numbers(pd.Series(["1.5", "?", "inf"])).tolist()
-    [1.5, nan, nan]
     >>> as_numbers(pd.Series(["1.234,5", "2", "1234.5"]), thousands=".").tolist()
     [1234.5, 2.0, 1234.5]
     """
@@ -79,31 +77,19 @@ def as_numbers(values: pd.Series[Any], thousands: str = "") -> pd.Series[Any]:
 
 
 def as_booleans(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Return 1 for true, 0 for false and NaN for everything else.
-
-    >>> as_booleans(pd.Series([True, None, False, "true"])).tolist()
-    [1.0, nan, 0.0, 1.0]
-    """
+    """Return 1 for true, 0 for false and NaN for everything else."""
     return values.astype(object).map(_TRUTHS).astype(np.float64)
 
 
 def as_dates(values: pd.Series[Any], date_format: str | None = None) -> pd.Series[Any]:
-    """Return timestamps without a time zone (in UTC if there was one), to the microsecond.
-
-    >>> as_dates(pd.Series(["24.12.2024", "soon"]), "%d.%m.%Y").tolist()
-    [Timestamp('2024-12-24 00:00:00'), NaT]
-    """
+    """Return timestamps in microseconds without a time zone, converted to UTC if they had one."""
     dates = pd.to_datetime(values, format=date_format, errors="coerce", utc=True)
     plain: pd.Series[Any] = dates.dt.tz_localize(None).astype("datetime64[us]")
     return plain
 
 
 def as_texts(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Return Python strings, with NaN for missing values.
-
-    >>> as_texts(pd.Series(["a", None, 3])).tolist()
-    ['a', nan, '3']
-    """
+    """Return Python strings, with NaN for missing values."""
     texts = values.astype(object)
     return texts.map(str, na_action="ignore").astype(object).where(values.notna(), np.nan)
 
@@ -115,18 +101,18 @@ KINDS: dict[str, Callable[..., Any]] = {
     "category": as_texts,
     "text": as_texts,
 }
-"""Kinds of columns that can be learned from, and the function that converts their values."""
+"""Kinds of columns that can be used, and the function that converts the values of each."""
 
 
 def is_boolean(values: pd.Series[Any]) -> bool:
-    """Return whether all present values are true or false."""
+    """Return True if all values that are not missing are booleans."""
     if pd.api.types.is_bool_dtype(values):
         return True
     return values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) == "boolean"
 
 
 def is_numeric(values: pd.Series[Any], share: float = SHARE_READ) -> bool:
-    """Return whether at least this share of the present values are numbers.
+    """Return True if at least this share of the values, without missing ones, are numbers.
 
     >>> is_numeric(pd.Series(["1", "2", "NA"])), is_numeric(pd.Series(["1", "2", "3+"]))
     (True, False)
@@ -143,7 +129,7 @@ def is_numeric(values: pd.Series[Any], share: float = SHARE_READ) -> bool:
 def find_thousands(values: pd.Series[Any], *, unambiguous: bool = False) -> str:
     """Return the thousands separator of numbers written as texts, or "" if they have none.
 
-    With `unambiguous`, "1,234" alone does not prove one, as its comma may also be a decimal comma.
+    With `unambiguous`, "1,234" is no proof, as its comma may also be a decimal comma.
 
     >>> find_thousands(pd.Series(["1.234,50", "99,90", "NA"]))
     '.'
@@ -154,7 +140,7 @@ def find_thousands(values: pd.Series[Any], *, unambiguous: bool = False) -> str:
         return ""
     texts = _with_plain_marks(_present_texts(values))
     if _sampled(texts).str.fullmatch(_NUMBERLIKE).mean() < 0.5:
-        return ""  # saves the searches below, slow in a long column of texts
+        return ""  # the searches below are slow in a long column of texts
     for mark, point in THOUSANDS.items():
         group, decimals = rf"{re.escape(mark)}\d{{3}}", rf"{re.escape(point)}\d+"
         ambiguous = mark == "." or (mark == "," and unambiguous)
@@ -168,7 +154,6 @@ def find_thousands(values: pd.Series[Any], *, unambiguous: bool = False) -> str:
 
 
 def _number_pattern(mark: str) -> str:
-    """Return a regular expression for numbers with or without this thousands separator."""
     group, decimals = rf"{re.escape(mark)}\d{{3}}", rf"{re.escape(THOUSANDS[mark])}\d+"
     return rf"\s*[+-]?(?:[1-9]\d{{0,2}}(?:{group})+|\d+)(?:{decimals})?\s*"
 
@@ -180,12 +165,10 @@ def _with_plain_marks(texts: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def find_date_format(values: pd.Series[Any]) -> str | None:
-    """Return the format of a column of dates: "" for dates as such, None if they are not dates.
+    """Return the format of dates: "" for a column of timestamps, None for values of another kind.
 
     >>> find_date_format(pd.Series(["24.12.2024", "06.01.2025"]))
     '%d.%m.%Y'
-    >>> find_date_format(pd.Series(["north", "south"])) is None
-    True
     """
     if pd.api.types.is_datetime64_any_dtype(values):
         return ""
@@ -203,7 +186,7 @@ def find_date_format(values: pd.Series[Any]) -> str | None:
 
 
 def _present_texts(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Return texts that are neither missing nor placeholders for a missing value."""
+    """Return the texts without missing values and placeholders."""
     texts = as_texts(values).dropna()
     return texts[~texts.str.strip().str.lower().isin(PLACEHOLDERS)]
 

@@ -1,4 +1,4 @@
-"""The preprocessing of a table by name; importing this module loads no scikit-learn."""
+"""Preprocessing of tables, by name; importing this module loads no scikit-learn."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _table_vectorizer(columns: Sequence[Column]) -> Any:
 
     from lrtune.tables.transformers import fill_and_standardise, one_hot_encoder
 
-    del columns  # skrub sorts them by itself
+    del columns  # skrub detects their kinds itself
     try:
         from skrub import StringEncoder, TableVectorizer
     except ImportError as error:
@@ -54,13 +54,9 @@ PREPROCESSORS: dict[str, Callable[[Sequence[Column]], Any]] = {
 
 
 def make_preprocessing(columns: Sequence[Column], preprocessor: str = "sklearn") -> Any:
-    """Return an unfitted transformer from the used columns to numbers.
+    """Return an unfitted transformer of the used columns to numbers.
 
-    Numbers without gaps are only standardised, whatever the preprocessor.
-
-    >>> from lrtune.tables.columns import Column
-    >>> make_preprocessing([Column("a", "number")])
-    StandardScaler()
+    With every preprocessor, numbers without missing values are only standardised.
     """
     from sklearn.preprocessing import StandardScaler
 

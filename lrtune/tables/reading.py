@@ -19,16 +19,16 @@ from lrtune.exceptions import InvalidInputError
 from lrtune.tables.delimited import TextFormat, note_renamed, read_delimited
 from lrtune.tables.wording import one_line
 
-__all__ = ["COMPRESSIONS", "FOREIGN", "Table", "read_table"]
+__all__ = ["Table", "read_table"]
 
-COMPRESSIONS: dict[bytes, Callable[[Any], Any]] = {
+_COMPRESSIONS: dict[bytes, Callable[[Any], Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
     b"\xfd7zXZ\x00": lzma.open,
 }
 """First bytes of compressed files, and the function that opens each."""
 
-FOREIGN = {
+_FOREIGN = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
     b"%PDF": "a PDF",
@@ -41,7 +41,7 @@ FOREIGN = {
     b'[{"': "JSON",
     b'{"': "JSON",
 }
-"""First bytes of files that are often mistaken for tables, and what they are."""
+"""First bytes of files that are often mistaken for tables, and their type."""
 
 _HEAD = 1 << 18
 """Number of bytes from which encoding and separator are detected."""
@@ -49,24 +49,15 @@ _HEAD = 1 << 18
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it was read.
-
-    Attributes
-    ----------
-    name : str
-        The file's name without its endings; "stdin" for standard input.
-    source : str
-        The file's name in messages.
-    frame : DataFrame
-        Its column names are unique.
-    notes : tuple of str
-        A sentence for all that was detected.
-    """
+    """A table as read from a file, with unique column names."""
 
     name: str
+    """The file's name without its extensions; "stdin" for standard input."""
     source: str
+    """The file's name in messages."""
     frame: pd.DataFrame
     notes: tuple[str, ...] = ()
+    """A sentence on each thing that was detected."""
 
 
 def read_table(
@@ -76,19 +67,10 @@ def read_table(
     encoding: str | None = None,
     texts: Collection[str] = (),
 ) -> Table:
-    r"""Read text with a header line, compressed or not, or Parquet; ``-`` is standard input.
+    """Read delimited text with a header line, compressed or not, or Parquet; ``-`` is stdin.
 
     A separator is one character or a name from `lrtune.tables.delimited.SEPARATORS`. Separator and
-    encoding are detected by default. Columns named in `texts` stay text, whatever they hold.
-
-    >>> import os, tempfile
-    >>> path = os.path.join(tempfile.mkdtemp(), "sizes.csv")
-    >>> _ = Path(path).write_text("size;price\n1,5;2\n2,5;3\n")
-    >>> table = read_table(path)
-    >>> table.name, table.frame["size"].tolist()
-    ('sizes', [1.5, 2.5])
-    >>> table.notes[0]
-    'separator: semicolon (choose with `separator`)'
+    encoding are detected by default. Columns named in `texts` are read as text.
     """
     text_format = TextFormat(separator, encoding, tuple(texts))
     label = "standard input" if source == "-" else source
@@ -108,12 +90,12 @@ def read_table(
 
 
 def _printable(text: str) -> str:
-    """Return the text with control characters as escapes."""
+    """Escape control characters."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _open(source: str) -> BinaryIO:
-    """Open the source, decompressed, as a file that can be rewound."""
+    """Open a source for reading, decompressed and seekable."""
     origin: Path | BytesIO = Path(source)
     if source == "-":
         origin = BytesIO(sys.stdin.buffer.read())
@@ -134,7 +116,7 @@ def _open(source: str) -> BinaryIO:
             f"`data` must be a bundled data set or a file (CSV, TSV, Parquet), but {source!r} is "
             "neither: check its spelling"
         )
-    for magic, opener in COMPRESSIONS.items():
+    for magic, opener in _COMPRESSIONS.items():
         if start.startswith(magic):
             opened: BinaryIO = opener(origin)
             return opened
@@ -156,7 +138,7 @@ def _require_table(head: bytes, source: str) -> None:
         raise InvalidInputError(
             f"`data` must be a table with a header line, but {source!r} is empty: name another file"
         )
-    for magic, kind in FOREIGN.items():
+    for magic, kind in _FOREIGN.items():
         if head.lstrip().startswith(magic):
             raise InvalidInputError(
                 f"`data` must be a table as CSV, TSV or Parquet, but {source!r} is {kind}: export "
@@ -193,7 +175,7 @@ def _read_parquet(
 
 
 def _unique(names: list[str]) -> pd.Index[Any]:
-    """Return the names, made unique as pandas does for CSV files."""
+    """Make names unique as pandas does for CSV files."""
     taken: list[str] = []
     for name in names:
         new, number = name, 0

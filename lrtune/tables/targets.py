@@ -1,4 +1,4 @@
-"""The target: its column, its task, and the rows where it can be used."""
+"""The target: its column, its task, and the rows with a usable value."""
 
 from __future__ import annotations
 
@@ -30,37 +30,26 @@ Array = npt.NDArray[Any]
 
 TASKS: tuple[Task, ...] = ("classification", "regression")
 MAX_INTEGER_CLASSES = 20
-"""Most different values of a whole-number target that is taken for classes."""
+"""Most different values of an integer target that is taken for classes."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Values to predict.
-
-    Attributes
-    ----------
-    y : ndarray, shape (number of usable rows,)
-        Numbers, or classes as the table names them.
-    rows : ndarray of bool, shape (n,)
-        Marks the usable rows of the table.
-    notes : tuple of str
-        A sentence for all that was inferred or left out.
-    """
+    """Values to predict."""
 
     y: Array
+    """Numbers, or classes as the table names them, of the usable rows."""
     task: Task
     rows: Array
+    """Mask of the table's usable rows."""
     notes: tuple[str, ...]
+    """A sentence on each thing that was inferred or left out."""
 
 
 def find_target(
     columns: Sequence[str], target: str | None, source: str = "the table"
 ) -> tuple[str, tuple[str, ...]]:
-    """Return the column named by `target` (a name, or a position from 0 or -1), and a note on it.
-
-    >>> find_target(["a", "b"], "0")
-    ('a', ("target: column 'a', at position 0",))
-    """
+    """Return the target column's name, from a name or position (from 0 or -1), and a note on it."""
     if target is None:
         return columns[-1], (f"target: column {columns[-1]!r}, the last (choose with `target`)",)
     position = _position(target, len(columns))
@@ -88,16 +77,10 @@ def read_target(
     task: Literal["auto", "classification", "regression"] = "auto",
     source: str = "the table",
 ) -> Target:
-    """Return the classes or numbers in the target's column.
+    """Return the classes or numbers in the target column.
 
-    Rows without a value are left out, and so are classes with a single row, which cannot be both
+    Rows without a value are left out, as are classes with a single row, which cannot be both
     trained on and validated with.
-
-    >>> target = read_target(pd.Series(["5", "7", None, "5", "7"], name="y"))
-    >>> target.y, target.task
-    (array([5, 7, 5, 7]), 'classification')
-    >>> target.notes[0]
-    "target: 1 of 5 rows left out, as column 'y' has no value there"
     """
     column, notes = values.name, []
     thousands = find_thousands(values)
@@ -140,7 +123,7 @@ def read_target(
 
 
 def _is_exact(values: pd.Series[Any]) -> bool:
-    """Return whether conversion to floats would lose something."""
+    # conversion to floats would lose the type, or digits of large integers
     return is_boolean(values) or pd.api.types.is_integer_dtype(values)
 
 
@@ -152,7 +135,6 @@ def _infer_task(present: pd.Series[Any]) -> Task:
 
 
 def _plural(present: pd.Series[Any]) -> str:
-    """Return a word for what the values are."""
     if pd.api.types.is_bool_dtype(present):
         return "truth values"
     return "numbers" if pd.api.types.is_numeric_dtype(present) else "texts"
@@ -186,12 +168,12 @@ def _labels(present: pd.Series[Any]) -> Array:
         return present.to_numpy(dtype=bool)
     if not pd.api.types.is_numeric_dtype(present):
         return np.asarray(as_texts(present), dtype=object)
-    # scikit-learn would take fractional classes for a regression
+    # scikit-learn takes fractional classes for a regression
     return np.asarray(present.astype(np.int64 if _are_whole(present) else str))
 
 
 def _in_larger_classes(y: Array) -> Array:
-    """Mark the rows whose class has another row; shape (n,)."""
+    """Return a mask of the rows whose class has another row."""
     _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     return np.asarray(counts[codes] > 1)
 

@@ -1,4 +1,4 @@
-"""Transformers from each kind of column to the numbers that a network takes."""
+"""Transformers that encode each kind of column as numbers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 Array = npt.NDArray[Any]
 
 MAX_ONE_HOT = 30
-"""Most 0/1 columns that one column of categories becomes; the rarest categories share the last."""
+"""Most 0/1 columns for one column of categories; the rarest categories share the last."""
 
 PARTS: dict[str, Callable[[Any], Any]] = {
     "day_number": lambda dates: (dates - pd.Timestamp("2000-01-01")) / pd.Timedelta(days=1),
@@ -41,13 +41,11 @@ PARTS: dict[str, Callable[[Any], Any]] = {
 
 
 class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Split dates into numbers: those of `PARTS` that vary in the training rows.
+    """Split dates into the numbers of `PARTS` that vary in the training rows.
 
-    The day number, which counts days and their fractions from the year 2000, is always among them.
+    The day number, which counts days and their fractions from the year 2000, is always one of them.
     Missing dates give missing numbers.
 
-    Examples
-    --------
     >>> dates = pd.DataFrame({"day": pd.to_datetime(["2000-01-03", "2000-01-04"])})
     >>> DateParts().fit(dates).get_feature_names_out().tolist()
     ['day_day_number', 'day_day', 'day_weekday']
@@ -57,7 +55,6 @@ class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> Self:  # noqa: ARG002
-        """Find the parts that vary in a DataFrame of dates."""
         self.feature_names_in_ = np.asarray(X.columns, dtype=object)
         self.n_features_in_ = X.shape[1]
         self.parts_ = [
@@ -69,14 +66,12 @@ class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: pd.DataFrame) -> Array:
-        """Return the numbers, shape (n, number of parts)."""
         check_is_fitted(self, "parts_")
         dates = {name: as_dates(X[name]) for name in self.feature_names_in_}
         numbers = [PARTS[part](dates[name]).to_numpy(np.float64) for name, part in self.parts_]
         return np.column_stack(numbers)
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:  # noqa: ARG002
-        """Return the names of the numbers: column and part."""
         check_is_fitted(self, "parts_")
         return np.asarray([f"{name}_{part}" for name, part in self.parts_], dtype=object)
 
@@ -104,4 +99,4 @@ TRANSFORMERS: dict[str, Callable[[], Any]] = {
     "date": lambda: make_pipeline(DateParts(), *fill_and_standardise()),
     "category": one_hot_encoder,
 }
-"""What encodes each kind of column as numbers, without skrub."""
+"""Encoder of each kind of column, without skrub."""

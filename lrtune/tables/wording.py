@@ -1,4 +1,4 @@
-"""Lists and reasons in messages."""
+"""Lists and error texts in messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MOST = 8
 
 
 def shortened(parts: Sequence[str]) -> str:
-    """Return the first few parts, separated by commas, and how many more there are.
+    """Return the first few parts, separated by commas, and the number of further ones.
 
     >>> shortened([str(number) for number in range(10)])
     '0, 1, 2, 3, 4, 5, 6, 7 and 2 more'

@@ -1,1 +1,1 @@
-"""Training K settings of one network in lockstep, with NumPy alone."""
+"""Training of K settings of one network in lockstep, with NumPy alone."""

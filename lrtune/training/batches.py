@@ -1,4 +1,4 @@
-"""Rows to train on or to validate with, and the reading of batches of them."""
+"""Rows to train on or to validate with."""
 
 from __future__ import annotations
 
@@ -17,20 +17,8 @@ FLOAT64 = np.dtype(np.float64)
 
 @dataclass(frozen=True)
 class TableRows:
-    """A selection of a table's rows, standardised when they are read; the table is not copied.
+    """The rows `index` of a table, standardised when they are read; the table is not copied.
 
-    Attributes
-    ----------
-    table : ndarray of shape (N, n_features)
-    index : ndarray of int, shape (n,)
-        The selected rows.
-    mean, scale : ndarray of shape (n_features,), optional
-        Each row is read as (row - mean) / scale, in the precision of the table.
-    dtype : dtype
-        Precision to train in.
-
-    Examples
-    --------
     >>> table = np.arange(8.0).reshape(4, 2)
     >>> rows = TableRows(table, np.array([3, 1]), mean=table.mean(axis=0))
     >>> rows.take([0])
@@ -41,21 +29,23 @@ class TableRows:
     index: Array
     mean: Array | None = None
     scale: Array | None = None
+    """Rows are read as (row - mean) / scale ``(n_features,)``, in the precision of the table."""
     dtype: np.dtype[Any] = FLOAT64
+    """Precision to train in."""
 
     def __len__(self) -> int:
         return len(self.index)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Return the numbers of rows and columns."""
+        """Return the number of rows and of columns."""
         return len(self.index), self.table.shape[1]
 
     def __getitem__(self, selection: Array | slice) -> TableRows:
         return replace(self, index=self.index[selection])
 
     def take(self, selection: Any, axis: int = 0) -> Array:  # noqa: ARG002
-        """Read rows, with the signature of `ndarray.take`."""
+        """Return standardised rows; the signature is that of `ndarray.take`."""
         return self._read(self.index.take(selection))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
@@ -72,18 +62,11 @@ class TableRows:
 
 @dataclass(frozen=True)
 class Batches:
-    """Rows to train on or to validate with.
-
-    Attributes
-    ----------
-    X : ndarray or TableRows of shape (n, n_features)
-    y : ndarray of shape (n, n_outputs)
-        Target; classes are one-hot, and may be booleans.
-    sample_weight : ndarray of shape (n,), optional
-    """
+    """Rows to train on or to validate with: X ``(n, n_features)`` and their weights ``(n,)``."""
 
     X: Array | TableRows
     y: Array
+    """Targets ``(n, n_outputs)``; classes are one-hot, and may be booleans."""
     sample_weight: Array | None = None
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""The training loop: a population follows its schedules, epoch by epoch."""
+"""The training loop: trains a population epoch by epoch, each setting by its schedule."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lrtune.schedules.plateau import Feedback, Plateau
+from lrtune.schedules.plateau import Plateau
 from lrtune.schedules.schedule import Schedule, epoch_rates
 from lrtune.training.batches import Batches
 from lrtune.training.population import Population
@@ -21,24 +21,16 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Epoch:
-    """Results of one epoch, for the k settings still in training.
-
-    Attributes
-    ----------
-    settings : ndarray of int, shape (k,)
-        Indices of these settings in the population.
-    rates : ndarray of shape (k,)
-        Learning rates at the first step.
-    training_loss : ndarray of shape (k,)
-        Mean of the losses before each update, without the L2 term.
-    validation_loss : ndarray of shape (k,) or None
-        Mean loss on the validation rows, if there are any, after the last update.
-    """
+    """Results of one epoch for the k settings still in training; arrays of shape (k,)."""
 
     settings: Array
+    """Original indices of these settings."""
     rates: Array
+    """Learning rates at the first step."""
     training_loss: Array
+    """Mean of the losses before each update, without the L2 term."""
     validation_loss: Array | None
+    """Mean loss on the validation rows after the last update."""
 
 
 def train(
@@ -49,33 +41,18 @@ def train(
     epochs: range,
     rng: np.random.Generator | None,
     validation: Batches | None = None,
-    feedback: Feedback | None = None,
+    feedback: Plateau | None = None,
     feedback_rows: Batches | None = None,
 ) -> Iterator[Epoch]:
     """Train a population and yield each epoch, until no setting is left.
 
-    Settings that diverge on a batch or on the validation rows leave the population. Between two
-    epochs the caller may drop others with ``population.keep``.
+    There is one schedule per original setting of the population. `rng` shuffles the rows in every
+    epoch; None keeps their order. Settings that diverge on a batch or on the validation rows leave
+    the population; the caller may drop others between two epochs with ``population.keep``.
 
-    Parameters
-    ----------
-    population : Population
-        New, or trained before: training goes on from its parameters.
-    schedules : sequence of Schedule
-        One per original setting of the population.
-    rows : Batches
-        Training rows.
-    epochs : range
-        Epochs to train, from 0 on the first time.
-    rng : numpy.random.Generator or None
-        Shuffles the rows in every epoch; None keeps their order.
-    validation : Batches, optional
-        Rows for the loss at the end of each epoch.
-    feedback : Feedback, optional
-        State of loss-driven decays that training goes on with; by default a new one.
-    feedback_rows : Batches, optional
-        Rows whose loss drives these decays; by default the validation rows, or without these the
-        training loss.
+    To continue a training, pass its population, the next `epochs` and its `feedback`, the state of
+    the plateau decay. That decay follows the loss on `feedback_rows`, by default on the validation
+    rows, or without any the training loss.
     """
     if feedback is None:
         feedback = Plateau(schedules)

@@ -1,9 +1,9 @@
 """A multilayer perceptron over K settings at once.
 
-Parameters are one flat ``(K, P)`` array, layer after layer. A layer's block holds its weights and,
-as a last row, its biases: the weights of an input that is always 1. Each loss is paired with its
-canonical output (cross entropy with softmax, squared error with the identity), so that the gradient
-at the last layer is ``scale * (output - target)`` for both.
+Parameters are one flat ``(K, P)`` array, layer after layer. A layer's block holds its weights, then
+its biases as a last row: the weights of an input that is always 1. Each loss is paired with its
+canonical output (cross entropy with softmax, squared error with the identity), so that its gradient
+at the last layer is ``scale * (output - target)``.
 """
 
 from __future__ import annotations
@@ -45,24 +45,18 @@ class Layer(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Buffers of a layer's shape that activations may use."""
+    """Buffers of a layer's shape for its activation."""
 
     zeros: Array
     """Read-only zeros: NumPy compares two arrays faster than an array and a number."""
     spare: Array
     """May be overwritten."""
     bits: tuple[Array, ...]
-    """`bits_of` delta, a and `spare`; empty without a backward pass."""
+    """`bits_of` delta, a and `spare`; empty if there is no backward pass."""
 
 
 def bits_of(*arrays: Array) -> tuple[Array, ...]:
-    """Return views of floating-point arrays as unsigned integers of the same bits.
-
-    Examples
-    --------
-    >>> bits_of(np.array([0.0, 1.0], dtype="float32"))
-    (array([         0, 1065353216], dtype=uint32),)
-    """
+    """Return views of floating-point arrays as unsigned integers with the same bits."""
     return tuple(array.view(f"u{array.itemsize}") for array in arrays)
 
 
@@ -133,26 +127,26 @@ ACTIVATIONS: dict[str, Activation] = {
 class Loss(NamedTuple):
     """A loss with its canonical output, for m outputs, K settings and b rows.
 
-    The axis of outputs comes first, because NumPy reduces a first axis several times faster than a
+    The axis of outputs comes first because NumPy reduces a first axis several times faster than a
     short last one.
     """
 
     output: Callable[[Array, Array, Array], None]
     """``output(z, total, out)`` writes the output for the last layer's z ``(m, K, b)`` to `out`,
-    and leaves in z and `total` ``(K, b)`` the terms that `rows` needs."""
+    and overwrites z and `total` ``(K, b)`` with the terms that `rows` needs."""
     rows: Callable[[Array, Array, Array], Array]
-    """``rows(z, total, y)`` returns the loss ``(..., K, b)`` of every row after `output`, with y
-    ``(..., m, 1, b)``."""
+    """``rows(z, total, y)``, called after `output`, returns the loss ``(..., K, b)`` of each row
+    for y ``(..., m, 1, b)``."""
     gradient_scale: Callable[[int], float]
     """``gradient_scale(m) * (output - y)`` is the gradient with respect to z."""
     guess: Callable[[Array], float]
-    """``guess(y)`` returns the loss of a prediction that ignores the input, with y ``(n, m)``."""
+    """``guess(y)`` returns the loss of a prediction that ignores the input, for y ``(n, m)``."""
     guess_rows: Callable[[Array, Array], Array]
     """``guess_rows(y, mean)`` returns the loss ``(n,)`` of predicting the mean target ``(m,)``."""
 
 
 def _softmax(z: Array, total: Array, out: Array) -> None:
-    # leaves z less its maximum in z, and the sum of its exponentials in total
+    # leaves z minus its maximum in z, and the sum of the exponentials in total
     np.maximum.reduce(z, axis=0, out=total)
     np.subtract(z, total, out=z)
     np.exp(z, out=out)
@@ -161,7 +155,7 @@ def _softmax(z: Array, total: Array, out: Array) -> None:
 
 
 def _log_loss(z: Array, total: Array, y: Array) -> Array:
-    # cross entropy of softmax(z) that stays finite when a probability rounds to 0
+    # stays finite where a probability rounds to 0
     return np.asarray(np.log(total) - (z * y).sum(axis=-3))
 
 
@@ -170,7 +164,7 @@ def _identity_output(z: Array, total: Array, out: Array) -> None:  # noqa: ARG00
 
 
 def _squared_error(z: Array, total: Array, y: Array) -> Array:  # noqa: ARG001
-    """Return the mean over the outputs, as torch ``MSELoss`` and Keras ``mean_squared_error``."""
+    # the mean over the outputs, as in torch's MSELoss and Keras' mean_squared_error
     difference = z - y
     difference *= difference
     return np.asarray(difference.sum(axis=-3) / z.shape[-3])
@@ -216,10 +210,14 @@ def _uniform(rng: np.random.Generator, n: int, m: int, limit: float) -> Array:
     return rng.uniform(-limit, limit, size=(n, m))
 
 
+def _normal(rng: np.random.Generator, n: int, m: int, deviation: float) -> Array:
+    return rng.normal(0.0, deviation, size=(n, m))
+
+
 INITIALIZERS: dict[str, Initializer] = {
-    "glorot_normal": lambda rng, n, m: rng.normal(0.0, math.sqrt(2 / (n + m)), size=(n, m)),
+    "glorot_normal": lambda rng, n, m: _normal(rng, n, m, math.sqrt(2 / (n + m))),
     "glorot_uniform": lambda rng, n, m: _uniform(rng, n, m, math.sqrt(6 / (n + m))),
-    "he_normal": lambda rng, n, m: rng.normal(0.0, math.sqrt(2 / n), size=(n, m)),
+    "he_normal": lambda rng, n, m: _normal(rng, n, m, math.sqrt(2 / n)),
     "he_uniform": lambda rng, n, m: _uniform(rng, n, m, math.sqrt(6 / n)),
 }
 """Glorot and Bengio (2010); He et al. (2015). Biases start at zero."""
@@ -230,18 +228,14 @@ INITIALIZERS: dict[str, Initializer] = {
 
 @dataclass(frozen=True)
 class Network:
-    """An architecture: sizes of inputs, hidden layers and outputs, and keys of the registries.
+    """An architecture.
 
-    Examples
-    --------
-    >>> network = Network((4, 50, 12, 3))
-    >>> network.n_parameters
+    >>> Network((4, 50, 12, 3)).n_parameters
     901
-    >>> network.initial_parameters(np.random.default_rng(0), np.dtype("float32")).shape
-    (901,)
     """
 
     layer_sizes: tuple[int, ...]
+    """Numbers of inputs, of units in each hidden layer, and of outputs."""
     activation: str = "relu"
     loss: str = "log_loss"
     weights_init: str = "glorot_uniform"
@@ -284,7 +278,7 @@ class Network:
         return np.concatenate([block.ravel() for block in blocks]).astype(dtype)
 
     def blocks(self, parameters: Array) -> list[Array]:
-        """Return views ``(K, fan_in + 1, fan_out)`` of parameters ``(K, P)``, one per layer."""
+        """Return a view ``(K, fan_in + 1, fan_out)`` of parameters ``(K, P)`` for each layer."""
         start, blocks = 0, []
         for n, m in pairwise(self.layer_sizes):
             stop = start + (n + 1) * m
@@ -293,5 +287,5 @@ class Network:
         return blocks
 
     def layers(self, parameters: Array) -> list[Layer]:
-        """Return views of parameters ``(K, P)``, one per layer, with weights and biases apart."""
+        """Return views of the weights and biases in parameters ``(K, P)`` for each layer."""
         return [Layer(block[:, :-1], block[:, -1:]) for block in self.blocks(parameters)]

@@ -1,11 +1,11 @@
 """Optimizers over K settings at once: ``update(params, grads, state, rates)``, in place.
 
-An optimizer holds only its hyperparameters. Parameters and gradients are flat ``(K, P)`` arrays,
-so that one update of all settings and layers takes a handful of array operations; rates are
+An optimizer holds only its hyperparameters. Parameters and gradients are flat ``(K, P)`` arrays, so
+that one update of all settings and layers takes a handful of array operations; rates are
 ``(K, 1)``. ``update`` overwrites ``grads``.
 
-Names and defaults are scikit-learn's where it has them, else Keras'. The updates are those of
-the papers and of torch: a changed rate acts on the whole velocity at once.
+Names and defaults are scikit-learn's, or Keras' where scikit-learn has none. The updates are those
+of the papers and of torch: a new rate applies to the whole velocity at once.
 """
 
 from __future__ import annotations
@@ -61,24 +61,12 @@ def _zeros(params: Array, *names: str) -> OptimizerState:
 
 @dataclass(frozen=True)
 class SGD:
-    """Stochastic gradient descent: w ← w - α·g.
-
-    Examples
-    --------
-    >>> params, grads = np.ones((2, 3)), np.ones((2, 3))
-    >>> optimizer = SGD()
-    >>> optimizer.update(params, grads, optimizer.init(params), np.array([[0.1], [0.5]]))
-    >>> params
-    array([[0.9, 0.9, 0.9],
-           [0.5, 0.5, 0.5]])
-    """
+    """Stochastic gradient descent: w ← w - α·g."""
 
     def init(self, params: Array) -> OptimizerState:  # noqa: ARG002
-        """Return a state without buffers."""
         return OptimizerState()
 
     def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
-        """Change `params` in place."""
         state.updates += 1
         grads *= rates
         params -= grads
@@ -91,11 +79,9 @@ class Momentum:
     momentum: float = 0.9
 
     def init(self, params: Array) -> OptimizerState:
-        """Return a velocity of zero."""
         return _zeros(params, "velocity")
 
     def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
-        """Change `params` and the velocity in place."""
         state.updates += 1
         velocity = state.buffers["velocity"]
         velocity *= self.momentum
@@ -111,11 +97,9 @@ class Nesterov:
     momentum: float = 0.9
 
     def init(self, params: Array) -> OptimizerState:
-        """Return a velocity of zero."""
         return _zeros(params, "velocity", "scratch")
 
     def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
-        """Change `params` and the velocity in place."""
         state.updates += 1
         velocity, scratch = state.buffers["velocity"], state.buffers["scratch"]
         velocity *= self.momentum
@@ -133,11 +117,9 @@ class Adagrad:
     epsilon: float = 1e-8
 
     def init(self, params: Array) -> OptimizerState:
-        """Return a sum of squares of zero."""
         return _zeros(params, "square_sum", "scratch")
 
     def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
-        """Change `params` and the sum of squares in place."""
         state.updates += 1
         square_sum, scratch = state.buffers["square_sum"], state.buffers["scratch"]
         np.multiply(grads, grads, out=scratch)
@@ -157,11 +139,9 @@ class RMSprop:
     epsilon: float = 1e-8
 
     def init(self, params: Array) -> OptimizerState:
-        """Return a mean square of zero."""
         return _zeros(params, "mean_square", "scratch")
 
     def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
-        """Change `params` and the mean square in place."""
         state.updates += 1
         mean_square, scratch = state.buffers["mean_square"], state.buffers["scratch"]
         np.multiply(grads, grads, out=scratch)
@@ -184,11 +164,9 @@ class Adam:
     epsilon: float = 1e-8
 
     def init(self, params: Array) -> OptimizerState:
-        """Return first and second moments of zero."""
         return _zeros(params, "first_moment", "second_moment", "scratch")
 
     def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
-        """Change `params` and the moments in place."""
         state.updates += 1
         first, second = state.buffers["first_moment"], state.buffers["second_moment"]
         scratch = state.buffers["scratch"]
@@ -208,26 +186,14 @@ class Adam:
 
 
 @dataclass(frozen=True)
-class AdamW:
+class AdamW(Adam):
     """Adam with decoupled weight decay: w ← (1 - α·λ)·w first (Loshchilov and Hutter 2019)."""
 
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    epsilon: float = 1e-8
     weight_decay: float = 0.01
 
-    def init(self, params: Array) -> OptimizerState:
-        """Return first and second moments of zero."""
-        return self._adam.init(params)
-
     def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
-        """Change `params` and the moments in place."""
         params *= 1 - rates * self.weight_decay
-        self._adam.update(params, grads, state, rates)
-
-    @property
-    def _adam(self) -> Adam:
-        return Adam(self.beta_1, self.beta_2, self.epsilon)
+        super().update(params, grads, state, rates)
 
 
 _INITIAL_MOVEMENT = 1e-6  # the paper's r_ε, as a share of 1 + ‖x₀‖
@@ -237,37 +203,26 @@ _INITIAL_MOVEMENT = 1e-6  # the paper's r_ε, as a share of 1 + ‖x₀‖
 class DoG:
     """Distance over gradients, a step size that needs no tuning (Ivgi, Hinder and Carmon 2023).
 
-    x ← x - α·r̄/√(Σ‖g‖² + ε)·g, with r̄ the largest distance of x from x₀ so far, and at least
+    x ← x - α·r̄/√(Σ‖g‖² + ε)·g, where r̄ is the largest distance of x from x₀ so far, but at least
     1e-6·(1 + ‖x₀‖). The rate α is the paper's c: 1 is the learning-rate-free method. Norms are
     taken over all parameters of a setting. The paper's averaging of iterates is left out.
 
-    The first steps are tiny and grow by themselves: on the five bundled data sets x was 0.1 away
-    from x₀ after 50 to 85 steps, so a hundred steps are too few.
+    The first steps are tiny and then grow: on the five bundled data sets x was 0.1 away from x₀
+    after 50 to 85 steps, so a hundred steps are too few.
 
     "DoG is SGD's Best Friend: A Parameter-Free Dynamic Step Size Schedule", ICML 2023,
     https://arxiv.org/abs/2302.12022
-
-    Examples
-    --------
-    >>> params, rate, optimizer = np.full((1, 1), 3.0), np.ones((1, 1)), DoG()
-    >>> state = optimizer.init(params)
-    >>> for _ in range(200):
-    ...     optimizer.update(params, 2 * params, state, rate)
-    >>> params.round(3)
-    array([[0.]])
     """
 
     epsilon: float = 1e-8
 
     def init(self, params: Array) -> OptimizerState:
-        """Return the start, and a distance and a sum of squares (K, 1) per setting."""
         distance = (1 + np.sqrt(_sum_per_setting(params * params))) * _INITIAL_MOVEMENT
         buffers = {"start": params.copy(), "scratch": np.empty_like(params)}
         buffers |= {"distance": distance, "square_sum": np.zeros_like(distance)}
         return OptimizerState(buffers)
 
     def update(self, params: Array, grads: Array, state: OptimizerState, rates: Array) -> None:
-        """Change `params`, the distance and the sum of squares in place."""
         state.updates += 1
         distance, square_sum = state.buffers["distance"], state.buffers["square_sum"]
         scratch = state.buffers["scratch"]
@@ -281,7 +236,7 @@ class DoG:
 
 
 def _sum_per_setting(squares: Array) -> Array:
-    """Return the sums (K, 1); unlike einsum's, their last bit does not depend on K."""
+    # (K, 1); unlike einsum, sum gives the same last bit for every K
     return np.asarray(squares.sum(axis=1, keepdims=True))
 
 

@@ -1,9 +1,10 @@
-"""A population: K settings trained in lockstep, their weights stacked with a leading K axis.
+"""A population: K settings trained in lockstep, their weights stacked along a leading K axis.
 
-All settings of a population share initial weights and mini-batches, so that they differ by their
-learning rates alone (common random numbers). Each setting gets the numbers that it would get alone,
-bit for bit: every product is one BLAS call per setting, and no sum crosses settings. (On processors
-from before 2008 the last bit of an OpenBLAS product depends on the alignment of the matrix.)
+All settings of a population share initial weights and mini-batches, so that they differ only in
+their learning rates (common random numbers). Each setting gets the same numbers as if it were
+trained alone, bit for bit: every product is one BLAS call per setting, and no sum crosses settings.
+(On processors from before 2008 the last bit of an OpenBLAS product depends on the alignment of the
+matrix.)
 """
 
 from __future__ import annotations
@@ -25,46 +26,39 @@ __all__ = ["CACHE_BYTES", "Divergence", "EVALUATION_ROWS", "Population", "popula
 Array = npt.NDArray[Any]
 
 CACHE_BYTES = 4 << 20
-"""Memory that a population may use. Measured: a 64-32 network trained fastest in lockstep at K = 32
-(about 3 MB of weights, gradients and activations) and 40 % slower at K = 128."""
+"""Memory that a population may use. Measured: a 64-32 network trained fastest at K = 32 (about 3 MB
+of weights, gradients and activations) and 40 % slower at K = 128."""
 EVALUATION_ROWS = 256
 """Rows evaluated at once."""
 
 
 @dataclass(frozen=True)
 class Divergence:
-    """The divergence of a setting: updates made before, and the loss (may be inf or NaN)."""
+    """The divergence of a setting."""
 
     setting: int
     step: int
+    """Updates made before."""
     loss: float
+    """May be infinite or NaN."""
 
 
 def population_size(network: Network, batch_size: int, dtype: np.dtype[Any]) -> int:
-    """Return the number of settings whose lockstep training fits into `CACHE_BYTES`.
-
-    Counts parameters, gradients, one optimizer buffer, and activations with their gradients.
-
-    Examples
-    --------
-    >>> population_size(Network((4, 50, 12, 3)), 32, np.dtype("float32"))
-    152
-    >>> population_size(Network((64, 256, 128, 10)), 32, np.dtype("float32"))
-    5
-    """
+    """Return the number of settings whose training fits into `CACHE_BYTES`, at least 1."""
+    # parameters, gradients, one optimizer buffer, and activations with their gradients
     numbers = 3 * network.n_parameters + 2 * batch_size * sum(network.layer_sizes[1:])
     return max(1, CACHE_BYTES // (numbers * dtype.itemsize))
 
 
 def _weighted(loss: Array, weights: Array) -> Array:
-    """Return losses ``(n, k)`` times weights ``(n,)``, and 0 for an undefined loss without one."""
+    """Return losses ``(n, k)`` times weights ``(n,)``; 0 where the weight is 0, even for NaN."""
     product = loss * weights[:, np.newaxis]
     return product if weights.all() else np.where(weights[:, np.newaxis] > 0, product, 0.0)
 
 
 def _mean(weighted: list[Array], weight: float) -> Array:
     """Return the mean ``(k,)`` of weighted losses ``(n, k)``."""
-    # accumulate adds in order whatever k is, but sum adds pairwise if k is 1
+    # accumulate adds in order for every k, but sum adds pairwise for k = 1
     total = np.add.accumulate(np.concatenate(weighted), axis=0)[-1]
     return np.asarray(total / weight) if weight else total
 
@@ -72,17 +66,9 @@ def _mean(weighted: list[Array], weight: float) -> Array:
 class Population:
     """K settings of one network, trained in lockstep.
 
-    Parameters
-    ----------
-    parameters : ndarray of shape (P,)
-        Initial parameters of every setting.
-    n_settings : int, default=1
-        K.
-    alpha : float, default=0
-        L2 penalty on the weights, ``alpha / (2 B) * ‖W‖²`` per batch of B rows, as in
-        scikit-learn.
-    batch_size : int, default=32
-        Rows per step, B; the last batch of an epoch may be smaller.
+    All settings start with the same `parameters` ``(P,)``. `alpha` is the L2 penalty on the
+    weights, ``alpha / (2 B) * ‖W‖²`` per batch of B rows, as in scikit-learn. The last batch of an
+    epoch may have fewer than `batch_size` rows.
 
     Attributes
     ----------
@@ -90,10 +76,9 @@ class Population:
         Original indices of the settings still in the population.
     parameters : ndarray of shape (k, P)
     diverged : dict of int to Divergence
-        The settings that diverged, by original index.
+        By original index.
     threshold : float or None
-        The divergence threshold, set by the first batch; it is raised for rows with outliers
-        among their targets.
+        The divergence threshold, set by the first batch.
     steps : int
         Updates made.
     """
@@ -127,7 +112,6 @@ class Population:
         self._bind(np.empty_like(self.parameters))
 
     def _bind(self, gradients: Array) -> None:
-        """Make views of the parameters and gradients ``(k, P)``."""
         self._gradients = gradients
         self._penalty = np.empty_like(gradients)
         self._blocks = self.network.blocks(self.parameters)
@@ -180,12 +164,10 @@ class Population:
         self._bind(self._gradients[: len(self.parameters)])
 
     def train_epoch(self, rows: Batches, rates: Array, order: Array) -> Array:
-        """Train on all rows in the given order, at rates ``(steps_per_epoch, k)``.
+        """Train on all rows in this order; return the mean losses of the remaining settings.
 
-        Settings whose loss on a batch has diverged leave the population. The losses of several
-        batches are checked together, so the updates of a setting after it diverged are discarded.
-
-        Returns the mean training losses of the remaining settings.
+        `rates` are ``(steps_per_epoch, k)``. Settings that diverge on a batch leave the population;
+        since the losses of several batches are checked together, a few batches later.
         """
         losses: list[Array] = []
         total_weight, step = 0.0, 0
@@ -211,9 +193,8 @@ class Population:
     def train_step(self, rows: Batches, selection: Array, rates: Array) -> tuple[Array, float]:
         """Train on one batch, the selected rows ``(b,)``, at rates ``(k,)``.
 
-        Settings whose loss has diverged leave the population. Returns the mean losses ``(k,)``
-        before the update, also of these settings, and the total weight of the rows; if it is 0,
-        nothing was trained.
+        Return the mean losses ``(k,)`` before the update and the total weight of the rows; if it is
+        0, nothing was trained. Settings that diverge leave the population, but have a loss here.
         """
         with np.errstate(all="ignore"):
             rates = rates.astype(self.parameters.dtype)[np.newaxis, :, np.newaxis]
@@ -224,10 +205,10 @@ class Population:
     def _train(
         self, workspace: Workspace, rows: Batches, selection: Array, rates: Array
     ) -> tuple[Array, Array]:
-        """Train on the selected rows batch by batch, then drop the settings that diverged.
+        """Train batch by batch, then drop the settings that diverged.
 
-        Returns the losses ``(n_batches, k)`` before each update, also of these settings, and the
-        weights ``(n_batches,)``.
+        Return the losses ``(n_batches, k)`` before each update, with those of dropped settings, and
+        the weights ``(n_batches,)``.
         """
         weights = workspace.read(rows, selection)
         batches = zip(workspace.sizes, weights.tolist(), strict=True)
@@ -254,15 +235,10 @@ class Population:
         self.optimizer.update(self.parameters, self._gradients, self._state, rates)
 
     def _drop_diverged_in_training(
-        self,
-        loss: Array,
-        weights: Array,
-        workspace: Workspace,
-        rows: Batches,
-        selection: Array,
+        self, loss: Array, weights: Array, workspace: Workspace, rows: Batches, selection: Array
     ) -> None:
         """Drop the settings whose loss ``(n_batches, k)`` on a batch has diverged."""
-        # the loss on a smaller batch counts in proportion: one odd row is not a divergence
+        # the loss on a smaller batch counts less, or one odd row could be a divergence
         scaled = loss * (np.array(workspace.sizes) / workspace.n_rows)[:, np.newaxis]
         if self.threshold is not None and not has_diverged(scaled, self.threshold).any():
             return
@@ -290,8 +266,7 @@ class Population:
     def _has_diverged(self, loss: Array, rows: Batches, selection: Array | slice) -> Array:
         """Return a mask of the settings whose loss ``(k,)`` on the selected rows has diverged.
 
-        The threshold is raised for rows with outliers among their targets, in proportion to the
-        loss of predicting the mean.
+        The threshold rises with the loss of predicting the mean, for rows with outlying targets.
         """
         assert self.threshold is not None  # noqa: S101
         diverged = np.asarray(has_diverged(loss, self.threshold))
@@ -304,7 +279,7 @@ class Population:
         return np.asarray(has_diverged(loss, threshold))
 
     def drop_diverged(self, loss: Array, rows: Batches) -> Array:
-        """Drop the settings whose loss ``(k,)`` on `rows` has diverged; return a mask of others."""
+        """Drop settings whose loss ``(k,)`` on `rows` has diverged; return a mask of the rest."""
         if self.threshold is None:  # no row had weight, so nothing was trained
             return np.ones(len(self), dtype=bool)
         diverged = self._has_diverged(loss, rows, slice(None))

@@ -10,13 +10,7 @@ __all__ = ["RandomStreams"]
 class RandomStreams:
     """Independent random generators for initial weights, row order and validation split.
 
-    The row order does not depend on how many numbers the initial weights took, so networks of
-    different shapes train on the same mini-batches.
-
-    Examples
-    --------
-    >>> RandomStreams(0).rows.permutation(5)
-    array([4, 3, 2, 0, 1])
+    They are independent so that networks of different shapes train on the same mini-batches.
     """
 
     def __init__(self, seed: int) -> None:

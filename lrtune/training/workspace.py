@@ -1,8 +1,8 @@
 """Buffers for batches of rows, and the forward and backward passes of K networks over them.
 
-On small networks a step is mostly the overhead of NumPy calls, not arithmetic. So buffers and the
-views of them are made once; rows are read for several batches at a time, and the losses of these
-are computed at once. A step of two hidden layers takes 24 NumPy calls with relu, log loss and SGD.
+On small networks a step is mostly the overhead of NumPy calls. So buffers and their views are made
+once, rows are read for several batches at a time, and the losses of these are computed together. A
+step of two hidden layers takes 24 NumPy calls with relu, log loss and SGD.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ Array = npt.NDArray[Any]
 
 WORKSPACE_BYTES = 256 << 10
 """Limit for the rows, targets and outputs of the batches that are read together: enough batches to
-spread the overhead of reading over, few enough to stay in a core's cache."""
+amortise the overhead of reading, few enough to stay in a core's cache."""
 MIN_COLUMNS = 2
-"""NumPy sums a first axis in order, but a single column pairwise: the sum over the outputs of one
-setting and one row would differ in its last bit from the same sum beside more settings."""
+"""Columns to pad to: NumPy sums a first axis in order, but a single column pairwise, so the last
+bit of a setting's loss would depend on the number of settings."""
 
 
 class _Part(NamedTuple):
-    """Consecutive batches of the same size, among those that were read together."""
+    """Consecutive batches of the same size."""
 
     batches: slice
     rows: slice
     n_rows: int
     """Rows of each batch."""
     targets: Array
-    """View of their targets, ``(n_batches, n_outputs, n_rows)``."""
+    """View of the targets, ``(n_batches, n_outputs, n_rows)``."""
 
 
 class _Layout(NamedTuple):
@@ -45,9 +45,9 @@ class _Layout(NamedTuple):
     sizes: list[int]
     """Rows of each batch."""
     weights: Array
-    """Total weight of each batch, if the rows have no weights."""
+    """Total weight of each batch, for rows without weights."""
     scales: list[Array]
-    """`Workspace.scales`, if the rows have no weights."""
+    """`Workspace.scales`, for rows without weights."""
 
 
 class Workspace:
@@ -56,12 +56,11 @@ class Workspace:
     Attributes
     ----------
     n_requested, n_batches : int
-        Batches that were asked for, and that can be read at once within `WORKSPACE_BYTES`.
+        Number of batches requested, and number that fits into `WORKSPACE_BYTES`.
     sizes : list of int
-        Rows of each batch that was read; the last may have fewer than `n_rows`.
+        Rows of each batch; the last may have fewer than `n_rows`.
     scales : list of ndarray
-        For each batch that was read, the factor of ``output - target`` that makes it the gradient
-        of the batch's (weighted) mean loss.
+        For each batch, the gradient of its (weighted) mean loss divided by ``output - target``.
     """
 
     def __init__(
@@ -120,7 +119,7 @@ class Workspace:
         return self._layouts[n]
 
     def read(self, rows: Batches, selection: Array | slice) -> Array:
-        """Read rows, at most as many as `n_batches` hold; return each batch's total weight."""
+        """Read rows for at most `n_batches` batches; return the total weight of each batch."""
         last = self._last_read
         if last is not None and last[0] is rows and last[1] == selection:
             return self._batch_weights
@@ -151,9 +150,9 @@ class Workspace:
         np.copyto(self._input_rows[: len(X)], X)
 
     def losses(self, n_settings: int) -> Array:
-        """Return the mean losses ``(n_batches, K)``, in float64, after the forward passes.
+        """Return the mean losses ``(n_batches, K)`` in float64, after the forward passes.
 
-        They are undefined for a batch without weight.
+        The loss of a batch with zero total weight is undefined.
         """
         n_batches = len(self.sizes)
         losses = self._loss.rows(
@@ -179,7 +178,7 @@ def _select(rows: Array | TableRows, selection: Array | slice) -> Array:
 
 
 class _HiddenLayer(NamedTuple):
-    """Views of one hidden layer, and of the layer above it."""
+    """Views of the arrays of one hidden layer and of the layer above it."""
 
     block: Array
     signal: Array
@@ -196,10 +195,7 @@ class _HiddenLayer(NamedTuple):
 class Passes:
     """Forward and backward passes of K networks over batches of b rows in a `Workspace`.
 
-    Attributes
-    ----------
-    output : ndarray of shape (n_outputs, K, b)
-        Output of the networks for the last batch, between `forward` and `backward`.
+    Between `forward` and `backward`, `output` ``(n_outputs, K, b)`` is that of the last batch.
     """
 
     def __init__(
@@ -209,14 +205,13 @@ class Passes:
         blocks: list[Array],
         gradients: list[Array] | None = None,
     ) -> None:
-        """Make views for b = `n_rows`, of parameters and gradients from `Network.blocks`."""
         network, k, b = workspace.network, len(blocks[0]), n_rows
         self._workspace = workspace
         self._activation, self._loss = ACTIVATIONS[network.activation], LOSSES[network.loss]
         columns = max(b, MIN_COLUMNS)
         self._all_output = workspace.output[:, :k, :columns]
         self.output = self._all_output[..., :b]
-        # views of each batch, made once since slicing costs as much as a small product
+        # views of each batch, made once because slicing costs as much as a small product
         self._inputs = [(rows, rows.T) for rows in workspace.inputs[:, :b]]
         self._targets = list(workspace.targets[..., :b])
         self._z = [
@@ -256,7 +251,7 @@ class Passes:
         )
 
     def forward(self, batch: int) -> None:
-        """Compute the output for one of the batches that were read, by its number."""
+        """Compute the output for a batch, by its number among those that were read."""
         activate, _, keeps_one = self._activation
         signal, transposed = self._inputs[batch]
         for layer in self._hidden:
@@ -270,7 +265,7 @@ class Passes:
         self._loss.output(z, total, self._all_output)
 
     def backward(self, batch: int) -> None:
-        """Compute the gradient of the batch's (weighted) mean loss, after `forward`."""
+        """Compute the gradient of a batch's (weighted) mean loss, after `forward`."""
         _, multiply_by_derivative, _ = self._activation
         np.subtract(self.output, self._targets[batch], out=self.output)
         np.multiply(self.output, self._workspace.scales[batch], out=self.output)

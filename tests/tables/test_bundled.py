@@ -11,9 +11,9 @@ from lrtune.tables.bundled import BUNDLED
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_the_task_is_what_the_target_asks_for(name: str) -> None:
-    y = getattr(datasets, BUNDLED[name].loader)().target
+    y = getattr(datasets, f"load_{name}")().target
 
-    assert BUNDLED[name].task == ("classification" if len(set(y)) < 20 else "regression")
+    assert BUNDLED[name] == ("classification" if len(set(y)) < 20 else "regression")
 
 
 @pytest.mark.parametrize("module", ["bundled", "preprocessors"])

@@ -16,7 +16,7 @@ def test_bundled_data_are_numeric_and_complete(name: str) -> None:
 
     assert len(dataset.X) == len(dataset.y) > 100
     assert np.isfinite(dataset.X).all()
-    assert dataset.task == BUNDLED[name][1]
+    assert dataset.task == BUNDLED[name]
 
 
 @pytest.mark.parametrize(
