@@ -1,4 +1,4 @@
-"""The figures on a study's page, as JSON for plotly, which the page draws."""
+"""The figures on a study's page, as JSON that the page draws with plotly."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from lrtune.review.study import Study
 from lrtune.review.wording import headline
 from lrtune.schedules.decays import DECAYS
 from lrtune.support.numbers import estimate, number
-from lrtune.tuning.record.trials import complete_trials, status
+from lrtune.tuning.record.trials import status
 
 __all__ = ["CHARTS", "MAX_CURVES", "learning_curves", "loss_by_rate"]
 
-_SYMBOLS = (
+_SYMBOLS = [
     "circle",
     "square",
     "diamond",
@@ -27,24 +27,23 @@ _SYMBOLS = (
     "pentagon",
     "star-triangle-up",
     "hexagram",
-)
-"""Symbols of decay types, so that they differ in grey too."""
+]
+"""Symbols of the decay types, distinguishable in greyscale too."""
 GREEN, GREY = COLOURS[2], "#8c8c8c"
 MAX_CURVES = 6
-"""Largest number of curves of completed trials, and of diverged ones."""
+"""Limit on the curves of completed trials, and on those of diverged ones."""
 
 Trace = dict[str, Any]
 
 
 def loss_by_rate(study: Study) -> dict[str, Any]:
-    """Return the loss of every trial against α₀, by decay type, with safe range and edge."""
+    """Plot every trial's loss against α₀, by decay type, with the safe range and the edge."""
     decays = [name for name in DECAYS if name in study.facts.space.decay]
     traces = [_decay(study, name, index) for index, name in enumerate(decays)]
     traces = [trace for trace in traces if trace["x"]]
-    diverged = [trial for trial in study.trials if status(trial) == "diverged"]
-    if diverged:
+    if study.diverged:
         marker = {"symbol": "x", "color": GREY, "size": 7}
-        traces.append(_points(study, diverged, "diverged (capped)", marker))
+        traces.append(_points(study, study.diverged, "diverged (capped)", marker))
     traces += _profile(study)
     rates = [*study.rates, *(rate for trace in traces for rate in trace["x"])]
     losses = [loss for trace in traces for loss in trace["y"]]
@@ -61,29 +60,24 @@ def loss_by_rate(study: Study) -> dict[str, Any]:
 
 
 def learning_curves(study: Study) -> dict[str, Any]:
-    """Return the capped loss by epoch of the best trials, the default, and some that diverged."""
-    best = sorted(complete_trials(study.trials), key=lambda trial: (trial.value, trial.number))
+    """Plot the capped loss by epoch of the best trials, the default, and some that diverged."""
     named = _named(study)
-    others = [trial for trial in best[:MAX_CURVES] if trial.number not in named]
+    others = [trial for trial in study.ranked[:MAX_CURVES] if trial.number not in named]
     traces = [
         _curve(study, trial, {"color": colour, "width": 1.5}, f"trial {trial.number}")
         for trial, colour in zip(others, COLOURS, strict=False)
     ]
     traces += [_curve(study, trial, line, name) for trial, line, name in named.values()]
-    diverged = [trial for trial in study.trials if status(trial) == "diverged"]
-    lowest = sorted(diverged, key=lambda trial: float(trial.params["learning_rate_init"]))
     line = {"color": GREY, "width": 1.5}
     traces += [
         _curve(study, trial, line, f"trial {trial.number}, diverged")
-        for trial in lowest[:MAX_CURVES]
+        for trial in study.diverged[:MAX_CURVES]
     ]
     losses = [loss for trace in traces for loss in trace["y"]]
     return {
         "data": traces,
         "layout": {
-            **_layout(
-                "Learning curves: the best, the default, the diverged with lowest rates (grey)"
-            ),
+            **_layout("Learning curves: best, default, and diverged with the lowest rates (grey)"),
             "xaxis": {"title": {"text": "epochs"}, "rangemode": "tozero"},
             "yaxis": {
                 "title": {"text": "validation loss, capped at a guess's"},
@@ -97,7 +91,7 @@ CHARTS: dict[str, Callable[[Study], dict[str, Any]]] = {
     "losses": loss_by_rate,
     "curves": learning_curves,
 }
-"""Functions that make the figures, by name, in order."""
+"""Figures by name, in the order of the page."""
 
 
 def _layout(title: str) -> dict[str, Any]:
@@ -110,7 +104,7 @@ def _layout(title: str) -> dict[str, Any]:
 
 
 def _title(study: Study) -> str:
-    """Return the recommendation in lines that are short enough for half a page."""
+    """Return the recommendation, in lines short enough for half a page."""
     if study.setting is None:
         return "No trial has completed"
     words = f"{setting_in_words(study.setting.params)}</b>"
@@ -123,9 +117,9 @@ def _title(study: Study) -> str:
 
 
 def _log(values: Sequence[float]) -> dict[str, Any]:
-    """Return a logarithmic axis with labelled ticks at 1, 2 and 5, or at powers of ten.
+    """Return a logarithmic axis with ticks at 1, 2 and 5, or at powers of ten only.
 
-    Plotly itself would label them 2 and 5, whatever the power of ten.
+    They are labelled here, since plotly labels 0.02 and 200 alike as 2.
     """
     low, high = min(values), max(values)
     powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
@@ -175,7 +169,7 @@ def _decay(study: Study, decay: str, index: int) -> Trace:
 
 
 def _profile(study: Study) -> list[Trace]:
-    """Return the loss of the recommended decay on fresh replicates, at rates around its own."""
+    """Plot the recommended decay's loss on fresh replicates, at rates around its own."""
     if study.confirmation is None:
         return []
     profile = study.confirmation.profile
@@ -211,7 +205,6 @@ def _spans(study: Study) -> list[tuple[str, str, float, float]]:
 
 
 def _shapes(study: Study) -> list[dict[str, Any]]:
-    """Return a line or a band for each mark."""
     return [
         {
             "type": "rect",
@@ -236,9 +229,8 @@ def _labels(study: Study) -> list[dict[str, Any]]:
             "text": name,
             "xref": "x",
             "yref": "paper",
-            "x": float(
-                np.log10(np.sqrt(low * high))
-            ),  # plotly expects the exponent on a logarithmic axis
+            # plotly expects the exponent on a logarithmic axis
+            "x": math.log10(math.sqrt(low * high)),
             "y": 1 if low == high else 0,
             "yanchor": "bottom",
             "showarrow": False,

@@ -1,4 +1,4 @@
-"""The figures of a report; each is a pure function of a study."""
+"""The figures of a report, each a pure function of a study."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 from optuna.trial import FrozenTrial
 
 from lrtune.review.plots import COLOURS, plot_profile, plot_schedules, unique_legend
 from lrtune.review.study import Study
 from lrtune.schedules.decays import DECAYS
-from lrtune.schedules.schedule import Schedule
 from lrtune.support.numbers import number
 from lrtune.tuning.record.schema import TrialFacts
 from lrtune.tuning.record.trials import STATUSES, status
@@ -35,12 +34,13 @@ __all__ = [
     "draw_range",
     "draw_schedule",
     "logarithmic",
+    "mark_guess",
 ]
 
 SIZE = (4.4, 3.5)
-"""Width and height in inches, for paper and for a phone, which shrinks it by a fifth."""
+"""Width and height in inches, readable on paper and on a phone, which shrinks it by a fifth."""
 MARKERS = "osD^vP*Xhd"
-"""Markers of decay types in the order of their colours, so that they differ in grey too."""
+"""Markers of the decay types, distinguishable in greyscale too."""
 MAX_DIVERGED = 3
 RATE = "initial learning rate α₀ (no unit)"
 BINS = 12
@@ -55,13 +55,16 @@ def draw_losses(study: Study) -> Figure:
     for index, decay in enumerate(decays):
         trials = [trial for trial in study.trials if trial.params["decay"] == decay]
         _scatter(axes, study, trials, index, decay)
-    diverged = [trial for trial in study.trials if status(trial) == "diverged"]
-    _mark_diverged(axes, diverged, study.cap)
-    if study.naive_loss is not None:
-        axes.axhline(study.cap, color="0.5", linestyle=":", label="a guess")
-    _mark_range(axes, study)
+    if study.diverged:
+        diverged = [trial.params["learning_rate_init"] for trial in study.diverged]
+        axes.plot(diverged, [study.cap] * len(diverged), "x", color="black", label="diverged")
+    mark_guess(axes, study)
+    if study.confirmation is not None and study.confirmation.profile.safe_range is not None:
+        low, high = study.confirmation.profile.safe_range
+        axes.axvspan(low, high, color=COLOURS[2], alpha=0.18, linewidth=0, label="safe range")
+    _mark_edge(axes, study)
     _mark_trials(axes, study)
-    axes.set(xlabel=RATE, ylabel=_loss_label(study, f"{study.n_replicates}"))
+    axes.set(xlabel=RATE, ylabel=_loss_label(study, study.n_replicates))
     logarithmic(axes.xaxis, study.rates)
     losses = [study.loss(trial) for trial in study.trials]
     if losses and 0 < 5 * min(losses) < max(losses):
@@ -70,19 +73,19 @@ def draw_losses(study: Study) -> Figure:
 
 
 def draw_learning_curves(study: Study) -> Figure:
-    """Draw the loss by epoch of the named trials and of some that diverged, capped."""
+    """Draw the loss by epoch of the named trials and of some that diverged, clipped at the cap."""
     figure, axes = _start("Learning curves")
-    diverged = [trial for trial in study.trials if status(trial) == "diverged"]
-    latest = sorted(diverged, key=lambda trial: -TrialFacts.of(trial).epochs)[:MAX_DIVERGED]
+    latest = sorted(study.diverged, key=lambda trial: (-TrialFacts.of(trial).epochs, trial.number))[
+        :MAX_DIVERGED
+    ]
     for trial in reversed(latest):
-        label = f"diverged ({len(latest)} of {len(diverged)})"
+        label = f"diverged ({len(latest)} of {len(study.diverged)})"
         _curve(axes, study, trial, label, color=COLOURS[1], linewidth=1.2)
         axes.plot(max(trial.intermediate_values), study.cap, "x", color=COLOURS[1], zorder=3)
     for trial, label, style in _named(study):
         _curve(axes, study, trial, f"{label}, trial {trial.number}", **style)
-    if study.naive_loss is not None:
-        axes.axhline(study.cap, color="0.5", linestyle=":", label="a guess (cap)")
-    axes.set(xlabel="epoch", ylabel=_loss_label(study, f"{study.n_replicates}"))
+    mark_guess(axes, study, "a guess (cap)")
+    axes.set(xlabel="epoch", ylabel=_loss_label(study, study.n_replicates))
     axes.set_xlim(0, study.epochs * 1.02)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     losses = [study.loss(trial) for trial, _, _ in _named(study)]
@@ -95,9 +98,8 @@ def draw_schedule(study: Study) -> Figure:
     """Draw the recommended schedule and the untuned default's."""
     assert study.recommended is not None  # noqa: S101
     schedules = {"recommended": study.recommended.schedule}
-    default: Schedule = study.default_schedule
-    if not DECAYS[default.decay].feedback:
-        schedules["untuned default"] = default
+    if not DECAYS[study.default_schedule.decay].feedback:
+        schedules["untuned default"] = study.default_schedule
     figure = plot_schedules(schedules, study.epochs)
     axes = figure.axes[0]
     figure.suptitle("Recommended schedule")
@@ -109,7 +111,7 @@ def draw_schedule(study: Study) -> Figure:
 
 
 def draw_range(study: Study) -> Figure:
-    """Draw where training at a constant rate diverges, by replicate, and the range searched."""
+    """Draw each replicate's divergence edge at a constant rate, and the range searched."""
     figure, axes = _start("Range test: where training diverges", height=2.8)
     low, high = study.rates
     axes.axvspan(low, high, color=COLOURS[5], alpha=0.2, linewidth=0, label="range searched")
@@ -196,7 +198,7 @@ def _start(title: str, *, height: float = SIZE[1]) -> tuple[Figure, Axes]:
 
 
 def _finish(figure: Figure, axes: Axes, *, height: float | None = None) -> Figure:
-    """Put the legend below the axes, with each label once."""
+    """Move the legend below the axes, each label once."""
     if height is not None or figure.get_figwidth() != SIZE[0]:
         figure.set_size_inches(SIZE[0], height or SIZE[1])
     if (legend := axes.get_legend()) is not None:
@@ -210,24 +212,20 @@ def _finish(figure: Figure, axes: Axes, *, height: float | None = None) -> Figur
     return figure
 
 
-def _loss_label(study: Study, replicates: str) -> str:
+def _loss_label(study: Study, replicates: int | str) -> str:
     return f"validation {study.loss_name}\n(mean of {replicates} replicates)"
 
 
 def logarithmic(axis: Any, bounds: tuple[float, float]) -> None:
-    """Make an axis logarithmic, with plain numbers; if it is short, at 2 and 5 too."""
+    """Make an axis logarithmic, labelled at powers of ten; below two decades at 2 and 5 too."""
     low, high = bounds
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
     if high < 100 * low:
-        axis.set_minor_formatter(FuncFormatter(_two_or_five))
+        axis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
         axis.set_tick_params(which="minor", labelsize="small")
     else:
-        axis.set_minor_formatter(NullFormatter())
-
-
-def _two_or_five(value: float, _: Any) -> str:
-    return f"{value:g}" if f"{value:e}"[0] in "25" else ""
+        axis.set_minor_formatter("")
 
 
 def _scatter(
@@ -244,24 +242,16 @@ def _scatter(
         )  # fmt: skip
 
 
-def _mark_diverged(axes: Axes, trials: Sequence[FrozenTrial], height: float) -> None:
-    rates = [trial.params["learning_rate_init"] for trial in trials]
-    if rates:
-        axes.plot(rates, [height] * len(rates), "x", color="black", label="diverged")
-
-
-def _mark_range(axes: Axes, study: Study) -> None:
-    safe = None if study.confirmation is None else study.confirmation.profile.safe_range
-    if safe is not None:
-        axes.axvspan(*safe, color=COLOURS[2], alpha=0.18, linewidth=0, label="safe range")
-    _mark_edge(axes, study)
+def mark_guess(axes: Axes, study: Study, label: str = "a guess") -> None:
+    """Draw the loss of a guess as a line, if it was recorded."""
+    if study.naive_loss is not None:
+        axes.axhline(study.cap, color="0.5", linestyle=":", label=label)
 
 
 def _mark_edge(axes: Axes, study: Study) -> None:
-    edge = study.edge
-    if edge is not None and edge.median is not None:
-        label = f"divergence edge {number(edge.median, 2)}"
-        axes.axvline(edge.median, color="black", linestyle="--", label=label)
+    if study.edge is not None and study.edge.median is not None:
+        label = f"divergence edge {number(study.edge.median, 2)}"
+        axes.axvline(study.edge.median, color="black", linestyle="--", label=label)
 
 
 def _mark_trials(axes: Axes, study: Study) -> None:
@@ -278,20 +268,18 @@ def _mark_trials(axes: Axes, study: Study) -> None:
 
 def _named(study: Study) -> list[tuple[FrozenTrial, str, dict[str, Any]]]:
     """Return the recommended, best and default trials, each once, with label and line style."""
-    candidates: list[tuple[FrozenTrial | None, str, dict[str, Any]]] = [
+    named: dict[int, tuple[FrozenTrial, str, dict[str, Any]]] = {}
+    for trial, label, style in (
         (study.recommended_trial, "recommended", RECOMMENDED),
         (study.best, "best in the search", {"color": COLOURS[0], "linewidth": 1.8}),
         (study.default_trial, "untuned default", DEFAULT),
-    ]
-    named: dict[int, tuple[FrozenTrial, str, dict[str, Any]]] = {}
-    for trial, label, style in candidates:
+    ):
         if trial is not None:
             named.setdefault(trial.number, (trial, label, style))
     return list(named.values())
 
 
 def _curve(axes: Axes, study: Study, trial: FrozenTrial, label: str, **style: Any) -> None:
-    """Draw a trial's loss by epoch, cut at the cap."""
     epochs = np.array(sorted(trial.intermediate_values))
     losses = np.array([trial.intermediate_values[int(epoch)] for epoch in epochs])
     points = np.unique(np.linspace(0, len(epochs) - 1, min(len(epochs), 1000)).astype(int))

@@ -1,4 +1,4 @@
-"""The figures of a report: when each is shown, and its caption."""
+"""The figures of a report, with their captions and the reasons why one is missing."""
 
 from __future__ import annotations
 
@@ -22,17 +22,7 @@ PNG_DPI = 200
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure of a report.
-
-    Attributes
-    ----------
-    title : str
-    draw : callable
-    caption : callable
-        Returns what the figure shows, and how to read it.
-    missing : callable
-        Returns the reason why a study has no such figure; empty if it has.
-    """
+    """One figure of a report; `missing` returns why a study has none, or "" if it has one."""
 
     title: str
     draw: Callable[[Study], Figure]
@@ -57,11 +47,11 @@ class Picture:
 
 @contextmanager
 def _style() -> Iterator[None]:
-    """Set matplotlib's defaults inside the block, whatever the user's matplotlibrc says."""
+    """Use matplotlib's defaults inside the block, not the user's matplotlibrc."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams["svg.fonttype"] = "path"  # looks the same on every machine
-        mpl.rcParams["svg.hashsalt"] = "lrtune"  # otherwise identifiers change from run to run
+        mpl.rcParams["svg.hashsalt"] = "lrtune"  # keeps identifiers the same in every run
         yield
 
 
@@ -80,7 +70,7 @@ def _unconfirmed(study: Study) -> str:
 
 def _unknown_schedule(study: Study) -> str:
     if study.recommended is None:
-        return "There is none: no trial completed."
+        return "No schedule is recommended: no trial completed."
     if not study.drawable:
         return "Its decay follows the validation loss, so its curve is not known before training."
     return ""
@@ -90,7 +80,7 @@ def _untested(study: Study) -> str:
     if study.plan.edges:
         return ""
     return (
-        "None was recorded: the range of the initial learning rate was given, from "
+        "No range test was run: the range of the initial learning rate was given, from "
         f"{number(study.rates[0])} to {number(study.rates[1])}."
     )
 
@@ -98,7 +88,7 @@ def _untested(study: Study) -> str:
 def _too_few(study: Study) -> str:
     if study.importances:
         return ""
-    return f"Not computed: it takes at least {MIN_TRIALS} trials whose settings and losses differ."
+    return f"Not computed: at least {MIN_TRIALS} trials must differ in their settings and losses."
 
 
 # --- captions -------------------------------------------------------------------------------------
@@ -153,15 +143,15 @@ def _of_range(study: Study) -> str:
 def _of_profile(_: Study) -> str:
     return (
         "The recommended decay at initial rates from a tenth of the recommended one to ten times "
-        "it, on replicates that had no part in choosing it; bars are standard errors, crosses "
-        "diverged. In a wide, flat valley the rate need not be precise."
+        "it, on fresh replicates, which were not used to choose it; bars are standard errors, "
+        "crosses diverged. In a wide, flat valley the rate need not be precise."
     )
 
 
 def _of_importances(_: Study) -> str:
     return (
-        "Each parameter's share of the variance of the loss over the whole search space, of the "
-        "part that single parameters explain (functional ANOVA on a random forest; bars: standard "
+        "Each parameter's share of the loss's variance over the whole search space, as far as "
+        "single parameters explain it (functional ANOVA on a random forest; bars: standard "
         "deviation over resamples of the trials). All trials count: a diverged one with the loss "
         "of a guess, a pruned one with its last loss. Leaving them out, as is common, makes the "
         "parameter that causes divergence look unimportant."

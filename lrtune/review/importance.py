@@ -1,4 +1,4 @@
-"""Parameters that the loss depends on: functional analysis of variance over all trials.
+"""Importances of the parameters: functional analysis of variance over all trials.
 
 Optuna's importances leave out trials that were stopped, so a parameter that makes trials diverge
 seems to matter little. Here a diverged trial counts as a network that has learned nothing, and a
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,21 +27,12 @@ TREES = 16
 MIN_TRIALS = 16
 """With fewer trials, no importances are computed."""
 MAX_TRIALS = 256
-"""If there are more trials, this many are picked at even distances."""
+"""Of more trials, this many are picked, evenly spaced."""
 
 
 @dataclass(frozen=True)
 class Importance:
-    """A parameter's share of the loss's variance that single parameters explain.
-
-    Attributes
-    ----------
-    parameter : str
-    share : float
-        Mean over the resamples.
-    error : float
-        Standard deviation over the resamples.
-    """
+    """A parameter's share of the loss's variance; mean and standard deviation over resamples."""
 
     parameter: str
     share: float
@@ -52,15 +42,16 @@ class Importance:
 def importances(
     trials: Sequence[FrozenTrial], losses: Sequence[float], *, seed: int = 0
 ) -> tuple[Importance, ...]:
-    """Return how much of the loss's variance each parameter explains, the largest share first.
+    """Return each parameter's share of the loss's variance, the largest share first.
 
-    The result is empty with fewer than `MIN_TRIALS` trials, if all losses are equal, or if nothing
-    was varied. Functional analysis of variance (Hutter, Hoos and Leyton-Brown 2014, "An efficient
-    approach for assessing hyperparameter importance"), by Optuna, on resamples of all trials.
+    It is empty with fewer than `MIN_TRIALS` trials, if all losses are equal, or if nothing varied.
+    The method is functional ANOVA (Hutter, Hoos and Leyton-Brown 2014, "An efficient approach for
+    assessing hyperparameter importance") by Optuna, on resamples of all trials.
     """
     picked = np.unique(np.linspace(0, len(trials) - 1, min(len(trials), MAX_TRIALS)).astype(int))
     pairs = [(trials[index], losses[index]) for index in picked]
-    varied = [name for name, spread in _distributions(trials).items() if not spread.single()]
+    distributions = trials[0].distributions if trials else {}
+    varied = [name for name, spread in distributions.items() if not spread.single()]
     if len(pairs) < MIN_TRIALS or np.ptp([loss for _, loss in pairs]) == 0 or not varied:
         return ()
     rng = np.random.default_rng(seed)
@@ -70,14 +61,10 @@ def importances(
     return tuple(sorted(unsorted, key=lambda importance: -importance.share))
 
 
-def _distributions(trials: Sequence[FrozenTrial]) -> dict[str, Any]:
-    return trials[0].distributions if trials else {}
-
-
 def _shares(
     pairs: Sequence[tuple[FrozenTrial, float]], varied: Sequence[str], rng: np.random.Generator
 ) -> npt.NDArray[np.float64]:
-    """Return the shares of each parameter in one bootstrap resample; they add up to 1."""
+    """Return each parameter's share in one bootstrap resample; the shares add up to 1."""
     while True:
         resample = [pairs[index] for index in rng.integers(len(pairs), size=len(pairs))]
         if np.ptp([loss for _, loss in resample]) > 0:

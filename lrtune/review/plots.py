@@ -25,6 +25,7 @@ __all__ = [
     "COLOURS",
     "MAX_POINTS",
     "POINTS_PER_EPOCH",
+    "draw_rates",
     "plot_profile",
     "plot_range_test",
     "plot_safe_range",
@@ -37,18 +38,29 @@ POINTS_PER_EPOCH = 50
 MAX_POINTS = 5000
 """More points cannot be distinguished in a figure."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito (2008): distinguishable with colour blindness too."""
+"""The palette of Okabe and Ito (2008), safe for colour blindness."""
+
+
+def _start() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    return figure, figure.subplots()
 
 
 def plot_schedules(schedules: Mapping[str, Schedule], epochs: int) -> Figure:
-    """Draw the learning rate against time; the keys of `schedules` are labels.
+    """Draw the learning rate of each schedule against time; the keys of `schedules` are labels.
 
     >>> figure = plot_schedules({"fixed": Schedule(learning_rate_init=0.1)}, epochs=5)
     >>> figure.axes[0].get_xlabel()
     'time t (epochs)'
     """
-    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = _start()
+    draw_rates(axes, schedules, epochs)
+    axes.legend()
+    return figure
+
+
+def draw_rates(axes: Axes, schedules: Mapping[str, Schedule], epochs: int) -> None:
+    """Draw the learning rate of each schedule against time."""
     t = np.linspace(0, epochs, min(epochs * POINTS_PER_EPOCH, MAX_POINTS) + 1)
     for index, (label, schedule) in enumerate(schedules.items()):
         style = ("-", "--")[index // len(COLOURS) % 2]
@@ -56,14 +68,11 @@ def plot_schedules(schedules: Mapping[str, Schedule], epochs: int) -> Figure:
     axes.set(xlabel="time t (epochs)", ylabel="learning rate", xlim=(0, epochs))
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
-    axes.legend()
-    return figure
 
 
 def plot_range_test(result: RangeTestResult) -> Figure:
     """Draw the smoothed loss against the rising rate, with the edge and the suggestions."""
-    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = _start()
     curves = np.where(np.isfinite(result.smoothed), result.smoothed, np.nan)
     axes.plot(result.rates, curves.T, color="0.7", linewidth=0.8, label="a replicate")
     has_majority = 2 * np.isfinite(curves).sum(axis=0) > len(curves)
@@ -89,7 +98,7 @@ def plot_range_test(result: RangeTestResult) -> Figure:
 
 
 def plot_safe_range(result: SearchResult) -> Figure:
-    """Draw the profile of a confirmed result, or refuse a result without confirmation."""
+    """Draw the profile of a confirmed result."""
     if result.confirmation is None:
         raise InvalidInputError(
             "a safe range needs a confirmed result, but this search was not confirmed: search "
@@ -103,8 +112,7 @@ def plot_profile(confirmation: Confirmation) -> Figure:
     profile, setting = confirmation.profile, confirmation.contenders[0].setting
     rates, mean, error = np.array(profile.rates), profile.mean, profile.error
     is_finite = np.isfinite(mean)
-    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = _start()
     axes.errorbar(
         rates[is_finite], mean[is_finite], error[is_finite], fmt="o-", color=COLOURS[0], capsize=2,
         label=f"{setting.decay} ± standard error",
@@ -138,14 +146,14 @@ def plot_profile(confirmation: Confirmation) -> Figure:
 
 
 def unique_legend(axes: Axes) -> tuple[list[Artist], list[str]]:
-    """Return the handles and labels of a legend that names each label once."""
+    """Return the axes' legend handles and labels, each label once."""
     handles, labels = axes.get_legend_handles_labels()
     first = dict(zip(reversed(labels), reversed(handles), strict=True))
     return list(first.values())[::-1], list(first)[::-1]
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure; the ending of the file's name gives the format."""
+    """Write a figure in the format that the file's ending names."""
     formats = figure.canvas.get_supported_filetypes()
     ending = path.suffix.lstrip(".").lower()
     if ending not in formats:

@@ -1,13 +1,12 @@
-"""The report on a study: one HTML file that says what to set, how certain that is, and why.
+"""The report on a study: one HTML file with what to set, how certain that is, and why.
 
-It needs neither a network nor scripts: style and figures are part of the file. Text from users
+The file embeds its style and figures, and needs neither a network nor scripts. Text from users
 (names, columns, paths, commands) is escaped.
 """
 
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -17,34 +16,17 @@ from lrtune._version import __version__
 from lrtune.exceptions import InvalidInputError
 from lrtune.review.gallery import GALLERY, Picture
 from lrtune.review.study import Study
-from lrtune.review.tables import best_settings, code_samples, report_command, reproduction_rows
+from lrtune.review.tables import (
+    best_settings,
+    code_samples,
+    report_command,
+    reproduction_rows,
+    to_text,
+)
 from lrtune.review.wording import GLOSSARY, PARAMETER, headline, paragraphs, progress_notes, visible
-from lrtune.support.numbers import number
 from lrtune.tuning.result import SearchResult
 
-__all__ = ["EmbeddedFigure", "render_figures", "render_report"]
-
-
-@dataclass(frozen=True)
-class EmbeddedFigure:
-    """A figure in the report: an SVG file in base 64, or the reason why it is missing."""
-
-    title: str
-    caption: str = ""
-    image: str = ""
-    width: int = 0
-    height: int = 0
-    missing: str = ""
-
-    @classmethod
-    def of(cls, picture: Picture, study: Study) -> EmbeddedFigure:
-        """Draw a picture."""
-        missing = picture.missing(study)
-        if missing:
-            return cls(picture.title, missing=missing)
-        svg, (width, height) = picture.svg(study)
-        image = base64.b64encode(svg).decode("ascii")
-        return cls(picture.title, picture.caption(study), image, width, height)
+__all__ = ["render_figures", "render_report"]
 
 
 def render_report(result: SearchResult) -> str:
@@ -59,7 +41,7 @@ def render_report(result: SearchResult) -> str:
 
 
 def render_figures(result: SearchResult) -> dict[str, bytes]:
-    """Return the figures that the report on a search shows, as PNG files by name."""
+    """Return the figures of a search's report as PNG files, by name."""
     study = Study(result)
     return {
         name: picture.png(study) for name, picture in GALLERY.items() if not picture.missing(study)
@@ -81,7 +63,7 @@ def _environment() -> Environment:
 
 
 def _message(text: str) -> Markup:
-    """Escape a message, and show the parameters in it as code."""
+    """Escape a message, with its parameters as code."""
     parts = PARAMETER.split(visible(text))
     for index, part in enumerate(parts):
         parts[index] = Markup("<code>{}</code>").format(part) if index % 2 else escape(part)
@@ -89,7 +71,6 @@ def _message(text: str) -> Markup:
 
 
 def _content(study: Study) -> dict[str, Any]:
-    """Return what the template shows."""
     table = study.environment.table
     return {
         "version": __version__,
@@ -102,7 +83,7 @@ def _content(study: Study) -> dict[str, Any]:
         "paragraphs": paragraphs(study),
         "warnings": [f"{text[:1].upper()}{text[1:]}." for text in study.warnings],
         "tuned_for": _tuned_for(study),
-        "figures": {name: EmbeddedFigure.of(each, study) for name, each in GALLERY.items()},
+        "figures": {name: _figure(picture, study) for name, picture in GALLERY.items()},
         "table": best_settings(study),
         "codes": code_samples(study),
         "command": study.environment.command,
@@ -114,6 +95,22 @@ def _content(study: Study) -> dict[str, Any]:
     }
 
 
+def _figure(picture: Picture, study: Study) -> dict[str, Any]:
+    """Return a figure as an SVG file in base 64, or the reason why it is missing."""
+    missing = picture.missing(study)
+    if missing:
+        return {"title": picture.title, "missing": missing}
+    svg, (width, height) = picture.svg(study)
+    return {
+        "title": picture.title,
+        "missing": "",
+        "caption": picture.caption(study),
+        "image": base64.b64encode(svg).decode("ascii"),
+        "width": width,
+        "height": height,
+    }
+
+
 def _setting(study: Study) -> list[tuple[str, str]]:
     """Return the recommended parameters by name, without the decay rate of a constant rate."""
     if study.setting is None:
@@ -122,13 +119,7 @@ def _setting(study: Study) -> list[tuple[str, str]]:
     if study.setting.decay == "constant":
         del params["decay_rate"]
     units = {"decay_rate": " per epoch"}
-    return [
-        (
-            name,
-            (number(value, 4) if isinstance(value, float) else str(value)) + units.get(name, ""),
-        )
-        for name, value in params.items()
-    ]
+    return [(name, to_text(value, 4) + units.get(name, "")) for name, value in params.items()]
 
 
 def _tuned_for(study: Study) -> str:

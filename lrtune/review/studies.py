@@ -17,10 +17,9 @@ __all__ = ["StudySummary", "summarise_studies"]
 
 @dataclass(frozen=True)
 class StudySummary:
-    """One line on a study.
+    """One line on a study; the best setting and loss are the confirmed ones if there are any.
 
-    The best setting and its loss are the confirmed ones if it was confirmed, else the search's;
-    None if no trial completed.
+    They are None if no trial completed.
     """
 
     study: str
@@ -31,13 +30,7 @@ class StudySummary:
 
 
 def summarise_studies(storage: str) -> list[StudySummary]:
-    """Summarise lrtune's own studies in a storage, by name.
-
-    Raises
-    ------
-    InvalidInputError
-        If there is no such storage, or it cannot be read.
-    """
+    """Summarise lrtune's own studies in a storage, sorted by name."""
     opened, _ = open_storage(storage, must_exist=True)
     summaries = []
     for name in sorted(optuna.get_all_study_names(opened)):

@@ -1,10 +1,10 @@
-"""A study as reports, figures and the dashboard show it: its result, and what follows from it."""
+"""A study for reports, figures and the dashboard: its result and quantities derived from it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
@@ -15,10 +15,8 @@ from lrtune.export.provenance import Recommendation, recommend
 from lrtune.review.importance import Importance, importances
 from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.schedule import Schedule
-from lrtune.tuning.confirm.result import Confirmation
 from lrtune.tuning.range_result import Spread
-from lrtune.tuning.record.schema import Ending, Environment, Plan, SearchFacts
-from lrtune.tuning.record.trials import TrialCounts, best_trial, complete_trials, status
+from lrtune.tuning.record.trials import complete_trials, status
 from lrtune.tuning.result import SearchResult
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.trainers.scoring import LOSS
@@ -26,97 +24,44 @@ from lrtune.tuning.trainers.scoring import LOSS
 __all__ = ["Study"]
 
 
-@dataclass(frozen=True)
 class Study:
-    """A search's result with the quantities that its readers derive from it."""
+    """A search's result, with what its readers derive from it."""
 
-    result: SearchResult
+    def __init__(self, result: SearchResult) -> None:
+        self.result = result
+        self.name, self.storage = str(result.study), str(result.storage)
+        self.dataset = result.dataset or self.name
+        self.facts, self.plan = result.facts, result.plan
+        self.trials, self.counts = result.finished, result.trials
+        self.confirmation, self.ending = result.confirmation, result.ending
+        self.environment = result.environment
+        self.rates = self.facts.space.rates
+        self.n_replicates = self.facts.replicates
+        self.epochs = self.facts.trainer.epochs
+        self.parameters: Mapping[str, Any] = self.facts.trainer.parameters  # of the untuned network
 
-    # --- parts of the result ----------------------------------------------------------------------
-
-    @property
-    def name(self) -> str:
-        """Return the study's name."""
-        return str(self.result.study)
-
-    @property
-    def storage(self) -> str:
-        """Return the record's public name."""
-        return str(self.result.storage)
-
-    @property
-    def facts(self) -> SearchFacts:
-        """Return what was searched."""
-        return self.result.facts
-
-    @property
-    def trials(self) -> Sequence[FrozenTrial]:
-        """Return the finished trials."""
-        return self.result.finished
-
-    @property
-    def confirmation(self) -> Confirmation | None:
-        """Return the outcome on fresh replicates."""
-        return self.result.confirmation
-
-    @property
-    def plan(self) -> Plan:
-        """Return what the search set out to do."""
-        return self.result.plan
-
-    @property
-    def ending(self) -> Ending | None:
-        """Return how the search ended; None if it did not."""
-        return self.result.ending
-
-    @property
-    def environment(self) -> Environment:
-        """Return the command and the versions."""
-        return self.result.environment
-
-    @property
+    @cached_property
     def warnings(self) -> tuple[str, ...]:
         """Return what to know before trusting the recommendation."""
         return self.result.advice
 
-    @property
-    def counts(self) -> TrialCounts:
-        """Return the number of trials by outcome."""
-        return self.result.trials
+    @cached_property
+    def ranked(self) -> list[FrozenTrial]:
+        """Return the completed trials, the best value first."""
+        return sorted(complete_trials(self.trials), key=lambda trial: (trial.value, trial.number))
 
-    @property
-    def n_replicates(self) -> int:
-        """Return the replicates that each setting was judged on."""
-        return self.facts.replicates
+    @cached_property
+    def diverged(self) -> list[FrozenTrial]:
+        """Return the diverged trials, the lowest α₀ first."""
+        trials = [trial for trial in self.trials if status(trial) == "diverged"]
+        return sorted(trials, key=lambda trial: float(trial.params["learning_rate_init"]))
 
-    @property
-    def parameters(self) -> Mapping[str, Any]:
-        """Return the untuned network's parameters."""
-        return self.facts.trainer.parameters
-
-    @property
-    def epochs(self) -> int:
-        """Return the epochs of a trial."""
-        return self.facts.trainer.epochs
-
-    @property
-    def rates(self) -> tuple[float, float]:
-        """Return the lowest and highest α₀ searched."""
-        return self.facts.space.rates
-
-    # --- what follows from them -------------------------------------------------------------------
-
-    @property
-    def dataset(self) -> str:
-        """Return the data set's name, or the study's if there is none."""
-        return self.result.dataset or self.name
-
-    @property
+    @cached_property
     def loss_name(self) -> str:
-        """Return what the loss is, in words."""
+        """Return the name of the loss."""
         return self.facts.trainer.loss.replace("_", " ") or "loss"
 
-    @property
+    @cached_property
     def metric(self) -> str | None:
         """Return the metric that was optimised, if it was not the loss."""
         if self.facts.metric == "loss":
@@ -126,9 +71,9 @@ class Study:
     @cached_property
     def best(self) -> FrozenTrial | None:
         """Return the trial with the best value in the search; None if none completed."""
-        return best_trial(self.trials) if complete_trials(self.trials) else None
+        return self.ranked[0] if self.ranked else None
 
-    @property
+    @cached_property
     def setting(self) -> Setting | None:
         """Return the recommended setting; None if no trial completed."""
         return None if self.best is None else self.result.best
@@ -138,12 +83,12 @@ class Study:
         """Return the recommendation; None if no trial completed."""
         return None if self.best is None else recommend(self.result)
 
-    @property
+    @cached_property
     def recommended_trial(self) -> FrozenTrial | None:
         """Return the recommended setting's trial; None if no trial completed."""
         return None if self.best is None else self.result.recommended_trial
 
-    @property
+    @cached_property
     def default_trial(self) -> FrozenTrial | None:
         """Return the untuned default's trial, if it was tried."""
         default = (self.plan.default or {}).items()
@@ -151,9 +96,8 @@ class Study:
             return None
         return next((trial for trial in self.trials if default <= trial.params.items()), None)
 
-    @property
+    @cached_property
     def default_schedule(self) -> Schedule:
-        """Return the untuned default's schedule."""
         return self._schedule(self.parameters)
 
     def schedule_of(self, trial: FrozenTrial) -> Schedule:
@@ -163,16 +107,16 @@ class Study:
     def _schedule(self, parameters: Mapping[str, Any]) -> Schedule:
         return Schedule(**{each.name: parameters[each.name] for each in fields(Schedule)})
 
-    @property
+    @cached_property
     def drawable(self) -> bool:
-        """Return whether the recommended schedule is known before training."""
+        """Return True if the recommended schedule is known before training."""
         if self.recommended is None:
             return False
         return not DECAYS[self.recommended.schedule.decay].feedback
 
-    @property
+    @cached_property
     def edge(self) -> Spread | None:
-        """Return median and quartiles of the divergence edge; None if none was sought."""
+        """Return the divergence edge's median and quartiles; None without a range test."""
         edges = [edge for row in self.plan.edges for edge in row]
         if not edges:
             return None
@@ -180,7 +124,7 @@ class Study:
 
     @cached_property
     def naive_loss(self) -> float | None:
-        """Return the loss of a prediction that ignores the columns; figures are capped there."""
+        """Return the loss of a guess that ignores the columns; None if it was not recorded."""
         if self.plan.naive_loss is not None:
             return self.plan.naive_loss
         naive = None if self.confirmation is None else self.confirmation.naive_loss
@@ -188,31 +132,31 @@ class Study:
 
     @cached_property
     def cap(self) -> float:
-        """Return the highest loss that is shown: that of a guess, or else the worst completed."""
+        """Return the highest loss shown: that of a guess, or else of the worst completed trial."""
         if self.naive_loss is not None:
             return self.naive_loss
-        return max((_last(trial) for trial in complete_trials(self.trials)), default=1.0)
+        return max(map(_last_loss, self.ranked), default=1.0)
 
     @cached_property
     def worst(self) -> float:
-        """Return the highest value shown: the worst completed, but no worse than a guess."""
-        values = [trial.value for trial in complete_trials(self.trials) if trial.value is not None]
-        worst = max(values, default=self.cap)
+        """Return the highest value shown: the worst completed trial's; if a loss, at most `cap`."""
+        worst = max(
+            (trial.value for trial in self.ranked if trial.value is not None), default=self.cap
+        )
         return worst if self.metric is not None else min(worst, self.cap)
 
     def loss(self, trial: FrozenTrial) -> float:
         """Return a trial's last mean validation loss, at most `cap`; `cap` if it diverged."""
         if status(trial) == "diverged":
             return self.cap
-        return min(_last(trial), self.cap)
+        return min(_last_loss(trial), self.cap)
 
     @cached_property
     def importances(self) -> tuple[Importance, ...]:
-        """Return what the loss depends on; see `lrtune.review.importance.importances`."""
+        """Return each parameter's share of the loss's variance."""
         return importances(self.trials, [self.loss(trial) for trial in self.trials])
 
 
-def _last(trial: FrozenTrial) -> float:
-    """Return the last mean validation loss."""
+def _last_loss(trial: FrozenTrial) -> float:
     values = trial.intermediate_values
     return values[max(values)] if values else math.inf

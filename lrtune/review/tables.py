@@ -14,11 +14,8 @@ from lrtune.exceptions import InvalidInputError
 from lrtune.export.export import export_schedule
 from lrtune.review.study import Study
 from lrtune.support.numbers import number
-from lrtune.tuning.confirm.result import Contender
 from lrtune.tuning.dimensions import Dimension
-from lrtune.tuning.record.schema import TrainerFacts
 from lrtune.tuning.record.storage import DEFAULT_STORAGE
-from lrtune.tuning.record.trials import complete_trials
 from lrtune.tuning.space import Space
 
 __all__ = [
@@ -34,14 +31,16 @@ __all__ = [
     "data_in_words",
     "report_command",
     "reproduction_rows",
+    "to_text",
 ]
 
 MAX_ROWS = 10
 SCHEDULE_PARAMETERS = ("learning_rate_init", "decay", "decay_rate")
 RACE_CAPTION = (
     "The settings that raced on fresh replicates, the recommended one first; settings that were "
-    "clearly worse left early. Ties go to a constant rate, then to the lower rate. The winner was "
-    "then measured on further replicates, which gives the loss to expect, stated above."
+    "clearly worse were dropped early. Ties go to a constant rate, then to the lower rate. The "
+    "winner was then measured on further replicates; the loss to expect, stated above, is from "
+    "there."
 )
 CODE_TITLES = {
     "sklearn": "In Python, with lrtune's estimator:",
@@ -70,7 +69,7 @@ class SettingsTable:
 
 @dataclass(frozen=True)
 class Code:
-    """Source that uses the recommended setting, or the reason why there is none."""
+    """Source code that uses the recommended setting, or the reason why there is none."""
 
     title: str
     source: str = ""
@@ -80,7 +79,7 @@ class Code:
 def best_settings(study: Study) -> SettingsTable:
     """Return the settings that raced on fresh replicates, or else the best of the search."""
     if study.best is None:
-        return SettingsTable("There are none: no trial completed.")
+        return SettingsTable("There are no settings to list: no trial completed.")
     value = "loss" if study.metric is None else study.metric
     others = tuple(name for name in study.best.params if name not in SCHEDULE_PARAMETERS)
     heads = ("trial", *SCHEDULE_PARAMETERS, *others, f"search {value}")
@@ -92,7 +91,9 @@ def best_settings(study: Study) -> SettingsTable:
             Row(
                 (
                     *_setting_cells(study, trials[contender.trial], others),
-                    *_race_cells(contender, sign),
+                    "–" if contender.loss is None else number(sign * contender.loss),
+                    str(contender.replicates),
+                    contender.status,
                 ),
                 contender.status == "recommended",
             )
@@ -100,11 +101,11 @@ def best_settings(study: Study) -> SettingsTable:
             if contender.trial in trials
         )
         return SettingsTable(RACE_CAPTION, heads, rows)
-    best = sorted(complete_trials(study.trials), key=lambda trial: (trial.value, trial.number))
     rows = tuple(
-        Row(_setting_cells(study, trial, others), trial is best[0]) for trial in best[:MAX_ROWS]
+        Row(_setting_cells(study, trial, others), trial is study.best)
+        for trial in study.ranked[:MAX_ROWS]
     )
-    caption = "With their values in the search; none was tried on fresh replicates."
+    caption = "Ranked by their values in the search; none was tried on fresh replicates."
     return SettingsTable(caption, heads, rows)
 
 
@@ -116,33 +117,29 @@ def _setting_cells(study: Study, trial: FrozenTrial, others: Sequence[str]) -> t
         number(params["learning_rate_init"]),
         params["decay"],
         "–" if params["decay"] == "constant" else number(params["decay_rate"]),
-        *(_parameter(params[name]) for name in others),
+        *(to_text(params[name]) for name in others),
         number(value if study.metric is None else -value),
     )
 
 
-def _race_cells(contender: Contender, sign: int) -> tuple[str, ...]:
-    loss = "–" if contender.loss is None else number(sign * contender.loss)
-    return (loss, str(contender.replicates), contender.status)
-
-
-def _parameter(value: Any) -> str:
-    return number(value) if isinstance(value, float) else str(value)
+def to_text(value: Any, digits: int = 3) -> str:
+    """Return a parameter's value as text."""
+    return number(value, digits) if isinstance(value, float) else str(value)
 
 
 def code_samples(study: Study) -> list[Code]:
     """Return the recommended setting as source, for lrtune and for other libraries."""
-    return [] if study.recommended is None else [_code(study, to) for to in CODE_TITLES]
-
-
-def _code(study: Study, to: str) -> Code:
     recommended = study.recommended
-    assert recommended is not None  # noqa: S101
-    try:
-        source = export_schedule(recommended.schedule, to, origin=recommended).strip()
-    except InvalidInputError as error:
-        return Code(CODE_TITLES[to], missing=str(error))
-    return Code(CODE_TITLES[to], source)
+    if recommended is None:
+        return []
+    samples = []
+    for to, title in CODE_TITLES.items():
+        try:
+            source = export_schedule(recommended.schedule, to, origin=recommended).strip()
+            samples.append(Code(title, source))
+        except InvalidInputError as error:
+            samples.append(Code(title, missing=str(error)))
+    return samples
 
 
 def report_command(study: Study) -> str:
@@ -154,7 +151,7 @@ def report_command(study: Study) -> str:
 
 
 def reproduction_rows(study: Study) -> list[tuple[str, str]]:
-    """Return what is needed to get the same trials again, and what the search took, by name."""
+    """Return what it takes to repeat the search, and the time it took, as names and values."""
     facts = study.facts
     rows = {
         "data": data_in_words(study),
@@ -165,7 +162,7 @@ def reproduction_rows(study: Study) -> list[tuple[str, str]]:
         "searched": _space(facts.space),
         "optimised": study.metric or f"{study.loss_name}, in the last epoch",
         "pruner": facts.pruner or "none; diverging trials are stopped in any case",
-        "estimator": _pipeline(facts.trainer),
+        "estimator": ", ".join([*(s.source for s in facts.trainer.steps), facts.trainer.estimator]),
         "network": _network(study),
         "versions": _versions(study),
         "searched on": _start(study),
@@ -175,7 +172,7 @@ def reproduction_rows(study: Study) -> list[tuple[str, str]]:
 
 
 def data_in_words(study: Study, *, with_target: bool = True) -> str:
-    """Return the data set, its size, its target and the task, as far as they were recorded."""
+    """Describe the data set, its size, its target and the task, as far as recorded."""
     data = study.facts.data
     parts = [data.dataset]
     if data.rows is not None and data.columns is not None:
@@ -184,10 +181,6 @@ def data_in_words(study: Study, *, with_target: bool = True) -> str:
         parts.append(f"target column: {data.target}")
     parts.append(study.facts.trainer.task)
     return "; ".join(filter(None, parts))
-
-
-def _pipeline(trainer: TrainerFacts) -> str:
-    return ", ".join([*(step.source for step in trainer.steps), trainer.estimator])
 
 
 def _replicates(study: Study) -> str:
@@ -210,7 +203,7 @@ def _space(space: Space) -> str:
 def _range(dimension: Dimension) -> str:
     if isinstance(dimension.distribution, CategoricalDistribution):
         return ", ".join(map(str, dimension.ends))
-    return " to ".join(map(_parameter, dimension.ends))
+    return " to ".join(map(to_text, dimension.ends))
 
 
 def _network(study: Study) -> str:

@@ -1,4 +1,4 @@
-"""A recommendation in words, for readers who are new to learning rates."""
+"""A recommendation in plain words, for readers who are new to learning rates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from lrtune.review.study import Study
 from lrtune.support.numbers import estimate, number
 from lrtune.tuning.confirm.measurement import SAFE_MARGIN
 from lrtune.tuning.confirm.result import Confirmation, Estimate
-from lrtune.tuning.record.trials import status
 
 __all__ = [
     "GLOSSARY",
@@ -21,25 +20,25 @@ __all__ = [
 ]
 
 SCORES = {"log_loss": "accuracy", "squared_error": "R²"}
-"""Score that is reported beside each loss."""
+"""Score reported beside each loss."""
 PARAMETER = re.compile(r"`([\w.]+(?:=[\w.,:()' /-]*)?)`")
-"""A parameter in a message, by itself or with a value; shown as code."""
+"""A parameter in a message, with or without a value."""
 
 GLOSSARY = {
     "learning_rate_init (α₀)": "The learning rate at the start of training: how far each step "
     "goes. It has no unit.",
-    "decay": "The curve along which the rate falls during training; constant does not fall.",
+    "decay": "The shape of the rate's fall during training; a constant rate does not fall.",
     "decay_rate": "How fast it falls, in 1/epoch, for every decay type.",
     "epoch": "One pass over the training rows.",
     "setting": "One learning_rate_init, decay and decay_rate.",
     "trial": "One setting, trained and judged on all replicates of the search.",
     "replicate": "One draw of everything random: the rows held out for validation, the initial "
-    "weights, the order of the rows. A fresh replicate had no part in choosing the setting.",
+    "weights, the order of the rows. A fresh replicate was not used to choose the setting.",
     "loss": "The error that training minimises, measured on held-out rows: lower is better.",
     "standard error (±)": "How far the mean over these replicates may be from the mean "
-    "over all possible ones: rarely more than two standard errors.",
-    "diverged": "Training broke down: the loss was not finite, or ten times that of a guess. The "
-    "trial was then stopped.",
+    "over all possible ones; it is rarely more than two standard errors away.",
+    "diverged": "Training broke down: the loss was not finite, or more than ten times that of a "
+    "guess, so the trial was stopped.",
     "pruned": "Stopped early because other trials did better at that point.",
     "divergence edge": "The lowest initial rate at which training diverges.",
     "safe range": "Initial rates whose loss is at most 10 % higher than that of the recommended "
@@ -59,7 +58,7 @@ def visible(text: str) -> str:
 
 
 def headline(study: Study) -> str:
-    """Return how far the recommendation can be trusted, in a few words."""
+    """Return a headline that says how far the recommendation can be trusted."""
     if study.best is None:
         return "No recommendation"
     if study.confirmation is not None:
@@ -70,7 +69,7 @@ def headline(study: Study) -> str:
 
 
 def progress_notes(study: Study) -> list[str]:
-    """Return what is unfinished or missing, the most serious first."""
+    """Describe anything unfinished or missing, the most serious first."""
     texts = []
     ending, n_trials = study.ending, len(study.trials)
     if study.best is None and n_trials:
@@ -106,7 +105,7 @@ def _with_resume(study: Study) -> str:
 
 
 def paragraphs(study: Study) -> list[str]:
-    """Return the recommendation, how certain it is, and how safe, as paragraphs."""
+    """Describe the recommendation, its certainty and its safety, in paragraphs."""
     if study.recommended is None:
         return []
     confirmation = study.confirmation
@@ -161,20 +160,16 @@ def _expected(study: Study, confirmation: Confirmation) -> str:
     root = ""
     if study.facts.trainer.loss == "squared_error" and recommended.loss >= 0:
         root = f" (its root, in the target's own unit: {number(recommended.loss**0.5)})"
+    in_search = ""
+    if study.recommended_trial is not None:
+        loss = number(study.loss(study.recommended_trial), 4)
+        in_search = f" On the {study.n_replicates} replicates that chose it, the loss was {loss}."
     return (
         f"Expect {_loss(study)} of {estimate(recommended.loss, recommended.se)} after "
         f"{study.epochs} epochs{root}, and {'a' if score == 'score' else 'an'} {score} of "
         f"{number(confirmation.score)}: means over {confirmation.replicates} fresh replicates, "
-        f"which had no part in choosing the setting, ± standard error.{_search_loss(study)}"
+        f"which were not used to choose the setting, ± standard error.{in_search}"
     )
-
-
-def _search_loss(study: Study) -> str:
-    trial = study.recommended_trial
-    if trial is None:
-        return ""
-    loss = number(study.loss(trial), 4)
-    return f" On the {study.n_replicates} replicates that chose it, the loss was {loss}."
 
 
 def _compared(study: Study, confirmation: Confirmation) -> str:
@@ -194,7 +189,6 @@ def _compared(study: Study, confirmation: Confirmation) -> str:
 
 
 def _gain(gain: Estimate) -> str:
-    """Return the paired difference to the default in words."""
     if gain.loss is None:
         return "which cannot be compared"
     if gain.loss == 0:
@@ -211,15 +205,12 @@ def _safe(confirmation: Confirmation) -> str:
     if profile.safe_range is None:
         return ""
     low, high = profile.safe_range
-    open_ends = {
-        (False, False): "either side",
-        (False, True): "the low side",
-        (True, False): "the high side",
-    }
-    open_end = open_ends.get(profile.is_bounded)
+    open_ends = {(False, False): "either", (False, True): "the low", (True, False): "the high"}
     beyond = ""
-    if open_end:
-        beyond = f" The range may extend further on {open_end}: no tested rate there was unsafe."
+    if open_end := open_ends.get(profile.is_bounded):
+        beyond = (
+            f" The range may extend further on {open_end} side: no tested rate there was unsafe."
+        )
     margin = f"{number(high / rate, 2)} times below the upper end"
     if high < 1.05 * rate:
         margin = "at the upper end, with no margin"
@@ -234,11 +225,8 @@ def _trials(study: Study) -> str:
     n_trials = len(study.trials)
     subject = "1 trial was" if n_trials == 1 else f"{n_trials} trials were"
     sentences = [f"{subject} tried: {study.counts.describe()}."]
-    diverged = [
-        trial.params["learning_rate_init"] for trial in study.trials if status(trial) == "diverged"
-    ]
-    if diverged:
-        lowest = number(min(diverged))
+    if study.diverged:
+        lowest = number(study.diverged[0].params["learning_rate_init"])
         sentences.append(f"The lowest learning_rate_init that diverged was {lowest}.")
     edge = study.edge
     if edge is not None and edge.median is not None:

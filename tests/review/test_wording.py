@@ -1,5 +1,6 @@
 """A recommendation in words."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from tests.review.variants import changed
 def confirmed_as(study: Study, **changes: Any) -> str:
     """Return the paragraphs on a study whose confirmation has other results."""
     assert study.confirmation is not None
-    return " ".join(paragraphs(changed(study, confirmation=changed(study.confirmation, **changes))))
+    return " ".join(paragraphs(changed(study, confirmation=replace(study.confirmation, **changes))))
 
 
 def test_the_headline_says_how_far_the_recommendation_goes(
@@ -36,7 +37,7 @@ def test_an_interrupted_search_is_continued_as_it_was_started(interrupted: Study
 
 def test_trials_that_were_added_later_are_reported(regression: Study) -> None:
     assert regression.ending is not None
-    ending = changed(regression.ending, n_trials=4)
+    ending = replace(regression.ending, n_trials=4)
     (text,) = progress_notes(changed(regression, ending=ending))
 
     assert "2 trials were added" in text
