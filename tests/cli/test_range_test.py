@@ -12,7 +12,7 @@ BAD = {
     (): "Missing argument 'DATA'",
     ("iris", "--low", "0"): "not in the range x>0",
     ("iris", "--high", "nan"): "finite number",
-    ("iris", "--low", "1", "--high", "0.1"): "low must be below high, but got low=1.0, high=0.1",
+    ("iris", "--low", "1", "--high", "0.1"): "--low must be below --high, but got 1.0 and 0.1",
     ("iris", "--steps", "9"): "9 is not in the range",
     ("iris", "--replicates", "0"): "0 is not in the range",
     ("iris", "--batch-size", "0"): "0 is not in the range",
@@ -99,7 +99,7 @@ def test_divergence_at_the_lowest_rate_is_one_line_and_exit_code_1(
 
     assert run.code == 1
     assert run.out == ""
-    assert run.err.startswith("lrtune: training diverged at the lowest rate already, 100,")
+    assert run.err.startswith("lrtune: training diverged even at the lowest rate, 100,")
 
 
 def test_a_table_from_a_file_is_tested(lrtune: Callable[..., Any], folder: Path) -> None:

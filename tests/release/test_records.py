@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PowerTransformer, StandardScaler
 
 from lrtune import LearningRateSearchCV, MLPClassifier, MLPRegressor, Schedule, load_model
+from lrtune.exceptions import LrtuneWarning
 from tests.iris import X, Y
 from tests.release.recorded_numbers import HERE, TABLE, platform_facts, without_volatile
 
@@ -266,7 +267,8 @@ def test_a_search_of_something_else_is_refused(
 def test_a_saved_model_is_loaded_and_predicts_the_same(
     lrtune: Callable[..., Any], folder: Path
 ) -> None:
-    model = load_model(copy("iris.skops"))
+    with pytest.warns(LrtuneWarning, match="saved with lrtune 0.1.0"):
+        model = load_model(copy("iris.skops"))
     run = lrtune("predict", "iris.skops", "iris", "--proba")
     rows = list(csv.DictReader(io.StringIO(run.out)))
     best = EXPECTED["sqlite:///study.db"]["show"]["best"]

@@ -14,11 +14,11 @@ import pytest
 from sklearn.base import clone
 
 from lrtune.cli.flags import with_flags
-from lrtune.review.study import read_study
 from lrtune.tables.apply import conform, text_columns
 from lrtune.tables.columns import Column
 from lrtune.tables.dataset import load_dataset
 from lrtune.tables.reading import read_table
+from lrtune.tuning.result import read_result
 from tests.messy_tables import MESSY, Messy, make_table, write_table
 
 QUICK = ("--trials", "2", "--epochs", "1", "--no-confirm", "--replicates", "2", "--hidden", "4")
@@ -128,10 +128,10 @@ def test_trials_do_not_depend_on_the_processes(lrtune: Callable[..., Any], folde
 def test_the_record_says_what_was_done(lrtune: Callable[..., Any], folder: Path) -> None:
     path = write_table(make_table("missing_numbers"), folder)
     study = lrtune("search", path.name, *QUICK, "--json").json["study"]
-    table = read_study(study, "lrtune.journal").environment["table"]
+    table = read_result(study, "lrtune.journal").environment.table
 
-    assert table["notes"] == [with_flags(note) for note in load_dataset(path.name).notes]
-    assert [Column.from_dict(column).name for column in table["columns"]] == ["size", "age"]
+    assert list(table.notes) == [with_flags(note) for note in load_dataset(path.name).notes]
+    assert [column.name for column in table.columns] == ["size", "age"]
 
 
 def test_a_seed_gives_one_table() -> None:

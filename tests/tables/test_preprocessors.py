@@ -20,9 +20,8 @@ from lrtune.tables.columns import Column
 from lrtune.tables.inspection import describe_columns
 from lrtune.tables.preprocessors import PREPROCESSORS, make_preprocessing
 from lrtune.tables.transformers import MAX_ONE_HOT
-from lrtune.tuning.search import configuration
-from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.network import prepare
+from lrtune.tuning.trainers.network import NetworkTrainer
+from lrtune.tuning.trainers.preparation import prepare
 from lrtune.tuning.trainers.replicates import Replicate
 
 N = 60
@@ -116,9 +115,9 @@ def hashed(frame: Any) -> str:
     columns, X = describe_columns(frame)
     model = make_pipeline(make_preprocessing(columns), MLPClassifier())
     y = np.array(["u", "v"] * (N // 2), dtype=object)
-    space = Space.default(5, learning_rate_init=(0.1, 1.0))
-    facts = configuration(model, X, y, (), space, 0, None, {})
-    return f"{facts['data']} {joblib.hash(sorted(facts['estimator']))}"
+    trainer = NetworkTrainer.on_random_splits(model, X, y, 1, seed=0)
+    steps = [step.to_json() for step in trainer.facts().steps]
+    return f"{trainer.hashes()[0]} {joblib.hash(steps)}"
 
 
 def test_the_fingerprint_is_that_of_every_process_and_release() -> None:
