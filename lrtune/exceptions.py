@@ -2,17 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = [
-    "DivergenceWarning",
-    "InvalidInputError",
-    "LrtuneError",
-    "LrtuneWarning",
-    "NothingCompletedError",
-    "RecordConflictError",
-    "RecordLostError",
-    "RecordWarning",
-]
-
 
 class LrtuneError(Exception):
     """Base of all exceptions that lrtune raises on purpose."""

@@ -29,8 +29,6 @@ from lrtune.exceptions import (
 )
 from lrtune.support.secrets import masked
 
-__all__ = ["COMMANDS", "GC_THRESHOLDS", "LazyGroup", "cli", "main"]
-
 COMMANDS: dict[str, str] = {
     "completion": "Print the script that completes words in a shell.",
     "dashboard": "Show a record in the Optuna dashboard.",

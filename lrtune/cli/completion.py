@@ -11,16 +11,6 @@ from click.shell_completion import CompletionItem, get_completion_class
 
 from lrtune.tables.bundled import BUNDLED
 
-__all__ = [
-    "CREATE_STUDY",
-    "DELETE_STUDY",
-    "SHELLS",
-    "command",
-    "complete_data",
-    "complete_files",
-    "complete_studies",
-]
-
 SHELLS = ("bash", "fish", "zsh")
 CREATE_STUDY = b'{"op_code":0,'
 """Start of the lines in a journal that create a study."""

@@ -15,8 +15,6 @@ from lrtune.cli.types import DecayList, HiddenSizes, RangeType
 from lrtune.exceptions import InvalidInputError
 from lrtune.support.secrets import masked
 
-__all__ = ["FORMS", "Form", "config_option", "read_config"]
-
 
 @dataclass(frozen=True)
 class Form:

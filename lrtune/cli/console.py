@@ -7,8 +7,6 @@ import sys
 
 from rich.console import Console
 
-__all__ = ["REDIRECTED_WIDTH", "make_console"]
-
 REDIRECTED_WIDTH = 200
 """Columns of a table in a file or a pipe, wide enough that nothing is cut off."""
 

@@ -9,8 +9,6 @@ import click
 from lrtune.cli.options import storage_option
 from lrtune.cli.types import WholeNumber
 
-__all__ = ["command"]
-
 
 @click.command("dashboard", short_help="Show a record in the Optuna dashboard.")
 @storage_option

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from lrtune.tables.dataset import Dataset
     from lrtune.tuning.record.schema import Environment
 
-__all__ = ["DEPENDENCIES", "command_line", "environment", "versions"]
-
 DEPENDENCIES = ("numpy", "scikit-learn", "optuna")
 """Libraries that a result depends on."""
 

@@ -11,8 +11,6 @@ from lrtune.cli.options import storage_option
 from lrtune.cli.types import OutputFile, WholeNumber
 from lrtune.export.export import EXPORTERS, export_schedule
 
-__all__ = ["command"]
-
 
 @click.command("export", short_help="Write a study's learning rate for another library.")
 @click.argument("study", shell_complete=complete_studies)

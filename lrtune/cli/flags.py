@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["FLAGS", "RANGES", "SAME", "with_flags"]
-
 FLAGS = {
     "audit_share": "--audit-pruning",
     "confirm=False": "--no-confirm",

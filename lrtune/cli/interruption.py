@@ -12,8 +12,6 @@ import click
 
 from lrtune.support.secrets import MASK
 
-__all__ = ["Interrupted", "SIGNALS", "interruptible", "raise_if_interrupted", "resumable"]
-
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

@@ -13,14 +13,6 @@ from lrtune.cli.types import FIGURE_ENDINGS, FiniteNumber, HiddenSizes, OutputFi
 from lrtune.tables.preprocessors import PREPROCESSORS
 from lrtune.training.optimizers import OPTIMIZERS
 
-__all__ = [
-    "apply_options",
-    "epochs_option",
-    "network_options",
-    "replicates_option",
-    "table_options",
-]
-
 Decorator = Callable[[Any], Any]
 
 encoding_option = click.option(

@@ -11,8 +11,6 @@ from lrtune.cli.flags import with_flags
 from lrtune.cli.options import encoding_option, quiet_option, separator_option
 from lrtune.cli.types import OutputFile
 
-__all__ = ["command"]
-
 
 @click.command("predict", short_help="Predict with a saved model.")
 @click.argument("model", shell_complete=complete_files)

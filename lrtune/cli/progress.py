@@ -16,8 +16,6 @@ from lrtune.cli.interruption import raise_if_interrupted
 if TYPE_CHECKING:
     from lrtune.tuning.search import Progress
 
-__all__ = ["FIRST_LINE", "Forecast", "LONGEST_SILENCE", "describe", "show_progress"]
-
 FIRST_LINE = 5.0
 """Seconds until a redirected search prints its first line. Every further pause is twice as long, up
 to `LONGEST_SILENCE` seconds, so that a long search does not fill a log."""

@@ -20,8 +20,6 @@ from lrtune.cli.options import (
 )
 from lrtune.cli.types import FiniteNumber, WholeNumber
 
-__all__ = ["MEANINGS", "command"]
-
 MEANINGS = {
     "edge": "the lowest rate that diverges",
     "valley": "middle of the longest fall of the loss",

@@ -19,8 +19,6 @@ from lrtune.exceptions import InvalidInputError
 if TYPE_CHECKING:
     from lrtune.tuning.result import SearchResult
 
-__all__ = ["FORMATS", "command"]
-
 
 @click.command("report", short_help="Write a report on a study.")
 @click.argument("study", shell_complete=complete_studies)

@@ -13,8 +13,6 @@ from lrtune.tuning.record.schema import Request
 from lrtune.tuning.result import SearchResult
 from lrtune.tuning.table_search import make_network
 
-__all__ = ["save_recommended"]
-
 
 def save_recommended(result: SearchResult, request: Request, dataset: Dataset, path: Path) -> str:
     """Train what a search recommends on all rows, and save it; return what was done.

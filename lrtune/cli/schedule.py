@@ -14,8 +14,6 @@ from lrtune.cli.options import epochs_option, json_option, plot_option
 from lrtune.cli.types import DecayList, FiniteNumber
 from lrtune.schedules.schedule import Schedule
 
-__all__ = ["command"]
-
 
 @click.command("schedule", short_help="Print the learning rate of every epoch.")
 @click.option(

@@ -19,8 +19,6 @@ from lrtune.cli.search_options import output_options, record_options, training_o
 from lrtune.exceptions import InvalidInputError
 from lrtune.tuning.sampling.competitive import PRUNERS
 
-__all__ = ["command"]
-
 
 @click.command("search", short_help="Search for the learning rate of a network on a table.")
 @table_options

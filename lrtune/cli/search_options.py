@@ -29,8 +29,6 @@ from lrtune.cli.types import (
 from lrtune.schedules.decays import DECAYS
 from lrtune.tuning.sampling.competitive import PRUNERS
 
-__all__ = ["output_options", "record_options", "training_options"]
-
 
 def training_options(function: Any) -> Any:
     """Add the options that say what to search, and for how long."""

@@ -7,8 +7,6 @@ import click
 from lrtune.cli.completion import complete_studies
 from lrtune.cli.options import json_option, storage_option
 
-__all__ = ["command"]
-
 
 @click.command("show", short_help="Show what a study found.")
 @click.argument("study", shell_complete=complete_studies)

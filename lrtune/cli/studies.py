@@ -10,8 +10,6 @@ import click
 
 from lrtune.cli.options import json_option, storage_option
 
-__all__ = ["command"]
-
 
 @click.command("studies", short_help="List the studies in a record.")
 @storage_option

@@ -16,8 +16,6 @@ from lrtune.support.numbers import estimate, number
 from lrtune.tuning.confirm.result import Estimate
 from lrtune.tuning.result import SearchResult
 
-__all__ = ["SCORE_NAMES", "print_result"]
-
 SCORE_NAMES = {"classification": "accuracy", "regression": "R²"}
 
 

@@ -11,18 +11,6 @@ import click
 
 from lrtune.schedules.decays import DECAYS
 
-__all__ = [
-    "DecayList",
-    "FIGURE_ENDINGS",
-    "FiniteNumber",
-    "HiddenSizes",
-    "MAX_UNITS",
-    "OutputFile",
-    "RangeType",
-    "StudyName",
-    "WholeNumber",
-]
-
 FIGURE_ENDINGS = (".png", ".svg", ".pdf")
 MAX_UNITS = 1_000_000
 

@@ -19,8 +19,6 @@ from lrtune.cli.progress import show_progress
 from lrtune.cli.types import StudyName
 from lrtune.exceptions import InvalidInputError
 
-__all__ = ["command"]
-
 
 @click.command("worker", short_help="Help with a search, from this machine or another.")
 @storage_option

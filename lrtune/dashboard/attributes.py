@@ -18,17 +18,6 @@ from lrtune.tuning.record.schema import TrialFacts
 from lrtune.tuning.record.trials import complete_trials, status
 from lrtune.tuning.setting import Setting
 
-__all__ = [
-    "NOT_FINITE",
-    "capped_curve",
-    "capped_value",
-    "objective_name",
-    "setting_in_words",
-    "study_attributes",
-    "trial_attributes",
-    "trial_columns",
-]
-
 NOT_FINITE = "not finite"
 """Text in place of a loss that is infinite or not a number."""
 _DIGITS = 6

@@ -17,8 +17,6 @@ from lrtune.schedules.decays import DECAYS
 from lrtune.support.numbers import estimate, number
 from lrtune.tuning.record.trials import status
 
-__all__ = ["CHARTS", "MAX_CURVES", "learning_curves", "loss_by_rate"]
-
 _SYMBOLS = [
     "circle",
     "square",

@@ -12,8 +12,6 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-__all__ = ["Guard", "HOME", "READS"]
-
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 HOME = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)

@@ -16,8 +16,6 @@ from lrtune.support.numbers import estimate, number
 from lrtune.tuning.record.schema import TrialFacts
 from lrtune.tuning.record.trials import status
 
-__all__ = ["OUTCOME_NOTES", "escaped", "study_note", "trial_note"]
-
 _MEANINGS = """\
 - **complete**: trained to the last epoch on all replicates; its value is the mean loss there.
 - **diverged**: training broke down, so it was stopped on all replicates. Optuna calls such a trial

@@ -18,14 +18,6 @@ from lrtune.schedules.decays import DECAYS
 from lrtune.tuning.record.schema import TrialFacts
 from lrtune.tuning.record.trials import status
 
-__all__ = [
-    "MAX_PICTURES",
-    "PICTURES",
-    "draw_study",
-    "draw_trial",
-    "trials_with_picture",
-]
-
 PICTURES: tuple[Picture, ...] = (GALLERY["loss"], GALLERY["learning-curves"])
 """Pictures in a study's note."""
 MAX_PICTURES = 8

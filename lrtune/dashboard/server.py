@@ -13,8 +13,6 @@ from lrtune.dashboard.guard import Application, Guard
 from lrtune.dashboard.views import Annotations
 from lrtune.exceptions import InvalidInputError
 
-__all__ = ["DashboardServer", "HOST", "make_application", "make_server"]
-
 HOST = "127.0.0.1"
 
 

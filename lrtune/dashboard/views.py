@@ -35,8 +35,6 @@ from lrtune.tuning.record.schema import SearchFacts
 from lrtune.tuning.record.trials import status
 from lrtune.tuning.result import result_of
 
-__all__ = ["Annotations", "NoFiles"]
-
 _STUDIES = "/api/studies"
 _STUDY = "/api/studies/<study_id:int>"
 _FIGURE = "/artifacts/<study_id:int>/<artifact_id:re:[0-9a-fA-F-]+>"

@@ -26,8 +26,6 @@ from lrtune.training.network import ACTIVATIONS, INITIALIZERS, Network
 from lrtune.training.optimizers import OPTIMIZERS, Optimizer
 from lrtune.training.population import Population
 
-__all__ = ["BaseMLP"]
-
 Array = npt.NDArray[Any]
 
 

@@ -28,8 +28,6 @@ from lrtune.training.network import Network
 from lrtune.training.population import Population
 from lrtune.training.random_streams import RandomStreams
 
-__all__ = ["CHECKED_ROWS", "TrainableMLP", "fitted_attributes", "seed_of", "trains_on_all_rows"]
-
 Array = npt.NDArray[Any]
 
 CHECKED_ROWS = 64

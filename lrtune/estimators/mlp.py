@@ -17,8 +17,6 @@ from lrtune.estimators.base import BaseMLP
 from lrtune.estimators.fitting import TrainableMLP, trains_on_all_rows
 from lrtune.training.batches import TableRows
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
-
 Array = npt.NDArray[Any]
 
 

@@ -13,8 +13,6 @@ from lrtune.schedules.schedule import Schedule
 if TYPE_CHECKING:
     from lrtune.export.provenance import Recommendation
 
-__all__ = ["estimator_line", "estimator_source"]
-
 
 def estimator_source(schedule: Schedule, origin: Recommendation | None) -> str:
     """Return the source of an estimator, in a pipeline if the preparation can be made again."""

@@ -27,16 +27,6 @@ from lrtune.schedules.schedule import Schedule
 if TYPE_CHECKING:
     from lrtune.export.provenance import Recommendation
 
-__all__ = [
-    "EXPORTERS",
-    "export_schedule",
-    "to_json",
-    "to_keras",
-    "to_optax",
-    "to_sklearn",
-    "to_torch",
-]
-
 
 def export_schedule(
     schedule: Schedule,

@@ -13,21 +13,6 @@ from dataclasses import dataclass
 from lrtune.exceptions import InvalidInputError
 from lrtune.schedules.schedule import Schedule
 
-__all__ = [
-    "ARRAY_DECAYS",
-    "Dialect",
-    "FLOAT32_RANGE",
-    "Formula",
-    "JAX",
-    "KERAS",
-    "LEAST_COMPOUND",
-    "MOST_STEPS",
-    "PYTHON_DECAYS",
-    "array_formula",
-    "number",
-    "python_formula",
-]
-
 FLOAT32_RANGE = (1e-30, 1e30)
 """Smallest and largest number, other than 0, that is written in float32; a step count may multiply
 it."""

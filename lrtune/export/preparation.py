@@ -7,8 +7,6 @@ from typing import Self
 
 from lrtune.tuning.record.schema import SearchFacts, Step
 
-__all__ = ["Preparation"]
-
 
 @dataclass(frozen=True)
 class Preparation:

@@ -11,8 +11,6 @@ from lrtune.schedules.schedule import Schedule
 from lrtune.support.numbers import estimate
 from lrtune.tuning.result import SearchResult
 
-__all__ = ["Recommendation", "recommend"]
-
 
 @dataclass(frozen=True)
 class Recommendation:

@@ -14,8 +14,6 @@ from lrtune.schedules.schedule import Schedule
 if TYPE_CHECKING:
     from lrtune.export.provenance import Recommendation
 
-__all__ = ["assemble", "changed", "function_body", "header", "rates"]
-
 
 def function_body(formula: Formula, schedule: Schedule, floor: str, *factors: str) -> str:
     """Return the body of a function that returns the product of the formula's and more factors.

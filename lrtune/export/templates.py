@@ -2,20 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = [
-    "FOLLOWS_TRAINING",
-    "KERAS_EPOCHS",
-    "KERAS_PLATEAU",
-    "KERAS_STEPS",
-    "OPTAX",
-    "SCALED",
-    "SKLEARN",
-    "TABLE",
-    "TORCH",
-    "TORCH_ON_PLATEAU",
-    "TORCH_PLATEAU",
-]
-
 TORCH = '''
 
 def factor({unit}):

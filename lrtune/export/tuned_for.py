@@ -11,8 +11,6 @@ from lrtune.training.optimizers import OPTIMIZERS
 from lrtune.tuning.record.schema import TrainerFacts
 from lrtune.tuning.setting import Setting
 
-__all__ = ["NETWORK", "tuned_for", "tuned_parameters"]
-
 NETWORK = ("hidden_layer_sizes", "optimizer", "batch_size", "max_iter")
 """Parameters that every learning rate depends on."""
 _ELSEWHERE = {field.name for field in fields(Schedule)} | {"random_state", "verbose", "warm_start"}

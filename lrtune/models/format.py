@@ -26,22 +26,6 @@ from lrtune.exceptions import InvalidInputError
 from lrtune.tables.columns import Column
 from lrtune.tables.kinds import KINDS, THOUSANDS
 
-__all__ = [
-    "FACTS",
-    "FORMAT",
-    "MOST_BYTES",
-    "ModelFacts",
-    "RENAMED",
-    "SCHEMA",
-    "TRUSTED",
-    "build",
-    "current_versions",
-    "network_of",
-    "pack",
-    "unpack",
-    "untrusted_type",
-]
-
 FORMAT = 1
 """Version of the facts and of the estimators' state, to raise when either changes."""
 FACTS = "lrtune.json"

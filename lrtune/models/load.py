@@ -28,8 +28,6 @@ from lrtune.models.format import (
 )
 from lrtune.training.network import Network
 
-__all__ = ["load_model", "read_facts"]
-
 _DAMAGE = (
     zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, MemoryError, OverflowError,
     LookupError, AttributeError, TypeError, ValueError, ImportError, SyntaxError, LrtuneError,

@@ -28,8 +28,6 @@ from lrtune.models.format import (
 from lrtune.support.files import require_new, write_new_file
 from lrtune.tables.columns import Column
 
-__all__ = ["save_model"]
-
 _LEFT_OUT = ("_session", "coefs_", "intercepts_", "n_layers_", "out_activation_")
 """Attributes that only further training needs, or that follow from the network's parameters."""
 

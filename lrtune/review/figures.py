@@ -18,25 +18,6 @@ from lrtune.support.numbers import number
 from lrtune.tuning.record.schema import TrialFacts
 from lrtune.tuning.record.trials import STATUSES, status
 
-__all__ = [
-    "BINS",
-    "DEFAULT",
-    "MARKERS",
-    "MAX_DIVERGED",
-    "RATE",
-    "RECOMMENDED",
-    "SIZE",
-    "draw_importances",
-    "draw_learning_curves",
-    "draw_losses",
-    "draw_outcomes",
-    "draw_profile",
-    "draw_range",
-    "draw_schedule",
-    "logarithmic",
-    "mark_guess",
-]
-
 SIZE = (4.4, 3.5)
 """Width and height in inches, readable on paper and on a phone, which shrinks it by a fifth."""
 MARKERS = "osD^vP*Xhd"

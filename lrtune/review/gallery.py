@@ -15,8 +15,6 @@ from lrtune.review.importance import MIN_TRIALS
 from lrtune.review.study import Study
 from lrtune.support.numbers import number
 
-__all__ = ["GALLERY", "PNG_DPI", "Picture"]
-
 PNG_DPI = 200
 
 

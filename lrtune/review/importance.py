@@ -18,8 +18,6 @@ from optuna.trial import FrozenTrial, create_trial
 
 from lrtune.tuning.record.storage import quiet_optuna
 
-__all__ = ["Importance", "MAX_TRIALS", "MIN_TRIALS", "RESAMPLES", "TREES", "importances"]
-
 RESAMPLES = 8
 """Bootstrap resamples of the trials, for the uncertainty of the shares."""
 TREES = 16

@@ -21,19 +21,6 @@ if TYPE_CHECKING:
     from lrtune.tuning.range_result import RangeTestResult
     from lrtune.tuning.result import SearchResult
 
-__all__ = [
-    "COLOURS",
-    "MAX_POINTS",
-    "POINTS_PER_EPOCH",
-    "draw_rates",
-    "plot_profile",
-    "plot_range_test",
-    "plot_safe_range",
-    "plot_schedules",
-    "save_figure",
-    "unique_legend",
-]
-
 POINTS_PER_EPOCH = 50
 MAX_POINTS = 5000
 """More points cannot be distinguished in a figure."""

@@ -26,8 +26,6 @@ from lrtune.review.tables import (
 from lrtune.review.wording import GLOSSARY, PARAMETER, headline, paragraphs, progress_notes, visible
 from lrtune.tuning.result import SearchResult
 
-__all__ = ["render_figures", "render_report"]
-
 
 def render_report(result: SearchResult) -> str:
     """Return the report on a recorded search as HTML; the same result gives the same text."""

@@ -12,8 +12,6 @@ from lrtune.tuning.record.trials import TrialCounts
 from lrtune.tuning.result import result_of
 from lrtune.tuning.setting import Setting
 
-__all__ = ["StudySummary", "summarise_studies"]
-
 
 @dataclass(frozen=True)
 class StudySummary:

@@ -21,8 +21,6 @@ from lrtune.tuning.result import SearchResult
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.trainers.scoring import LOSS
 
-__all__ = ["Study"]
-
 
 class Study:
     """A search's result, with what its readers derive from it."""

@@ -18,22 +18,6 @@ from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.record.storage import DEFAULT_STORAGE
 from lrtune.tuning.space import Space
 
-__all__ = [
-    "CODE_TITLES",
-    "Code",
-    "MAX_ROWS",
-    "RACE_CAPTION",
-    "Row",
-    "SCHEDULE_PARAMETERS",
-    "SettingsTable",
-    "best_settings",
-    "code_samples",
-    "data_in_words",
-    "report_command",
-    "reproduction_rows",
-    "to_text",
-]
-
 MAX_ROWS = 10
 SCHEDULE_PARAMETERS = ("learning_rate_init", "decay", "decay_rate")
 RACE_CAPTION = (

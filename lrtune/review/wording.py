@@ -9,16 +9,6 @@ from lrtune.support.numbers import estimate, number
 from lrtune.tuning.confirm.measurement import SAFE_MARGIN
 from lrtune.tuning.confirm.result import Confirmation, Estimate
 
-__all__ = [
-    "GLOSSARY",
-    "PARAMETER",
-    "SCORES",
-    "headline",
-    "paragraphs",
-    "progress_notes",
-    "visible",
-]
-
 SCORES = {"log_loss": "accuracy", "squared_error": "R²"}
 """Score reported beside each loss."""
 PARAMETER = re.compile(r"`([\w.]+(?:=[\w.,:()' /-]*)?)`")

@@ -15,21 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = [
-    "DECAYS",
-    "Decay",
-    "PI",
-    "compound",
-    "constant",
-    "cosine",
-    "exponential",
-    "inverse_sqrt",
-    "inverse_time",
-    "linear",
-    "polynomial",
-    "step",
-]
-
 Array = npt.NDArray[np.floating[Any]]
 
 PI = np.longdouble("3.14159265358979323846264338327950288")

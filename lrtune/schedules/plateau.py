@@ -11,8 +11,6 @@ import numpy.typing as npt
 from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.schedule import Schedule
 
-__all__ = ["Plateau"]
-
 Array = npt.NDArray[np.floating[Any]]
 
 

@@ -22,8 +22,6 @@ import numpy.typing as npt
 from lrtune.exceptions import InvalidInputError
 from lrtune.schedules.decays import DECAYS
 
-__all__ = ["Schedule", "TABLE_ELEMENTS", "epoch_rates", "rate_table"]
-
 Array = npt.NDArray[Any]
 
 TABLE_ELEMENTS = 1 << 18

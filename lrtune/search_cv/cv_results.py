@@ -15,8 +15,6 @@ from lrtune.tuning.record.trials import best_trial, status
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.scoring import LOSS
 
-__all__ = ["cv_results", "metric_names"]
-
 
 def metric_names(trials: Sequence[FrozenTrial]) -> list[str]:
     """Return the names of a search's metrics, or `LOSS` if it has none."""

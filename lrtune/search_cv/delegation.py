@@ -9,8 +9,6 @@ import numpy.typing as npt
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-__all__ = ["Refitted"]
-
 Array = npt.NDArray[Any]
 
 

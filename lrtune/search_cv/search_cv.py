@@ -46,8 +46,6 @@ from lrtune.tuning.trainers.scoring import (
     require_no_metadata,
 )
 
-__all__ = ["LearningRateSearchCV"]
-
 Array = npt.NDArray[Any]
 
 

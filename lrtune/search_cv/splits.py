@@ -10,8 +10,6 @@ import numpy as np
 
 from lrtune.tuning.trainers.replicates import Replicate
 
-__all__ = ["SplitReplicates"]
-
 
 class SplitReplicates:
     """Numbered replicates: a split of the cross-validation and a seed for each.

@@ -10,8 +10,6 @@ from threadpoolctl import ThreadpoolController
 
 from lrtune.support.signals import defer_signals
 
-__all__ = ["one_blas_thread"]
-
 
 @functools.cache
 def _controller() -> ThreadpoolController:

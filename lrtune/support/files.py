@@ -9,8 +9,6 @@ from pathlib import Path
 
 from lrtune.exceptions import InvalidInputError
 
-__all__ = ["require_new", "write_file", "write_new_file"]
-
 
 def require_new(path: Path) -> None:
     """Raise `InvalidInputError` if the file exists or its folder does not."""

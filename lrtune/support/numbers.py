@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["estimate", "number"]
-
 
 def number(value: float, digits: int = 3) -> str:
     """Format a number with this many significant digits, without an exponent below a million.

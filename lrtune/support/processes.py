@@ -13,8 +13,6 @@ from typing import TypeVar
 
 from joblib import Parallel, delayed
 
-__all__ = ["CHECK_SECONDS", "in_processes"]
-
 CHECK_SECONDS = 0.5
 """Seconds between a worker's checks that its parent is still running."""
 Task = TypeVar("Task")

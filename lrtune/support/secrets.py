@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["MASK", "masked"]
-
 MASK = "***"
 _PASSWORD = re.compile(r"(:/*[^\s/:@]*):.*@")
 """Matches up to the last @, since a password may contain any character."""

@@ -7,8 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["defer_signals"]
-
 
 @contextmanager
 def defer_signals() -> Iterator[None]:

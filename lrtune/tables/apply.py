@@ -19,8 +19,6 @@ from lrtune.tables.inspection import list_treatments, refuse_huge_values
 from lrtune.tables.reading import read_table
 from lrtune.tables.wording import listed, one_line
 
-__all__ = ["UNSEEN", "conform", "predict", "read_rows", "require_applicable", "text_columns"]
-
 Array = npt.NDArray[Any]
 
 UNSEEN = "categories that were not learned from, taken for none or for a rare one"

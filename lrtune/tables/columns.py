@@ -13,8 +13,6 @@ import pandas as pd
 from lrtune.tables.kinds import KINDS, find_thousands
 from lrtune.tables.wording import shortened
 
-__all__ = ["Column", "gather", "is_plain", "notes_on"]
-
 Array = npt.NDArray[Any]
 
 

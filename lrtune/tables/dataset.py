@@ -20,8 +20,6 @@ from lrtune.tables.preprocessors import make_preprocessing
 from lrtune.tables.reading import Table, read_table
 from lrtune.tables.targets import find_target, read_target
 
-__all__ = ["Dataset", "MIN_ROWS", "load_dataset"]
-
 Array = npt.NDArray[Any]
 
 MIN_ROWS = 8

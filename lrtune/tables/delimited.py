@@ -17,15 +17,6 @@ from lrtune.exceptions import InvalidInputError
 from lrtune.tables.kinds import SHARE_READ, find_thousands
 from lrtune.tables.wording import one_line, shortened
 
-__all__ = [
-    "MISSING",
-    "SEPARATORS",
-    "TextFormat",
-    "find_separator",
-    "note_renamed",
-    "read_delimited",
-]
-
 MISSING = ("", "NaN", "nan")
 """Texts that are missing values in every column; "NA" and "None" may be classes."""
 

@@ -20,15 +20,6 @@ from lrtune.tables.kinds import (
     is_numeric,
 )
 
-__all__ = [
-    "IDENTIFIER_NAME",
-    "LARGEST",
-    "MAX_CATEGORIES",
-    "describe_columns",
-    "list_treatments",
-    "refuse_huge_values",
-]
-
 Array = npt.NDArray[Any]
 
 LARGEST = 1e30

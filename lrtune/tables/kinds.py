@@ -9,23 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = [
-    "DATE_FORMATS",
-    "KINDS",
-    "PLACEHOLDERS",
-    "SHARE_READ",
-    "THOUSANDS",
-    "THOUSANDS_NAMES",
-    "as_booleans",
-    "as_dates",
-    "as_numbers",
-    "as_texts",
-    "find_date_format",
-    "find_thousands",
-    "is_boolean",
-    "is_numeric",
-]
-
 PLACEHOLDERS = frozenset(
     "#n/a #value! * - -- . ? <na> missing n/a na nil none null undefined unknown".split()  # noqa: SIM905
 )

@@ -10,8 +10,6 @@ from lrtune.exceptions import InvalidInputError
 if TYPE_CHECKING:
     from lrtune.tables.columns import Column
 
-__all__ = ["PREPROCESSORS", "make_preprocessing"]
-
 
 def _column_transformer(columns: Sequence[Column]) -> Any:
     from sklearn.compose import ColumnTransformer

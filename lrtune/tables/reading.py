@@ -19,8 +19,6 @@ from lrtune.exceptions import InvalidInputError
 from lrtune.tables.delimited import TextFormat, note_renamed, read_delimited
 from lrtune.tables.wording import one_line
 
-__all__ = ["Table", "read_table"]
-
 _COMPRESSIONS: dict[bytes, Callable[[Any], Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,

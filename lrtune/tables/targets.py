@@ -24,8 +24,6 @@ from lrtune.tables.kinds import (
 )
 from lrtune.tables.wording import listed
 
-__all__ = ["MAX_INTEGER_CLASSES", "TASKS", "Target", "find_target", "read_target"]
-
 Array = npt.NDArray[Any]
 
 TASKS: tuple[Task, ...] = ("classification", "regression")

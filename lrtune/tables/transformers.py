@@ -16,15 +16,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from lrtune.tables.kinds import as_dates
 
-__all__ = [
-    "DateParts",
-    "MAX_ONE_HOT",
-    "PARTS",
-    "TRANSFORMERS",
-    "fill_and_standardise",
-    "one_hot_encoder",
-]
-
 Array = npt.NDArray[Any]
 
 MAX_ONE_HOT = 30

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Batches", "FLOAT64", "TableRows"]
-
 Array = npt.NDArray[Any]
 
 FLOAT64 = np.dtype(np.float64)

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DIVERGENCE_FACTOR", "divergence_threshold", "has_diverged"]
-
 DIVERGENCE_FACTOR = 10.0
 """A training has diverged when its loss exceeds this many times the reference loss.
 

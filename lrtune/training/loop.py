@@ -14,8 +14,6 @@ from lrtune.schedules.schedule import Schedule, epoch_rates
 from lrtune.training.batches import Batches
 from lrtune.training.population import Population
 
-__all__ = ["Epoch", "train"]
-
 Array = npt.NDArray[Any]
 
 

@@ -19,18 +19,6 @@ import numpy.typing as npt
 
 from lrtune.exceptions import InvalidInputError
 
-__all__ = [
-    "ACTIVATIONS",
-    "Activation",
-    "INITIALIZERS",
-    "LOSSES",
-    "Layer",
-    "Loss",
-    "Network",
-    "Scratch",
-    "bits_of",
-]
-
 Array = npt.NDArray[Any]
 
 

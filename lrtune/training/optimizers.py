@@ -16,20 +16,6 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = [
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "DoG",
-    "Momentum",
-    "Nesterov",
-    "OPTIMIZERS",
-    "Optimizer",
-    "OptimizerState",
-    "RMSprop",
-    "SGD",
-]
-
 Array = npt.NDArray[Any]
 
 

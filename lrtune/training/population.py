@@ -21,8 +21,6 @@ from lrtune.training.network import LOSSES, Network
 from lrtune.training.optimizers import Optimizer
 from lrtune.training.workspace import Passes, Workspace
 
-__all__ = ["CACHE_BYTES", "Divergence", "EVALUATION_ROWS", "Population", "population_size"]
-
 Array = npt.NDArray[Any]
 
 CACHE_BYTES = 4 << 20

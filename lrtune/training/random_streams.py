@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["RandomStreams"]
-
 
 class RandomStreams:
     """Independent random generators for initial weights, row order and validation split.

@@ -15,8 +15,6 @@ import numpy.typing as npt
 from lrtune.training.batches import Batches, TableRows
 from lrtune.training.network import ACTIVATIONS, LOSSES, Network, Scratch, bits_of
 
-__all__ = ["MIN_COLUMNS", "Passes", "WORKSPACE_BYTES", "Workspace"]
-
 Array = npt.NDArray[Any]
 
 WORKSPACE_BYTES = 256 << 10

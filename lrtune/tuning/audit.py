@@ -13,8 +13,6 @@ from lrtune.tuning.blocks import Explorer
 from lrtune.tuning.record.schema import PruningAudit
 from lrtune.tuning.record.trials import complete_trials, status
 
-__all__ = ["BEST", "audit_pruning", "require_share"]
-
 BEST = 0.1
 """Share of the trials, the best ones, that a pruner should not halt."""
 

@@ -20,8 +20,6 @@ from lrtune.tuning.sampling.asking import BLOCK_SIZE, Asker, Sampling, keep_note
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.protocol import Trainer
 
-__all__ = ["Explorer"]
-
 
 @dataclass(frozen=True)
 class Explorer:

@@ -21,8 +21,6 @@ from optuna.distributions import (
 
 from lrtune.exceptions import InvalidInputError
 
-__all__ = ["Dimension", "at_share", "holds"]
-
 
 @dataclass(frozen=True)
 class Dimension:

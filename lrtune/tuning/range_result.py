@@ -11,21 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = [
-    "RANGE_ABOVE_EDGE",
-    "RANGE_BELOW_EDGE",
-    "RANGE_WITHOUT_EDGE",
-    "RangeTestResult",
-    "SKIPPED",
-    "SUGGESTIONS",
-    "Spread",
-    "minimum",
-    "range_around",
-    "smooth",
-    "steepest",
-    "valley",
-]
-
 Array = npt.NDArray[Any]
 
 RANGE_BELOW_EDGE = 500.0

@@ -37,16 +37,6 @@ from lrtune.tuning.trainers.network import NetworkTrainer
 from lrtune.tuning.trainers.preparation import Prepared, prepare, require_network
 from lrtune.tuning.trainers.replicates import make_replicates
 
-__all__ = [
-    "EDGE_SOUGHT",
-    "HELD_PER_DECADE",
-    "HELD_STEPS",
-    "MIN_STEPS",
-    "edge_range",
-    "lr_range_test",
-    "range_test",
-]
-
 Array = npt.NDArray[Any]
 Edges = tuple[tuple[float, ...], ...]
 

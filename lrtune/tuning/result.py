@@ -30,8 +30,6 @@ from lrtune.tuning.record.storage import public_name
 from lrtune.tuning.record.trials import TrialCounts, best_trial
 from lrtune.tuning.setting import Setting
 
-__all__ = ["SearchResult", "UNFINISHED", "read_result", "result_of"]
-
 UNFINISHED = (
     "the search did not end: it was interrupted after {finished} of {total} trials, or it still "
     "runs; go on with it by "

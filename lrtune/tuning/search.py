@@ -41,8 +41,6 @@ from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer
 
-__all__ = ["Budget", "Progress", "Recording", "search"]
-
 
 @dataclass(frozen=True)
 class Budget:

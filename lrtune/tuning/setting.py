@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-__all__ = ["DEFAULT_RATES", "LEARNING_RATE_FREE", "SCHEDULE_PARAMETERS", "Setting"]
-
 SCHEDULE_PARAMETERS = ("learning_rate_init", "decay", "decay_rate")
 """The parameters that are always searched."""
 

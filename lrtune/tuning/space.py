@@ -22,8 +22,6 @@ from lrtune.support.signals import defer_signals
 from lrtune.tuning.dimensions import Dimension, at_share, holds
 from lrtune.tuning.setting import Setting
 
-__all__ = ["DEFAULT_DECAYS", "Space", "TUNABLE"]
-
 TUNABLE = (
     "hidden_layer_sizes",
     "activation",

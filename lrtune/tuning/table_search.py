@@ -22,8 +22,6 @@ from lrtune.tuning.setting import DEFAULT_RATES, LEARNING_RATE_FREE
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer
 
-__all__ = ["STANDARD_INPUT", "load", "make_network", "read_request", "search_table", "with_path"]
-
 STANDARD_INPUT = "-"
 """Data argument that reads a table from standard input."""
 

@@ -12,15 +12,6 @@ from lrtune.tuning.confirm.statistics import EQUIVALENT
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 
-__all__ = [
-    "EDGE_SHARE",
-    "FEW_ROWS",
-    "NARROW",
-    "NOT_CONFIRMED",
-    "WIDEN",
-    "advise",
-]
-
 NOT_CONFIRMED = (
     "the loss was measured on the replicates that chose the setting, so expect a higher one on "
     "fresh seeds, the more so the smaller the table"

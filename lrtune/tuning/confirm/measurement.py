@@ -11,8 +11,6 @@ import numpy.typing as npt
 
 from lrtune.tuning.setting import Setting
 
-__all__ = ["FACTORS", "Profile", "SAFE_MARGIN", "around"]
-
 Array = npt.NDArray[Any]
 
 FACTORS = tuple(float(factor) for factor in np.logspace(-1, 1, 9))

@@ -28,15 +28,6 @@ from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.protocol import Outcome, Trainer
 
-__all__ = [
-    "ConfirmationBudget",
-    "FIELD",
-    "MEASUREMENT_REPLICATES",
-    "ROUND",
-    "confirm",
-    "share_of_search",
-]
-
 Array = npt.NDArray[Any]
 
 FIELD = (8, 32)

@@ -14,8 +14,6 @@ from lrtune.tuning.confirm.measurement import Profile
 from lrtune.tuning.record.schema import decode, encode
 from lrtune.tuning.setting import Setting
 
-__all__ = ["Confirmation", "Contender", "Estimate"]
-
 Array = npt.NDArray[Any]
 
 

@@ -14,17 +14,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-__all__ = [
-    "CONFIDENCE",
-    "EQUIVALENT",
-    "POOLED_WEIGHT",
-    "TIED_MARGIN",
-    "in_contention",
-    "paired",
-    "settled",
-    "tied",
-]
-
 Array = npt.NDArray[Any]
 
 CONFIDENCE = float(stats.norm.cdf(1.5))

@@ -23,8 +23,6 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from lrtune.exceptions import RecordWarning
 from lrtune.support.signals import defer_signals
 
-__all__ = ["BlockJournal", "LINE_START", "LOCK_SECONDS"]
-
 LINE_START = b'{"op_code":'
 """Beginning of every line of an Optuna journal."""
 LOCK_SECONDS = 3

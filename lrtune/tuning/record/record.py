@@ -38,8 +38,6 @@ from lrtune.tuning.record.storage import (
 )
 from lrtune.tuning.record.upgrade import upgrade
 
-__all__ = ["Record", "open_own_study", "read_facts", "recorded_seed"]
-
 _T = TypeVar("_T")
 _F = TypeVar("_F", bound=Fact)
 

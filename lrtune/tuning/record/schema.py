@@ -19,30 +19,6 @@ from optuna.trial import FrozenTrial
 from lrtune.tables.columns import Column
 from lrtune.tuning.space import Space
 
-__all__ = [
-    "DIVERGED",
-    "DataFacts",
-    "DivergedAt",
-    "Ending",
-    "Environment",
-    "Fact",
-    "Plan",
-    "PruningAudit",
-    "Request",
-    "SCHEMA_VERSION",
-    "SHARED",
-    "SearchFacts",
-    "Seconds",
-    "Source",
-    "Step",
-    "TableFacts",
-    "TrainerFacts",
-    "TrialFacts",
-    "decode",
-    "encode",
-    "stable_repr",
-]
-
 SCHEMA_VERSION = 2
 """Version of all facts below; `lrtune.tuning.record.upgrade` reads version 1, of release 0.1.0."""
 SHARED = "shared"

@@ -22,20 +22,6 @@ from lrtune.exceptions import InvalidInputError, RecordWarning
 from lrtune.support.secrets import masked
 from lrtune.tuning.record.journal import BlockJournal
 
-__all__ = [
-    "CONNECT_ATTEMPTS",
-    "DEFAULT_STORAGE",
-    "MOUNTS",
-    "NETWORK_FILE_SYSTEMS",
-    "RETRY_SECONDS",
-    "lost_connection",
-    "network_file_system",
-    "open_storage",
-    "public_name",
-    "quiet_optuna",
-    "with_retries",
-]
-
 DEFAULT_STORAGE = "lrtune.journal"
 CONNECT_ATTEMPTS = 5
 RETRY_SECONDS = (0.5, 1, 2, 4, 8, 15, 30)

@@ -18,16 +18,6 @@ from lrtune.tuning.record.schema import DIVERGED, TrialFacts
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.protocol import Outcome
 
-__all__ = [
-    "MAX_LOSSES",
-    "STATUSES",
-    "TrialCounts",
-    "best_trial",
-    "complete_trials",
-    "status",
-    "to_trial",
-]
-
 STATUSES = ("complete", "pruned", "diverged", "failed")
 """Outcomes of a trial, the fields of `TrialCounts`."""
 MAX_LOSSES = 5000

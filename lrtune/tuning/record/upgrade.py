@@ -17,8 +17,6 @@ from lrtune.tuning.record.schema import DataFacts, SearchFacts, Source, Step, Tr
 from lrtune.tuning.setting import SCHEDULE_PARAMETERS
 from lrtune.tuning.space import Space
 
-__all__ = ["DEFAULTS", "upgrade"]
-
 DEFAULTS: dict[str, Any] = {
     "hidden_layer_sizes": (50, 12), "activation": "relu", "optimizer": "sgd",
     "learning_rate_init": 0.1, "decay": "constant", "decay_rate": 0.0, "step_size": 5.0,

@@ -18,8 +18,6 @@ from optuna.trial import FrozenTrial
 from lrtune.tuning.record.record import Record
 from lrtune.tuning.record.schema import TrialFacts
 
-__all__ = ["OF_TRIALS", "POLL_SECONDS", "draw_worker", "once", "patience"]
-
 POLL_SECONDS = 0.5
 """Seconds between checks of a process that waits for another."""
 OF_TRIALS = "of_trials"

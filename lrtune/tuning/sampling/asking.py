@@ -25,18 +25,6 @@ from lrtune.tuning.record.storage import quiet_optuna
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 
-__all__ = [
-    "Asker",
-    "BLOCK_SIZE",
-    "Sampling",
-    "TPE_BEST",
-    "TPE_TRIALS",
-    "ask_block",
-    "keep_notes",
-    "make_sampler",
-    "subsample_history",
-]
-
 BLOCK_SIZE = 16
 """Settings per block."""
 TPE_TRIALS = 128

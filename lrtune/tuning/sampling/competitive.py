@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
 
-__all__ = ["N_STARTUP_TRIALS", "PRUNERS"]
-
 N_STARTUP_TRIALS = 16
 """Trials that run to their end before `median` and `percentile` compare others with them."""
 

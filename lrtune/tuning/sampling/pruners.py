@@ -17,8 +17,6 @@ from lrtune.training.divergence import DIVERGENCE_FACTOR, has_diverged
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-__all__ = ["DivergencePruner"]
-
 
 class DivergencePruner(BasePruner):
     """Prune a trial as soon as its reported loss is not finite or has passed a threshold.

@@ -17,8 +17,6 @@ from lrtune.tuning.space import DEFAULT_DECAYS, Space
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
-__all__ = ["suggest_schedule"]
-
 
 def suggest_schedule(
     trial: BaseTrial,

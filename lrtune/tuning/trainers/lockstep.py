@@ -24,8 +24,6 @@ from lrtune.tuning.trainers.preparation import Prepared
 from lrtune.tuning.trainers.protocol import Prune
 from lrtune.tuning.trainers.scoring import Scorers
 
-__all__ = ["Lockstep", "LockstepResult", "merge"]
-
 Array = npt.NDArray[Any]
 
 

@@ -33,8 +33,6 @@ from lrtune.tuning.trainers.protocol import Outcome, Prune
 from lrtune.tuning.trainers.replicates import Replicate, Task, draw_replicates, make_replicates
 from lrtune.tuning.trainers.scoring import Objective
 
-__all__ = ["NetworkTrainer"]
-
 Array = npt.NDArray[Any]
 
 

@@ -27,16 +27,6 @@ from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.replicates import Replicate
 
-__all__ = [
-    "Prepared",
-    "SCALED_AT_ONCE",
-    "check_space",
-    "default_setting",
-    "prepare",
-    "require_network",
-    "split_pipeline",
-]
-
 Array = npt.NDArray[Any]
 
 SCALED_AT_ONCE = 1 << 14

@@ -17,8 +17,6 @@ from lrtune.tuning.record.schema import DivergedAt, TrainerFacts
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 
-__all__ = ["Outcome", "Trainer"]
-
 Array = npt.NDArray[Any]
 
 Prune = Callable[[int, int, float], bool]

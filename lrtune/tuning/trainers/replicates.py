@@ -14,8 +14,6 @@ from sklearn.model_selection import train_test_split
 
 from lrtune.exceptions import InvalidInputError
 
-__all__ = ["Replicate", "VALIDATION_FRACTION", "draw_replicates", "make_replicates"]
-
 Array = npt.NDArray[Any]
 Task = Literal["classification", "regression"]
 

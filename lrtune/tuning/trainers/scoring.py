@@ -14,14 +14,6 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from lrtune.exceptions import InvalidInputError
 from lrtune.tuning.record.schema import stable_repr
 
-__all__ = [
-    "LOSS",
-    "Objective",
-    "describe_scoring",
-    "make_objective",
-    "require_no_metadata",
-]
-
 Scorers = Callable[[Any, Any, Any], Mapping[str, float]]
 """Function of a fitted estimator, X and y that returns scores by name; higher is better."""
 
