@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
 
@@ -31,6 +31,7 @@ __all__ = ["BaseMLP"]
 Array = npt.NDArray[Any]
 
 
+@dataclass(eq=False, repr=False)
 class BaseMLP(BaseEstimator):
     """Base of classifier and regressor: parameters, and encoding of training rows."""
 
@@ -71,74 +72,39 @@ class BaseMLP(BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    def __init__(
-        self,
-        hidden_layer_sizes: int | Sequence[int] = (50, 12),
-        *,
-        activation: str = "relu",
-        optimizer: str = "sgd",
-        learning_rate_init: float = 0.1,
-        decay: str = "constant",
-        decay_rate: float = 0.0,
-        step_size: float = 5.0,
-        power: float = 2.0,
-        patience: int = 2,
-        warmup_epochs: float = 0.0,
-        cycle_epochs: float | None = None,
-        min_learning_rate: float = 0.0,
-        update: Literal["epoch", "batch"] = "epoch",
-        alpha: float = 0.0,
-        momentum: float = 0.9,
-        rho: float = 0.9,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        weight_decay: float = 0.01,
-        weights_init: str = "glorot_uniform",
-        batch_size: int = 32,
-        max_iter: int = 20,
-        shuffle: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        tol: float | None = None,
-        warm_start: bool = False,
-        verbose: bool | int = False,
-        dtype: Literal["auto", "float32", "float64"] = "auto",
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.optimizer = optimizer
-        self.learning_rate_init = learning_rate_init
-        self.decay = decay
-        self.decay_rate = decay_rate
-        self.step_size = step_size
-        self.power = power
-        self.patience = patience
-        self.warmup_epochs = warmup_epochs
-        self.cycle_epochs = cycle_epochs
-        self.min_learning_rate = min_learning_rate
-        self.update = update
-        self.alpha = alpha
-        self.momentum = momentum
-        self.rho = rho
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.weight_decay = weight_decay
-        self.weights_init = weights_init
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.dtype = dtype
-        self.random_state = random_state
+    hidden_layer_sizes: int | Sequence[int] = (50, 12)
+    _: KW_ONLY
+    activation: str = "relu"
+    optimizer: str = "sgd"
+    learning_rate_init: float = 0.1
+    decay: str = "constant"
+    decay_rate: float = 0.0
+    step_size: float = 5.0
+    power: float = 2.0
+    patience: int = 2
+    warmup_epochs: float = 0.0
+    cycle_epochs: float | None = None
+    min_learning_rate: float = 0.0
+    update: Literal["epoch", "batch"] = "epoch"
+    alpha: float = 0.0
+    momentum: float = 0.9
+    rho: float = 0.9
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.01
+    weights_init: str = "glorot_uniform"
+    batch_size: int = 32
+    max_iter: int = 20
+    shuffle: bool = True
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    n_iter_no_change: int = 10
+    tol: float | None = None
+    warm_start: bool = False
+    verbose: bool | int = False
+    dtype: Literal["auto", "float32", "float64"] = "auto"
+    random_state: int | np.random.RandomState | None = None
 
     def schedule(self) -> Schedule:
         """Return the learning-rate schedule.

@@ -25,9 +25,7 @@ class FitCallbacks:
         self.n_epochs = n_epochs
         self._context: Any = None
         self._epoch: Any = None
-        if hasattr(
-            estimator, "_skl_callbacks"
-        ):  # otherwise it would cost 5 % of a fit on iris
+        if hasattr(estimator, "_skl_callbacks"):  # otherwise it would cost 5 % of a fit on iris
             metadata = None if sample_weight is None else {"sample_weight": sample_weight}
             self._arguments = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
             self._context = estimator._init_callback_context(max_subtasks=n_epochs)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -28,6 +29,7 @@ def _balance(counts: Array) -> Array:
     return np.asarray(np.divide(share, counts, out=np.zeros(len(counts)), where=counts > 0))
 
 
+@dataclass(eq=False, repr=False)
 class MLPClassifier(ClassifierMixin, TrainableMLP):
     """Multilayer perceptron classifier with a learning-rate schedule.
 
@@ -134,78 +136,8 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
-    def __init__(
-        self,
-        hidden_layer_sizes: int | Sequence[int] = (50, 12),
-        *,
-        activation: str = "relu",
-        optimizer: str = "sgd",
-        learning_rate_init: float = 0.1,
-        decay: str = "constant",
-        decay_rate: float = 0.0,
-        step_size: float = 5.0,
-        power: float = 2.0,
-        patience: int = 2,
-        warmup_epochs: float = 0.0,
-        cycle_epochs: float | None = None,
-        min_learning_rate: float = 0.0,
-        update: Literal["epoch", "batch"] = "epoch",
-        alpha: float = 0.0,
-        momentum: float = 0.9,
-        rho: float = 0.9,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        weight_decay: float = 0.01,
-        weights_init: str = "glorot_uniform",
-        batch_size: int = 32,
-        max_iter: int = 20,
-        shuffle: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        tol: float | None = None,
-        warm_start: bool = False,
-        verbose: bool | int = False,
-        dtype: Literal["auto", "float32", "float64"] = "auto",
-        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        super().__init__(
-            hidden_layer_sizes,
-            activation=activation,
-            optimizer=optimizer,
-            learning_rate_init=learning_rate_init,
-            decay=decay,
-            decay_rate=decay_rate,
-            step_size=step_size,
-            power=power,
-            patience=patience,
-            warmup_epochs=warmup_epochs,
-            cycle_epochs=cycle_epochs,
-            min_learning_rate=min_learning_rate,
-            update=update,
-            alpha=alpha,
-            momentum=momentum,
-            rho=rho,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            weight_decay=weight_decay,
-            weights_init=weights_init,
-            batch_size=batch_size,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            warm_start=warm_start,
-            verbose=verbose,
-            dtype=dtype,
-            random_state=random_state,
-        )
-        self.class_weight = class_weight
+    _: KW_ONLY
+    class_weight: Mapping[Any, float] | Literal["balanced"] | None = None
 
     @available_if(trains_on_all_rows)  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
@@ -310,7 +242,8 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         -------
         ndarray of shape (n,)
         """
-        labels: Array = self.classes_[self._outputs(X).argmax(axis=1)]
+        probabilities = self._outputs(X)
+        labels: Array = self.classes_[probabilities.argmax(axis=1)]
         return labels
 
 

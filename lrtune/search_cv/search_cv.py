@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -51,6 +52,7 @@ __all__ = ["LearningRateSearchCV"]
 Array = npt.NDArray[Any]
 
 
+@dataclass(eq=False, repr=False)
 class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
     """Search for the learning rate of an estimator by cross-validation.
 
@@ -159,38 +161,21 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         "pruner": [BasePruner, None],
     }
 
-    def __init__(
-        self,
-        estimator: Any,
-        *,
-        space: Mapping[str, Any] | None = None,
-        n_trials: int = 64,
-        cv: Any = 3,
-        scoring: Any = None,
-        storage: str | os.PathLike[str] | None = None,
-        study_name: str | None = None,
-        refit: bool | str | Callable[[dict[str, Any]], int] = True,
-        n_jobs: int | None = None,
-        random_state: int | np.random.RandomState | None = None,
-        timeout: float | None = None,
-        confirm: bool = True,
-        sampler: BaseSampler | None = None,
-        pruner: BasePruner | None = None,
-    ) -> None:
-        self.estimator = estimator
-        self.space = space
-        self.n_trials = n_trials
-        self.cv = cv
-        self.scoring = scoring
-        self.storage = storage
-        self.study_name = study_name
-        self.refit = refit
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.timeout = timeout
-        self.confirm = confirm
-        self.sampler = sampler
-        self.pruner = pruner
+    estimator: Any
+    _: KW_ONLY
+    space: Mapping[str, Any] | None = None
+    n_trials: int = 64
+    cv: Any = 3
+    scoring: Any = None
+    storage: str | os.PathLike[str] | None = None
+    study_name: str | None = None
+    refit: bool | str | Callable[[dict[str, Any]], int] = True
+    n_jobs: int | None = None
+    random_state: int | np.random.RandomState | None = None
+    timeout: float | None = None
+    confirm: bool = True
+    sampler: BaseSampler | None = None
+    pruner: BasePruner | None = None
 
     @_fit_context(prefer_skip_nested_validation=False)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
