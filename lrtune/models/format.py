@@ -106,8 +106,7 @@ class ModelFacts:
     """Versions of lrtune and its dependencies that saved the model."""
 
     def to_json(self) -> bytes:
-        columns = [column.to_dict() for column in self.columns]
-        return json.dumps({"format": FORMAT, **asdict(self), "columns": columns}, indent=2).encode()
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2).encode()
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:

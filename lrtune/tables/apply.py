@@ -108,8 +108,13 @@ def conform(
             f"lacks {listed(absent)}: it has {listed(list(frame.columns))}"
         )
     converted = {column.name: column.convert(frame[column.name]) for column in used}
-    if is_plain(used):
-        _require_complete(converted, source)
+    for name, values in converted.items():
+        if is_plain(used) and values.isna().any():
+            raise InvalidInputError(
+                f"columns must be complete, as they were to learn from, but column {name!r} of "
+                f"{source} lacks {int(values.isna().sum())} of {len(values)} numbers: fill them "
+                "in, or leave out these rows"
+            )
     return gather(converted, used)
 
 
@@ -120,16 +125,6 @@ def text_columns(columns: Sequence[Column]) -> tuple[str, ...]:
         for column in columns
         if column.used and (column.kind in ("category", "text") or column.thousands)
     )
-
-
-def _require_complete(converted: Mapping[str, pd.Series[Any]], source: str) -> None:
-    for name, values in converted.items():
-        if values.isna().any():
-            raise InvalidInputError(
-                f"columns must be complete, as they were to learn from, but column {name!r} of "
-                f"{source} lacks {int(values.isna().sum())} of {len(values)} numbers: fill them "
-                "in, or leave out these rows"
-            )
 
 
 def _treat(column: Column, frame: pd.DataFrame, categories: Mapping[str, Array]) -> Column:

@@ -7,7 +7,7 @@ import csv
 import math
 import re
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -78,7 +78,8 @@ def read_delimited(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Read the table in a stream that begins with `head`; return it and notes on its format."""
     reason = ""
-    for encoding in [text_format.encoding] if text_format.encoding else _encodings(head):
+    marked = [encoding for mark, encoding in _BYTE_ORDER_MARKS.items() if head.startswith(mark)]
+    for encoding in [text_format.encoding] if text_format.encoding else marked[:1] or _ENCODINGS:
         stream.seek(0)
         try:
             text = head.decode(encoding, errors="replace")
@@ -93,14 +94,6 @@ def read_delimited(
         f"`data` must be text in the encoding that is named, but reading {source!r} gave: "
         f"{reason}: name another `encoding`"
     )
-
-
-def _encodings(head: bytes) -> Iterator[str]:
-    for mark, encoding in _BYTE_ORDER_MARKS.items():
-        if head.startswith(mark):
-            yield encoding
-            return
-    yield from _ENCODINGS
 
 
 def _parse(
@@ -125,12 +118,12 @@ def _parse(
         keep_default_na=False,
         na_values=MISSING,
     )
-    _require_header(frame, source)
+    header_notes = _check_header(frame, source)
     notes = []
     if text_format.separator is None and separator != ",":
         name = _NAMES.get(separator, repr(separator))
         notes.append(f"separator: {name} (choose with `separator`)")
-    notes += _doubt_header(frame)
+    notes += header_notes
     notes += _mend_names(frame, header)
     if separator != ",":
         notes += _mend_decimals(frame, text_format.texts)
@@ -241,16 +234,14 @@ def _mend_decimals(frame: pd.DataFrame, texts: Collection[str]) -> list[str]:
     return [f"commas taken for decimal points: {shortened(mended)}"] if mended else []
 
 
-def _require_header(frame: pd.DataFrame, source: str) -> None:
-    if all(_is_number(name) for name in frame.columns):
+def _check_header(frame: pd.DataFrame, source: str) -> list[str]:
+    """Raise if all names are numbers; return a note if some are."""
+    numbers = [repr(name) for name in frame.columns if _is_number(name)]
+    if len(numbers) == frame.shape[1]:
         raise InvalidInputError(
             f"`data` must have a header line, but the first line of {source!r} is all numbers: "
             "name the columns there"
         )
-
-
-def _doubt_header(frame: pd.DataFrame) -> list[str]:
-    numbers = [repr(name) for name in frame.columns if _is_number(name)]
     if not numbers:
         return []
     return [

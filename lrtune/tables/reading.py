@@ -94,18 +94,15 @@ def _printable(text: str) -> str:
 
 def _open(source: str) -> BinaryIO:
     """Open a source for reading, decompressed and seekable."""
-    origin: Path | BytesIO = Path(source)
-    if source == "-":
-        origin = BytesIO(sys.stdin.buffer.read())
-        start = origin.read(8)
-        origin.seek(0)
-    elif Path(source).is_file():
-        with Path(source).open("rb") as file:
+    path = Path(source)
+    origin: Path | BytesIO = path
+    if path.is_file() and source != "-":
+        with path.open("rb") as file:
             start = file.read(8)
-    elif Path(source).is_fifo():  # as in: lrtune search <(command)
-        origin = BytesIO(Path(source).read_bytes())
+    elif source == "-" or path.is_fifo():  # as in: lrtune search <(command)
+        origin = BytesIO(sys.stdin.buffer.read() if source == "-" else path.read_bytes())
         start = origin.getvalue()[:8]
-    elif source and Path(source).is_dir():
+    elif source and path.is_dir():
         raise InvalidInputError(
             f"`data` must be a file, but {source!r} is a folder: name one in it"
         )

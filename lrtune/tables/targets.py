@@ -86,7 +86,7 @@ def read_target(
         numbers = as_numbers(values, thousands)
         values = numbers.astype(object).where(numbers.notna(), values)
         notes.append(f"target: {THOUSANDS_NAMES[thousands]} taken for thousands separators")
-    if is_numeric(values, share=1) and not _is_exact(values):
+    if not (is_boolean(values) or pd.api.types.is_integer_dtype(values)) and is_numeric(values, 1):
         values = as_numbers(values)
     rows = values.notna().to_numpy(copy=True)
     if not rows.all():
@@ -109,20 +109,21 @@ def read_target(
     if task == "regression":
         return Target(_numbers(present, column, source), task, rows, tuple(notes))
     y = _labels(present)
-    kept = _in_larger_classes(y)
+    _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    kept = np.asarray(counts[codes] > 1)
     if not kept.all():
-        notes.append(_note_rare(y, kept))
+        rare = np.unique(y[~kept])
+        notes.append(
+            f"target: {len(rare)} of {len(y)} rows left out, each the only one of its class, which "
+            f"cannot be both trained on and validated with: {listed(rare.tolist())} (merge classes "
+            "to keep them)"
+        )
         y, rows[rows] = y[kept], kept
     cure = "" if kept.all() else "merge classes"
     if _plural(present) == "numbers":
         cure = "`task='regression'`"
     _require_classes(y, column, source, left_out=not kept.all(), cure=cure)
     return Target(y, task, rows, tuple(notes))
-
-
-def _is_exact(values: pd.Series[Any]) -> bool:
-    # conversion to floats would lose the type, or digits of large integers
-    return is_boolean(values) or pd.api.types.is_integer_dtype(values)
 
 
 def _infer_task(present: pd.Series[Any]) -> Task:
@@ -168,21 +169,6 @@ def _labels(present: pd.Series[Any]) -> Array:
         return np.asarray(as_texts(present), dtype=object)
     # scikit-learn takes fractional classes for a regression
     return np.asarray(present.astype(np.int64 if _are_whole(present) else str))
-
-
-def _in_larger_classes(y: Array) -> Array:
-    """Return a mask of the rows whose class has another row."""
-    _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
-    return np.asarray(counts[codes] > 1)
-
-
-def _note_rare(y: Array, kept: Array) -> str:
-    rare = np.unique(y[~kept])
-    return (
-        f"target: {len(rare)} of {len(y)} rows left out, each the only one of its class, which "
-        f"cannot be both trained on and validated with: {listed(rare.tolist())} (merge classes to "
-        "keep them)"
-    )
 
 
 def _require_classes(y: Array, column: Any, source: str, *, left_out: bool, cure: str) -> None:

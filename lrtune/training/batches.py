@@ -72,6 +72,5 @@ class Batches:
 
     def take(self, selection: Array | slice) -> Batches:
         """Return the rows selected by an index, a mask or a slice."""
-        if self.sample_weight is None:
-            return Batches(self.X[selection], self.y[selection])
-        return Batches(self.X[selection], self.y[selection], self.sample_weight[selection])
+        weight = None if self.sample_weight is None else self.sample_weight[selection]
+        return Batches(self.X[selection], self.y[selection], weight)

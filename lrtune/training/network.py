@@ -59,14 +59,6 @@ class Activation(NamedTuple):
     """True if a(1) = 1, so that the constant input of the next layer stays 1."""
 
 
-def _identity(z: Array, scratch: Scratch) -> None:
-    pass
-
-
-def _identity_derivative(delta: Array, a: Array, scratch: Scratch) -> None:
-    pass
-
-
 def _logistic(z: Array, scratch: Scratch) -> None:  # noqa: ARG001
     z *= 0.5  # 1 / (1 + e^-z) is ½(1 + tanh(z/2)), which cannot overflow
     np.tanh(z, out=z)
@@ -102,7 +94,7 @@ def _relu_derivative(delta: Array, a: Array, scratch: Scratch) -> None:  # noqa:
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "identity": Activation(_identity, _identity_derivative, keeps_one=True),
+    "identity": Activation(lambda *_: None, lambda *_: None, keeps_one=True),
     "logistic": Activation(_logistic, _logistic_derivative, keeps_one=False),
     "relu": Activation(_relu, _relu_derivative, keeps_one=True),
     "tanh": Activation(_tanh, _tanh_derivative, keeps_one=False),
