@@ -18,7 +18,7 @@ from lrtune.support.secrets import masked
 
 @dataclass(frozen=True)
 class Form:
-    """How the values of an option are written in TOML.
+    """The form of an option's values in TOML.
 
     Attributes
     ----------

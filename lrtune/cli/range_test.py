@@ -26,7 +26,7 @@ MEANINGS = {
     "steepest": "where the loss falls fastest",
     "minimum": "a tenth of the rate where the loss is lowest",
 }
-"""What each printed rate is."""
+"""Meanings of the printed rates."""
 
 
 @click.command("range-test", short_help="Test which learning rates are worth searching.")

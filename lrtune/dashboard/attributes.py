@@ -15,16 +15,15 @@ from lrtune.review.tables import data_in_words, reproduction_rows
 from lrtune.review.wording import SCORES, headline
 from lrtune.support.numbers import estimate, number
 from lrtune.tuning.record.schema import TrialFacts
-from lrtune.tuning.record.trials import complete_trials, status
+from lrtune.tuning.record.trials import status
 from lrtune.tuning.setting import Setting
 
 NOT_FINITE = "not finite"
-"""Text in place of a loss that is infinite or not a number."""
-_DIGITS = 6
+"""Text shown for a loss that is infinite or NaN."""
 
 
 def setting_in_words(params: Mapping[str, Any]) -> str:
-    """Return a setting in a few words.
+    """Describe a setting in a few words.
 
     >>> setting_in_words({"learning_rate_init": 0.125, "decay": "cosine", "decay_rate": 0.0512})
     'learning_rate_init 0.125, cosine with decay_rate 0.0512'
@@ -39,7 +38,7 @@ def setting_in_words(params: Mapping[str, Any]) -> str:
 
 
 def objective_name(study: Study) -> str:
-    """Return the label of the axes that show the optimised value."""
+    """Return the label of axes that show the optimised value."""
     name = "validation loss" if study.metric is None else f"minus {study.metric}"
     if study.n_replicates == 1:
         return f"{name}, 1 replicate"
@@ -61,28 +60,25 @@ def capped_curve(study: Study, trial: FrozenTrial) -> dict[int, float]:
 
 
 def study_attributes(study: Study) -> dict[str, str]:
-    """Return the result and the origin of a study, in words by name.
+    """Describe the result and the origin of a study, as attributes.
 
-    The dashboard shows the first five at once and the others on demand.
+    The dashboard shows the first five, and the others on demand.
     """
     origin = dict(reproduction_rows(study))
-    parameters = study.parameters
-    layers = "-".join(map(str, np.atleast_1d(parameters["hidden_layer_sizes"])))
-    network = (
-        f"layers {layers}",
-        str(parameters.get("optimizer")),
-        f"{study.epochs} epochs",
-        f"seed {origin.pop('seed', '?')}",
-    )
+    layers = "-".join(map(str, np.atleast_1d(study.parameters["hidden_layer_sizes"])))
+    optimizer, seed = study.parameters.get("optimizer"), origin.pop("seed", "?")
     first = {
         headline(study).lower(): _recommendation(study),
         "trials": _trials(study),
         "data": data_in_words(study, with_target=False),
-        "network": ", ".join(network),
+        "network": f"layers {layers}, {optimizer}, {study.epochs} epochs, seed {seed}",
         "versions": origin.pop("versions", ""),
     }
     more = {
-        **{_nth("warning", index): text for index, text in enumerate(study.warnings)},
+        **{
+            f"warning {index}" if index > 1 else "warning": text
+            for index, text in enumerate(study.warnings, start=1)
+        },
         **{f"{name} in full" if name in first else name: text for name, text in origin.items()},
         "made by": study.environment.command,
     }
@@ -90,7 +86,6 @@ def study_attributes(study: Study) -> dict[str, str]:
 
 
 def _recommendation(study: Study) -> str:
-    """Return the recommendation with its uncertainty, and the safe range."""
     setting, confirmation = study.setting, study.confirmation
     if setting is None:
         return "no trial has completed"
@@ -112,18 +107,13 @@ def _trials(study: Study) -> str:
     n_planned = max(study.plan.n_trials, len(study.trials))
     counts = study.counts.describe()
     text = f"{len(study.trials)} of {n_planned}: {counts}" if counts else "none yet"
-    edge = study.edge
-    if edge is not None and edge.median is not None:
-        text += f"; divergence edge in the first steps: about {number(edge.median, 2)}"
+    if study.edge is not None and study.edge.median is not None:
+        text += f"; divergence edge in the first steps: about {number(study.edge.median, 2)}"
     return text
 
 
-def _nth(name: str, index: int) -> str:
-    return name if index == 0 else f"{name} {index + 1}"
-
-
 def trial_attributes(study: Study, trial: FrozenTrial) -> dict[str, str]:
-    """Return the results of a trial; the names are among `trial_columns`."""
+    """Describe the results of a trial, under names that are among `trial_columns`."""
     facts = TrialFacts.of(trial)
     values: dict[str, Any] = {"outcome": status(trial)}
     losses = facts.replicate_losses
@@ -147,11 +137,11 @@ def trial_attributes(study: Study, trial: FrozenTrial) -> dict[str, str]:
 
 
 def trial_columns(study: Study) -> dict[str, bool]:
-    """Return the attributes that some trial has, and whether they are numbers to sort by."""
+    """Return the attributes of trials; True for those that are numbers, by which to sort."""
     columns = {"outcome": False, "loss": True, "spread over replicates": True}
     columns[_score_name(study)] = True
-    for trial in complete_trials(study.trials)[:1]:
-        columns |= dict.fromkeys(TrialFacts.of(trial).metrics or (), True)
+    if study.best is not None:
+        columns |= dict.fromkeys(TrialFacts.of(study.best).metrics or (), True)
     if study.counts.diverged:
         names = ("diverged at step", "diverged in epoch", "diverged on replicate")
         columns |= dict.fromkeys((*names, "loss at divergence"), True)
@@ -164,5 +154,5 @@ def _score_name(study: Study) -> str:
 
 def _to_text(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.{_DIGITS}g}" if math.isfinite(value) else NOT_FINITE
+        return f"{value:.6g}" if math.isfinite(value) else NOT_FINITE
     return str(value)

@@ -1,8 +1,9 @@
-"""The guard of the dashboard, which has no passwords: it refuses foreign and writing requests.
+"""The dashboard's guard against requests from other origins, and against writing ones.
 
-Any web page that is open in the same browser can send requests to a local port, directly or under
-a host name that resolves to this machine. So a request must name this machine as its host, must
-not come from another origin, and may only read unless writing was allowed.
+The dashboard has no passwords, and any web page open in the same browser can send requests to a
+local port, directly or under a host name that resolves to this machine. So a request must name this
+machine as its host, must come from the dashboard's own origin, and may only read unless the
+dashboard is writable.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _NO_FILES = "this dashboard keeps no files: it draws the pictures that it shows"
 
 
 class Guard:
-    """A WSGI application that forwards allowed requests to another one, and answers 403 to others.
+    """WSGI middleware that forwards allowed requests and answers 403 to all others.
 
     >>> def page(environ, start_response):
     ...     start_response("200 OK", [])
@@ -43,7 +44,6 @@ class Guard:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Answer a request."""
         reason = self._foreign(environ) or self._forbidden(environ)
         if reason is None:
             return self._application(environ, _unframed(start_response))
@@ -53,12 +53,12 @@ class Guard:
         return [b"" if environ.get("REQUEST_METHOD") == "HEAD" else body]
 
     def _foreign(self, environ: dict[str, Any]) -> str | None:
-        """Return why a request is not from this machine's own pages, or None if it is."""
+        """Return the reason to refuse a request from another origin; None for the own pages."""
         host, origin = environ.get("HTTP_HOST", ""), environ.get("HTTP_ORIGIN")
         if not HOME.fullmatch(host):
             return "the dashboard answers only to the names of this machine: 127.0.0.1 or localhost"
         is_foreign = environ.get("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site")
-        # a foreign page may link here, since it cannot read the answer
+        # a foreign page may link here, since it cannot read the response
         is_navigation = environ.get("HTTP_SEC_FETCH_MODE") == "navigate"
         is_link = is_navigation and environ.get("REQUEST_METHOD") in READS
         if origin not in (None, f"http://{host}") or (is_foreign and not is_link):
@@ -66,7 +66,7 @@ class Guard:
         return None
 
     def _forbidden(self, environ: dict[str, Any]) -> str | None:
-        """Return why a request from this machine's own pages is refused, or None if it is not."""
+        """Return the reason to refuse a request of the own pages, or None."""
         if environ.get("REQUEST_METHOD") in READS:
             return None
         if not self._writable:
@@ -75,7 +75,7 @@ class Guard:
 
 
 def _unframed(start_response: Callable[..., Any]) -> Callable[..., Any]:
-    """Forbid other pages to show the dashboard in a frame, where they could redirect clicks."""
+    """Forbid other pages to frame the dashboard, against clickjacking."""
 
     def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
         extra = [("X-Frame-Options", "DENY"), ("Referrer-Policy", "no-referrer")]

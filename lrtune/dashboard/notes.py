@@ -19,15 +19,15 @@ from lrtune.tuning.record.trials import status
 _MEANINGS = """\
 - **complete**: trained to the last epoch on all replicates; its value is the mean loss there.
 - **diverged**: training broke down, so it was stopped on all replicates. Optuna calls such a trial
-  *pruned*; this dashboard draws it in grey and calls it *infeasible*. Its value would flatten all
-  others, so it is drawn at the worst completed value or at that of a guess; the trial's attributes
-  have the real loss, and the step at which it diverged.
+  *pruned*; this dashboard draws it in grey and calls it *infeasible*. Its real loss would flatten
+  the plots, so it is drawn at the worst completed value or at that of a guess; the trial's
+  attributes have the real loss, and the step at which it diverged.
 - **pruned**: stopped early because others did better (only with a pruner).
 - **failed**: trained to the end, but the metric gave no number.
 """
 _ELSEWHERE = (
-    "[Figures and attributes](.) · [trials](trials) · this note is written anew whenever the page "
-    "is opened, even while a search runs"
+    "[Figures and attributes](.) · [trials](trials) · this note is updated whenever the page is "
+    "opened, even while a search runs"
 )
 _CAUTIONS = """\
 - *Best Trial* is the recommended one. Once confirmed, it need not be the one with the lowest value,
@@ -70,7 +70,7 @@ def study_note(study: Study, pictures: Sequence[str] = ()) -> str:
         )
     )
     sections = {
-        "Warnings": _bullets(study.warnings),
+        "Warnings": "\n".join(f"- {escaped(text)}" for text in study.warnings),
         "Best settings": _settings(study),
         "Outcomes of a trial": _MEANINGS,
         "Reading the figures": _CAUTIONS,
@@ -81,25 +81,19 @@ def study_note(study: Study, pictures: Sequence[str] = ()) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def _bullets(texts: Sequence[str]) -> str:
-    return "\n".join(f"- {escaped(text)}" for text in texts)
-
-
 def _settings(study: Study) -> str:
-    """Return the table of best settings, with links to the trials relative to the note."""
     if study.best is None:
         return ""
     table = best_settings(study)
-    rows = [[_link(row.cells[0]), *map(escaped, row.cells[1:])] for row in table.rows]
+    rows = [
+        [f"[{trial}](trials?numbers={trial})", *map(escaped, cells)]
+        for trial, *cells in (row.cells for row in table.rows)
+    ]
     return f"{_table(table.heads, rows)}\n\n{escaped(table.caption)}"
 
 
-def _link(trial: str) -> str:
-    return f"[{trial}](trials?numbers={trial})"
-
-
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table with padded heads, since the page leaves no space between columns."""
+    """Return a Markdown table; heads are padded, since the page leaves no space between columns."""
     padded = [f"&nbsp;{head}&nbsp;" if head else "" for head in heads]
     lines = [padded, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -121,7 +115,7 @@ def _reproduce(study: Study) -> str:
 
 
 def trial_note(study: Study, trial: FrozenTrial) -> str:
-    """Return the note on a trial: its setting, its outcome, and what that means."""
+    """Return the note on a trial: its setting and its outcome, explained."""
     is_recommended = study.recommended is not None and study.recommended.trial == trial.number
     default = study.default_trial
     title = status(trial)
@@ -135,24 +129,25 @@ def trial_note(study: Study, trial: FrozenTrial) -> str:
 
 def _complete(study: Study, trial: FrozenTrial) -> str:
     facts = TrialFacts.of(trial)
-    losses, scores = facts.replicate_losses, facts.replicate_scores or ()
-    heads = ("replicate", "loss", "score")[: 3 if scores else 2]
-    columns = [[str(index + 1) for index in range(len(losses))], _numbers(losses), _numbers(scores)]
-    rows = list(zip(*columns[: len(heads)], strict=True))
+    losses, scores = facts.replicate_losses, facts.replicate_scores
+    columns = {"replicate": [str(index + 1) for index in range(len(losses))]}
+    columns["loss"] = [number(loss, 4) for loss in losses]
+    if scores:
+        columns["score"] = [number(score, 4) for score in scores]
     epochs, mean = len(trial.intermediate_values), number(sum(losses) / len(losses), 4)
     text = f"Validation loss **{mean}** after {epochs} epochs"
     if trial.value is not None and capped_value(study, trial) < trial.value:
         text += ", which is worse than a guess; its value is drawn at that of a guess"
-    return "\n\n".join([f"{text}.{_race(study, trial)}", _table(heads, rows)])
+    return "\n\n".join(
+        [f"{text}.{_race(study, trial)}", _table([*columns], zip(*columns.values(), strict=True))]
+    )
 
 
 def _race(study: Study, trial: FrozenTrial) -> str:
-    """Return the result of a trial on fresh replicates, or nothing if it was not in the race."""
-    if study.confirmation is None:
-        return ""
-    contenders = {contender.trial: contender for contender in study.confirmation.contenders}
-    contender = contenders.get(trial.number)
-    if contender is None:
+    """Describe a trial's result on fresh replicates; "" if it was not in the race."""
+    contenders = () if study.confirmation is None else study.confirmation.contenders
+    contender = next((each for each in contenders if each.trial == trial.number), None)
+    if study.confirmation is None or contender is None:
         return ""
     name, sign = ("loss", 1) if study.metric is None else (escaped(study.metric), -1)
     loss = "" if contender.loss is None else f"{name} {number(sign * contender.loss, 4)}, "
@@ -160,13 +155,10 @@ def _race(study: Study, trial: FrozenTrial) -> str:
     if contender.status == "recommended":
         recommended = study.confirmation.recommended
         expected = estimate(recommended.loss, recommended.se)
-        n_further = study.confirmation.replicates
-        text += f" Expect, from {n_further} further ones: loss **{expected}**."
+        text += (
+            f" Expect a loss of **{expected}**, from {study.confirmation.replicates} further ones."
+        )
     return text
-
-
-def _numbers(values: Iterable[float]) -> list[str]:
-    return [number(value, 4) for value in values]
 
 
 def _diverged(study: Study, trial: FrozenTrial) -> str:
@@ -189,7 +181,7 @@ def _pruned(study: Study, trial: FrozenTrial) -> str:
     losses = trial.intermediate_values
     last = max(losses, default=0)
     loss = f" with a loss of **{number(losses[last], 4)}**" if losses else ""
-    return f"Stopped after {last} of {study.epochs} epochs{loss}, as others did better."
+    return f"Stopped after {last} of {study.epochs} epochs{loss}, since other trials did better."
 
 
 def _failed(study: Study, trial: FrozenTrial) -> str:  # noqa: ARG001

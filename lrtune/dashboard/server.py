@@ -17,13 +17,13 @@ HOST = "127.0.0.1"
 
 
 class DashboardServer(ThreadingMixIn, WSGIServer):
-    """A server with a thread per request that stops without waiting for them."""
+    """A server with one thread per request, which stops without waiting for open requests."""
 
     daemon_threads = True
     request_queue_size = 64
 
     def server_bind(self) -> None:
-        """Bind without looking up the name of this machine."""
+        """Bind without a lookup of this machine's name, which may be slow."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = HOST, int(self.server_address[1])
         self.setup_environ()
@@ -33,19 +33,18 @@ class DashboardServer(ThreadingMixIn, WSGIServer):
 
     @property
     def address(self) -> str:
-        """Return the address of the server."""
         return f"http://{HOST}:{self.server_port}"
 
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Ignore each request's log message."""
+        """Log nothing."""
 
 
 def make_application(
     storage: BaseStorage, public_name: str, *, writable: bool = False
 ) -> Application:
-    """Return the Optuna dashboard, annotated and guarded, or refuse if it is not installed."""
+    """Return the Optuna dashboard over a storage, annotated and guarded."""
     try:
         from optuna_dashboard import wsgi
     except ImportError as error:

@@ -1,7 +1,7 @@
-"""The annotations of lrtune's studies in the dashboard, beside what it finds in the record.
+"""Notes, attributes, figures and pictures that lrtune adds to its studies in the dashboard.
 
-They are a plugin of Bottle, the dashboard's web framework, that adds to the dashboard's responses.
-A note that a user wrote there is kept in the record, and replaces lrtune's.
+They are a plugin of Bottle, the dashboard's web framework, that extends the dashboard's responses.
+A note that a user wrote in the dashboard replaces lrtune's.
 """
 
 from __future__ import annotations
@@ -47,15 +47,12 @@ class NoFiles:
     """An artifact store without files, since pictures are drawn on request."""
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
-        """Refuse to read a file."""
         raise ArtifactNotFound(artifact_id)
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:  # noqa: ARG002
-        """Refuse to write a file."""
         raise InvalidInputError(f"files are not kept, but got {artifact_id!r}")
 
     def remove(self, artifact_id: str) -> None:
-        """Refuse to remove a file."""
         raise ArtifactNotFound(artifact_id)
 
 
@@ -77,7 +74,7 @@ class Annotations:
         }
 
     def annotate(self, dashboard: Any) -> None:
-        """Install this plugin in a dashboard, or refuse one with other addresses."""
+        """Install this plugin in a dashboard, or refuse one with other routes."""
         rules = {route.rule for route in dashboard.routes if route.method == "GET"}
         if not rules.issuperset(self._views):
             raise InvalidInputError(
@@ -87,18 +84,16 @@ class Annotations:
         dashboard.install(self)
 
     def apply(self, callback: Callback, route: Any) -> Callback:
-        """Annotate one of the dashboard's responses, if there is something to add."""
+        """Wrap the callback of a route that this plugin annotates; Bottle calls this for each."""
         view = self._views.get(route.rule) if route.method == "GET" else None
-        return (
-            callback
-            if view is None
-            else functools.wraps(callback)(functools.partial(view, callback))
-        )
+        if view is None:
+            return callback
+        return functools.wraps(callback)(functools.partial(view, callback))
 
     def _studies(self, callback: Callback) -> Any:
-        """Hide the recorded attributes of lrtune's studies in the list of studies.
+        """Hide the raw attributes of lrtune's studies in the list of studies.
 
-        Each study's own page shows readable ones, which take all of its trials to make.
+        Readable ones, for which all of its trials must be read, are on each study's own page.
         """
         response = callback()
         for summary in response["study_summaries"] if isinstance(response, dict) else ():
@@ -107,7 +102,6 @@ class Annotations:
         return response
 
     def _study(self, callback: Callback, study_id: int) -> Any:
-        """Annotate a study and its trials."""
         response = callback(study_id=study_id)
         if isinstance(response, dict) and "trials" in response:
             study = self._read(study_id)
@@ -117,7 +111,7 @@ class Annotations:
         return response
 
     def _figure(self, callback: Callback, study_id: int, artifact_id: str) -> Any:
-        """Return a picture of a study's note, or another file."""
+        """Return a picture of a study's note, or the dashboard's own artifact."""
         study = self._read(study_id)
         names = [] if study is None else _figure_ids(study)
         if study is None or artifact_id not in names:
@@ -126,7 +120,7 @@ class Annotations:
             return _png(draw_study(study, names.index(artifact_id)))
 
     def _picture(self, callback: Callback, study_id: int, trial_id: int, artifact_id: str) -> Any:
-        """Return a trial's picture, or another file."""
+        """Return a trial's picture, or the dashboard's own artifact."""
         study = self._read(study_id) if artifact_id == _picture_id(trial_id) else None
         trials = {} if study is None else {trial._trial_id: trial for trial in study.trials}
         if study is None or trial_id not in trials:
@@ -135,7 +129,7 @@ class Annotations:
             return _png(draw_trial(study, trials[trial_id]))
 
     def _is_own(self, study_id: int) -> bool:
-        """Return whether a study is one of lrtune's, and was not just deleted."""
+        """Return True for a study of lrtune's that has not just been deleted."""
         try:
             return SearchFacts.KEY in self._storage.get_study_user_attrs(study_id)
         except KeyError:
@@ -200,17 +194,13 @@ def _annotate_trial(
     if status(trial) == "diverged":
         entry["constraints"] = [1.0]  # violated, so the dashboard draws the trial in grey
     if has_picture:
-        artifact = {
-            "artifact_id": picture_id,
-            "mimetype": "image/png",
-            "filename": f"trial-{trial.number}.png",
-            "encoding": None,
-        }
-        entry["artifacts"] = [*entry["artifacts"], artifact]
+        name = f"trial-{trial.number}.png"
+        artifact = {"artifact_id": picture_id, "mimetype": "image/png", "filename": name}
+        entry["artifacts"] = [*entry["artifacts"], artifact | {"encoding": None}]
 
 
 def _replace_trial(entry: Mapping[str, Any], trial: FrozenTrial) -> dict[str, Any]:
-    """Return the dashboard's entry of a trial with another trial in its place."""
+    """Return the dashboard's entry of a best trial, changed to show another trial."""
     params = [
         {**param, "param_external_value": str(trial.params[param["name"]])}
         for param in entry["params"]
@@ -230,7 +220,7 @@ def _add_note(entry: dict[str, Any], text: str) -> None:
 
 
 def _figure_ids(study: Study) -> list[str]:
-    """Return ids of the pictures in a study's note that change with the study, against caching."""
+    """Return ids of the pictures in a study's note; they change with it, so none is cached."""
     if not study.trials:
         return []
     state = f"{len(study.trials):x}-{int(study.confirmation is not None)}"
@@ -242,7 +232,7 @@ def _picture_id(trial_id: int) -> str:
 
 
 def _rounded(value: float) -> float:
-    """Round a number to six digits, since the page shows all of them."""
+    """Round to six digits, since the page shows every digit."""
     return float(f"{value:.6g}")
 
 

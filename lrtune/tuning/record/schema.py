@@ -200,7 +200,7 @@ class Step(_Json):
 
 @dataclass(frozen=True)
 class TrainerFacts(_Json):
-    """What trains: an estimator with its parameters, and the transformers before it.
+    """The estimator that is trained, its parameters, and the transformers before it.
 
     Attributes
     ----------
@@ -248,7 +248,7 @@ class TrainerFacts(_Json):
 
 @dataclass(frozen=True)
 class SearchFacts(_Json):
-    """What is searched, on what data, by which trainer: a resumed search must have the same.
+    """The subject of a search: data, trainer and space. A resumed search must have the same.
 
     Attributes
     ----------
@@ -375,7 +375,7 @@ class PruningAudit(_Json):
 
 @dataclass(frozen=True)
 class Ending(_Json):
-    """How a search ended; a study that still runs, or whose search was killed, has none.
+    """The end of a search; a study that still runs, or whose search was killed, has none.
 
     Attributes
     ----------
@@ -478,7 +478,7 @@ class Request(_Json):
 
 @dataclass(frozen=True)
 class DivergedAt(_Json):
-    """Where a trial diverged.
+    """The place where a trial diverged.
 
     Attributes
     ----------

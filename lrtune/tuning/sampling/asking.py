@@ -35,7 +35,7 @@ TPE_BEST = 48
 
 @dataclass(frozen=True)
 class Sampling:
-    """How settings are sampled.
+    """Options of the sampling.
 
     Attributes
     ----------
