@@ -308,7 +308,8 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         -------
         ndarray of shape (n,)
         """
-        labels: Array = self.classes_[self._outputs(X).argmax(axis=1)]
+        probabilities = self._outputs(X)
+        labels: Array = self.classes_[probabilities.argmax(axis=1)]
         return labels
 
 
