@@ -201,12 +201,20 @@ SEARCHES = {
 }
 
 
+def is_other_scikit_learn() -> bool:
+    """Return whether the records were written with another scikit-learn than this one."""
+    return platform_facts()["scikit-learn"] != NUMBERS["platform"]["scikit-learn"]
+
+
 @pytest.mark.parametrize("storage", SEARCHES, indirect=True)
 def test_a_finished_search_trains_no_further_trial_when_resumed(
     lrtune: Callable[..., Any], folder: Path, storage: str
 ) -> None:
     copy(TABLE.name, "houses.csv")
     run = lrtune(*SEARCHES[storage].split(), "--storage", storage, "--resume", "--json")
+    if run.code == 2 and is_other_scikit_learn():  # whose transformers have other parameters
+        assert "must keep its options" in run.err
+        return
     expected, actual = (without_volatile(each) for each in (EXPECTED[storage]["show"], run.json))
 
     assert run.code == 0, run.err
