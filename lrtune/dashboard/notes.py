@@ -155,9 +155,8 @@ def _race(study: Study, trial: FrozenTrial) -> str:
     if contender.status == "recommended":
         recommended = study.confirmation.recommended
         expected = estimate(recommended.loss, recommended.se)
-        text += (
-            f" Expect a loss of **{expected}**, from {study.confirmation.replicates} further ones."
-        )
+        n_further = study.confirmation.replicates
+        text += f" Expect, from {n_further} further ones: loss **{expected}**."
     return text
 
 
