@@ -31,7 +31,7 @@ from threadpoolctl import threadpool_limits
 
 import lrtune
 from lrtune import MLPClassifier
-from lrtune.training.batches import Batches
+from lrtune.training.rows import Rows
 
 try:
     import torch
@@ -59,10 +59,10 @@ class Case:
     batch_size: int
 
     @property
-    def rows(self) -> Batches:
+    def rows(self) -> Rows:
         """What a fit makes of the table."""
         one_hot = np.eye(len(np.unique(self.y)), dtype=np.float32)
-        return Batches(self.X, one_hot[self.y])
+        return Rows(self.X, one_hot[self.y])
 
     @property
     def flops(self) -> int:

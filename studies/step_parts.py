@@ -18,10 +18,10 @@ from threadpoolctl import threadpool_limits
 
 import lrtune.training.population
 import lrtune.training.workspace
-from lrtune.training.batches import Batches
 from lrtune.training.network import Network
 from lrtune.training.optimizers import SGD
 from lrtune.training.population import Population
+from lrtune.training.rows import Rows
 
 Array = npt.NDArray[Any]
 RATE = 0.01
@@ -135,7 +135,7 @@ class Step:
 
     Parameters
     ----------
-    rows : Batches
+    rows : Rows
         An epoch of them, of some 40 steps, is a round of measurement.
     hidden : tuple of int
     batch_size : int
@@ -144,7 +144,7 @@ class Step:
     """
 
     def __init__(
-        self, rows: Batches, hidden: tuple[int, ...], batch_size: int, n_settings: int = 1
+        self, rows: Rows, hidden: tuple[int, ...], batch_size: int, n_settings: int = 1
     ) -> None:
         network = Network((rows.X.shape[1], *hidden, rows.y.shape[1]))
         start = network.initial_parameters(np.random.default_rng(0), rows.y.dtype)
@@ -184,12 +184,12 @@ def seconds(function: Callable[[], Any]) -> float:
     return time.perf_counter() - begun
 
 
-def random_rows(n_rows: int, n_columns: int, n_classes: int) -> Batches:
+def random_rows(n_rows: int, n_columns: int, n_classes: int) -> Rows:
     """Rows to train on for the sake of the time that it takes."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n_rows, n_columns), dtype=np.float32)
     classes = X[:, :n_classes].argmax(axis=1)
-    return Batches(X, np.eye(n_classes, dtype=np.float32)[classes])
+    return Rows(X, np.eye(n_classes, dtype=np.float32)[classes])
 
 
 def sgemm_peak(repetitions: int = 4) -> float:

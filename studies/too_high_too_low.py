@@ -20,11 +20,11 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from tutorial import SEED, arguments, data, header, logarithmic_losses, network, table, write
 
 from lrtune.review.plots import COLOURS
-from lrtune.training.batches import Batches
 from lrtune.training.divergence import divergence_threshold, has_diverged
 from lrtune.training.optimizers import SGD
 from lrtune.training.population import Population
 from lrtune.training.random_streams import RandomStreams
+from lrtune.training.rows import Rows
 
 Array = npt.NDArray[Any]
 
@@ -71,7 +71,7 @@ class Iris:
 
     def slope(self, weights: Array) -> tuple[float, Array]:
         """Loss and gradient: a step of SGD at rate 1 takes the gradient off."""
-        rows: Batches = self.rows
+        rows: Rows = self.rows
         stepped = Population(self.network, SGD(), weights, batch_size=len(rows))
         loss, _ = stepped.train_step(rows, np.arange(len(rows)), np.ones(1))
         if not len(stepped):

@@ -21,10 +21,10 @@ from sklearn.utils.validation import (
 from lrtune.exceptions import InvalidInputError
 from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.schedule import Schedule
-from lrtune.training.batches import Batches, TableRows
 from lrtune.training.network import ACTIVATIONS, INITIALIZERS, Network
 from lrtune.training.optimizers import OPTIMIZERS, Optimizer
 from lrtune.training.population import Population
+from lrtune.training.rows import Rows, TableRows
 
 Array = npt.NDArray[Any]
 
@@ -154,9 +154,7 @@ class BaseMLP(BaseEstimator):
         )
         return optimizer
 
-    def make_population(
-        self, rows: Batches, n_settings: int, rng: np.random.Generator
-    ) -> Population:
+    def make_population(self, rows: Rows, n_settings: int, rng: np.random.Generator) -> Population:
         """Return a population at initial weights, with the inputs and outputs of the rows."""
         hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes)).tolist()
         if not all(isinstance(units, int) and units > 0 for units in hidden):
@@ -186,7 +184,7 @@ class BaseMLP(BaseEstimator):
         sample_weight: npt.ArrayLike | None = None,
         *,
         classes: npt.ArrayLike | None = None,
-    ) -> Batches:
+    ) -> Rows:
         """Check and encode training rows; store their columns, and their classes or target's scale.
 
         Columns get the training dtype. Classes become one-hot booleans; `classes` lists all of them
@@ -196,17 +194,17 @@ class BaseMLP(BaseEstimator):
         self._training_dtype = X.dtype if self.dtype == "auto" else np.dtype(self.dtype)
         weight = self._check_weight(X, sample_weight)
         self._learn_target(y, weight, classes)
-        return self._batches(X, y, weight)
+        return self._encoded(X, y, weight)
 
     def encode(
         self,
         X: npt.ArrayLike | TableRows,
         y: npt.ArrayLike,
         sample_weight: npt.ArrayLike | None = None,
-    ) -> Batches:
+    ) -> Rows:
         """Check and encode further rows like those of `learn_encoding`."""
         X, y = self._check(X, y, reset=False)
-        return self._batches(X, y, self._check_weight(X, sample_weight))
+        return self._encoded(X, y, self._check_weight(X, sample_weight))
 
     def _check(
         self, X: npt.ArrayLike | TableRows, y: npt.ArrayLike, *, reset: bool
@@ -240,9 +238,9 @@ class BaseMLP(BaseEstimator):
         )
         return weight
 
-    def _batches(self, X: Array | TableRows, y: Array, weight: Array | None) -> Batches:
+    def _encoded(self, X: Array | TableRows, y: Array, weight: Array | None) -> Rows:
         dtype = self._training_dtype
-        return Batches(
+        return Rows(
             replace(X, dtype=dtype)
             if isinstance(X, TableRows)
             else np.ascontiguousarray(X, dtype=dtype),

@@ -22,11 +22,11 @@ from lrtune.exceptions import DivergenceWarning, InvalidInputError
 from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.plateau import Plateau
 from lrtune.support.blas import one_blas_thread
-from lrtune.training.batches import Batches
 from lrtune.training.loop import Epoch, train
 from lrtune.training.network import Network
 from lrtune.training.population import Population
 from lrtune.training.random_streams import RandomStreams
+from lrtune.training.rows import Rows
 
 Array = npt.NDArray[Any]
 
@@ -140,7 +140,7 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
         self._session = session
         return self
 
-    def _update_parameters(self, population: Population, rows: Batches) -> None:
+    def _update_parameters(self, population: Population, rows: Rows) -> None:
         """Apply parameters that changed since the last fit; refuse a change of architecture."""
         new = self.make_population(rows, 1, np.random.default_rng(0))
         for name, old_value, new_value in (
@@ -156,7 +156,7 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
         population.optimizer = new.optimizer
         population.alpha, population.batch_size = self.alpha, self.batch_size
 
-    def _open_session(self, rows: Batches) -> _Session:
+    def _open_session(self, rows: Rows) -> _Session:
         streams = RandomStreams(seed_of(self.random_state))
         population = self.make_population(rows, 1, streams.weights)
         return _Session(population, streams, Plateau([self.schedule()]))
@@ -168,7 +168,7 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
     def _train(
         self,
         session: _Session,
-        rows: Batches,
+        rows: Rows,
         early_stop: _EarlyStop | None,
         callbacks: FitCallbacks,
     ) -> None:
@@ -232,7 +232,7 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
         self.adopt(population.network, parameters)
         callbacks.end()
 
-    def _record_epoch(self, session: _Session, epoch: Epoch, validation: Batches | None) -> float:
+    def _record_epoch(self, session: _Session, epoch: Epoch, validation: Rows | None) -> float:
         """Add an epoch to the curves; return the score that early stopping maximises."""
         session.epochs += 1
         session.loss_curve.append(float(epoch.training_loss[0]))
@@ -249,11 +249,11 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
             print(f"Epoch {session.epochs}, rate = {session.rates[-1]:.6g}, {line}")
         return score
 
-    def _validation_score(self, session: _Session, validation: Batches) -> float:
+    def _validation_score(self, session: _Session, validation: Rows) -> float:
         outputs = session.population.outputs(validation.X)
         return float(self.score_outputs(outputs, validation.y)[0])
 
-    def hold_out(self, rows: Batches, seed: int) -> tuple[Batches, Batches]:
+    def hold_out(self, rows: Rows, seed: int) -> tuple[Rows, Rows]:
         """Split rows into training and validation rows."""
         stratify = rows.y.argmax(axis=1) if self._loss == "log_loss" else None
         try:

@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from lrtune.estimators.base import BaseMLP
 from lrtune.estimators.fitting import TrainableMLP, trains_on_all_rows
-from lrtune.training.batches import TableRows
+from lrtune.training.rows import TableRows
 
 Array = npt.NDArray[Any]
 

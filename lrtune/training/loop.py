@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from lrtune.schedules.plateau import Plateau
 from lrtune.schedules.schedule import Schedule, epoch_rates
-from lrtune.training.batches import Batches
 from lrtune.training.population import Population
+from lrtune.training.rows import Rows
 
 Array = npt.NDArray[Any]
 
@@ -34,13 +34,13 @@ class Epoch:
 def train(
     population: Population,
     schedules: Sequence[Schedule],
-    rows: Batches,
+    rows: Rows,
     *,
     epochs: range,
     rng: np.random.Generator | None,
-    validation: Batches | None = None,
+    validation: Rows | None = None,
     feedback: Plateau | None = None,
-    feedback_rows: Batches | None = None,
+    feedback_rows: Rows | None = None,
 ) -> Iterator[Epoch]:
     """Train a population and yield each epoch, until no setting is left.
 

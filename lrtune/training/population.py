@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lrtune.training.batches import Batches, TableRows
 from lrtune.training.divergence import divergence_threshold, has_diverged
 from lrtune.training.network import LOSSES, Network
 from lrtune.training.optimizers import Optimizer
+from lrtune.training.rows import Rows, TableRows
 from lrtune.training.workspace import Passes, Workspace
 
 Array = npt.NDArray[Any]
@@ -117,7 +117,7 @@ class Population:
         self._training_passes: dict[int, Passes] = {}
         self._evaluation_passes: dict[int, Passes] = {}
 
-    def _workspace_to_train(self, rows: Batches, n_batches: int) -> Workspace:
+    def _workspace_to_train(self, rows: Rows, n_batches: int) -> Workspace:
         workspace, n_rows = self._training_workspace, min(self.batch_size, len(rows))
         if workspace is None or workspace.n_rows != n_rows or workspace.n_requested < n_batches:
             self._training_passes.clear()
@@ -161,7 +161,7 @@ class Population:
         self._state.keep(mask)
         self._bind(self._gradients[: len(self.parameters)])
 
-    def train_epoch(self, rows: Batches, rates: Array, order: Array) -> Array:
+    def train_epoch(self, rows: Rows, rates: Array, order: Array) -> Array:
         """Train on all rows in this order; return the mean losses of the remaining settings.
 
         `rates` are ``(steps_per_epoch, k)``. Settings that diverge on a batch leave the population;
@@ -188,7 +188,7 @@ class Population:
                     break
         return _mean(losses, total_weight)
 
-    def train_step(self, rows: Batches, selection: Array, rates: Array) -> tuple[Array, float]:
+    def train_step(self, rows: Rows, selection: Array, rates: Array) -> tuple[Array, float]:
         """Train on one batch, the selected rows ``(b,)``, at rates ``(k,)``.
 
         Return the mean losses ``(k,)`` before the update and the total weight of the rows; if it is
@@ -201,7 +201,7 @@ class Population:
         return (loss[0] if weights[0] else np.zeros(loss.shape[1])), float(weights[0])
 
     def _train(
-        self, workspace: Workspace, rows: Batches, selection: Array, rates: Array
+        self, workspace: Workspace, rows: Rows, selection: Array, rates: Array
     ) -> tuple[Array, Array]:
         """Train batch by batch, then drop the settings that diverged.
 
@@ -233,7 +233,7 @@ class Population:
         self.optimizer.update(self.parameters, self._gradients, self._state, rates)
 
     def _drop_diverged_in_training(
-        self, loss: Array, weights: Array, workspace: Workspace, rows: Batches, selection: Array
+        self, loss: Array, weights: Array, workspace: Workspace, rows: Rows, selection: Array
     ) -> None:
         """Drop the settings whose loss ``(n_batches, k)`` on a batch has diverged."""
         # the loss on a smaller batch counts less, or one odd row could be a divergence
@@ -261,7 +261,7 @@ class Population:
             setting = int(self.settings[index])
             self.diverged[setting] = Divergence(setting, step, float(loss[index]))
 
-    def _has_diverged(self, loss: Array, rows: Batches, selection: Array | slice) -> Array:
+    def _has_diverged(self, loss: Array, rows: Rows, selection: Array | slice) -> Array:
         """Return a mask of the settings whose loss ``(k,)`` on the selected rows has diverged.
 
         The threshold rises with the loss of predicting the mean, for rows with outlying targets.
@@ -276,7 +276,7 @@ class Population:
         threshold = float(min(self.threshold * difficulty, np.finfo(np.float64).max))
         return np.asarray(has_diverged(loss, threshold))
 
-    def drop_diverged(self, loss: Array, rows: Batches) -> Array:
+    def drop_diverged(self, loss: Array, rows: Rows) -> Array:
         """Drop settings whose loss ``(k,)`` on `rows` has diverged; return a mask of the rest."""
         if self.threshold is None:  # no row had weight, so nothing was trained
             return np.ones(len(self), dtype=bool)
@@ -299,7 +299,7 @@ class Population:
                 result[:, start : start + len(piece)] = passes.output.transpose(1, 2, 0)
         return result
 
-    def evaluate(self, rows: Batches) -> Array:
+    def evaluate(self, rows: Rows) -> Array:
         """Return the mean losses over all rows, without the L2 term, shape (k,)."""
         losses, total_weight = [], 0.0
         with np.errstate(all="ignore"):

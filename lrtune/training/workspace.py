@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lrtune.training.batches import Batches, TableRows
 from lrtune.training.network import ACTIVATIONS, LOSSES, Network, Scratch, bits_of
+from lrtune.training.rows import Rows, TableRows
 
 Array = npt.NDArray[Any]
 
@@ -96,7 +96,7 @@ class Workspace:
         self._layouts: dict[int, _Layout] = {}
         self._row_weights: Array | None = None
         self._batch_weights: Array = np.empty(0)
-        self._last_read: tuple[Batches, slice] | None = None
+        self._last_read: tuple[Rows, slice] | None = None
 
     def _layout_of(self, n: int) -> _Layout:
         if n not in self._layouts:
@@ -116,7 +116,7 @@ class Workspace:
             self._layouts[n] = _Layout(parts, sizes, weights, scales)
         return self._layouts[n]
 
-    def read(self, rows: Batches, selection: Array | slice) -> Array:
+    def read(self, rows: Rows, selection: Array | slice) -> Array:
         """Read rows for at most `n_batches` batches; return the total weight of each batch."""
         last = self._last_read
         if last is not None and last[0] is rows and last[1] == selection:

@@ -28,9 +28,9 @@ from sklearn.utils.validation import _check_sample_weight
 
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
 from lrtune.support.blas import one_blas_thread
-from lrtune.training.batches import Batches
 from lrtune.training.population import Population, population_size
 from lrtune.training.random_streams import RandomStreams
+from lrtune.training.rows import Rows
 from lrtune.tuning.range_result import RangeTestResult, range_around
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer
@@ -260,7 +260,7 @@ def _edge(prepared: Prepared, rates: Array) -> float:
     return math.nan
 
 
-def _start(prepared: Prepared, n_settings: int) -> tuple[Population, Batches, Iterator[Array]]:
+def _start(prepared: Prepared, n_settings: int) -> tuple[Population, Rows, Iterator[Array]]:
     """Return an untrained population, the training rows with weight, and their batches."""
     streams = RandomStreams(prepared.seed)
     model, rows = prepared.model, prepared.rows

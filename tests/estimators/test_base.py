@@ -9,8 +9,8 @@ from scipy.sparse import csr_matrix
 from sklearn.utils import get_tags
 
 from lrtune import MLPClassifier, MLPRegressor, Schedule
-from lrtune.training.batches import TableRows
 from lrtune.training.optimizers import OPTIMIZERS
+from lrtune.training.rows import TableRows
 
 NETWORKS = [MLPClassifier, MLPRegressor]
 

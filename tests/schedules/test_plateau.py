@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.plateau import Plateau
 from lrtune.schedules.schedule import Schedule
-from lrtune.training.batches import Batches
 from lrtune.training.loop import Epoch, train
 from lrtune.training.network import Network
 from lrtune.training.optimizers import SGD
 from lrtune.training.population import Population
+from lrtune.training.rows import Rows
 
 plateaus = st.builds(
     Schedule,
@@ -63,7 +63,7 @@ def fitted(schedules: list[Schedule], *, validate: bool) -> list[Epoch]:
     network = Network((3, 4, 2))
     initial = network.initial_parameters(rng, np.dtype("float64"))
     population = Population(network, SGD(), initial, n_settings=len(schedules), batch_size=4)
-    rows, held_out = Batches(X[:30], y[:30]), Batches(X[30:], y[30:])
+    rows, held_out = Rows(X[:30], y[:30]), Rows(X[30:], y[30:])
     validation = held_out if validate else None
     return list(
         train(population, schedules, rows, epochs=range(12), rng=rng, validation=validation)

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from lrtune.schedules.schedule import Schedule
-from lrtune.training.batches import Batches
 from lrtune.training.loop import train
 from lrtune.training.network import LOSSES, Network
 from lrtune.training.optimizers import OPTIMIZERS
 from lrtune.training.population import EVALUATION_ROWS, Population
+from lrtune.training.rows import Rows
 
 HUGE = {"float32": 1e30, "float64": 1e200}
 """Rates whose first step ends in inf or NaN."""
@@ -43,22 +43,20 @@ class Task:
     epochs: int = 3
     seed: int = 0
 
-    def rows(self, n_rows: int, seed: int) -> Batches:
+    def rows(self, n_rows: int, seed: int) -> Rows:
         rng, outputs = np.random.default_rng(seed), self.layer_sizes[-1]
         X = rng.normal(size=(n_rows, self.layer_sizes[0])).astype(self.dtype)
         labels = np.eye(outputs)[rng.integers(0, outputs, n_rows)]
         y = labels if self.loss == "log_loss" else rng.normal(size=(n_rows, outputs))
         weight = rng.integers(0, 4, n_rows) + 0.5 if self.weighted else None
-        return Batches(
-            X, y.astype(self.dtype), None if weight is None else weight.astype(self.dtype)
-        )
+        return Rows(X, y.astype(self.dtype), None if weight is None else weight.astype(self.dtype))
 
     @property
-    def training(self) -> Batches:
+    def training(self) -> Rows:
         return self.rows(self.n_rows, self.seed)
 
     @property
-    def validation(self) -> Batches:
+    def validation(self) -> Rows:
         return self.rows(EVALUATION_ROWS + 7, self.seed + 1)
 
     def population(self, n_settings: int) -> Population:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.training.batches import Batches
 from lrtune.training.network import ACTIVATIONS, INITIALIZERS, LOSSES, Network, Scratch, bits_of
 from lrtune.training.optimizers import SGD
 from lrtune.training.population import EVALUATION_ROWS, Population
+from lrtune.training.rows import Rows
 
 ROWS, FEATURES = 11, 4
 BY_HAND: dict[str, Callable[[Any], Any]] = {
@@ -23,12 +23,12 @@ BY_HAND: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def problem(loss: str, outputs: int, *, weighted: bool = False) -> Batches:
+def problem(loss: str, outputs: int, *, weighted: bool = False) -> Rows:
     rng = np.random.default_rng(5)
     X = rng.normal(size=(ROWS, FEATURES))
     labels = np.eye(outputs)[rng.integers(0, outputs, ROWS)]
     y = labels if loss == "log_loss" else rng.normal(size=(ROWS, outputs))
-    return Batches(X, y, rng.uniform(0.1, 3, ROWS) if weighted else None)
+    return Rows(X, y, rng.uniform(0.1, 3, ROWS) if weighted else None)
 
 
 def random_parameters(network: Network) -> Any:
@@ -49,7 +49,7 @@ def output_by_hand(network: Network, parameters: Any, X: Any) -> Any:
     return signal
 
 
-def loss_by_hand(network: Network, parameters: Any, rows: Batches) -> float:
+def loss_by_hand(network: Network, parameters: Any, rows: Rows) -> float:
     z = output_by_hand(network, parameters, rows.X)
     if network.loss == "log_loss":
         losses = np.log(np.exp(z).sum(axis=1)) - (z * rows.y).sum(axis=1)
@@ -58,13 +58,13 @@ def loss_by_hand(network: Network, parameters: Any, rows: Batches) -> float:
     return float(np.average(losses, weights=rows.sample_weight))
 
 
-def objective(network: Network, parameters: Any, rows: Batches, alpha: float) -> float:
+def objective(network: Network, parameters: Any, rows: Rows, alpha: float) -> float:
     weight = ROWS if rows.sample_weight is None else rows.sample_weight.sum()
     penalty = alpha / (2 * weight) * (parameters[network.is_weight] ** 2).sum()
     return loss_by_hand(network, parameters, rows) + float(penalty)
 
 
-def gradient_by_differences(network: Network, start: Any, rows: Batches, alpha: float) -> Any:
+def gradient_by_differences(network: Network, start: Any, rows: Rows, alpha: float) -> Any:
     h, gradient = 1e-5, np.empty_like(start)
     for i in range(start.size):
         up, down = start.copy(), start.copy()
@@ -75,14 +75,14 @@ def gradient_by_differences(network: Network, start: Any, rows: Batches, alpha: 
     return gradient
 
 
-def gradient_by_lrtune(network: Network, start: Any, rows: Batches, alpha: float) -> Any:
+def gradient_by_lrtune(network: Network, start: Any, rows: Rows, alpha: float) -> Any:
     """Return minus the step of gradient descent at rate 1 on one full batch."""
     population = Population(network, SGD(), start, alpha=alpha, batch_size=ROWS)
     population.train_epoch(rows, np.ones((1, 1)), np.arange(ROWS))
     return start - population.parameters[0]
 
 
-def relative_error(network: Network, rows: Batches, alpha: float = 0.0) -> float:
+def relative_error(network: Network, rows: Rows, alpha: float = 0.0) -> float:
     start = random_parameters(network)
     expected = gradient_by_differences(network, start, rows, alpha)
     error = gradient_by_lrtune(network, start, rows, alpha) - expected

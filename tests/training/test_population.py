@@ -13,9 +13,9 @@ from lrtune.training.optimizers import OPTIMIZERS, SGD, Adam
 from lrtune.training.population import (
     CACHE_BYTES,
     EVALUATION_ROWS,
-    Batches,
     Divergence,
     Population,
+    Rows,
     population_size,
 )
 
@@ -26,10 +26,10 @@ def constant(*rates: float) -> list[Schedule]:
     return [Schedule(learning_rate_init=rate) for rate in rates]
 
 
-def random_rows(n_rows: int = 20, *, seed: int = 0, dtype: str = "float64") -> Batches:
+def random_rows(n_rows: int = 20, *, seed: int = 0, dtype: str = "float64") -> Rows:
     rng = np.random.default_rng(seed)
     X, y = rng.normal(size=(n_rows, 4)), np.eye(3)[rng.integers(0, 3, n_rows)]
-    return Batches(X.astype(dtype), y.astype(dtype))
+    return Rows(X.astype(dtype), y.astype(dtype))
 
 
 def new_population(
@@ -40,21 +40,21 @@ def new_population(
     return Population(network, optimizer or SGD(), initial, n_settings=n_settings, **options)
 
 
-def line(*targets: float, batch_size: int) -> tuple[Population, Batches]:
+def line(*targets: float, batch_size: int) -> tuple[Population, Rows]:
     """Return a line through zero whose input is 0, so that its loss is the mean of y²."""
     y = np.array(targets)[:, np.newaxis]
-    return Population(LINE, SGD(), np.zeros(2), batch_size=batch_size), Batches(np.zeros_like(y), y)
+    return Population(LINE, SGD(), np.zeros(2), batch_size=batch_size), Rows(np.zeros_like(y), y)
 
 
-def probe(*inputs: float, batch_size: int) -> tuple[Population, Batches]:
+def probe(*inputs: float, batch_size: int) -> tuple[Population, Rows]:
     """Return a network that outputs its input for a target of 0: its loss is the mean of x²."""
     x = np.array(inputs)[:, np.newaxis]
     initial = np.array([1.0, 0.0])
-    return Population(LINE, SGD(), initial, batch_size=batch_size), Batches(x, np.zeros_like(x))
+    return Population(LINE, SGD(), initial, batch_size=batch_size), Rows(x, np.zeros_like(x))
 
 
 def fitted(
-    population: Population, rows: Batches, *rates: float, epochs: int = 3, **options: Any
+    population: Population, rows: Rows, *rates: float, epochs: int = 3, **options: Any
 ) -> list[Epoch]:
     rng = np.random.default_rng(0)
     return list(
@@ -124,14 +124,12 @@ def test_evaluation_in_pieces_is_the_mean_over_all_rows(weighted: bool) -> None:
 
     expected = np.average(losses, axis=1, weights=weight)
 
-    assert expected == pytest.approx(
-        population.evaluate(Batches(rows.X, rows.y, weight)), rel=1e-12
-    )
+    assert expected == pytest.approx(population.evaluate(Rows(rows.X, rows.y, weight)), rel=1e-12)
 
 
 def test_evaluating_other_rows_gives_their_loss() -> None:
     population, rows, others = new_population(), random_rows(), random_rows(seed=1)
-    weighted = Batches(rows.X, rows.y, np.arange(20.0))
+    weighted = Rows(rows.X, rows.y, np.arange(20.0))
     before = population.evaluate(rows)
 
     assert population.evaluate(others) != before
@@ -150,7 +148,7 @@ def test_losses_are_averaged_in_float64() -> None:
     y = np.sqrt(losses)[:, np.newaxis]
     expected = np.mean((y[:, 0] * y[:, 0]).astype(np.float64))
 
-    assert expected == pytest.approx(population.evaluate(Batches(X, y))[0], rel=1e-14)
+    assert expected == pytest.approx(population.evaluate(Rows(X, y))[0], rel=1e-14)
 
 
 def test_training_in_two_parts_is_training_at_once() -> None:
@@ -222,7 +220,7 @@ def test_the_caller_ends_the_training_by_dropping_all() -> None:
 
 
 def test_a_setting_that_diverges_on_the_validation_rows_is_dropped() -> None:
-    rows, far = random_rows(), Batches(np.full((2, 4), 1e3), np.eye(3)[:2])
+    rows, far = random_rows(), Rows(np.full((2, 4), 1e3), np.eye(3)[:2])
     population = new_population(2, batch_size=20)
     epochs = fitted(population, rows, 1e-9, 30.0, epochs=1, validation=far)
 
@@ -265,14 +263,14 @@ def test_fewer_rows_than_a_batch_count_in_full() -> None:
 
 def test_an_outlier_among_the_targets_is_no_divergence() -> None:
     population, rows = line(*[1.0, -1.0] * 12, 100.0, batch_size=1)
-    far = Batches(np.zeros((1, 1)), np.array([[1000.0]]))
+    far = Rows(np.zeros((1, 1)), np.array([[1000.0]]))
     fitted(population, rows, 1e-12, validation=far, rng=None)
 
     assert population.diverged == {}
 
 
 def test_data_that_overflow_at_once_diverge_at_the_first_step() -> None:
-    rows = Batches(np.array([[1e200]]), np.array([[1.0]]))
+    rows = Rows(np.array([[1e200]]), np.array([[1.0]]))
     population = Population(LINE, SGD(), np.ones(2))
     fitted(population, rows, 0.1)
 

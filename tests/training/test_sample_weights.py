@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 
 from lrtune.schedules.schedule import Schedule
-from lrtune.training.batches import Batches
 from lrtune.training.loop import Epoch, train
 from lrtune.training.network import Network
 from lrtune.training.optimizers import Adam
 from lrtune.training.population import Population
+from lrtune.training.rows import Rows
 
 ROWS = 20
 SCHEDULES = [Schedule(learning_rate_init=rate) for rate in (0.01, 0.1)]
 
 
-def random_rows() -> Batches:
+def random_rows() -> Rows:
     rng = np.random.default_rng(0)
-    return Batches(rng.normal(size=(ROWS, 4)), np.eye(3)[rng.integers(0, 3, ROWS)])
+    return Rows(rng.normal(size=(ROWS, 4)), np.eye(3)[rng.integers(0, 3, ROWS)])
 
 
 def new_population(batch_size: int = 1000) -> Population:
@@ -28,14 +28,14 @@ def new_population(batch_size: int = 1000) -> Population:
 
 
 def fitted(
-    population: Population, rows: Batches, weight: Any = None, validation: Batches | None = None
+    population: Population, rows: Rows, weight: Any = None, validation: Rows | None = None
 ) -> list[Epoch]:
-    weighted = Batches(rows.X, rows.y, weight)
+    weighted = Rows(rows.X, rows.y, weight)
     options: dict[str, Any] = {"epochs": range(3), "rng": None, "validation": validation}
     return list(train(population, SCHEDULES, weighted, **options))
 
 
-def trained(rows: Batches, weight: Any = None) -> tuple[Any, Any]:
+def trained(rows: Rows, weight: Any = None) -> tuple[Any, Any]:
     """Return the parameters and training losses after epochs of a single batch."""
     population = new_population()
     epochs = fitted(population, rows, weight)
@@ -84,6 +84,6 @@ def test_rows_without_weight_train_nothing() -> None:
 
 def test_validation_rows_without_weight_do_not_end_training() -> None:
     rows = random_rows()
-    blank = Batches(rows.X, rows.y, np.zeros(ROWS))
+    blank = Rows(rows.X, rows.y, np.zeros(ROWS))
 
     assert len(fitted(new_population(), rows, validation=blank)) == 3

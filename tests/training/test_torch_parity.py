@@ -11,11 +11,11 @@ from sklearn.datasets import load_diabetes, load_iris
 from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.plateau import Plateau
 from lrtune.schedules.schedule import Schedule
-from lrtune.training.batches import Batches
 from lrtune.training.loop import train
 from lrtune.training.network import Network
 from lrtune.training.optimizers import OPTIMIZERS
 from lrtune.training.population import Population
+from lrtune.training.rows import Rows
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -84,14 +84,14 @@ def standardised(columns: Any) -> Any:
     return (columns - columns.mean(axis=0)) / columns.std(axis=0)
 
 
-def iris() -> Batches:
+def iris() -> Rows:
     X, y = load_iris(return_X_y=True)
-    return Batches(standardised(X), np.eye(3)[y])
+    return Rows(standardised(X), np.eye(3)[y])
 
 
-def diabetes() -> Batches:
+def diabetes() -> Rows:
     X, y = load_diabetes(return_X_y=True)
-    return Batches(standardised(X), standardised(y[:, np.newaxis]))
+    return Rows(standardised(X), standardised(y[:, np.newaxis]))
 
 
 def network_in_torch(network: Network, parameters: Any) -> Any:
@@ -110,7 +110,7 @@ def parameters_of(model: Any) -> Any:
     return np.concatenate([part.numpy() for layer in parts for part in layer])
 
 
-def weights_by_torch(network: Network, initial: Any, rows: Batches, optimizer: str) -> Any:
+def weights_by_torch(network: Network, initial: Any, rows: Rows, optimizer: str) -> Any:
     model = network_in_torch(network, initial)
     updater = TORCH_OPTIMIZERS[optimizer](model.parameters(), lr=RATES[optimizer])
     classes = network.loss == "log_loss"
@@ -126,7 +126,7 @@ def weights_by_torch(network: Network, initial: Any, rows: Batches, optimizer: s
     return parameters_of(model)
 
 
-def weights_by_lrtune(network: Network, initial: Any, rows: Batches, optimizer: str) -> Any:
+def weights_by_lrtune(network: Network, initial: Any, rows: Rows, optimizer: str) -> Any:
     population = Population(network, OPTIMIZERS[optimizer](), initial, batch_size=BATCH_SIZE)
     schedule = Schedule(learning_rate_init=RATES[optimizer])
     rng = np.random.default_rng(9)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lrtune.training import workspace as module
-from lrtune.training.batches import Batches, TableRows
 from lrtune.training.network import Network
+from lrtune.training.rows import Rows, TableRows
 from lrtune.training.workspace import Passes, Workspace
 
 NETWORK = Network((3, 5, 2), activation="tanh")
@@ -16,10 +16,10 @@ N_ROWS, BATCH, K = 11, 4, 2
 SIZES = [4, 4, 3]
 
 
-def random_rows(*, weighted: bool = False) -> Batches:
+def random_rows(*, weighted: bool = False) -> Rows:
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(N_ROWS, 3)), np.eye(2)[rng.integers(0, 2, N_ROWS)]
-    return Batches(X, y, rng.uniform(0.5, 2, N_ROWS) if weighted else None)
+    return Rows(X, y, rng.uniform(0.5, 2, N_ROWS) if weighted else None)
 
 
 def parameters() -> Any:
@@ -32,12 +32,12 @@ def outputs_by_hand(flat: Any, X: Any) -> Any:
     return np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
 
 
-def loss_by_hand(flat: Any, rows: Batches) -> float:
+def loss_by_hand(flat: Any, rows: Rows) -> float:
     losses = -np.log((outputs_by_hand(flat, rows.X) * rows.y).sum(axis=1))
     return float(np.average(losses, weights=rows.sample_weight))
 
 
-def batches_of(rows: Batches) -> list[Batches]:
+def batches_of(rows: Rows) -> list[Rows]:
     return [rows.take(slice(start, start + BATCH)) for start in range(0, N_ROWS, BATCH)]
 
 
@@ -91,7 +91,7 @@ def test_the_output_of_a_forward_pass_is_that_of_the_network(workspace: Workspac
 
 def test_rows_of_a_table_are_read_as_an_array_of_them() -> None:
     rows, index = random_rows(), np.arange(N_ROWS)[::-1]
-    table = Batches(TableRows(rows.X, np.arange(N_ROWS)), rows.y)
+    table = Rows(TableRows(rows.X, np.arange(N_ROWS)), rows.y)
     inputs = []
     for source in (rows, table):
         workspace = Workspace(NETWORK, K, BATCH, 3, FLOAT64)
@@ -104,7 +104,7 @@ def test_rows_of_a_table_are_read_as_an_array_of_them() -> None:
 
 def test_other_rows_are_read_after_a_slice(workspace: Workspace) -> None:
     rows, first = random_rows(), slice(0, BATCH)
-    other = Batches(rows.X + 1, rows.y)
+    other = Rows(rows.X + 1, rows.y)
     workspace.read(rows, first)
     workspace.read(other, first)
 

@@ -18,12 +18,12 @@ from lrtune.exceptions import InvalidInputError, NothingCompletedError
 from lrtune.schedules.schedule import Schedule
 from lrtune.tables.bundled import BUNDLED
 from lrtune.tables.dataset import load_dataset
-from lrtune.training.batches import Batches
 from lrtune.training.loop import train
 from lrtune.training.network import Network
 from lrtune.training.optimizers import OPTIMIZERS, SGD
 from lrtune.training.population import Population
 from lrtune.training.random_streams import RandomStreams
+from lrtune.training.rows import Rows
 from lrtune.tuning import range_test as module
 from lrtune.tuning.range_result import RANGE_ABOVE_EDGE, RANGE_BELOW_EDGE, SUGGESTIONS
 from lrtune.tuning.range_test import HELD_PER_DECADE, range_test
@@ -92,7 +92,7 @@ def test_steps_taken_one_by_one_make_an_epoch() -> None:
 
 def test_a_batch_without_weight_trains_nothing() -> None:
     (prepared,) = prepared_replicates("iris", 1)
-    rows = Batches(prepared.rows.X, prepared.rows.y, np.zeros(len(prepared.rows)))
+    rows = Rows(prepared.rows.X, prepared.rows.y, np.zeros(len(prepared.rows)))
     population = prepared.model.make_population(rows, 2, np.random.default_rng(0))
     before = population.parameters.copy()
     loss, weight = population.train_step(rows, np.arange(8), np.ones(2))
@@ -119,7 +119,7 @@ class Line:
 
     batch_size, shuffle = 64, True
 
-    def make_population(self, rows: Batches, n_settings: int, rng: np.random.Generator) -> Any:
+    def make_population(self, rows: Rows, n_settings: int, rng: np.random.Generator) -> Any:
         network = Network((1, 1), loss="squared_error")
         initial = network.initial_parameters(rng, rows.X.dtype)
         return Population(network, SGD(), initial, n_settings=n_settings, batch_size=64)
@@ -129,7 +129,7 @@ class Line:
 def test_the_edge_of_a_quadratic_is_two_over_its_curvature(x: float, expected: float) -> None:
     """Gradient descent on mean (w·x + b - y)² diverges beyond 2 / max(2·mean(x²), 2)."""
     inputs = np.tile([-x, x], 20)[:, np.newaxis]
-    rows = Batches(inputs, 2 * inputs / x + 1)
+    rows = Rows(inputs, 2 * inputs / x + 1)
     prepared = Prepared(Line(), rows, rows, inputs, rows.y, np.arange(40), seed=0)
     textbook = 1 / max(x * x, 1)
     result = range_test([prepared], low=1e-3, high=100)
@@ -305,7 +305,7 @@ def test_rows_of_no_weight_are_left_out() -> None:
 
     assert first.to_dict() == second.to_dict()
     (prepared,) = prepared_replicates("iris", 1)
-    weightless = Batches(prepared.rows.X, prepared.rows.y, np.zeros(len(prepared.rows)))
+    weightless = Rows(prepared.rows.X, prepared.rows.y, np.zeros(len(prepared.rows)))
     with pytest.raises(InvalidInputError, match="`sample_weight` must be above 0 for some"):
         range_test([replace(prepared, rows=weightless)])
 

@@ -20,9 +20,9 @@ from sklearn.utils._param_validation import InvalidParameterError
 from lrtune.estimators.fitting import TrainableMLP
 from lrtune.exceptions import InvalidInputError, LrtuneWarning
 from lrtune.schedules.schedule import Schedule
-from lrtune.training.batches import Batches, TableRows
 from lrtune.training.network import LOSSES, Network
 from lrtune.training.random_streams import RandomStreams
+from lrtune.training.rows import Rows, TableRows
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.replicates import Replicate
@@ -41,7 +41,7 @@ class Prepared:
     ----------
     model : MLPClassifier or MLPRegressor
         Untrained, with its encoding fitted.
-    rows, validation : Batches
+    rows, validation : Rows
     X, y : array_like
         The table and its target before preprocessing.
     held_out : ndarray of int
@@ -52,8 +52,8 @@ class Prepared:
     """
 
     model: Any
-    rows: Batches
-    validation: Batches
+    rows: Rows
+    validation: Rows
     X: Any
     y: Any
     held_out: Array

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.fixes import parse_version
 
 from lrtune import MLPClassifier, MLPRegressor
-from lrtune.training.batches import TableRows
+from lrtune.training.rows import TableRows
 from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrtune.training.batches import Batches, TableRows
+from lrtune.training.rows import Rows, TableRows
 
 TABLE = np.random.default_rng(0).normal(5, 3, size=(20, 4)).astype(np.float32)
 INDEX = np.array([3, 1, 19, 1, 0, 7])
@@ -65,7 +65,7 @@ def test_rows_are_read_in_the_precision_to_train_in(dtype: str) -> None:
 @given(selection=selections)
 @settings(deadline=None, max_examples=30)
 def test_batches_select_columns_target_and_weights_alike(weight: Any, selection: Any) -> None:
-    rows = Batches(TABLE[INDEX], np.arange(6)[:, np.newaxis], weight)
+    rows = Rows(TABLE[INDEX], np.arange(6)[:, np.newaxis], weight)
     selected = rows.take(selection)
 
     assert np.array_equal(rows.X[selection], selected.X)

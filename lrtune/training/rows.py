@@ -59,7 +59,7 @@ class TableRows:
 
 
 @dataclass(frozen=True)
-class Batches:
+class Rows:
     """Rows to train on or to validate with: X ``(n, n_features)`` and their weights ``(n,)``."""
 
     X: Array | TableRows
@@ -70,7 +70,7 @@ class Batches:
     def __len__(self) -> int:
         return len(self.X)
 
-    def take(self, selection: Array | slice) -> Batches:
+    def take(self, selection: Array | slice) -> Rows:
         """Return the rows selected by an index, a mask or a slice."""
         weight = None if self.sample_weight is None else self.sample_weight[selection]
-        return Batches(self.X[selection], self.y[selection], weight)
+        return Rows(self.X[selection], self.y[selection], weight)
