@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any, Self
@@ -47,6 +48,17 @@ class _Session:
     rates: list[float] = field(default_factory=list)
     validation_losses: list[float] = field(default_factory=list)
     validation_scores: list[float] = field(default_factory=list)
+
+    def restart_from(self, parameters: Array) -> None:
+        """Go back to the parameters ``(P,)`` of an earlier epoch, with a new optimizer state."""
+        old = self.population
+        self.population = Population(
+            old.network,
+            old.optimizer,
+            parameters,
+            alpha=old.alpha,
+            batch_size=old.batch_size,
+        )
 
 
 class _EarlyStop:
@@ -173,47 +185,16 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
         callbacks: FitCallbacks,
     ) -> None:
         """Train for the callbacks' number of epochs, and adopt the weights."""
-        population, n_epochs = session.population, callbacks.n_epochs
-        validation = None
+        before, validation = session.epochs, None
         if self.holds_out():
             rows, validation = self.hold_out(rows, session.streams.split_seed)
-        every = max(1, len(rows) // max(population.batch_size, CHECKED_ROWS))
-        before, stopped = session.epochs, False
-        training = train(
-            population,
-            [self.schedule()],
-            rows,
-            epochs=range(before, before + n_epochs),
-            rng=session.streams.rows if self.shuffle else None,
-            validation=rows.take(slice(None, None, every)) if validation is None else validation,
-            feedback=session.feedback,
-        )
-        parameters = population.parameters[0].copy()
-        if early_stop is not None and validation is not None and self.early_stopping and before:
-            early_stop.update(self._validation_score(session, validation), parameters)
-        with one_blas_thread():
-            for epoch in callbacks.announce(training):
-                if not np.isfinite(population.parameters).all():
-                    break
-                parameters = population.parameters[0].copy()
-                score = self._record_epoch(session, epoch, validation)
-                stopped = early_stop is not None and early_stop.update(score, parameters)
-                attributes = functools.partial(fitted_attributes, population.network, parameters)
-                if callbacks.end_epoch(attributes) or stopped:
-                    stopped = True
-                    break
+        parameters, stopped = self._train_epochs(session, rows, validation, early_stop, callbacks)
         self.n_iter_ = session.epochs - before
-        if self.n_iter_ < n_epochs and not stopped:
+        if self.n_iter_ < callbacks.n_epochs and not stopped:
             self._warn_of_divergence(session)
             callbacks.end_diverged_epoch()
             self.n_iter_ += 1
-            session.population = Population(
-                population.network,
-                population.optimizer,
-                parameters,
-                alpha=population.alpha,
-                batch_size=population.batch_size,
-            )
+            session.restart_from(parameters)
         elif early_stop is not None and not stopped:
             warnings.warn(
                 f"training stopped at `max_iter={self.max_iter}` epochs before it converged: raise "
@@ -225,12 +206,63 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
             parameters = early_stop.parameters
             session.population.parameters[0] = parameters
             self.best_validation_score_ = early_stop.best
+        self._publish_curves(session)
+        self.adopt(session.population.network, parameters)
+        callbacks.end()
+
+    def _train_epochs(
+        self,
+        session: _Session,
+        rows: Rows,
+        validation: Rows | None,
+        early_stop: _EarlyStop | None,
+        callbacks: FitCallbacks,
+    ) -> tuple[Array, bool]:
+        """Train until the last epoch, a stop or a divergence.
+
+        Return the parameters after the last epoch that did not diverge, and True if early stopping
+        or a callback stopped the training.
+        """
+        population = session.population
+        parameters = population.parameters[0].copy()
+        continues = session.epochs > 0
+        if early_stop is not None and validation is not None and self.early_stopping and continues:
+            early_stop.update(self._validation_score(session, validation), parameters)
+        epochs = self._epochs(session, rows, validation, callbacks.n_epochs)
+        with one_blas_thread():
+            for epoch in callbacks.announce(epochs):
+                if not np.isfinite(population.parameters).all():
+                    break
+                parameters = population.parameters[0].copy()
+                score = self._record_epoch(session, epoch, validation)
+                stopped = early_stop is not None and early_stop.update(score, parameters)
+                attributes = functools.partial(fitted_attributes, population.network, parameters)
+                if callbacks.end_epoch(attributes) or stopped:
+                    return parameters, True
+        return parameters, False
+
+    def _epochs(
+        self, session: _Session, rows: Rows, validation: Rows | None, n_epochs: int
+    ) -> Iterator[Epoch]:
+        """Train, and yield each epoch; without validation rows, check some of the training rows."""
+        if validation is None:
+            every = max(1, len(rows) // max(session.population.batch_size, CHECKED_ROWS))
+            validation = rows.take(slice(None, None, every))
+        return train(
+            session.population,
+            [self.schedule()],
+            rows,
+            epochs=range(session.epochs, session.epochs + n_epochs),
+            rng=session.streams.rows if self.shuffle else None,
+            validation=validation,
+            feedback=session.feedback,
+        )
+
+    def _publish_curves(self, session: _Session) -> None:
         self.loss_curve_ = list(session.loss_curve)
         self.learning_rate_curve_ = list(session.rates)
         self.validation_loss_curve_ = list(session.validation_losses)
         self.validation_scores_ = list(session.validation_scores) if self.early_stopping else None
-        self.adopt(population.network, parameters)
-        callbacks.end()
 
     def _record_epoch(self, session: _Session, epoch: Epoch, validation: Rows | None) -> float:
         """Add an epoch to the curves; return the score that early stopping maximises."""
