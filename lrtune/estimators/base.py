@@ -139,12 +139,7 @@ class BaseMLP(BaseEstimator):
         self.random_state = random_state
 
     def schedule(self) -> Schedule:
-        """Return the learning-rate schedule.
-
-        Returns
-        -------
-        Schedule
-        """
+        """Return the learning-rate schedule."""
         return Schedule(**{field.name: getattr(self, field.name) for field in fields(Schedule)})
 
     def make_optimizer(self) -> Optimizer:

@@ -82,8 +82,6 @@ def to_torch(
 ) -> str:
     """Return a torch scheduler, counting epochs or steps.
 
-    Examples
-    --------
     >>> schedule = Schedule(learning_rate_init=0.1, decay="inverse_time", decay_rate=0.5)
     >>> namespace = {}
     >>> _, _, function = to_torch(schedule).partition("import torch")
@@ -112,8 +110,6 @@ def to_keras(
 ) -> str:
     """Return a Keras callback that counts epochs, or a LearningRateSchedule that counts steps.
 
-    Examples
-    --------
     >>> schedule = Schedule(learning_rate_init=0.1, decay="inverse_time", decay_rate=0.5)
     >>> "keras.callbacks.LearningRateScheduler(learning_rate)" in to_keras(schedule)
     True
@@ -142,8 +138,6 @@ def to_optax(
 ) -> str:
     """Return an optax schedule, a function of the step in jax.numpy.
 
-    Examples
-    --------
     >>> schedule = Schedule(learning_rate_init=0.1, decay="inverse_time", decay_rate=0.5)
     >>> to_optax(schedule, steps_per_epoch=100).splitlines()[-1]
     '    return LEARNING_RATE_INIT * decay'
@@ -172,8 +166,6 @@ def to_sklearn(
 
     scikit-learn's networks cannot follow such schedules.
 
-    Examples
-    --------
     >>> print(to_sklearn(Schedule(learning_rate_init=0.1)).partition("from ")[2])
     lrtune import MLPClassifier
     <BLANKLINE>
@@ -192,8 +184,6 @@ def to_json(
 ) -> str:
     """Return JSON that `Schedule.from_json` reads back into an equal schedule.
 
-    Examples
-    --------
     >>> json.loads(to_json(Schedule(learning_rate_init=0.1)))["decay"]
     'constant'
     """

@@ -36,22 +36,16 @@ class Formula:
 
 @dataclass(frozen=True)
 class Dialect:
-    """Names and templates of an array library.
-
-    Attributes
-    ----------
-    name : str
-        Name that its functions are imported as.
-    cast : str
-        Template that converts integers to float32.
-    table, look_up : str
-        Templates that convert a list to an array, and read an entry of it.
-    """
+    """Names and templates of an array library."""
 
     name: str
+    """Name that its functions are imported as."""
     cast: str
+    """Template that converts integers to float32."""
     table: str
+    """Template that converts a list to an array."""
     look_up: str
+    """Template that reads an entry of that array."""
 
 
 JAX = Dialect("jnp", "{}", "jnp.array({})", "{0}[np.minimum({1}, {0}.size - 1)]")
@@ -78,11 +72,9 @@ PYTHON_DECAYS: dict[str, str] = {
 def python_formula(schedule: Schedule, unit: str) -> Formula:
     """Return the formula, in Python floats, of a schedule without feedback.
 
-    With the unit "step", it needs a constant STEPS_PER_EPOCH. Raises InvalidInputError if a cycle
-    with a warm-up ends within an epoch whose rate is held.
+    With the unit "step", it needs a constant STEPS_PER_EPOCH. A cycle with a warm-up that ends
+    within an epoch whose rate is constant is refused.
 
-    Examples
-    --------
     >>> schedule = Schedule(learning_rate_init=0.1, decay="exponential", decay_rate=0.5)
     >>> python_formula(schedule, "epoch").lines
     ('decay = math.exp(-0.5 * epoch)',)
@@ -111,10 +103,8 @@ def python_formula(schedule: Schedule, unit: str) -> Formula:
 def array_formula(schedule: Schedule, dialect: Dialect, steps_per_epoch: int) -> Formula:
     """Return the formula, a function of the integer ``step``, of a schedule without feedback.
 
-    Its arrays are float32. Raises InvalidInputError if float32 or int32 cannot represent it.
+    Its arrays are float32; a schedule that float32 or int32 cannot represent is refused.
 
-    Examples
-    --------
     >>> schedule = Schedule(learning_rate_init=0.1, decay="exponential", decay_rate=0.5)
     >>> array_formula(schedule, JAX, 100).lines
     ('t = step // STEPS_PER_EPOCH', 'decay = jnp.exp(-0.5 * t)')

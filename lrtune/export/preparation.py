@@ -10,18 +10,8 @@ from lrtune.tuning.record.schema import SearchFacts, Step
 
 @dataclass(frozen=True)
 class Preparation:
-    """The transformers before the network; the same rate means something else without them.
+    """The transformers before the network, without which the rate is not the right one.
 
-    Attributes
-    ----------
-    steps : tuple of Step
-    target : str or None
-        Target column, if ``lrtune search`` read the table.
-    preprocessor : str
-        Name of the preprocessor that it used for the table.
-
-    Examples
-    --------
     >>> Preparation((Step("StandardScaler", "StandardScaler()"),)).source
     'StandardScaler()'
     >>> Preparation((Step("Pipeline", "Pipeline(…)", changed=True),), "y", "sklearn").source
@@ -30,11 +20,12 @@ class Preparation:
 
     steps: tuple[Step, ...] = ()
     target: str | None = None
+    """Target column, if ``lrtune search`` read the table."""
     preprocessor: str = ""
+    """Key of the preprocessor that it used for the table."""
 
     @classmethod
     def of(cls, facts: SearchFacts) -> Self:
-        """Return the preparation of a search."""
         return cls(facts.trainer.steps, facts.data.target, facts.data.preprocessor)
 
     @property
@@ -44,12 +35,12 @@ class Preparation:
 
     @property
     def is_scaled(self) -> bool:
-        """Return whether the columns were standardised and nothing else."""
+        """Return True if the columns were standardised and nothing else."""
         return [(s.kind, s.changed) for s in self.steps] == [("StandardScaler", False)]
 
     @property
     def is_table(self) -> bool:
-        """Return whether `lrtune.tables.dataset.load_dataset` returns the same preprocessing."""
+        """Return True if `lrtune.tables.dataset.load_dataset` returns the same preprocessing."""
         return bool(self.preprocessor) and bool(self.steps) and not self.is_scaled
 
     @property
@@ -68,8 +59,6 @@ class Preparation:
     def describe(self) -> str:
         """Return a sentence on how to prepare the columns; empty if there is nothing to do.
 
-        Examples
-        --------
         >>> Preparation((Step("PowerTransformer", "PowerTransformer()"),)).describe()
         'behind PowerTransformer(): prepare the columns so as well.'
         """

@@ -14,44 +14,29 @@ from lrtune.tuning.result import SearchResult
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A study's recommended setting.
-
-    Attributes
-    ----------
-    study : str
-    estimator : str
-        Class of the network that was tuned.
-    task : {"classification", "regression"}
-    schedule : Schedule
-    parameters : tuple of (str, value)
-        Parameters that the rate depends on, including all options of the optimizer.
-    own_parameters : tuple of (str, value)
-        The same without options that are at their defaults.
-    trial : int
-        Number of its trial.
-    loss, se : float or None
-        Confirmed mean loss and its standard error, or the loss in the search if that was not
-        confirmed; None if it diverged on a fresh replicate.
-    replicates : int or None
-        Number of fresh replicates; None if it was not confirmed.
-    preparation : Preparation
-    """
+    """A study's recommended setting."""
 
     study: str
     estimator: str
+    """Class of the network that was tuned."""
     task: str
     schedule: Schedule
     parameters: tuple[tuple[str, Any], ...]
+    """Parameters that the rate depends on, including all options of the optimizer."""
     own_parameters: tuple[tuple[str, Any], ...]
+    """The same without options that are at their defaults."""
     trial: int
     loss: float | None
+    """Confirmed mean loss, or the loss in the search if it was not confirmed; None if it diverged
+    on a fresh replicate."""
     se: float | None
+    """Standard error of the confirmed loss."""
     replicates: int | None
+    """Number of fresh replicates; None if it was not confirmed."""
     preparation: Preparation = field(default_factory=Preparation)
 
     @property
     def optimizer(self) -> Any:
-        """Return the name of the optimizer."""
         return dict(self.parameters).get("optimizer")
 
     def describe(self) -> str:
@@ -67,13 +52,7 @@ class Recommendation:
 
 
 def recommend(result: SearchResult) -> Recommendation:
-    """Return the recommendation of a search: the confirmed setting, or else its best trial.
-
-    Raises
-    ------
-    NothingCompletedError
-        If no trial completed.
-    """
+    """Return the confirmed setting of a search, or else the setting of its best trial."""
     setting, trainer, confirmation = result.best, result.facts.trainer, result.confirmation
     parameters = tuned_parameters(trainer, setting)
     return Recommendation(

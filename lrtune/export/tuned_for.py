@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
@@ -30,12 +29,9 @@ def tuned_for(trainer: TrainerFacts, setting: Setting, *, options: bool = True) 
     """
     parameters = tuned_parameters(trainer, setting)
     searched = {name for name, _ in setting.others}
-    relevant = searched.union(trainer.changed, _options(parameters) if options else ())
+    optimizer_options = {field.name for field in fields(OPTIMIZERS[parameters["optimizer"]])}
+    relevant = searched.union(trainer.changed, optimizer_options if options else ())
     further = (
         name for name in parameters if name in relevant and name not in _ELSEWHERE.union(NETWORK)
     )
     return {name: parameters[name] for name in (*NETWORK, *further)}
-
-
-def _options(parameters: dict[str, Any]) -> Iterable[str]:
-    return (field.name for field in fields(OPTIMIZERS[parameters["optimizer"]]))

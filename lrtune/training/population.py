@@ -67,18 +67,6 @@ class Population:
     All settings start with the same `parameters` ``(P,)``. `alpha` is the L2 penalty on the
     weights, ``alpha / (2 B) * ‖W‖²`` per batch of B rows, as in scikit-learn. The last batch of an
     epoch may have fewer than `batch_size` rows.
-
-    Attributes
-    ----------
-    settings : ndarray of int, shape (k,)
-        Original indices of the settings still in the population.
-    parameters : ndarray of shape (k, P)
-    diverged : dict of int to Divergence
-        By original index.
-    threshold : float or None
-        The divergence threshold, set by the first batch.
-    steps : int
-        Updates made.
     """
 
     def __init__(
@@ -96,10 +84,15 @@ class Population:
         self.alpha = alpha
         self.batch_size = batch_size
         self.settings = np.arange(n_settings)
+        """Original indices ``(k,)`` of the settings still in the population."""
         self.diverged: dict[int, Divergence] = {}
+        """By original index."""
         self.threshold: float | None = None
+        """The divergence threshold, set by the first batch."""
         self.steps = 0
+        """Updates made."""
         self.parameters = np.repeat(parameters[np.newaxis], n_settings, axis=0)
+        """Parameters ``(k, P)`` of these settings."""
         self._state = optimizer.init(self.parameters)
         self._is_weight = network.is_weight.astype(self.parameters.dtype)
         self._reset_workspaces()

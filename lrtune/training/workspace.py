@@ -49,17 +49,7 @@ class _Layout(NamedTuple):
 
 
 class Workspace:
-    """Batches of rows that were read together, and buffers for the passes over them.
-
-    Attributes
-    ----------
-    n_requested, n_batches : int
-        Number of batches requested, and number that fits into `WORKSPACE_BYTES`.
-    sizes : list of int
-        Rows of each batch; the last may have fewer than `n_rows`.
-    scales : list of ndarray
-        For each batch, the gradient of its (weighted) mean loss divided by ``output - target``.
-    """
+    """Batches of rows that were read together, and buffers for the passes over them."""
 
     def __init__(
         self,
@@ -77,6 +67,7 @@ class Workspace:
         n_inputs, *hidden, n_outputs = network.layer_sizes
         numbers = n_rows * (n_inputs + 1 + n_outputs * (1 + n_settings) + n_settings)
         self.n_batches = max(1, min(n_batches, WORKSPACE_BYTES // (numbers * dtype.itemsize)))
+        """Number of batches that fit into `WORKSPACE_BYTES`, at most `n_requested`."""
         self.inputs = np.ones((self.n_batches, n_rows, n_inputs + 1), dtype=dtype)
         n_columns = max(n_rows, MIN_COLUMNS)
         self.targets = np.zeros((self.n_batches, n_outputs, 1, n_columns), dtype=dtype)
@@ -89,7 +80,9 @@ class Workspace:
         self.zeros = [np.zeros(shape, dtype=dtype) for shape in shapes]
         self.spare = [np.empty(shape, dtype=dtype) for shape in shapes]
         self.sizes: list[int] = []
+        """Rows of each batch; the last may have fewer than `n_rows`."""
         self.scales: list[Array] = []
+        """Gradient of each batch's (weighted) mean loss, divided by ``output - target``."""
         self._loss = LOSSES[network.loss]
         self._scale = self._loss.gradient_scale(n_outputs)
         self._input_rows = self.inputs.reshape(-1, n_inputs + 1)[:, :-1]

@@ -52,7 +52,6 @@ class Record:
 
     @property
     def name(self) -> str:
-        """Return the study's name."""
         return self.study.study_name
 
     @classmethod
@@ -72,13 +71,7 @@ class Record:
 
     @classmethod
     def resume(cls, storage: str, name: str, facts: SearchFacts) -> Self:
-        """Open a study to add trials to it, and bring its facts to today's schema.
-
-        Raises
-        ------
-        InvalidInputError
-            If there is no such study, or if it searched something else.
-        """
+        """Open a study to add trials, and upgrade its facts; refuse one of another search."""
         opened, journal = open_storage(storage, must_exist=True, mend=True)
         _require_writable(storage, journal)
         study = _load(opened, storage, name, purpose="resume")
@@ -98,13 +91,7 @@ class Record:
 
     @classmethod
     def join(cls, storage: str, name: str, facts: SearchFacts) -> Self:
-        """Open a study as a worker, and mark it as shared.
-
-        Raises
-        ------
-        InvalidInputError
-            If there is no such study, or if the data, the options or lrtune's version differ.
-        """
+        """Resume a study as a worker, with the same version of lrtune, and mark it as shared."""
         record = with_retries(lambda: cls.resume(storage, name, facts), public_name(storage))
         version = read_facts(record.study).version
         if version != facts.version:
@@ -142,14 +129,8 @@ class Record:
     ) -> list[FrozenTrial]:
         """Add a worker's finished trials; return all finished trials of the study.
 
-        `seen` are the study's trials at the last pull; other workers may have added more since.
-
-        Raises
-        ------
-        RecordConflictError
-            If another search than this one and its workers writes to the study.
-        RecordLostError
-            If the record can no longer be written.
+        `seen` are the study's trials at the last pull; other workers may have added more since. A
+        search that is not one of them raises RecordConflictError.
         """
         with ExitStack() as locks:  # a database offers no lock
             if self._journal is not None:
@@ -293,15 +274,10 @@ def _load(opened: BaseStorage, storage: str, name: str, *, purpose: str) -> optu
 
 
 def open_own_study(storage: str, name: str, *, purpose: str, otherwise: str) -> optuna.Study:
-    """Open one of lrtune's own studies to read it.
+    """Open one of lrtune's own studies to read it; refuse any other.
 
-    For messages: `purpose` is a verb, such as "export"; `otherwise` is the cure for a study of
+    For the message: `purpose` is a verb, such as "export"; `otherwise` is the cure for a study of
     another program.
-
-    Raises
-    ------
-    InvalidInputError
-        If there is no such study, or it was made by another program.
     """
     study = Record.look(storage, name, purpose=purpose).study
     if SearchFacts.KEY not in study.user_attrs:
@@ -313,13 +289,7 @@ def open_own_study(storage: str, name: str, *, purpose: str, otherwise: str) -> 
 
 
 def read_facts(study: optuna.Study) -> SearchFacts:
-    """Return what one of lrtune's own studies searched, whichever release wrote it.
-
-    Raises
-    ------
-    InvalidInputError
-        If a newer release wrote it.
-    """
+    """Return what one of lrtune's own studies searched; refuse one that a newer release wrote."""
     attributes = study.user_attrs
     values = attributes[SearchFacts.KEY]
     version = values.get("schema", 1)

@@ -45,8 +45,6 @@ class Fact(Protocol):
 class Source:
     """Python source of a value that JSON cannot hold, such as a function; its repr is the source.
 
-    Examples
-    --------
     >>> {"random_state": Source("RandomState(MT19937)")}
     {'random_state': RandomState(MT19937)}
     """
@@ -65,8 +63,6 @@ def stable_repr(value: Any) -> str:
 def encode(value: Any) -> Any:
     """Return a parameter's value as JSON.
 
-    Examples
-    --------
     >>> encode((50, 12)), encode({0: 2.0}), encode(print)
     ([50, 12], {'pairs': [[0, 2.0]]}, {'source': '<built-in function print>'})
     """
@@ -84,8 +80,6 @@ def encode(value: Any) -> Any:
 def decode(value: Any) -> Any:
     """Return the value that `encode` encoded; sequences come back as tuples.
 
-    Examples
-    --------
     >>> decode(encode([50, 12])), decode(encode({0: 2.0}))
     ((50, 12), {0: 2.0})
     """
@@ -149,46 +143,28 @@ class _Json:
 
 @dataclass(frozen=True)
 class DataFacts(_Json):
-    """Name and size of the data; empty for arrays in Python.
-
-    Attributes
-    ----------
-    dataset : str
-        The bundled name, or the file's name without its ending.
-    target : str or None
-        Name of the target column.
-    preprocessor : str
-        Key of `lrtune.tables.preprocessing.PREPROCESSORS`.
-    rows, columns : int or None
-    """
+    """Name and size of the data; empty for arrays in Python."""
 
     dataset: str = ""
+    """The bundled name, or the file's name without its extension."""
     target: str | None = None
     preprocessor: str = ""
+    """Key of `lrtune.tables.preprocessors.PREPROCESSORS`."""
     rows: int | None = None
     columns: int | None = None
 
 
 @dataclass(frozen=True)
 class Step(_Json):
-    """A transformer before the network in its pipeline.
-
-    Attributes
-    ----------
-    kind : str
-        Name of its class.
-    source : str
-        The Python expression that makes it, on one line.
-    parameters : mapping
-        All of its parameters.
-    changed : bool
-        Whether one of them differs from its default.
-    """
+    """A transformer before the network in its pipeline."""
 
     kind: str
+    """Name of its class."""
     source: str
+    """The Python expression that makes it, on one line."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     changed: bool = False
+    """True if a parameter differs from its default."""
 
     def to_json(self) -> dict[str, Any]:
         return {**vars(self), "parameters": _encode_all(self.parameters)}
@@ -200,27 +176,18 @@ class Step(_Json):
 
 @dataclass(frozen=True)
 class TrainerFacts(_Json):
-    """The estimator that is trained, its parameters, and the transformers before it.
-
-    Attributes
-    ----------
-    estimator : str
-        Name of its class.
-    task : {"classification", "regression"}
-    loss : {"log_loss", "squared_error"}
-    parameters : mapping
-        All parameters of the untuned estimator, by name.
-    changed : tuple of str
-        Names of the parameters that differ from their defaults.
-    steps : tuple of Step
-        The transformers before it, in order.
-    """
+    """The estimator that is trained, its parameters, and the transformers before it."""
 
     estimator: str
+    """Name of its class."""
     task: str
+    """Either "classification" or "regression"."""
     loss: str
+    """Either "log_loss" or "squared_error"."""
     parameters: Mapping[str, Any]
+    """All parameters of the untuned estimator."""
     changed: tuple[str, ...] = ()
+    """Names of the parameters that differ from their defaults."""
     steps: tuple[Step, ...] = ()
 
     @property
@@ -248,46 +215,32 @@ class TrainerFacts(_Json):
 
 @dataclass(frozen=True)
 class SearchFacts(_Json):
-    """The subject of a search: data, trainer and space. A resumed search must have the same.
-
-    Attributes
-    ----------
-    version : str
-        Version of lrtune; the one fact that may differ.
-    data : DataFacts
-    seed : int
-        Seed of the sampler.
-    replicates : int
-        Replicates per setting in the search.
-    trainer : TrainerFacts
-    metric : str
-        What is optimised: "loss", or the name of the user's metric.
-    scoring : JSON value
-        The user's `scoring`.
-    data_hash, splits_hash : str
-        Hash of X, y and weights; hash of the replicates' rows and seeds.
-    space : Space
-        Includes a range of α₀.
-    block_size : int
-        Settings per block.
-    pruner : str or None
-        Class of the competitive pruner.
-    """
+    """The subject of a search: data, trainer and space. A resumed search must have the same."""
 
     KEY: ClassVar[str] = "lrtune"
 
     version: str
+    """Version of lrtune; the one fact that may differ."""
     data: DataFacts
     seed: int
+    """Seed of the sampler."""
     replicates: int
+    """Replicates per setting in the search."""
     trainer: TrainerFacts
     metric: str
+    """What is optimised: "loss", or the name of the user's metric."""
     scoring: Any
+    """The user's `scoring`, as JSON."""
     data_hash: str
+    """Hash of X, y and weights."""
     splits_hash: str
+    """Hash of the replicates' rows and seeds."""
     space: Space
+    """Includes a range of α₀."""
     block_size: int
+    """Settings per block."""
     pruner: str | None = None
+    """Class of the competitive pruner."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -313,33 +266,23 @@ class SearchFacts(_Json):
 
 @dataclass(frozen=True)
 class Plan(_Json):
-    """The plan of a search, written before its first trial.
-
-    Attributes
-    ----------
-    n_trials : int
-    confirm : bool
-        Whether to train the best settings on fresh replicates.
-    n_validation : int or None
-        Validation rows of a replicate.
-    naive_loss : float or None
-        Validation loss of a prediction that ignores the columns, mean over the replicates.
-    default : mapping or None
-        Optuna's parameters of the untuned default; None if the space does not hold it.
-    edges : tuple of tuple of (float or None)
-        The divergence edges that the range of α₀ was laid around, by replicate, one row for each
-        combination of the other parameters' ends. None is an edge above the rates tested. Empty
-        if the user gave the range.
-    """
+    """The plan of a search, written before its first trial."""
 
     KEY: ClassVar[str] = "plan"
 
     n_trials: int = 0
     confirm: bool = False
+    """True to train the best settings on fresh replicates."""
     n_validation: int | None = None
+    """Validation rows of a replicate."""
     naive_loss: float | None = None
+    """Validation loss of a prediction that ignores the columns, mean over the replicates."""
     default: Mapping[str, Any] | None = None
+    """Optuna's parameters of the untuned default; None if the space does not contain it."""
     edges: tuple[tuple[float | None, ...], ...] = ()
+    """Divergence edges around which the range of α₀ was laid, by replicate: one row for each
+    combination of the other parameters' ends. None is an edge above the rates tested. Empty if the
+    user gave the range."""
 
 
 @dataclass(frozen=True)
@@ -353,51 +296,32 @@ class Seconds(_Json):
 
 @dataclass(frozen=True)
 class PruningAudit(_Json):
-    """Result of training some of the pruned trials to the end.
-
-    Attributes
-    ----------
-    pruned : int
-        Trials halted by competition.
-    finished : int
-        Number of them that were drawn at random and trained to the end.
-    best_tenth : int
-        Size of the best tenth of all trials that trained to the end.
-    lost : int
-        Number of trials in that tenth that the pruner had halted.
-    """
+    """Result of training some of the pruned trials to the end."""
 
     pruned: int
+    """Trials halted by competition."""
     finished: int
+    """Number of them that were drawn at random and trained to the end."""
     best_tenth: int
+    """Size of the best tenth of all trials that trained to the end."""
     lost: int
+    """Number of trials in that tenth that the pruner had halted."""
 
 
 @dataclass(frozen=True)
 class Ending(_Json):
-    """The end of a search; a study that still runs, or whose search was killed, has none.
-
-    Attributes
-    ----------
-    n_trials : int
-        Trials in the study at that time.
-    confirmed : bool
-    warnings : tuple of str
-        The result's warnings.
-    seconds : Seconds or None
-        Wall time of the run that ended the search.
-    failure : str or None
-        Why there is no result.
-    pruning_audit : PruningAudit or None
-    """
+    """The end of a search; a study that still runs, or whose search was killed, has none."""
 
     KEY: ClassVar[str] = "ending"
 
     n_trials: int = 0
+    """Trials in the study at that time."""
     confirmed: bool = False
     warnings: tuple[str, ...] = ()
     seconds: Seconds | None = None
+    """Wall time of the run that ended the search."""
     failure: str | None = None
+    """Why there is no result."""
     pruning_audit: PruningAudit | None = None
 
     @classmethod
@@ -421,19 +345,12 @@ class TableFacts:
 
 @dataclass(frozen=True)
 class Environment(_Json):
-    """The command and the versions that made a study.
-
-    Attributes
-    ----------
-    command : str
-        As typed, without passwords; empty for a search in Python.
-    versions : mapping of str to str
-    table : TableFacts
-    """
+    """The command and the versions that made a study."""
 
     KEY: ClassVar[str] = "environment"
 
     command: str = ""
+    """As typed, without passwords; empty for a search in Python."""
     versions: Mapping[str, str] = field(default_factory=dict)
     table: TableFacts = field(default_factory=TableFacts)
 
@@ -478,57 +395,36 @@ class Request(_Json):
 
 @dataclass(frozen=True)
 class DivergedAt(_Json):
-    """The place where a trial diverged.
-
-    Attributes
-    ----------
-    replicate, epoch : int
-        Counted from 1.
-    step : int
-        Updates of that replicate before it diverged.
-    loss : float or None
-        Loss of the batch, in the target's own unit; None if it was not finite.
-    """
+    """The place where a trial diverged; replicate and epoch are counted from 1."""
 
     replicate: int
     epoch: int
     step: int
+    """Updates of that replicate before it diverged."""
     loss: float | None
+    """Loss of the batch, in the target's own unit; None if it was not finite."""
 
 
 @dataclass(frozen=True)
 class TrialFacts(_Json):
-    """Outcome of a trial, beside its value.
-
-    Attributes
-    ----------
-    epochs : float
-        Epochs trained, over all replicates; fractional if a replicate stopped within an epoch.
-    diverged : DivergedAt or None
-    seconds : float
-        The trial's share of its population's training time.
-    replicate_losses : tuple of float
-        Validation loss of each replicate at the last epoch.
-    replicate_curves : tuple of tuple of float
-        Validation loss by replicate and epoch, for figures; empty if it would be too long.
-    score : float or None
-        Mean accuracy or R²; like the next two, None if the trial did not train to the end.
-    replicate_scores : tuple of float or None
-    metrics : mapping of str to tuple of float, or None
-        The user's metrics by replicate.
-    worker : int
-        Worker id; 0 is the main process.
-    """
+    """Outcome of a trial, beside its value."""
 
     epochs: float = 0.0
+    """Epochs trained, over all replicates; fractional if a replicate stopped within an epoch."""
     diverged: DivergedAt | None = None
     seconds: float = 0.0
+    """The trial's share of its population's training time."""
     replicate_losses: tuple[float, ...] = ()
+    """Validation loss of each replicate at the last epoch."""
     replicate_curves: tuple[tuple[float, ...], ...] = ()
+    """Validation loss by replicate and epoch, for figures; empty if it would be too long."""
     score: float | None = None
+    """Mean accuracy or R²; like the next two, None if the trial did not train to the end."""
     replicate_scores: tuple[float, ...] | None = None
     metrics: Mapping[str, tuple[float, ...]] | None = None
+    """The user's metrics by replicate."""
     worker: int = 0
+    """Worker id; 0 is the main process."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the trial's user attributes."""

@@ -54,8 +54,6 @@ def quiet_optuna() -> Iterator[None]:
 def public_name(storage: str) -> str:
     """Return a storage as it may be shown, without the password of a URL.
 
-    Examples
-    --------
     >>> public_name("postgresql+psycopg://me:secret@db/studies")
     'postgresql+psycopg://me:***@db/studies'
     >>> public_name("lrtune.journal")
@@ -69,8 +67,6 @@ def network_file_system(storage: str, mounts: str | None = None) -> str | None:
 
     `mounts` is the text of Linux's table of mounted file systems, by default this machine's.
 
-    Examples
-    --------
     >>> mounts = "/dev/sda / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0"
     >>> network_file_system("/home/me/lrtune.journal", mounts)
     'nfs4'
@@ -96,14 +92,9 @@ def open_storage(
 ) -> tuple[BaseStorage, BlockJournal | None]:
     """Open a journal file, or any storage that Optuna has a URL for.
 
-    With `must_exist`, a file that is not there is refused rather than made. With `mend`, a
-    half-written last line is cut off a journal; it must be before anything is appended. Returns
-    Optuna's storage, and the journal behind it if it is a file.
-
-    Raises
-    ------
-    InvalidInputError
-        If the storage cannot be opened.
+    With `must_exist`, a missing file is refused rather than created. With `mend`, which is needed
+    before anything is appended, a half-written last line is cut off a journal. Return Optuna's
+    storage, and the journal behind it if it is a file.
     """
     if "://" in storage:
         return _open_database(storage, must_exist=must_exist), None

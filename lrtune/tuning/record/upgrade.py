@@ -41,13 +41,8 @@ def upgrade(
 ) -> SearchFacts:
     """Return the facts of a search that version 1 of the schema recorded in `values`.
 
-    `loss` is from the plan: "log_loss" or "squared_error". The ranges of further parameters are
-    taken from the trials, as version 1 recorded them as reprs.
-
-    Raises
-    ------
-    InvalidInputError
-        If the search was killed before it had a plan, or before a trial that is needed.
+    `loss` is from the plan: "log_loss" or "squared_error". The ranges of further parameters, which
+    version 1 recorded as reprs, are taken from the trials.
     """
     space = values["space"]
     others = [parameter for parameter in space if parameter not in SCHEDULE_PARAMETERS]
@@ -122,24 +117,12 @@ def _parameter(name: str, value: Any) -> Any:
 
 
 def _from_repr(text: str) -> Any:
-    """Return the value of a repr of constants, tuples, lists and dicts; else its source."""
+    """Return the value of a literal, with a tuple for a list; else its source."""
     try:
-        return _constant(ast.parse(text, mode="eval").body)
+        value = ast.literal_eval(text)
     except (SyntaxError, ValueError):
         return Source(text)
-
-
-def _constant(node: ast.expr | None) -> Any:
-    match node:
-        case ast.Constant():
-            return node.value
-        case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() as number)):
-            return -number
-        case ast.Tuple() | ast.List():
-            return tuple(map(_constant, node.elts))
-        case ast.Dict(keys, values):
-            return dict(zip(map(_constant, keys), map(_constant, values), strict=True))
-    raise ValueError
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _dimension(name: str, trial: FrozenTrial) -> Dimension:
