@@ -26,7 +26,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
-from lrtune.estimators.fitting import seed_of
+from lrtune.estimators.fitting import TrainableMLP, seed_of
 from lrtune.exceptions import InvalidInputError
 from lrtune.search_cv.cv_results import cv_results, metric_names
 from lrtune.search_cv.delegation import Refitted
@@ -214,20 +214,9 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
             If no setting trained to the end.
         """
         network = require_network(self.estimator)
-        if network.early_stopping or network.tol is not None:
-            raise InvalidInputError(
-                "`estimator` must train for max_iter epochs, as schedules are judged at their last "
-                f"one, but got early_stopping={network.early_stopping}, tol={network.tol}: set "
-                "them to False and None"
-            )
+        _require_fixed_epochs(network)
         X, y = indexable(X, y)
-        if y is None:
-            raise ValueError(
-                "requires y to be passed, but the target y is None: a search needs a target"
-            )
-        assert_all_finite(np.asarray(y), input_name="y")
-        if is_classifier(network):
-            check_classification_targets(y)
+        _check_target(y, network)
         cv = check_cv(self.cv, y, classifier=is_classifier(network))
         splitter_params, fit_params = self._route(params, cv)
         seed = self._seed()
@@ -367,6 +356,25 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         ):  # fmt: skip
             setattr(tags, name, getattr(own, name))
         return tags
+
+
+def _require_fixed_epochs(network: TrainableMLP) -> None:
+    if network.early_stopping or network.tol is not None:
+        raise InvalidInputError(
+            "`estimator` must train for max_iter epochs, as schedules are judged at their last "
+            f"one, but got early_stopping={network.early_stopping}, tol={network.tol}: set "
+            "them to False and None"
+        )
+
+
+def _check_target(y: Any, network: TrainableMLP) -> None:
+    if y is None:
+        raise ValueError(
+            "requires y to be passed, but the target y is None: a search needs a target"
+        )
+    assert_all_finite(np.asarray(y), input_name="y")
+    if is_classifier(network):
+        check_classification_targets(y)
 
 
 def _study(trials: Any, name: str | None) -> optuna.Study:
