@@ -24,6 +24,7 @@ ROOMS = (
     "lrtune.tuning.dimensions",
     "lrtune.tuning.setting",
     "lrtune.tuning.space",
+    "lrtune.tuning.range_result",
     "lrtune.tuning.record.schema",
     "lrtune.tuning.trainers",
     "lrtune.tuning.record",

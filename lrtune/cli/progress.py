@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import click
 
 from lrtune.cli.interruption import raise_if_interrupted
+from lrtune.support.numbers import duration
 
 if TYPE_CHECKING:
-    from lrtune.tuning.search import Progress
+    from lrtune.tuning.progress import Progress
 
 FIRST_LINE = 5.0
 """Seconds until a redirected search prints its first line. Every further pause is twice as long, up
@@ -52,19 +53,8 @@ def describe(progress: Progress, seconds_left: float | None) -> str:
     if progress.confirming:
         parts.append("confirming on fresh replicates")
     elif seconds_left is not None:
-        parts.append(f"about {_duration(seconds_left)} left")
+        parts.append(f"about {duration(seconds_left)} left")
     return ", ".join(parts)
-
-
-def _duration(seconds: float) -> str:
-    """Return a duration in the largest unit that is precise enough.
-
-    >>> [_duration(seconds) for seconds in (0.4, 75, 600, 9000)]
-    ['1 s', '75 s', '10 min', '2.5 h']
-    """
-    if seconds < 100:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 @contextmanager

@@ -22,3 +22,14 @@ def estimate(loss: float | None, se: float | None) -> str:
     if loss is None:
         return "diverged"
     return number(loss, 4) + ("" if se is None else f" ± {number(se, 2)}")
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in the largest unit that is precise enough.
+
+    >>> [duration(seconds) for seconds in (0.4, 75, 600, 9000)]
+    ['1 s', '75 s', '10 min', '2.5 h']
+    """
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -7,18 +7,21 @@ same seed gives the same trials, and a resumed search continues as an uninterrup
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 from optuna.trial import FrozenTrial, Trial
 
 from lrtune.exceptions import RecordLostError
 from lrtune.tuning.record.record import Record
-from lrtune.tuning.record.trials import to_trial
+from lrtune.tuning.record.trials import complete_trials, to_trial
 from lrtune.tuning.sampling.asking import BLOCK_SIZE, Asker, Sampling, keep_notes
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.protocol import Trainer
+from lrtune.tuning.trainers.protocol import Control, Trainer
+from lrtune.tuning.trainers.scale import best_loss
 
 
 @dataclass(frozen=True)
@@ -36,58 +39,75 @@ class Explorer:
         finished: list[FrozenTrial],
         *,
         n_trials: int,
-        deadline: float,
-        on_block: Callable[[], None],
+        control: Control,
+        on_trials: Callable[[], None],
     ) -> RecordLostError | None:
         """Add to the finished trials, until there are `n_trials` or the deadline has passed.
 
-        No block starts after the deadline, a time of ``time.monotonic()``. After each block, the
-        trials that workers recorded meanwhile are among the finished ones. If the record is lost, a
-        worker raises RecordLostError; the search itself continues, and returns the error.
+        No block starts after the deadline. Whenever trials end, they are recorded, and those that
+        workers recorded meanwhile are among the finished ones. If the record is lost, a worker
+        raises RecordLostError; the search itself continues, and returns the error.
         """
         sampling, record = self.sampling, self.record
         asker = Asker(self.space, sampling, default=self.trainer.default_setting(self.space))
-        is_users = sampling.sampler is not None or sampling.pruner is not None
         lost = None
-        while len(finished) < n_trials and not (finished and time.monotonic() > deadline):
+        while len(finished) < n_trials and not (finished and time.monotonic() > control.deadline):
             # a block is always asked for as a whole; its trials that are finished are skipped
             first = len(finished) // BLOCK_SIZE * BLOCK_SIZE
             block = asker.ask(finished[:first])
             asked = block[len(finished) - first : n_trials - first]
-            trials = self._train(asked)
-            if is_users:
-                keep_notes(asked, trials)
-            try:
-                _keep(trials, finished, record, sampling.worker)
-            except RecordLostError as error:
-                if sampling.worker:
-                    raise
-                lost, record = error, None
-                _keep(trials, finished, None, 0)
-            on_block()
+            best = best_loss(trial.value for trial in complete_trials(finished[:first]))  # type: ignore[misc]
+            n_trained = 0
+            with closing(self._train(asked, replace(control, best=best))) as training:
+                for trials in training:
+                    n_trained += len(trials)
+                    try:
+                        _keep(trials, finished, record, sampling.worker)
+                    except RecordLostError as error:
+                        if sampling.worker:
+                            raise
+                        lost, record = error, None
+                        _keep(trials, finished, None, 0)
+                    on_trials()
+                    if len(finished) >= n_trials:  # workers may have finished the rest
+                        break
+            if n_trained < len(asked):
+                break
         return lost
 
-    def _train(self, asked: Sequence[Trial]) -> list[FrozenTrial]:
-        """Train trials that were asked for; return the finished trials."""
+    def _train(
+        self, asked: Sequence[Trial], control: Control
+    ) -> Generator[list[FrozenTrial], None, None]:
+        """Train trials that were asked for; yield the finished trials that end together."""
 
         def prune(index: int, epoch: int, loss: float) -> bool:
             asked[index].report(loss, epoch)
             return asked[index].should_prune()
 
         begun = datetime.now()
-        outcomes = self.trainer.train(
-            [self.space.setting(trial.params) for trial in asked],
-            self.replicates,
-            metrics=True,
-            prune=None if self.sampling.pruner is None else prune,
-        )
-        cap = 2 * self.trainer.guess_loss(self.replicates)
-        return [
-            to_trial(
-                trial.params, outcome, self.space, cap=cap, begun=begun, metric=self.trainer.metric
-            )
-            for trial, outcome in zip(asked, outcomes, strict=True)
-        ]
+        cap = self.trainer.scale(self.space, self.replicates).cap
+        settings = [self.space.setting(trial.params) for trial in asked]
+        has_pruner = self.sampling.pruner is not None
+        control = replace(control, metrics=True, prune=prune if has_pruner else None)
+        remaining = iter(asked)
+        training = self.trainer.train(settings, self.replicates, control)
+        for outcomes in training:
+            ended = list(islice(remaining, len(outcomes)))
+            trials = [
+                to_trial(
+                    trial.params,
+                    outcome,
+                    self.space,
+                    cap=cap,
+                    begun=begun,
+                    metric=self.trainer.metric,
+                )
+                for trial, outcome in zip(ended, outcomes, strict=True)
+            ]
+            if has_pruner or self.sampling.sampler is not None:
+                keep_notes(ended, trials)
+            yield trials
+            begun = datetime.now()
 
 
 def _keep(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from html import escape
 from typing import Any
@@ -13,8 +13,9 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from lrtune.exceptions import NothingCompletedError
+from lrtune.schedules.schedule import Schedule
 from lrtune.support.numbers import estimate
-from lrtune.tuning.confirm.advice import FEW_ROWS, NOT_CONFIRMED, advise
+from lrtune.tuning.confirm.advice import NOT_CONFIRMED, advise
 from lrtune.tuning.confirm.result import Confirmation
 from lrtune.tuning.record.record import open_own_study, read_facts
 from lrtune.tuning.record.schema import (
@@ -27,8 +28,9 @@ from lrtune.tuning.record.schema import (
     TrialFacts,
 )
 from lrtune.tuning.record.storage import public_name
-from lrtune.tuning.record.trials import TrialCounts, best_trial
+from lrtune.tuning.record.trials import TrialCounts, best_trial, complete_trials
 from lrtune.tuning.setting import Setting
+from lrtune.tuning.trainers.scale import best_loss, is_dead
 
 UNFINISHED = (
     "the search did not end: it was interrupted after {finished} of {total} trials, or it still "
@@ -119,26 +121,40 @@ class SearchResult:
         return self.best.params
 
     @property
+    def schedule(self) -> Schedule:
+        """Return the recommended setting's schedule: call it with t in epochs."""
+        names = {each.name for each in fields(Schedule)}
+        parameters = {**self.facts.trainer.parameters, **self.best_params}
+        return Schedule(**{name: parameters[name] for name in names & parameters.keys()})
+
+    @property
     def search_loss(self) -> float:
         """Return its mean validation loss over the search's replicates at the last epoch.
 
-        In a regression it is the squared error in the target's unit.
+        In a regression it is the squared error in the target's unit; of a user's function it is the
+        user's number, which is not a loss if higher is better.
         """
-        return float(np.mean(TrialFacts.of(self.recommended_trial).replicate_losses))
+        loss = float(np.mean(TrialFacts.of(self.recommended_trial).replicate_losses))
+        return -loss if self.facts.trainer.maximize else loss
 
     @property
-    def score(self) -> float:
-        """Return its mean accuracy or R², from the confirmation or else from the search."""
+    def score(self) -> float | None:
+        """Return its mean accuracy or R², from the confirmation or else from the search.
+
+        None if the trainer has no score.
+        """
         if self.confirmation is not None:
             return self.confirmation.score
-        score = TrialFacts.of(self.recommended_trial).score
-        assert score is not None  # noqa: S101
-        return score
+        return TrialFacts.of(self.recommended_trial).score
 
     @property
     def confirmed_loss(self) -> float | None:
         """Return its mean loss on replicates that were not used to choose it."""
-        return None if self.confirmation is None else self.confirmation.recommended.loss
+        return None if self.confirmation is None else self.own(self.confirmation.recommended.loss)
+
+    def own(self, loss: float | None) -> float | None:
+        """Return a recorded loss as the user's number: with its sign, if higher is better."""
+        return -loss if loss is not None and self.facts.trainer.maximize else loss
 
     @property
     def confirmed_se(self) -> float | None:
@@ -147,13 +163,38 @@ class SearchResult:
 
     @property
     def default_loss(self) -> float | None:
-        """Return the untuned default's mean loss on the same replicates; None if it diverged."""
-        return None if self.confirmation is None else self.confirmation.default.loss
+        """Return the untuned default's mean loss on the same replicates.
+
+        None if it diverged, or if there is no default.
+        """
+        default = None if self.confirmation is None else self.confirmation.default
+        return None if default is None else self.own(default.loss)
 
     @property
     def safe_range(self) -> tuple[float, float] | None:
         """Return the lowest and highest α₀ whose loss is within 10 % and that never diverged."""
         return None if self.confirmation is None else self.confirmation.profile.safe_range
+
+    @property
+    def trainings(self) -> dict[str, int | None]:
+        """Return the trainings of the search and of the confirmation, and their total.
+
+        Those of a confirmation that a release before 0.2 recorded are None.
+        """
+        facts = [TrialFacts.of(trial) for trial in self.finished]
+        search = sum(
+            self.facts.replicates if each.trainings is None else each.trainings for each in facts
+        )
+        confirm = 0 if self.confirmation is None else self.confirmation.trainings
+        total = None if confirm is None else search + confirm
+        return {"search": search, "confirm": confirm, "total": total}
+
+    @property
+    def died(self) -> int:
+        """Return the number of the search's trainings that did not learn."""
+        losses = [loss for each in self.finished for loss in TrialFacts.of(each).replicate_losses]
+        best = best_loss(trial.value for trial in complete_trials(self.finished))  # type: ignore[misc]
+        return int(is_dead(losses, self.plan.dead_loss, best).sum())
 
     @property
     def trial_epochs(self) -> float:
@@ -191,8 +232,8 @@ class SearchResult:
             return ending.warnings
         if self.confirmation is None:
             return (NOT_CONFIRMED,) if self.trials.complete else ()
-        n_validation = self.plan.n_validation or FEW_ROWS
-        return tuple(advise(self.confirmation, self.facts.space, n_validation))
+        advice = advise(self.confirmation, self.facts.space, self.plan.n_validation)
+        return tuple(advice)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -227,6 +268,7 @@ class SearchResult:
             "pruning_audit": None if self.pruning_audit is None else asdict(self.pruning_audit),
             "trial_epochs": self.trial_epochs,
             "epochs_saved": self.epochs_saved,
+            "trainings": self.trainings,
             "warnings": list(self.warnings),
             "seconds": {key: round(value, 3) for key, value in asdict(self.seconds).items()},
         }
@@ -241,7 +283,7 @@ class SearchResult:
         rows: dict[str, Any] = {
             **self.best_params,
             "validation loss": self.describe_loss(),
-            "score": f"{self.score:.4g}",
+            "score": None if self.score is None else f"{self.score:.4g}",
             "trials": ", ".join(f"{n} {name}" for name, n in asdict(self.trials).items() if n),
             "study": self.study,
             "storage": self.storage,

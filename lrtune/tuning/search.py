@@ -20,9 +20,11 @@ from lrtune._version import __version__
 from lrtune.exceptions import InvalidInputError, NothingCompletedError, RecordLostError
 from lrtune.tuning.audit import audit_pruning, require_share
 from lrtune.tuning.blocks import Explorer
-from lrtune.tuning.confirm.race import ConfirmationBudget, confirm, share_of_search
+from lrtune.tuning.confirm.advice import FEW_ROWS
+from lrtune.tuning.confirm.budget import ConfirmationBudget, share_of_search
+from lrtune.tuning.confirm.race import UnconfirmedError, confirm
 from lrtune.tuning.confirm.result import Confirmation
-from lrtune.tuning.range_test import Edges, edge_range
+from lrtune.tuning.progress import Progress, Reporter
 from lrtune.tuning.record.record import Record
 from lrtune.tuning.record.schema import (
     DataFacts,
@@ -33,13 +35,14 @@ from lrtune.tuning.record.schema import (
     SearchFacts,
     Seconds,
 )
-from lrtune.tuning.record.trials import TrialCounts, best_trial
+from lrtune.tuning.record.trials import best_trial
 from lrtune.tuning.record.workers import once, patience
 from lrtune.tuning.result import SearchResult
 from lrtune.tuning.sampling.asking import BLOCK_SIZE, Sampling
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.network import NetworkTrainer
+from lrtune.tuning.trainers.protocol import Control, Edges, Trainer
+from lrtune.tuning.trainers.scale import LossScale
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class Budget:
         Measured beside the recommended setting.
     audit_share : float or None
         Share of the pruned trials to train to the end after all.
+    confirmation : ConfirmationBudget or None
+        Trainings of the confirmation; None derives them from the search's.
     """
 
     n_trials: int = 64
@@ -68,6 +73,13 @@ class Budget:
     confirm: bool = True
     baseline: Setting | None = None
     audit_share: float | None = None
+    confirmation: ConfirmationBudget | None = None
+
+    def trainings(self, n_finished: int) -> int:
+        """Return about how many trainings are left after some trials."""
+        exploring = max(0, self.n_trials - n_finished) * self.replicates
+        confirming = 0 if self.confirmation is None else self.confirmation.limit
+        return int(exploring + confirming)
 
     def __post_init__(self) -> None:
         if self.audit_share is not None:
@@ -108,20 +120,8 @@ class Recording:
         record.write(plan)
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Progress of a search: reported at its start, after each block, and before confirmation."""
-
-    study: str | None
-    finished: int
-    total: int
-    best: FrozenTrial | None
-    trials: TrialCounts
-    confirming: bool = False
-
-
 def search(
-    trainer: NetworkTrainer,
+    trainer: Trainer,
     space: Space,
     *,
     budget: Budget,
@@ -152,17 +152,21 @@ def search(
     trainer.check(space)
     edges: Edges = ()
     if space.learning_rate_init is None:
-        bounds, edges = edge_range(trainer, space, replicates)
+        bounds, edges = trainer.find_rates(space, replicates)
         space = replace(space, learning_rate_init=bounds)
         trainer.check(space)
+    scale = trainer.scale(space, replicates)  # of a user's function, it trains an epoch
     facts = _facts(trainer, space, budget, sampling, data or DataFacts(), scoring)
     record = None if recording is None else recording.open(facts)
     finished = [] if record is None else record.pull()
     total = max(budget.n_trials, len(finished))
-    report = _reporter(on_progress, None if record is None else record.name, finished, total)
-    report()
+    study = None if record is None else record.name
+    reporter = Reporter(
+        on_progress, study, finished, total=total, planned=budget.trainings(len(finished))
+    )
+    reporter.report()
     explorer = Explorer(trainer, space, replicates, sampling, record)
-    plan, environment = _plan(explorer, budget, total, edges), Environment()
+    plan, environment = _plan(explorer, budget, total, edges, scale), Environment()
     if record is not None and recording is not None:
         facts = record.read(SearchFacts) or facts
         environment = recording.environment
@@ -173,21 +177,27 @@ def search(
             recording.write_beginning(record, plan)
 
     deadline = math.inf if budget.timeout is None else started + budget.timeout
-    lost = explorer.explore(finished, n_trials=budget.n_trials, deadline=deadline, on_block=report)
+    control = Control(deadline=deadline, on_training=reporter.count_training)
+    lost = explorer.explore(
+        finished, n_trials=budget.n_trials, control=control, on_trials=reporter.report
+    )
     record = None if lost else record
     is_shared = record is not None and (sampling.worker > 0 or record.is_shared)
     if is_shared:  # all processes use the same trials, even if one of them trained a block too many
         del finished[budget.n_trials :]
-    confirmation = None
+    confirmation, unconfirmed = None, ""
     with _failure_recorded(record, finished):
         best_trial(finished)  # raises if none completed
         searched = time.monotonic()
         if budget.confirm:
-            report(confirming=True)
-            confirmation, lost_now = _confirm(
-                explorer, finished, budget, record, is_shared=is_shared
-            )
-            lost = lost or lost_now
+            reporter.report(confirming=True)
+            try:
+                confirmation, lost_now = _confirm(
+                    explorer, finished, budget, record, control, is_shared=is_shared
+                )
+                lost = lost or lost_now
+            except UnconfirmedError as error:
+                unconfirmed = str(error)
     done = time.monotonic()
     record = None if lost else record
     result = SearchResult(
@@ -205,8 +215,11 @@ def search(
         audit = audit_pruning(explorer, finished, share=budget.audit_share)
     ending = Ending(
         n_trials=len(finished),
-        confirmed=budget.confirm,
-        warnings=(*result.advice, *_shortfalls(len(finished), budget.n_trials, lost)),
+        confirmed=confirmation is not None,
+        warnings=(
+            *result.advice,
+            *_shortfalls(len(finished), budget.n_trials, unconfirmed, lost),
+        ),
         seconds=Seconds(searched - started, done - searched, done - started),
         pruning_audit=audit,
     )
@@ -217,7 +230,7 @@ def search(
 
 
 def _facts(
-    trainer: NetworkTrainer,
+    trainer: Trainer,
     space: Space,
     budget: Budget,
     sampling: Sampling,
@@ -241,19 +254,24 @@ def _facts(
     )
 
 
-def _plan(explorer: Explorer, budget: Budget, n_trials: int, edges: Edges) -> Plan:
+def _plan(
+    explorer: Explorer, budget: Budget, n_trials: int, edges: Edges, scale: LossScale
+) -> Plan:
     trainer, space = explorer.trainer, explorer.space
-    naive_loss = trainer.naive_loss(explorer.replicates)
+    default = trainer.default_setting(space)
     return Plan(
         n_trials=n_trials,
         confirm=budget.confirm,
         n_validation=trainer.n_validation,
-        naive_loss=naive_loss if math.isfinite(naive_loss) else None,
-        default=space.params(trainer.default_setting(space)),
-        edges=tuple(
-            tuple(float(edge) if math.isfinite(edge) else None for edge in row) for row in edges
-        ),
+        naive_loss=_finite(scale.naive),
+        dead_loss=trainer.dead_loss(space),
+        default=None if default is None else space.params(default),
+        edges=tuple(tuple(map(_finite, row)) for row in edges),
     )
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
 
 
 @contextmanager
@@ -272,20 +290,23 @@ def _confirm(
     finished: Sequence[FrozenTrial],
     budget: Budget,
     record: Record | None,
+    control: Control,
     *,
     is_shared: bool,
 ) -> tuple[Confirmation, RecordLostError | None]:
     """Confirm and record it, once among all processes; also return the error if that fails."""
 
     def run() -> Confirmation:
-        share = share_of_search(explorer.trainer.n_validation)
+        share = share_of_search(explorer.trainer.n_validation or FEW_ROWS)
+        trainings = share * len(finished) * budget.replicates
         return confirm(
             finished,
             explorer.space,
             explorer.trainer,
             fresh=itertools.count(budget.replicates),
-            budget=ConfirmationBudget(share * len(finished) * budget.replicates),
+            budget=budget.confirmation or ConfirmationBudget.of(trainings),
             baseline=budget.baseline,
+            control=control,
         )
 
     if record is None:
@@ -307,26 +328,13 @@ def _confirm(
     return confirmation, None
 
 
-def _shortfalls(n_finished: int, n_trials: int, lost: RecordLostError | None) -> Iterator[str]:
-    """Yield warnings of a search that the time limit stopped, or that lost its record."""
+def _shortfalls(
+    n_finished: int, n_trials: int, unconfirmed: str, lost: RecordLostError | None
+) -> Iterator[str]:
+    """Yield warnings of a search that a limit stopped, or that lost its record."""
     if n_finished < n_trials:
         yield f"stopped by the time limit after {n_finished} of {n_trials} trials"
+    if unconfirmed:
+        yield f"not confirmed, as {unconfirmed}: go on with `resume=True` and a higher limit"
     if lost is not None:
         yield f"{lost}; this result, of {n_finished} trials, is not recorded in full"
-
-
-def _reporter(
-    on_progress: Callable[[Progress], None] | None,
-    study: str | None,
-    finished: Sequence[FrozenTrial],
-    total: int,
-) -> Callable[..., None]:
-    """Return a function that reports progress; without a listener it does nothing."""
-
-    def report(*, confirming: bool = False) -> None:
-        if on_progress is not None:
-            counts = TrialCounts.of(finished)
-            best = best_trial(finished) if counts.complete else None
-            on_progress(Progress(study, len(finished), total, best, counts, confirming))
-
-    return report

@@ -22,30 +22,6 @@ from lrtune.support.signals import defer_signals
 from lrtune.tuning.dimensions import Dimension, at_share, holds
 from lrtune.tuning.setting import Setting
 
-TUNABLE = (
-    "hidden_layer_sizes",
-    "activation",
-    "optimizer",
-    "step_size",
-    "power",
-    "patience",
-    "warmup_epochs",
-    "cycle_epochs",
-    "min_learning_rate",
-    "update",
-    "alpha",
-    "momentum",
-    "rho",
-    "beta_1",
-    "beta_2",
-    "epsilon",
-    "weight_decay",
-    "weights_init",
-    "batch_size",
-)
-"""Further parameters that can be searched: those that change neither the rows, nor their encoding,
-nor the number of epochs."""
-
 DEFAULT_DECAYS = ("constant", "inverse_time", "exponential", "inverse_sqrt", "linear", "cosine")
 """Decay types that are searched by default: those without options."""
 
@@ -66,7 +42,7 @@ class Space:
     decay_rate : tuple of float
         Lowest and highest k, in 1/epoch.
     others : tuple of (str, Dimension)
-        Further parameters of the estimator, among `TUNABLE`.
+        Further parameters of the estimator or the user's function.
 
     Examples
     --------
@@ -103,12 +79,6 @@ class Space:
             if decay in self.decay[:index]:
                 raise InvalidInputError(
                     f"`decay` must name each type once, but got {decay!r} twice: leave one out"
-                )
-        for name, _ in self.others:
-            if name not in TUNABLE:
-                raise InvalidInputError(
-                    f"a space may name learning_rate_init, decay, decay_rate and "
-                    f"{', '.join(TUNABLE)}, but got {name!r}"
                 )
 
     @classmethod

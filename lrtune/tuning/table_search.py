@@ -12,12 +12,13 @@ from sklearn.pipeline import make_pipeline
 from lrtune.estimators import MLPClassifier, MLPRegressor
 from lrtune.exceptions import InvalidInputError
 from lrtune.tables.dataset import Dataset, load_dataset
+from lrtune.tuning.progress import Progress
 from lrtune.tuning.record.record import Record, read_facts
 from lrtune.tuning.record.schema import DataFacts, Request
 from lrtune.tuning.result import SearchResult
 from lrtune.tuning.sampling.asking import Sampling
 from lrtune.tuning.sampling.competitive import PRUNERS
-from lrtune.tuning.search import Budget, Progress, Recording, search
+from lrtune.tuning.search import Budget, Recording, search
 from lrtune.tuning.setting import DEFAULT_RATES, LEARNING_RATE_FREE
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer

@@ -15,7 +15,8 @@ from sklearn.preprocessing import StandardScaler
 from lrtune import MLPClassifier
 from lrtune.tuning.record.record import Record
 from lrtune.tuning.sampling.asking import Sampling
-from lrtune.tuning.search import Budget, Progress, Recording, search
+from lrtune.tuning.progress import Progress
+from lrtune.tuning.search import Budget, Recording, search
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer
 from lrtune.tuning.trainers.replicates import make_replicates

@@ -26,7 +26,8 @@ from lrtune.training.random_streams import RandomStreams
 from lrtune.training.rows import Rows
 from lrtune.tuning import range_test as module
 from lrtune.tuning.range_result import RANGE_ABOVE_EDGE, RANGE_BELOW_EDGE, SUGGESTIONS
-from lrtune.tuning.range_test import HELD_PER_DECADE, range_test
+from lrtune.tuning.range_test import range_test
+from lrtune.tuning.trainers.edges import HELD_PER_DECADE
 from lrtune.tuning.trainers.preparation import Prepared, prepare
 from lrtune.tuning.trainers.replicates import make_replicates
 

@@ -16,7 +16,8 @@ from lrtune.exceptions import InvalidInputError, NothingCompletedError
 from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.result import SearchResult
 from lrtune.tuning.sampling.asking import Sampling, ask_block
-from lrtune.tuning.search import Budget, Progress, search
+from lrtune.tuning.progress import Progress
+from lrtune.tuning.search import Budget, search
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer

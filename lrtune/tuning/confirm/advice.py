@@ -26,13 +26,14 @@ FEW_ROWS = 30
 """With fewer validation rows per replicate, losses are rough."""
 
 
-def advise(confirmation: Confirmation, space: Space, n_validation: int) -> list[str]:
+def advise(confirmation: Confirmation, space: Space, n_validation: int | None) -> list[str]:
     """Return warnings about a confirmed recommendation, the most serious first.
 
-    `n_validation` is the number of validation rows of a replicate.
+    `n_validation` is the number of validation rows of a replicate, where the trainer knows it.
     """
     best = confirmation.contenders[0].setting
     return [
+        *_died(confirmation),
         *_learned(confirmation),
         *_measurable(confirmation, n_validation),
         *(_better_beyond(confirmation, space) or _at_the_edge(best, space)),
@@ -41,10 +42,21 @@ def advise(confirmation: Confirmation, space: Space, n_validation: int) -> list[
     ]
 
 
+def _died(confirmation: Confirmation) -> list[str]:
+    """Warn if the recommended setting did not learn on some replicates."""
+    if not confirmation.dead:
+        return []
+    return [
+        f"on {confirmation.dead} of {confirmation.replicates} fresh replicates the recommended "
+        "setting did not learn: its loss stayed at that of a constant guess, and no other setting "
+        "was found that always learns; try other initial weights or activations, or lower rates"
+    ]
+
+
 def _learned(confirmation: Confirmation) -> list[str]:
     """Warn if the network predicts no better than the mean or the class shares."""
     loss, naive = confirmation.recommended.loss, confirmation.naive_loss
-    if loss is None or loss < naive:
+    if loss is None or naive is None or loss < naive:
         return []
     return [
         f"the network predicts no better ({loss:.3g}) than the mean or the class shares alone "
@@ -52,30 +64,30 @@ def _learned(confirmation: Confirmation) -> list[str]:
     ]
 
 
-def _measurable(confirmation: Confirmation, n_validation: int) -> list[str]:
+def _measurable(confirmation: Confirmation, n_validation: int | None) -> list[str]:
     """Warn of few validation rows, and if the default is as good or better."""
     warnings = []
-    if n_validation < FEW_ROWS:
+    if n_validation is not None and n_validation < FEW_ROWS:
         warnings.append(
             f"a replicate validates with {n_validation} rows only, so losses are rough: more rows "
             "would say more than more trials"
         )
-    gain = confirmation.gain
-    if confirmation.default.diverged:
+    default, gain = confirmation.default, confirmation.gain
+    if default is None or gain is None:
+        return warnings
+    if default.diverged:
         warnings.append(
             "the untuned default diverged on at least one of "
             f"{confirmation.replicates} fresh replicates"
         )
-    elif (
-        gain.loss is not None
-        and gain.se is not None
-        and gain.loss < -_least_difference(confirmation, 2)
-    ):
+    elif gain.loss is None or gain.se is None:
+        return warnings
+    elif gain.loss < -_least_difference(confirmation, 2):
         warnings.append(
             "on fresh replicates the untuned default does better, by "
             f"{-gain.loss:.2g} ± {gain.se:.2g}: keep it, or search ranges around it"
         )
-    elif gain.loss is not None and gain.se is not None and gain.loss < 2 * gain.se:
+    elif gain.loss < 2 * gain.se:
         better = "better" if gain.loss >= 0 else "worse"
         warnings.append(
             f"on fresh replicates the recommended setting is not measurably better than the "
@@ -102,7 +114,8 @@ def _better_beyond(confirmation: Confirmation, space: Space) -> list[str]:
 
 def _least_difference(confirmation: Confirmation, n_errors: float) -> float:
     """Return the least difference that matters: above some standard errors and `EQUIVALENT`."""
-    loss, error = confirmation.recommended.loss or 0.0, confirmation.gain.se or 0.0
+    loss = confirmation.recommended.loss or 0.0
+    error = (confirmation.gain and confirmation.gain.se) or 0.0
     return max(n_errors * error, EQUIVALENT * abs(loss))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -19,13 +20,15 @@ SAFE_MARGIN = 0.1
 """A rate is safe if its mean loss is at most this share above that of the recommended one."""
 
 
-def around(setting: Setting, floor: float = 0.0) -> list[Setting]:
-    """Return the settings with `FACTORS` times a setting's rate.
+def around(
+    setting: Setting, floor: float = 0.0, factors: Sequence[float] = FACTORS
+) -> list[Setting]:
+    """Return the settings with multiples of a setting's rate.
 
     A rate below `floor`, the network's min_learning_rate, lowers that too.
     """
     settings = []
-    for factor in FACTORS:
+    for factor in factors:
         rate, others = setting.learning_rate_init * factor, dict(setting.others)
         if rate < floor:
             others["min_learning_rate"] = rate
@@ -82,9 +85,10 @@ class Profile:
         """Return the lowest and highest α₀ with a loss within `SAFE_MARGIN` of the recommended.
 
         The ends are interpolated on logarithmic rates between the last safe rate and the first
-        unsafe one, but never towards a rate that diverged. None if the recommended rate diverged.
+        unsafe one, but never towards a rate that diverged. None if the recommended rate diverged,
+        or if no other was measured.
         """
-        if not np.isfinite(self.mean[self._middle]):
+        if len(self.rates) == 1 or not np.isfinite(self.mean[self._middle]):
             return None
         return self._end(-1), self._end(+1)
 

@@ -10,68 +10,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from optuna.trial import FrozenTrial
 
 from lrtune.exceptions import NothingCompletedError
-from lrtune.tuning.confirm.measurement import FACTORS, Profile, around
+from lrtune.tuning.confirm.budget import ConfirmationBudget
+from lrtune.tuning.confirm.measurement import Profile, around
 from lrtune.tuning.confirm.result import Confirmation, Contender, Estimate
 from lrtune.tuning.confirm.statistics import in_contention, settled, tied
 from lrtune.tuning.record.schema import TrialFacts
 from lrtune.tuning.record.trials import complete_trials
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.protocol import Outcome, Trainer
+from lrtune.tuning.trainers.protocol import Control, Outcome, Trainer
+from lrtune.tuning.trainers.scale import best_loss, is_dead
 
 Array = npt.NDArray[Any]
 
-FIELD = (8, 32)
-"""Fewest and most settings at the start of the race."""
-ROUND = 4
-"""Fresh replicates of a round of the race, after which settings may leave."""
-MEASUREMENT_REPLICATES = (6, 20)
-"""Fewest and most replicates of the winner's measurement."""
 
-
-def share_of_search(n_validation: int) -> float:
-    """Return the budget of a confirmation as a share of the search's full cost.
-
-    The fewer validation rows a replicate has, the noisier its loss, and the cheaper its training.
-
-    Examples
-    --------
-    >>> [round(share_of_search(n), 2) for n in (38, 143, 500)]
-    [3.95, 1.05, 0.5]
-    """
-    return float(np.clip(150 / n_validation, 0.5, 4.0))
-
-
-@dataclass(frozen=True)
-class ConfirmationBudget:
-    """Trainings of a confirmation: two thirds for the race, a third for the measurement."""
-
-    trainings: float
-
-    @property
-    def race(self) -> float:
-        """Return the number of trainings for the race."""
-        return self.trainings * 2 / 3
-
-    @property
-    def field(self) -> int:
-        """Return the number of settings at the start: as many as can afford two rounds."""
-        return int(np.clip(self.race // (2 * ROUND), *FIELD))
-
-    @property
-    def measurement_replicates(self) -> int:
-        """Return the number of replicates for the measurement."""
-        affordable = round(self.trainings / 3 / (len(FACTORS) + 1))
-        return int(np.clip(affordable, *MEASUREMENT_REPLICATES))
+class UnconfirmedError(Exception):
+    """Raised where the time limit or the number of trainings ends a confirmation."""
 
 
 def confirm(
@@ -82,60 +45,89 @@ def confirm(
     fresh: Iterator[int],
     budget: ConfirmationBudget,
     baseline: Setting | None = None,
+    control: Control | None = None,
 ) -> Confirmation:
     """Choose one of the search's best settings on fresh replicates, and measure it.
 
     At least one of `trials` is complete. `fresh` yields numbers of replicates that the search did
-    not use; `baseline` is a further setting to measure, such as a learning-rate-free optimizer.
+    not use. `control` has the deadline and the listener to trainings.
 
     Raises
     ------
     NothingCompletedError
         If every setting diverges on a fresh replicate.
+    UnconfirmedError
+        If the deadline passes, or the trainings are used up, before a setting is measured.
     """
-    default = trainer.default_setting(space)
-    judge = _Judge(trainer)
-    ranking = _race(trials, space, default, fresh, budget, judge)
-    measured = None
+    judge = _Judge(trainer, space, trials, budget.limit, control or Control())
+    ranking = _race(trials, fresh, budget, judge)
+    measured: dict[str, Any] | None = None
+    fallback: tuple[_Ranking, dict[str, Any]] | None = None
     while measured is None:
         if not ranking.candidates:  # all candidates diverged in the measurement
             raced = {racer.trial for racer in ranking.racers}
             rest = [trial for trial in trials if trial.number not in raced]
-            ranking = ranking.followed_by(_race(rest, space, default, fresh, budget, judge))
+            ranking = ranking.followed_by(_race(rest, fresh, budget, judge))
         if not ranking.candidates:
             raise NothingCompletedError(
                 "every setting that completed in the search diverged on fresh replicates: search "
                 "lower rates (`learning_rate_init=(LOW, HIGH)`), or judge each setting on more "
                 "replicates"
             )
-        winner = ranking.candidates[0]
-        replicates = list(islice(fresh, budget.measurement_replicates))
-        measured = _measure(winner.setting, default, baseline, replicates, judge)
+        winner, *others = ranking.candidates
+        try:
+            measured = _measure(winner.setting, baseline, fresh, budget, judge)
+        except UnconfirmedError:
+            if fallback is None:
+                raise
+            ranking, measured = fallback
+            break
         if measured is None:
-            ranking = ranking.without(winner)
+            ranking = ranking.without(winner, "diverged")
+        elif measured["dead"] and others and others[0].status != "dead":
+            fallback = fallback or (ranking, measured)
+            ranking, measured = ranking.without(winner, "dead"), None
     searched = sum(TrialFacts.of(trial).epochs for trial in trials)
     return Confirmation(
         contenders=ranking.contenders(),
         tied_decays=ranking.tied_decays(),
-        replicates=len(replicates),
         epochs=round(judge.epochs, 2),
+        trainings=judge.trainings,
         share=round(judge.epochs / searched, 3),
         **measured,
     )
 
 
 class _Judge:
-    """Trains settings and counts the epochs."""
+    """Trains settings, and counts trainings and epochs."""
 
-    def __init__(self, trainer: Trainer) -> None:
+    def __init__(
+        self,
+        trainer: Trainer,
+        space: Space,
+        trials: Sequence[FrozenTrial],
+        limit: float,
+        control: Control,
+    ) -> None:
         self.trainer = trainer
+        self.space = space
+        self.limit = limit
         self.epochs = 0.0
+        self.trainings = 0
+        self._best = best_loss(trial.value for trial in complete_trials(trials))  # type: ignore[misc]
+        self._control = replace(control, best=self._best)
 
     def outcomes(
         self, settings: Sequence[Setting], replicates: Sequence[int], *, metrics: bool = False
     ) -> list[Outcome]:
-        outcomes = self.trainer.train(settings, replicates, metrics=metrics)
+        if self.trainings + len(settings) * len(replicates) > self.limit:
+            raise UnconfirmedError("the trainings were used up")
+        control = replace(self._control, metrics=metrics)
+        outcomes = list(chain.from_iterable(self.trainer.train(settings, replicates, control)))
         self.epochs += sum(outcome.epochs for outcome in outcomes)
+        self.trainings += sum(outcome.trainings for outcome in outcomes)
+        if len(outcomes) < len(settings):
+            raise UnconfirmedError("the time limit passed")
         return outcomes
 
     def values(self, settings: Sequence[Setting], replicates: Sequence[int]) -> Array:
@@ -143,6 +135,10 @@ class _Judge:
         outcomes = self.outcomes(settings, replicates, metrics=True)
         metric = self.trainer.metric
         return np.array([outcome.values(len(replicates), metric) for outcome in outcomes])
+
+    def died(self, losses: Array) -> npt.NDArray[np.bool_]:
+        """Return a mask of the losses of trainings that did not learn, while others do."""
+        return is_dead(losses, self.trainer.dead_loss(self.space), self._best)
 
 
 @dataclass
@@ -153,8 +149,13 @@ class _Racer:
     status: str = "contending"
     losses: list[float] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, trial: FrozenTrial, space: Space) -> Self:
+        return cls(trial.number, space.setting(trial.params), float(trial.value))  # type: ignore[arg-type]
+
     def result(self) -> Contender:
-        loss = None if self.status == "diverged" else float(np.mean(self.losses))
+        has_loss = self.losses and self.status != "diverged"
+        loss = float(np.mean(self.losses)) if has_loss else None
         n = len(self.losses)
         return Contender(self.trial, self.setting, self.search_loss, loss, n, self.status)
 
@@ -166,8 +167,8 @@ class _Ranking:
     racers: list[_Racer]
     candidates: list[_Racer]
 
-    def without(self, racer: _Racer) -> _Ranking:
-        racer.status = "diverged"
+    def without(self, racer: _Racer, status: str) -> _Ranking:
+        racer.status = status
         return _Ranking(self.racers, self.candidates[1:])
 
     def followed_by(self, other: _Ranking) -> _Ranking:
@@ -185,8 +186,6 @@ class _Ranking:
 
 def _race(
     trials: Sequence[FrozenTrial],
-    space: Space,
-    default: Setting,
     fresh: Iterator[int],
     budget: ConfirmationBudget,
     judge: _Judge,
@@ -195,36 +194,50 @@ def _race(
 
     The untuned default races too if it is among the trials.
     """
-    best_first = sorted(complete_trials(trials), key=lambda trial: (trial.value, trial.number))
-    racers: list[_Racer] = []
-    running: list[_Racer] = []
-    n_field = min(budget.field, max(FIELD[0], len(best_first) // 2))
+    best_first = _best_first(trials, judge)
+    fewest, most = budget.field
+    n_field = min(most, max(fewest, len(best_first) // 2))
+    default = judge.trainer.default_setting(judge.space)
     for place, trial in enumerate(best_first[n_field:], start=n_field):
-        if space.setting(trial.params).is_like(default):
+        if default is not None and judge.space.setting(trial.params).is_like(default):
             best_first.insert(n_field - 1, best_first.pop(place))
             break
+    racers: list[_Racer] = []
+    running: list[_Racer] = []
     spent = 0
     while not running and best_first:  # again only if the whole field diverges
         field_trials, best_first = best_first[:n_field], best_first[n_field:]
-        running = [_Racer(t.number, space.setting(t.params), float(t.value)) for t in field_trials]  # type: ignore[arg-type]
+        running = [_Racer.of(trial, judge.space) for trial in field_trials]
         racers += running
-        is_over = False
+        is_over = not budget.race
         while not is_over:
-            replicates = list(islice(fresh, ROUND))
-            spent += len(running) * ROUND
+            replicates = list(islice(fresh, budget.round))
+            spent += len(running) * budget.round
             running = _round(running, replicates, judge)
-            next_round = spent + len(running) * ROUND
+            next_round = spent + len(running) * budget.round
             is_over = len(running) <= 1 or next_round > budget.race or settled(_losses(running))
     return _Ranking(racers, _rank(racers, running))
+
+
+def _best_first(trials: Sequence[FrozenTrial], judge: _Judge) -> list[FrozenTrial]:
+    """Return the completed trials by value, those with a training that did not learn last."""
+
+    def key(trial: FrozenTrial) -> tuple[Any, ...]:
+        died = judge.died(np.array(TrialFacts.of(trial).replicate_losses)).any()
+        return (died, trial.value, trial.number)
+
+    return sorted(complete_trials(trials), key=key)
 
 
 def _round(running: list[_Racer], replicates: list[int], judge: _Judge) -> list[_Racer]:
     """Train one round; return the racers that are in contention after it."""
     values = judge.values([racer.setting for racer in running], replicates)
-    for racer, losses in zip(running, values.tolist(), strict=True):
+    for racer, losses, died in zip(running, values.tolist(), judge.died(values), strict=True):
         racer.losses += losses
         if not all(map(math.isfinite, losses)):
             racer.status = "diverged"
+        elif died.any():
+            racer.status = "dead"
     running = [racer for racer in running if racer.status == "contending"]
     if len(running) < 2:
         return running
@@ -240,42 +253,63 @@ def _losses(racers: Sequence[_Racer]) -> Array:
 
 def _rank(racers: list[_Racer], running: list[_Racer]) -> list[_Racer]:
     """Rank the racers: tied ones first, of them the simplest and furthest from the edge."""
-    if len(running) > 1:
+    if len(running) > 1 and running[0].losses:
         for racer, is_tied in zip(running, tied(_losses(running)), strict=True):
             racer.status = "tied" if is_tied else "contending"
 
     def key(racer: _Racer) -> tuple[Any, ...]:
         if racer.status == "tied":
             return (0, racer.setting.decay != "constant", racer.setting.learning_rate_init)
-        return (1, racer.status == "worse", float(np.mean(racer.losses)))
+        loss = float(np.mean(racer.losses)) if racer.losses else racer.search_loss
+        return (2 if racer.status == "dead" else 1, racer.status == "worse", loss)
 
     return sorted((racer for racer in racers if racer.status != "diverged"), key=key)
 
 
 def _measure(
     winner: Setting,
-    default: Setting,
     baseline: Setting | None,
-    replicates: Sequence[int],
+    fresh: Iterator[int],
+    budget: ConfirmationBudget,
     judge: _Judge,
 ) -> dict[str, Any] | None:
     """Measure the winner, its profile, the default and the baseline; None if it diverges."""
-    trainer = judge.trainer
-    settings = [*around(winner, trainer.floor(winner)), default]
-    settings += [] if baseline is None else [baseline]
+    trainer, space = judge.trainer, judge.space
+    others = [trainer.default_setting(space), baseline]
+    n_others = sum(setting is not None for setting in others)
+    factors, n_replicates = _affordable(budget, n_others, judge)
+    replicates = list(islice(fresh, n_replicates))
+    settings = [*around(winner, trainer.floor(winner), factors), *filter(None, others)]
     outcomes = judge.outcomes(settings, replicates)
-    losses = np.array([outcome.values(len(replicates)) for outcome in outcomes])
-    n_rates, middle = len(FACTORS), len(FACTORS) // 2
-    scores = outcomes[middle].scores
-    if scores is None:
+    losses = np.array([outcome.values(n_replicates) for outcome in outcomes])
+    n_rates, middle = len(factors), len(factors) // 2
+    if not outcomes[middle].is_complete:
         return None
+    further = iter(losses[n_rates:])
+    default, untrained = (None if setting is None else next(further) for setting in others)
+    scores, scale = outcomes[middle].scores, trainer.scale(space, replicates)
     rates = [setting.learning_rate_init for setting in settings[:n_rates]]
     return {
         "recommended": Estimate.of(losses[middle]),
-        "default": Estimate.of(losses[n_rates]),
-        "gain": Estimate.of(losses[n_rates] - losses[middle]),
-        "score": float(np.mean(scores)),
-        "profile": Profile.of(rates, losses[:n_rates], trainer.initial_loss(replicates)),
-        "naive_loss": trainer.naive_loss(replicates),
-        "baseline": None if baseline is None else Estimate.of(losses[-1]),
+        "default": None if default is None else Estimate.of(default),
+        "gain": None if default is None else Estimate.of(default - losses[middle]),
+        "score": None if scores is None else float(np.mean(scores)),
+        "profile": Profile.of(rates, losses[:n_rates], scale.initial),
+        "naive_loss": scale.naive,
+        "replicates": n_replicates,
+        "dead": int(judge.died(losses[middle]).sum()),
+        "baseline": None if untrained is None else Estimate.of(untrained),
     }
+
+
+def _affordable(
+    budget: ConfirmationBudget, n_others: int, judge: _Judge
+) -> tuple[tuple[float, ...], int]:
+    """Return the factors and replicates to measure: fewer if too few trainings are left."""
+    left = judge.limit - judge.trainings
+    if (len(budget.factors) + n_others) * budget.measurement_replicates <= left:
+        return budget.factors, budget.measurement_replicates
+    n_replicates = int(left // (1 + n_others))
+    if n_replicates < 1:
+        raise UnconfirmedError("the trainings were used up")
+    return (1.0,), n_replicates

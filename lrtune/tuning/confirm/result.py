@@ -29,11 +29,13 @@ class Contender:
     search_loss : float
         Loss in the search, or minus the user's metric.
     loss : float or None
-        Mean over the replicates of the race that it trained on; None if it diverged on one.
+        Mean over the replicates of the race that it trained on; None if it diverged on one, or if
+        there was no race.
     replicates : int
         Number of these replicates.
-    status : {"recommended", "tied", "contending", "worse", "diverged"}
-        "tied" is within one standard error of the best; "contending" is not significantly worse.
+    status : {"recommended", "tied", "contending", "worse", "dead", "diverged"}
+        "tied" is within one standard error of the best; "contending" is not significantly worse;
+        "dead" did not learn on a replicate.
     """
 
     trial: int
@@ -73,14 +75,14 @@ class Confirmation:
         The recommended setting's loss on replicates that were not used to choose it, as for all
         that follows.
     default, baseline : Estimate or None
-        Loss of the untuned estimator, and of a learning-rate-free optimizer.
-    gain : Estimate
+        Loss of the untuned setting, and of a learning-rate-free optimizer.
+    gain : Estimate or None
         Loss of the default minus that of the recommended setting, paired by replicate.
-    score : float
-        Mean accuracy or R² of the recommended setting.
+    score : float or None
+        Mean accuracy or R² of the recommended setting, where the trainer has one.
     profile : Profile
         Loss at rates around the recommended one.
-    naive_loss : float
+    naive_loss : float or None
         Loss of predicting the training rows' class shares, or their mean target.
     replicates : int
         Number of these replicates.
@@ -90,22 +92,28 @@ class Confirmation:
         Epochs trained by the confirmation.
     share : float
         The same as a share of the epochs trained by the search.
+    trainings : int or None
+        Trainings of the confirmation; None if a release before 0.2 wrote it.
+    dead : int
+        Trainings of the recommended setting, among its measurement's, that did not learn.
     """
 
     KEY: ClassVar[str] = "confirmation"
 
     contenders: tuple[Contender, ...]
     recommended: Estimate
-    default: Estimate
-    gain: Estimate
-    score: float
+    default: Estimate | None
+    gain: Estimate | None
+    score: float | None
     profile: Profile
-    naive_loss: float
+    naive_loss: float | None
     replicates: int
     tied_decays: tuple[str, ...]
     epochs: float
     share: float
     baseline: Estimate | None = None
+    trainings: int | None = None
+    dead: int = 0
 
     def summary(self) -> dict[str, Any]:
         """Return the part of the confirmation that ``lrtune search --json`` prints."""
@@ -114,9 +122,9 @@ class Confirmation:
             "contenders": len(self.contenders),
             "epochs": self.epochs,
             "share": self.share,
-            "default_se": self.default.se,
-            "gain": self.gain.loss,
-            "gain_se": self.gain.se,
+            "default_se": self.default and self.default.se,
+            "gain": self.gain and self.gain.loss,
+            "gain_se": self.gain and self.gain.se,
             "baseline_loss": None if self.baseline is None else self.baseline.loss,
             "naive_loss": self.naive_loss,
             "sensitivity": self.profile.sensitivity,
@@ -150,7 +158,7 @@ class Confirmation:
             "profile": Profile.from_json(values["profile"]),
             "tied_decays": tuple(values["tied_decays"]),
         }
-        plain = {field.name: values[field.name] for field in fields(cls)}
+        plain = {each.name: values[each.name] for each in fields(cls) if each.name in values}
         return cls(**{**plain, **estimates, **typed})
 
 

@@ -363,6 +363,8 @@ def _comparable(facts: SearchFacts) -> dict[tuple[str, ...], Any]:
         ("kinds", "steps"): tuple(step.kind for step in trainer.steps),
         **steps,
         ("sources", "steps"): tuple(step.source for step in trainer.steps),
+        ("epochs",): trainer.epochs,
+        ("maximize",): trainer.maximize,
         ("seed",): facts.seed,
         ("replicates",): facts.replicates,
         ("scoring",): facts.scoring,

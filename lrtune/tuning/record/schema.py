@@ -175,25 +175,38 @@ class Step(_Json):
 
 
 @dataclass(frozen=True)
+class FunctionFacts(_Json):
+    """A user's training function."""
+
+    name: str
+    path: str | None
+    """File that it is in; None if it has none, as in a notebook."""
+    digest: str
+    """SHA-256 of the file, or else of the function's source."""
+    source: str
+    """The function's own source; empty if Python has none."""
+
+
+@dataclass(frozen=True)
 class TrainerFacts(_Json):
-    """The estimator that is trained, its parameters, and the transformers before it."""
+    """The estimator or function that trains, its parameters, and the transformers before it."""
 
     estimator: str
-    """Name of its class."""
+    """Name of its class, or of the function."""
     task: str
-    """Either "classification" or "regression"."""
+    """Either "classification", "regression" or, for a function, "training"."""
     loss: str
-    """Either "log_loss" or "squared_error"."""
+    """Either "log_loss", "squared_error" or the user's name for the loss."""
+    epochs: int
+    """Epochs of a training."""
     parameters: Mapping[str, Any]
-    """All parameters of the untuned estimator."""
+    """All parameters of the untuned estimator, or those of a function's schedule."""
     changed: tuple[str, ...] = ()
     """Names of the parameters that differ from their defaults."""
     steps: tuple[Step, ...] = ()
-
-    @property
-    def epochs(self) -> int:
-        """Return the epochs of a training."""
-        return int(self.parameters["max_iter"])
+    function: FunctionFacts | None = None
+    maximize: bool = False
+    """Whether higher is better: the record then holds minus the user's numbers."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -201,6 +214,7 @@ class TrainerFacts(_Json):
             "parameters": _encode_all(self.parameters),
             "changed": list(self.changed),
             "steps": [step.to_json() for step in self.steps],
+            "function": self.function and self.function.to_json(),
         }
 
     @classmethod
@@ -209,6 +223,7 @@ class TrainerFacts(_Json):
             "parameters": _decode_all(values["parameters"]),
             "changed": tuple(values["changed"]),
             "steps": tuple(map(Step.from_json, values["steps"])),
+            "function": values["function"] and FunctionFacts.from_json(values["function"]),
         }
         return cls(**{**cls._own(values), **typed})
 
@@ -277,6 +292,8 @@ class Plan(_Json):
     """Validation rows of a replicate."""
     naive_loss: float | None = None
     """Validation loss of a prediction that ignores the columns, mean over the replicates."""
+    dead_loss: float | None = None
+    """Loss of a training that does not learn; None where none is told apart."""
     default: Mapping[str, Any] | None = None
     """Optuna's parameters of the untuned default; None if the space does not contain it."""
     edges: tuple[tuple[float | None, ...], ...] = ()
@@ -411,7 +428,11 @@ class TrialFacts(_Json):
 
     epochs: float = 0.0
     """Epochs trained, over all replicates; fractional if a replicate stopped within an epoch."""
+    trainings: int | None = None
+    """Trainings begun; None if a release before 0.2 wrote it: one for each replicate."""
     diverged: DivergedAt | None = None
+    failure: str | None = None
+    """The error that ended a training, of a kind that the user lets pass."""
     seconds: float = 0.0
     """The trial's share of its population's training time."""
     replicate_losses: tuple[float, ...] = ()
@@ -429,7 +450,7 @@ class TrialFacts(_Json):
     def to_json(self) -> dict[str, Any]:
         """Return the trial's user attributes."""
         values = super().to_json()
-        for name in ("score", "replicate_scores", "metrics"):
+        for name in ("failure", "score", "replicate_scores", "metrics"):
             if values[name] is None:
                 del values[name]
         if not self.worker:

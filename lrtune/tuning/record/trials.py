@@ -37,34 +37,32 @@ def to_trial(
 
     A trial that diverged is PRUNED and infeasible, with `cap` as its last loss: samplers ignore
     FAILED trials, but rank infeasible ones last, and those that diverged early behind the others.
-    A trial is FAILED if it trained to the end, but the metric gave no number.
+    A trial is FAILED if its training raised an error that the user lets pass, or if it trained to
+    the end, but the metric gave no number.
     """
     curve = outcome.validation_curves.mean(axis=0)
     values = {epoch + 1: float(loss) for epoch, loss in enumerate(curve)}
     facts = TrialFacts(
         epochs=outcome.epochs,
+        trainings=outcome.trainings,
         diverged=outcome.diverged,
+        failure=outcome.failure,
         seconds=outcome.seconds,
         replicate_losses=tuple(outcome.validation_curves[:, -1].tolist()) if len(curve) else (),
         replicate_curves=_shortened(outcome.validation_curves),
     )
-    state, violation = TrialState.PRUNED, -1.0
+    violation = -1.0
     if outcome.diverged is not None:
         values[len(values) + 1] = cap
         violation = 1 / outcome.diverged.epoch
-    value = values[max(values)]
-    if outcome.scores is not None:
-        state = TrialState.COMPLETE
-        facts = replace(
-            facts,
-            score=float(np.mean(outcome.scores)),
-            replicate_scores=tuple(outcome.scores.tolist()),
-            metrics={name: tuple(each.tolist()) for name, each in outcome.metrics.items()},
-        )
+    value = values[max(values)] if values else math.nan
+    if outcome.is_complete:
+        facts = replace(facts, **_scores(outcome))
         if metric is not None:
             value = -float(np.mean(outcome.metrics[metric]))
-        if math.isnan(value):
-            state = TrialState.FAIL
+    state = TrialState.COMPLETE if outcome.is_complete else TrialState.PRUNED
+    if math.isnan(value) or outcome.failure is not None:
+        state = TrialState.FAIL
     trial = create_trial(
         state=state,
         value=None if state == TrialState.FAIL else value,
@@ -76,6 +74,16 @@ def to_trial(
     )
     trial.datetime_start = begun
     return trial
+
+
+def _scores(outcome: Outcome) -> dict[str, Any]:
+    """Return the fields of `TrialFacts` that only a trial which trained to the end has."""
+    scores, metrics = outcome.scores, outcome.metrics
+    return {
+        "score": None if scores is None else float(np.mean(scores)),
+        "replicate_scores": None if scores is None else tuple(scores.tolist()),
+        "metrics": {name: tuple(each.tolist()) for name, each in metrics.items()},
+    }
 
 
 def _shortened(curves: npt.NDArray[Any]) -> tuple[tuple[float, ...], ...]:

@@ -84,6 +84,7 @@ def _trainer(recorded: Mapping[str, Any], loss: str) -> TrainerFacts:
         estimator=_CLASSES[loss],
         task="classification" if loss == "log_loss" else "regression",
         loss=loss,
+        epochs=parameters["max_iter"],
         parameters=parameters,
         changed=tuple(name for name in parameters if parameters[name] != DEFAULTS[name]),
         steps=_steps(recorded, prefix) if prefix else (),

@@ -163,8 +163,9 @@ class Asker:
     blocks again.
     """
 
-    def __init__(self, space: Space, sampling: Sampling, default: Setting) -> None:
-        self._space, self._default = space, space.params(default)
+    def __init__(self, space: Space, sampling: Sampling, default: Setting | None) -> None:
+        self._space = space
+        self._default = None if default is None else space.params(default)
         sampler, pruner = deepcopy((sampling.sampler, sampling.pruner))
         self._sampling = replace(sampling, sampler=sampler, pruner=pruner)
         self._notes: dict[str, Any] = {}

@@ -20,6 +20,7 @@ from lrtune.training.population import population_size
 from lrtune.tuning.record.schema import Step, TrainerFacts, decode, encode, stable_repr
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.edges import find_range
 from lrtune.tuning.trainers.lockstep import Lockstep, LockstepResult, merge
 from lrtune.tuning.trainers.preparation import (
     Prepared,
@@ -29,8 +30,9 @@ from lrtune.tuning.trainers.preparation import (
     require_network,
     split_pipeline,
 )
-from lrtune.tuning.trainers.protocol import Outcome, Prune
+from lrtune.tuning.trainers.protocol import Control, Edges, Outcome
 from lrtune.tuning.trainers.replicates import Replicate, Task, draw_replicates, make_replicates
+from lrtune.tuning.trainers.scale import LossScale
 from lrtune.tuning.trainers.scoring import Objective
 
 Array = npt.NDArray[Any]
@@ -66,7 +68,7 @@ class NetworkTrainer:
         self._latest: dict[int, Prepared] = {}
         self.epochs: int = require_network(estimator).max_iter
         self.metric = None if objective is None else objective.metric
-        self.n_validation = len(self._kept[0].validation)
+        self.n_validation: int | None = len(self._kept[0].validation)
 
     @classmethod
     def on_random_splits(
@@ -89,21 +91,17 @@ class NetworkTrainer:
         return cls(estimator, X, y, replicates, fresh=fresh, n_jobs=n_jobs)
 
     def train(
-        self,
-        settings: Sequence[Setting],
-        replicates: Sequence[int],
-        *,
-        metrics: bool = False,
-        prune: Prune | None = None,
-    ) -> list[Outcome]:
+        self, settings: Sequence[Setting], replicates: Sequence[int], control: Control
+    ) -> Iterator[list[Outcome]]:
         """Train settings on replicates, in populations that fit the cache.
 
         The replicates advance together, epoch by epoch: a setting that diverges on one is dropped
         from all at once. Settings that differ in more than their schedule train in populations of
-        their own. With `prune`, which compares settings as they train, one process does it all.
+        their own. With a pruner, which compares settings as they train, one process does it all.
         """
+        prune = control.prune
         prepared = self.prepared(replicates)
-        scorers = self.objective.scorers if metrics and self.objective is not None else None
+        scorers = self.objective.scorers if control.metrics and self.objective is not None else None
         n_workers = 1 if prune is not None else effective_n_jobs(self._n_jobs)
         # a process with replicates of its own trains whole populations, which costs less
         n_groups = math.gcd(n_workers, len(prepared))
@@ -127,7 +125,7 @@ class NetworkTrainer:
         for number, population in enumerate(populations):
             merged = merge(results[number * n_groups : (number + 1) * n_groups])
             outcomes.update(zip(population, _outcomes(merged, settings, population), strict=True))
-        return [outcomes[index] for index in range(len(settings))]
+        yield [outcomes[index] for index in range(len(settings))]
 
     def prepared(self, numbers: Sequence[int]) -> list[Prepared]:
         """Return prepared replicates; fresh ones are kept until the next call that needs others."""
@@ -158,6 +156,7 @@ class NetworkTrainer:
             estimator=type(network).__name__,
             task="classification" if is_classifier(network) else "regression",
             loss=network._loss,
+            epochs=network.max_iter,
             parameters={
                 name: decode(encode(value)) for name, value in sorted(network.get_params().items())
             },
@@ -184,17 +183,23 @@ class NetworkTrainer:
         """Return the learning rate that a schedule never falls below."""
         return float(self._kept[0].configured(setting.others).model.min_learning_rate)
 
-    def guess_loss(self, replicates: Sequence[int]) -> float:
-        """Return the mean loss of guessing: equal class shares, or the validation mean."""
-        return float(np.mean([each.guess_loss for each in self.prepared(replicates)]))
+    def find_rates(
+        self, space: Space, replicates: Sequence[int]
+    ) -> tuple[tuple[float, float], Edges]:
+        """Return the range of α₀ around the divergence edges, and the edges."""
+        return find_range(self.prepared(replicates), space)
 
-    def naive_loss(self, replicates: Sequence[int]) -> float:
-        """Return the mean loss of the training rows' mean target, or class shares."""
-        return float(np.mean([each.naive_loss for each in self.prepared(replicates)]))
+    def scale(self, space: Space, replicates: Sequence[int]) -> LossScale:  # noqa: ARG002
+        """Return the mean losses of the untrained network and of guessing."""
+        prepared = self.prepared(replicates)
+        initial, guess, naive = (
+            float(np.mean([getattr(each, name) for each in prepared]))
+            for name in ("initial_loss", "guess_loss", "naive_loss")
+        )
+        return LossScale(initial, cap=2 * guess, naive=naive)
 
-    def initial_loss(self, replicates: Sequence[int]) -> float:
-        """Return the mean loss of the untrained network."""
-        return float(np.mean([each.initial_loss for each in self.prepared(replicates)]))
+    def dead_loss(self, space: Space) -> None:
+        """Return None: the trials of a network are ranked by their loss alone."""
 
 
 def _describe(step: Any) -> Step:
@@ -260,11 +265,12 @@ def _outcomes(
             settings[index],
             losses[:, :n_finished],
             result.scores.get(position),
-            float(result.epochs[:, position].sum()),
-            result.diverged.get(position),
-            position in result.pruned,
-            result.metrics.get(position, {}),
-            result.seconds / len(population),
+            epochs=float(result.epochs[:, position].sum()),
+            trainings=len(losses),
+            diverged=result.diverged.get(position),
+            pruned=position in result.pruned,
+            metrics=result.metrics.get(position, {}),
+            seconds=result.seconds / len(population),
         )
 
 

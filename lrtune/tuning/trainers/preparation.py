@@ -33,6 +33,31 @@ SCALED_AT_ONCE = 1 << 14
 """Rows copied at once to fit a scaler; bounds the memory that this takes."""
 
 
+TUNABLE = (
+    "hidden_layer_sizes",
+    "activation",
+    "optimizer",
+    "step_size",
+    "power",
+    "patience",
+    "warmup_epochs",
+    "cycle_epochs",
+    "min_learning_rate",
+    "update",
+    "alpha",
+    "momentum",
+    "rho",
+    "beta_1",
+    "beta_2",
+    "epsilon",
+    "weight_decay",
+    "weights_init",
+    "batch_size",
+)
+"""Further parameters that can be searched: those that change neither the rows, nor their encoding,
+nor the number of epochs."""
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A replicate's rows, preprocessed and encoded, and the estimator that encoded them.
@@ -227,6 +252,12 @@ def check_space(prepared: Prepared, space: Space) -> None:
 
     A parameter may be out of its range, or two may not go together.
     """
+    for name, _ in space.others:
+        if name not in TUNABLE:
+            raise InvalidInputError(
+                f"a space may name learning_rate_init, decay, decay_rate and "
+                f"{', '.join(TUNABLE)}, but got {name!r}"
+            )
     one_changed = [((name, end),) for name, dimension in space.others for end in dimension.ends]
     for others in ((), *one_changed):
         configured = prepared.configured(others)

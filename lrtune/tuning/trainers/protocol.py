@@ -6,7 +6,8 @@ shuffling), the same for every setting.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,11 +17,39 @@ import numpy.typing as npt
 from lrtune.tuning.record.schema import DivergedAt, TrainerFacts
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.scale import LossScale
 
 Array = npt.NDArray[Any]
 
 Prune = Callable[[int, int, float], bool]
 """Function of a setting's index, the epoch (from 1) and the mean loss; true to halt the setting."""
+Edges = tuple[tuple[float, ...], ...]
+"""Divergence edges by replicate, a row for each combination of the other parameters' ends."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """How a trainer is to train.
+
+    Attributes
+    ----------
+    metrics : bool
+        Whether the outcomes hold the scores of the user's scorers.
+    prune : callable or None
+        Called for each setting after every epoch.
+    best : float or None
+        Lowest final loss so far, for trainers that judge divergence by it.
+    deadline : float
+        Time of ``time.monotonic()`` after which a trainer of long trainings begins none.
+    on_training : callable or None
+        Called with the seconds of each training that ends, by trainers of long trainings.
+    """
+
+    metrics: bool = False
+    prune: Prune | None = None
+    best: float | None = None
+    deadline: float = math.inf
+    on_training: Callable[[float], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -32,36 +61,48 @@ class Outcome:
     setting : Setting
     validation_curves : ndarray of shape (R, E)
         Validation loss of each replicate at the end of each epoch, in the target's unit; E is the
-        number of epochs that all replicates finished.
+        number of epochs that all replicates finished. If the setting diverged, replicates that were
+        not begun are left out.
     scores : ndarray of shape (R,) or None
-        Accuracy or R² at the last epoch; None if it did not train to the end.
+        Accuracy or R² at the last epoch; None if it did not train to the end, or has no score.
     epochs : float
         Epochs trained, summed over the replicates; fractional if training stopped within one.
+    trainings : int
+        Trainings begun.
     diverged : DivergedAt or None
         Place of the divergence, which stops the setting on every replicate.
     pruned : bool
         True if the pruner halted it.
+    failure : str or None
+        The error that ended it, of a kind that the user lets pass.
     metrics : dict of str to ndarray of shape (R,)
-        Scores of the user's scorers at the last epoch.
+        Scores of the user's scorers, or further metrics of the user's function, at the last epoch.
     seconds : float
-        Wall time of its population, divided by the number of settings.
+        Wall time of its population, divided by the number of settings, or of its trainings.
     """
 
     setting: Setting
     validation_curves: Array
     scores: Array | None
     epochs: float
+    trainings: int
     diverged: DivergedAt | None = None
     pruned: bool = False
+    failure: str | None = None
     metrics: dict[str, Array] = field(default_factory=dict)
     seconds: float = 0.0
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether it trained to the end on every replicate."""
+        return self.diverged is None and not self.pruned and self.failure is None
 
     def values(self, n_replicates: int, metric: str | None = None) -> Array:
         """Return the losses at the last epoch, or minus a metric, of shape (R,).
 
-        They are infinite if the setting diverged, or where the metric is NaN.
+        They are infinite if the setting diverged or failed, or where the metric is NaN.
         """
-        if self.diverged is not None:
+        if self.diverged is not None or self.failure is not None:
             return np.full(n_replicates, np.inf)
         values = self.validation_curves[:, -1] if metric is None else -self.metrics[metric]
         return np.where(np.isnan(values), np.inf, values)
@@ -76,45 +117,44 @@ class Trainer(Protocol):
         Epochs of a training.
     metric : str or None
         Name of the user's metric that is optimised in place of the loss.
-    n_validation : int
-        Validation rows of a replicate.
+    n_validation : int or None
+        Validation rows of a replicate; None if the trainer cannot know them.
     """
 
     epochs: int
     metric: str | None
-    n_validation: int
+    n_validation: int | None
 
     def train(
-        self,
-        settings: Sequence[Setting],
-        replicates: Sequence[int],
-        *,
-        metrics: bool = False,
-        prune: Prune | None = None,
-    ) -> list[Outcome]:
-        """Train each setting on each replicate; return outcomes in the order of the settings.
+        self, settings: Sequence[Setting], replicates: Sequence[int], control: Control
+    ) -> Iterator[list[Outcome]]:
+        """Train each setting on each replicate; yield outcomes in the order of the settings.
 
-        `prune` is called for each setting after every epoch. With `metrics`, the outcomes hold the
-        scores of the user's scorers.
+        Those that end together come together. There are fewer than settings if the deadline passes.
         """
 
     def facts(self) -> TrainerFacts:
-        """Return the facts of the estimator that is trained."""
+        """Return the facts of what is trained."""
+
+    def hashes(self) -> tuple[str, str]:
+        """Return a hash of the data, and one of the search's replicates."""
 
     def check(self, space: Space) -> None:
         """Raise InvalidInputError if the trainer does not accept the ends of the space."""
 
-    def default_setting(self, space: Space) -> Setting:
-        """Return the untuned setting."""
+    def find_rates(
+        self, space: Space, replicates: Sequence[int]
+    ) -> tuple[tuple[float, float], Edges]:
+        """Return a range of α₀ to search, and the divergence edges if they were measured."""
+
+    def default_setting(self, space: Space) -> Setting | None:
+        """Return the untuned setting, if there is one."""
 
     def floor(self, setting: Setting) -> float:
         """Return the learning rate that a schedule never falls below."""
 
-    def guess_loss(self, replicates: Sequence[int]) -> float:
-        """Return the mean loss of guessing: equal class shares, or the validation mean."""
+    def scale(self, space: Space, replicates: Sequence[int]) -> LossScale:
+        """Return the mean reference losses of replicates."""
 
-    def naive_loss(self, replicates: Sequence[int]) -> float:
-        """Return the mean loss of the training rows' mean target, or class shares."""
-
-    def initial_loss(self, replicates: Sequence[int]) -> float:
-        """Return the mean loss before training."""
+    def dead_loss(self, space: Space) -> float | None:
+        """Return the loss of a training that does not learn; None where none is told apart."""

@@ -230,7 +230,7 @@ def test_a_trial_carries_only_what_it_has() -> None:
 
 def test_a_search_carries_the_version_of_the_schema() -> None:
     space = Space.default(3, learning_rate_init=(0.01, 1.0))
-    trainer = TrainerFacts("MLPClassifier", "classification", "log_loss", {"max_iter": 3})
+    trainer = TrainerFacts("MLPClassifier", "classification", "log_loss", 3, {"max_iter": 3})
     facts = SearchFacts("1", DataFacts(), 0, 2, trainer, "loss", None, "d", "s", space, 16)
 
     assert facts.to_json()["schema"] == SCHEMA_VERSION

@@ -1,0 +1,102 @@
+"""Progress of a search, as its listener gets it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from optuna.trial import FrozenTrial
+
+from lrtune.support.numbers import duration, number
+from lrtune.tuning.record.trials import TrialCounts, best_trial
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Progress of a search; its text is a line for people.
+
+    It is reported at the start, when trials or a long training end, and before the confirmation.
+
+    Attributes
+    ----------
+    study : str or None
+    finished, total : int
+        Trials.
+    best : FrozenTrial or None
+    trials : TrialCounts
+    confirming : bool
+    trainings, planned : int
+        Trainings that ended in this run, of about how many; 0 where they end many at once.
+    median_seconds : float or None
+        Of a training.
+    """
+
+    study: str | None
+    finished: int
+    total: int
+    best: FrozenTrial | None
+    trials: TrialCounts
+    confirming: bool = False
+    trainings: int = 0
+    planned: int = 0
+    median_seconds: float | None = None
+
+    def __str__(self) -> str:
+        parts = [f"{self.finished} of {self.total} trials"]
+        if self.trainings and self.median_seconds is not None:
+            left = max(0, self.planned - self.trainings) * self.median_seconds
+            parts = [
+                f"{self.trainings} of about {self.planned} trainings",
+                f"{duration(self.median_seconds)} each (median)",
+                f"about {duration(left)} left at one a time",
+            ]
+        if self.best is not None and self.best.value is not None:
+            parts.append(f"best so far: trial {self.best.number}, {number(self.best.value)}")
+        return ", ".join(parts) + (", confirming" if self.confirming else "")
+
+
+class Reporter:
+    """Reports progress to a listener, if there is one."""
+
+    def __init__(
+        self,
+        listener: Callable[[Progress], None] | None,
+        study: str | None,
+        finished: Sequence[FrozenTrial],
+        *,
+        total: int,
+        planned: int,
+    ) -> None:
+        self._listener = listener
+        self._study = study
+        self._finished = finished
+        self._total = total
+        self._seconds: list[float] = []
+        self._confirming = False
+        self._planned = planned
+
+    def count_training(self, seconds: float) -> None:
+        """Count a training that ended, and report."""
+        self._seconds.append(seconds)
+        self.report(confirming=self._confirming)
+
+    def report(self, *, confirming: bool = False) -> None:
+        """Report the progress."""
+        self._confirming = confirming
+        if self._listener is None:
+            return
+        counts = TrialCounts.of(self._finished)
+        self._listener(
+            Progress(
+                self._study,
+                len(self._finished),
+                self._total,
+                best_trial(self._finished) if counts.complete else None,
+                counts,
+                confirming,
+                len(self._seconds),
+                self._planned,
+                median(self._seconds) if self._seconds else None,
+            )
+        )
