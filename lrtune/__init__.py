@@ -13,6 +13,7 @@ from lrtune._version import __version__
 
 if TYPE_CHECKING:
     from lrtune.estimators import MLPClassifier, MLPRegressor
+    from lrtune.exceptions import Halted
     from lrtune.export.export import export_schedule
     from lrtune.models.load import load_model
     from lrtune.models.save import save_model
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DivergencePruner",
+    "Halted",
     "LearningRateSearchCV",
     "MLPClassifier",
     "MLPRegressor",
@@ -38,6 +40,7 @@ __all__ = [
 
 _HOMES = {
     "DivergencePruner": "lrtune.tuning.sampling.pruners",
+    "Halted": "lrtune.exceptions",
     "LearningRateSearchCV": "lrtune.search_cv.search_cv",
     "MLPClassifier": "lrtune.estimators",
     "MLPRegressor": "lrtune.estimators",

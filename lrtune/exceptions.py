@@ -11,6 +11,10 @@ class InvalidInputError(LrtuneError, ValueError):
     """An input breaks a rule; the message names the value, the rule and the cure."""
 
 
+class Halted(LrtuneError):  # noqa: N818 -- it is no error
+    """Raised by `report` when a training is to stop: let it pass."""
+
+
 class NothingCompletedError(LrtuneError, RuntimeError):
     """A search ended without a completed trial, so there is nothing to recommend."""
 

@@ -31,6 +31,7 @@ ROOMS = (
     "lrtune.tuning.sampling",
     "lrtune.tuning.confirm",
     "lrtune.tuning",
+    "lrtune.integrations",
     "lrtune.search_cv",
     "lrtune.export",
     "lrtune.review",

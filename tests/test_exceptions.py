@@ -14,12 +14,13 @@ ERRORS = {
 }
 WARNINGS = ("DivergenceWarning", "RecordWarning")
 BASES = ("LrtuneError", "LrtuneWarning")
+SIGNALS = ("Halted",)
 
 
 def test_every_exception_is_tested() -> None:
     classes = [name for name, value in vars(exceptions).items() if isinstance(value, type)]
 
-    assert sorted([*ERRORS, *WARNINGS, *BASES]) == sorted(classes)
+    assert sorted([*ERRORS, *WARNINGS, *BASES, *SIGNALS]) == sorted(classes)
 
 
 @pytest.mark.parametrize(("name", "builtin"), ERRORS.items())
@@ -28,6 +29,11 @@ def test_an_error_is_one_of_lrtune_and_a_builtin(name: str, builtin: type[Except
 
     assert issubclass(error, exceptions.LrtuneError)
     assert issubclass(error, builtin)
+
+
+def test_halted_is_one_of_lrtune_and_no_error_of_input_or_running() -> None:
+    assert issubclass(exceptions.Halted, exceptions.LrtuneError)
+    assert not issubclass(exceptions.Halted, ValueError | RuntimeError)
 
 
 @pytest.mark.parametrize("name", WARNINGS)
