@@ -26,8 +26,9 @@ from lrtune.support.signals import defer_signals
 LINE_START = b'{"op_code":'
 """Beginning of every line of an Optuna journal."""
 LOCK_SECONDS = 3
-"""Seconds after which Optuna's lock is taken for left behind by a killed process. No other living
-lrtune process can hold it then (see `_locked`), and other programs hold it for milliseconds."""
+"""Seconds after which Optuna's lock is assumed to have been left behind by a killed process. No
+other living lrtune process can hold it then (see `_locked`), and other programs hold it for
+milliseconds."""
 
 
 class _Lock(JournalFileSymlinkLock):
@@ -120,8 +121,8 @@ class BlockJournal(JournalFileBackend):
                 try:
                     if time.monotonic() - started > LOCK_SECONDS:
                         warnings.warn(
-                            f"the lock on {self._path.name} was taken away: a run that was killed "
-                            "had left it behind",
+                            f"the lock on {self._path.name} was removed: a killed run had left it "
+                            "behind",
                             RecordWarning,
                             stacklevel=4,
                         )

@@ -162,9 +162,9 @@ class Record:
 
     def _conflict(self, difference: str) -> RecordConflictError:
         return RecordConflictError(
-            f"study {self.name!r} in {self.storage} was written to by another search meanwhile "
-            f"({difference}): let one of them finish, then go on with `resume=True`, or help it "
-            "with lrtune worker"
+            f"study {self.name!r} in {self.storage} was written to by another search in the "
+            f"meantime ({difference}): let one of them finish, then go on with `resume=True`, or "
+            "help it with lrtune worker"
         )
 
     def _add(self, trials: Sequence[FrozenTrial]) -> None:
