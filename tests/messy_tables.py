@@ -85,7 +85,7 @@ def placeholders(rng: np.random.Generator) -> Messy:
     frame = _base(rng).astype({"age": object, "size": object})
     frame.loc[::6, "age"] = "NA"
     frame.loc[[2, 3], "size"] = "?"
-    notes = ("texts that are no number taken for missing values: 'size' (2), 'age' (10)",)
+    notes = ("texts that are not a number treated as missing values: 'size' (2), 'age' (10)",)
     return Messy(frame, "classification", notes, ("size", "age"))
 
 
@@ -93,7 +93,7 @@ def infinities(rng: np.random.Generator) -> Messy:
     frame = _base(rng)
     frame.loc[[3, 4], "size"] = [np.inf, -np.inf]
     return Messy(
-        frame, "classification", ("infinities taken for missing values: 'size' (2)",), ("size",)
+        frame, "classification", ("infinities treated as missing values: 'size' (2)",), ("size",)
     )
 
 
@@ -155,7 +155,7 @@ def identifiers(rng: np.random.Generator) -> Messy:
     frame = _insert(_base(rng), customer_id=rng.permutation(ROWS) + 1000, key=keys)
     notes = (
         "columns dropped, as they are named like identifiers, and differ in every row",
-        "columns dropped, as they hold another word in every row: 'key'",
+        "columns dropped, as they hold a different word in every row: 'key'",
     )
     return Messy(frame, "classification", notes, ("size",), ("customer_id", "key"))
 
@@ -237,7 +237,7 @@ def compressed(rng: np.random.Generator) -> Messy:
 def european(rng: np.random.Generator) -> Messy:
     """Semicolons, decimal commas, Windows-1252."""
     frame = _insert(_base(rng), ort=rng.choice(CITIES, ROWS))
-    notes = ("encoding: cp1252", "separator: semicolon", "commas taken for decimal points: 'size'")
+    notes = ("encoding: cp1252", "separator: semicolon", "commas treated as decimal points: 'size'")
     return Messy(
         frame, "classification", notes, ("ort", "size"), separator=";", decimal=",",
         encoding="cp1252",
@@ -252,9 +252,9 @@ def thousands(rng: np.random.Generator) -> Messy:
     frame = _insert(_base(rng), preis=[f"{value:,.2f}".translate(signs) for value in euros])
     frame["miete"] = frame.pop("kind").map({"big": "1.234,50", "small": "999"})
     notes = (
-        "points taken for thousands separators: 'preis'",
-        "target: points taken for thousands separators",
-        "commas taken for decimal points: 'size', 'age'",
+        "points treated as thousands separators: 'preis'",
+        "target: points treated as thousands separators",
+        "commas treated as decimal points: 'size', 'age'",
     )
     return Messy(frame, "regression", notes, ("preis",), separator=";", decimal=",")
 

@@ -53,7 +53,7 @@ class Guard:
         return [b"" if environ.get("REQUEST_METHOD") == "HEAD" else body]
 
     def _foreign(self, environ: dict[str, Any]) -> str | None:
-        """Return the reason to refuse a request from another origin; None for the own pages."""
+        """Return the reason to refuse a request from another origin, or None."""
         host, origin = environ.get("HTTP_HOST", ""), environ.get("HTTP_ORIGIN")
         if not HOME.fullmatch(host):
             return "the dashboard answers only to the names of this machine: 127.0.0.1 or localhost"
@@ -66,7 +66,7 @@ class Guard:
         return None
 
     def _forbidden(self, environ: dict[str, Any]) -> str | None:
-        """Return the reason to refuse a request of the own pages, or None."""
+        """Return the reason to refuse a request of the dashboard's own pages, or None."""
         if environ.get("REQUEST_METHOD") in READS:
             return None
         if not self._writable:

@@ -156,7 +156,7 @@ def _race(study: Study, trial: FrozenTrial) -> str:
         recommended = study.confirmation.recommended
         expected = estimate(recommended.loss, recommended.se)
         n_further = study.confirmation.replicates
-        text += f" Expect, from {n_further} further ones: loss **{expected}**."
+        text += f" Loss to expect, from {n_further} further ones: **{expected}**."
     return text
 
 

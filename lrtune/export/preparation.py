@@ -60,12 +60,14 @@ class Preparation:
         """Return a sentence on how to prepare the columns; empty if there is nothing to do.
 
         >>> Preparation((Step("PowerTransformer", "PowerTransformer()"),)).describe()
-        'behind PowerTransformer(): prepare the columns so as well.'
+        'behind PowerTransformer(): prepare the columns in the same way.'
         """
         if not self.steps:
             return ""
         if self.is_scaled:
             return "on columns of mean 0 and standard deviation 1: standardise yours as well."
         if self.is_table:
-            return "on standardised numbers, and categories as 0 and 1: prepare yours so as well."
-        return f"behind {self.source}: prepare the columns so as well."
+            return (
+                "on standardised numbers, and categories as 0 and 1: prepare yours in the same way."
+            )
+        return f"behind {self.source}: prepare the columns in the same way."

@@ -5,7 +5,7 @@ from __future__ import annotations
 TORCH = '''
 
 def factor({unit}):
-    """Learning rate after so many {unit}s, over LEARNING_RATE_INIT."""
+    """Learning rate after this many {unit}s, divided by LEARNING_RATE_INIT."""
 {body}
 
 
@@ -114,7 +114,7 @@ FOLLOWS_TRAINING = """\
 """
 
 SKLEARN = """
-# scikit-learn's own MLPs cannot follow such schedules; this estimator stands in for them anywhere.
+# scikit-learn's own MLPs cannot follow such schedules; this estimator can replace them anywhere.
 {remark}{imports}
 
 model = {model}

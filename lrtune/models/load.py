@@ -106,8 +106,8 @@ def _refuse_damaged(path: Path, read: Callable[[], Any]) -> Any:
             return read()
     except _DAMAGE as error:
         raise InvalidInputError(
-            f"a model must be a whole file that lrtune's save_model wrote, but {str(path)!r} is "
-            "not, so nothing of it was loaded: save the model again, and do not trust this file "
+            f"a model must be a complete file that lrtune's save_model wrote, but {str(path)!r} is "
+            "not, so nothing in it was loaded: save the model again, and do not trust this file "
             "if it is not yours"
         ) from error
 

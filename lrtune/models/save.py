@@ -47,7 +47,7 @@ def save_model(
     path : str or path
         A file that does not exist yet, usually with the extension ``.skops``.
     facts : ModelFacts, optional
-        Metadata of the model; by default the names of its columns, taken for numbers.
+        Metadata of the model; by default the names of its columns, as columns of numbers.
 
     Raises
     ------
@@ -99,7 +99,9 @@ def _dump(model: Any) -> dict[str, bytes]:
     try:
         members = unpack(io.BytesIO(skops.io.dumps(model)))
     except (UnsupportedTypeException, RecursionError, ValueError) as error:
-        raise InvalidInputError(f"a model to save must be one that skops takes: {error}") from error
+        raise InvalidInputError(
+            f"a model to save must be one that skops supports: {error}"
+        ) from error
     untrusted = untrusted_type(json.loads(members[SCHEMA]))
     if untrusted is not None:
         raise InvalidInputError(

@@ -21,7 +21,7 @@ from lrtune.tables.wording import listed, one_line
 
 Array = npt.NDArray[Any]
 
-UNSEEN = "categories that were not learned from, taken for none or for a rare one"
+UNSEEN = "categories not seen in training, treated as rare or as none"
 
 
 def require_applicable(
@@ -30,12 +30,12 @@ def require_applicable(
     """Raise if a model cannot predict for a table, or not the probabilities that `proba` needs."""
     if proba and not hasattr(estimator, "predict_proba"):
         raise InvalidInputError(
-            f"`proba` needs a model of classes, but {model!r} is one of a regression: leave it out"
+            f"`proba` needs a classifier, but {model!r} is a regressor: leave it out"
         )
     if not columns:
         raise InvalidInputError(
             f"a model to predict with must know its columns' names, but {model!r} was trained on "
-            "an array without: train it on a DataFrame, or predict in Python"
+            "an array without names: train it on a DataFrame, or predict in Python"
         )
 
 
@@ -104,14 +104,14 @@ def conform(
     absent = [column.name for column in used if column.name not in frame.columns]
     if absent:
         raise InvalidInputError(
-            f"rows to predict for must have the columns that were learned from, but {source} "
+            f"rows to predict for must have the columns of the training table, but {source} "
             f"lacks {listed(absent)}: it has {listed(list(frame.columns))}"
         )
     converted = {column.name: column.convert(frame[column.name]) for column in used}
     for name, values in converted.items():
         if is_plain(used) and values.isna().any():
             raise InvalidInputError(
-                f"columns must be complete, as they were to learn from, but column {name!r} of "
+                f"columns must be complete, as they were in training, but column {name!r} of "
                 f"{source} lacks {int(values.isna().sum())} of {len(values)} numbers: fill them "
                 "in, or leave out these rows"
             )

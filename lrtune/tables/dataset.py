@@ -58,7 +58,7 @@ def load_dataset(
     """Load a bundled data set, or a table as `read_table` reads it.
 
     `target` is a column's name or position (negative from the end), by default the last column.
-    With the task "auto", texts, booleans and few different integers are taken for classes.
+    With the task "auto", texts, booleans and few different integers are treated as classes.
 
     >>> load_dataset("iris").X.shape
     (150, 4)
@@ -74,7 +74,7 @@ def load_dataset(
     features = frame.drop(columns=name).loc[labels.rows]
     if len(features) < MIN_ROWS:
         raise InvalidInputError(
-            f"`data` must have at least {MIN_ROWS} rows to learn from, but of {table.source!r} "
+            f"`data` must have at least {MIN_ROWS} rows to train on, but of {table.source!r} "
             f"{len(features)} are left; {'; '.join(labels.notes)}: add rows"
         )
     columns, X = describe_columns(
@@ -115,7 +115,7 @@ def _further_notes(columns: Sequence[Column], preprocessor: str) -> list[str]:
             "numbers the rows"
         )
     if preprocessor == "skrub" and is_plain(columns):
-        notes.append("the columns are numbers without gaps, which skrub has nothing to do with")
+        notes.append("the columns are numbers without gaps, for which skrub is not needed")
     return notes
 
 

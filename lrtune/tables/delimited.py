@@ -91,7 +91,7 @@ def read_delimited(
             notes.insert(0, f"encoding: {encoding} (choose with `encoding`)")
         return frame, notes
     raise InvalidInputError(
-        f"`data` must be text in the encoding that is named, but reading {source!r} gave: "
+        f"`data` must be text in the named encoding, but reading {source!r} gave: "
         f"{reason}: name another `encoding`"
     )
 
@@ -158,7 +158,7 @@ def _read_csv(
     except (pd.errors.EmptyDataError, pd.errors.ParserError, csv.Error) as error:
         raise InvalidInputError(
             f"`data` must be a readable CSV file with a header line, but reading {source!r} gave: "
-            f"{one_line(error)}: mend that line, or name another `separator`"
+            f"{one_line(error)}: correct that line, or name another `separator`"
         ) from error
     return header.tolist(), frame
 
@@ -231,7 +231,7 @@ def _mend_decimals(frame: pd.DataFrame, texts: Collection[str]) -> list[str]:
             numbers = pd.to_numeric(pointed, errors="coerce")
             frame[name] = numbers if numbers.count() == len(present) else pointed
             mended.append(repr(name))
-    return [f"commas taken for decimal points: {shortened(mended)}"] if mended else []
+    return [f"commas treated as decimal points: {shortened(mended)}"] if mended else []
 
 
 def _check_header(frame: pd.DataFrame, source: str) -> list[str]:
@@ -245,7 +245,7 @@ def _check_header(frame: pd.DataFrame, source: str) -> list[str]:
     if not numbers:
         return []
     return [
-        f"the first line is taken for the header, though it holds numbers such as {numbers[0]}: "
+        f"the first line is treated as the header, though it holds numbers such as {numbers[0]}: "
         "put names there if it is a row"
     ]
 

@@ -25,7 +25,7 @@ Array = npt.NDArray[Any]
 LARGEST = 1e30
 """Largest value that can be standardised in single precision."""
 MAX_CATEGORIES = 100
-"""Most different texts in a column of categories; one with more is taken for free text."""
+"""Most different texts in a column of categories; one with more is treated as free text."""
 IDENTIFIER_NAME = re.compile(
     r"(?i:(^|[\W_])(id|uuid|guid|index|idx|row|rownum|row_?number|record|nr|no)$|^unnamed: \d+$)"
     r"|[a-z](Id|ID)$"
@@ -68,7 +68,7 @@ _DROPS = (
         _is_row_number,
         "they are named like identifiers, and differ in every row (rename one to keep it)",
     ),
-    _Drop("identifier", _is_row_name, "they hold another word in every row"),
+    _Drop("identifier", _is_row_name, "they hold a different word in every row"),
 )
 """Reasons to leave a column out; the first one that applies counts."""
 
@@ -105,7 +105,7 @@ def describe_columns(
             converted[column.name] = series
     if not converted:
         raise InvalidInputError(
-            f"a table must have a column to learn from, but of {source} none is left; "
+            f"a table must have a column to train on, but {source} has none left; "
             f"{'; '.join(notes_on(columns)) or 'it has the target alone'}"
         )
     return tuple(columns), gather(converted, columns)
@@ -160,9 +160,9 @@ def list_treatments(
     if unreadable and kind == "number":
         infinite = int(np.isinf(pd.to_numeric(values, errors="coerce").astype(np.float64)).sum())
     if infinite:
-        yield "infinities taken for missing values", infinite
+        yield "infinities treated as missing values", infinite
     if unreadable > infinite:
-        yield f"texts that are no {kind} taken for missing values", unreadable - infinite
+        yield f"texts that are not a {kind} treated as missing values", unreadable - infinite
     if missing:
         yield _FILLED.get(kind, "missing values filled in with the median"), missing
 
@@ -172,7 +172,7 @@ def _list_encodings(
 ) -> Iterator[tuple[str, int]]:
     """Yield each treatment of a whole column, with the count 0 that stands for all values."""
     if thousands:
-        yield f"{THOUSANDS_NAMES[thousands]} taken for thousands separators", 0
+        yield f"{THOUSANDS_NAMES[thousands]} treated as thousands separators", 0
     if kind in _ENCODED:
         yield _ENCODED[kind], 0
     if kind == "date":

@@ -82,7 +82,7 @@ def read_table(
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InvalidInputError(
             f"`data` must be a readable table, but reading {label!r} gave: {one_line(error)}: "
-            "get it again, or export it as CSV"
+            "download or copy it again, or export it as CSV"
         ) from error
     return Table(_name(source), _printable(label), frame, tuple(notes))
 

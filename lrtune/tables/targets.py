@@ -28,7 +28,7 @@ Array = npt.NDArray[Any]
 
 TASKS: tuple[Task, ...] = ("classification", "regression")
 MAX_INTEGER_CLASSES = 20
-"""Most different values of an integer target that is taken for classes."""
+"""Most different values of an integer target that is treated as classes."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def read_target(
     if thousands:
         numbers = as_numbers(values, thousands)
         values = numbers.astype(object).where(numbers.notna(), values)
-        notes.append(f"target: {THOUSANDS_NAMES[thousands]} taken for thousands separators")
+        notes.append(f"target: {THOUSANDS_NAMES[thousands]} treated as thousands separators")
     if not (is_boolean(values) or pd.api.types.is_integer_dtype(values)) and is_numeric(values, 1):
         values = as_numbers(values)
     rows = values.notna().to_numpy(copy=True)
@@ -109,21 +109,27 @@ def read_target(
     if task == "regression":
         return Target(_numbers(present, column, source), task, rows, tuple(notes))
     y = _labels(present)
-    _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
-    kept = np.asarray(counts[codes] > 1)
-    if not kept.all():
-        rare = np.unique(y[~kept])
-        notes.append(
-            f"target: {len(rare)} of {len(y)} rows left out, each the only one of its class, which "
-            f"cannot be both trained on and validated with: {listed(rare.tolist())} (merge classes "
-            "to keep them)"
-        )
-        y, rows[rows] = y[kept], kept
-    cure = "" if kept.all() else "merge classes"
+    kept, rare_notes = _leave_out_single(y)
+    rows[rows] = kept
+    cure = "merge classes" if rare_notes else ""
     if _plural(present) == "numbers":
         cure = "`task='regression'`"
-    _require_classes(y, column, source, left_out=not kept.all(), cure=cure)
-    return Target(y, task, rows, tuple(notes))
+    _require_classes(y[kept], column, source, left_out=bool(rare_notes), cure=cure)
+    return Target(y[kept], task, rows, (*notes, *rare_notes))
+
+
+def _leave_out_single(y: Array) -> tuple[Array, list[str]]:
+    """Return a mask of the rows whose class has other rows too, and a note on those left out."""
+    _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    kept = np.asarray(counts[codes] > 1)
+    if kept.all():
+        return kept, []
+    rare = np.unique(y[~kept])
+    return kept, [
+        f"target: {len(rare)} of {len(y)} rows left out, each the only one of its class, which "
+        f"cannot be both trained on and validated with: {listed(rare.tolist())} (merge classes "
+        "to keep them)"
+    ]
 
 
 def _infer_task(present: pd.Series[Any]) -> Task:

@@ -78,7 +78,7 @@ def fill_and_standardise() -> list[Any]:
 
 
 def one_hot_encoder() -> OneHotEncoder:
-    """Return an encoder that takes unseen categories for rare ones, or for none."""
+    """Return an encoder that treats unseen categories as rare ones, or as none."""
     return OneHotEncoder(
         handle_unknown="infrequent_if_exist", max_categories=MAX_ONE_HOT, sparse_output=False
     )

@@ -127,7 +127,7 @@ def test_a_hostile_model_runs_nothing(lrtune: Callable[..., Any], folder: Path) 
     before = contents(folder)
     run = lrtune("predict", "evil.skops", "iris")
 
-    require_one_line(run, "'evil.skops' is not, so nothing of it was loaded")
+    require_one_line(run, "'evil.skops' is not, so nothing in it was loaded")
     assert before == contents(folder)
 
 

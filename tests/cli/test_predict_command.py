@@ -123,7 +123,7 @@ def test_bundled_data_and_a_regression(lrtune: Callable[..., Any], folder: Path)
     assert 100 < np.mean(predicted) < 200
     assert (refused.code, refused.out) == (2, "")
     assert "--proba" in refused.err
-    assert "'d.skops' is one of a regression" in refused.err
+    assert "'d.skops' is a regressor" in refused.err
 
 
 def test_a_table_of_all_kinds_is_saved_and_predicted_for(
@@ -146,9 +146,9 @@ def test_a_table_of_all_kinds_is_saved_and_predicted_for(
     assert len(predicted) == 2
     assert np.isfinite(predicted).all()
     assert run.err.splitlines()[-3:] == [
-        "texts that are no number taken for missing values: 'size' (1)",
+        "texts that are not a number treated as missing values: 'size' (1)",
         "missing values filled in with the median: 'size' (1), 'day' (1)",
-        "categories that were not learned from, taken for none or for a rare one: 'city' (1)",
+        "categories not seen in training, treated as rare or as none: 'city' (1)",
     ]
 
 
@@ -176,7 +176,7 @@ def test_a_column_that_is_missing_is_named(
 
 BAD = {
     ("none.skops", FLOWERS): "'none.skops'",
-    (FLOWERS, FLOWERS): "nothing of it was loaded",
+    (FLOWERS, FLOWERS): "nothing in it was loaded",
     ("mein modell.skops", "none.csv"): "'none.csv'",
     ("mein modell.skops",): "Missing argument 'DATA'",
     ("mein modell.skops", "mein modell.skops"): "zip archive",

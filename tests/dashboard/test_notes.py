@@ -36,7 +36,7 @@ def test_a_trials_note_says_what_fresh_replicates_said_of_it(client: Client) -> 
 
     chosen, *others = confirmation.contenders
     assert told[chosen.trial].startswith("### complete")
-    assert f"loss **{confirmation.recommended.loss:.4g} ±" in told[chosen.trial]
+    assert f"further ones: **{confirmation.recommended.loss:.4g} ±" in told[chosen.trial]
     for each in others:
         assert f"on {each.replicates} fresh replicates" in told[each.trial]
         assert f"{each.status}." in told[each.trial]

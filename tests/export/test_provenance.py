@@ -65,7 +65,7 @@ def test_changed_parameters_and_transformers_are_exported(search: Any, tmp_path:
     for to in ("torch", "keras", "sklearn"):
         source = export_schedule(origin.schedule, to, steps_per_epoch=4, origin=origin)
         assert "activation='tanh'" in source
-        assert "# Tuned behind PowerTransformer(): prepare the columns so as well.\n" in source
+        assert "# Tuned behind PowerTransformer(): prepare the columns in the same way.\n" in source
 
 
 def test_the_parameters_that_a_rate_depends_on_are_exported(

@@ -152,7 +152,7 @@ def forged() -> dict[str, dict[str, Any]]:
 
 def refused(path: Path | str, folder: Path) -> str:
     """Return the one line that a file is refused with; check that nothing of it ran."""
-    with pytest.raises(InvalidInputError, match="so nothing of it was loaded") as raised:
+    with pytest.raises(InvalidInputError, match="so nothing in it was loaded") as raised:
         load_model(path)
 
     assert not (folder / "canary").exists()

@@ -45,7 +45,7 @@ def test_rows_are_found_by_name_and_noted(dataset: Dataset) -> None:
     assert notes == (
         "separator: semicolon (choose with `separator`)",
         "columns ignored: 'note'",
-        "texts that are no number taken for missing values: 'size' (1)",
+        "texts that are not a number treated as missing values: 'size' (1)",
         "missing values filled in with the median: 'size' (1)",
         f"{UNSEEN}: 'city' (1)",
     )
@@ -96,9 +96,9 @@ def test_a_model_that_cannot_take_the_rows_is_one_clear_error(dataset: Dataset) 
 
 def test_a_model_without_probabilities_or_names_is_refused() -> None:
     column = Column("a", "number")
-    with pytest.raises(InvalidInputError, match=r"`proba` needs .* 'm' is one of a regression"):
+    with pytest.raises(InvalidInputError, match=r"`proba` needs .* 'm' is a regressor"):
         require_applicable(MLPRegressor(), [column], "m", proba=True)
-    with pytest.raises(InvalidInputError, match="'m' was trained on an array without"):
+    with pytest.raises(InvalidInputError, match="'m' was trained on an array without names"):
         require_applicable(MLPClassifier(), [], "m")
 
     require_applicable(MLPClassifier(), [column], "m", proba=True)

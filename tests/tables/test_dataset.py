@@ -94,5 +94,5 @@ def test_notes_say_all_that_was_inferred(folder: Path) -> None:
         "task: classification, as column 'y' holds 2 different texts (choose with `task`)",
         "columns dropped, as they are named like identifiers, and differ in every row (rename one "
         "to keep it): 'Unnamed: 0'",
-        "the columns are numbers without gaps, which skrub has nothing to do with",
+        "the columns are numbers without gaps, for which skrub is not needed",
     )

@@ -90,7 +90,7 @@ def test_a_given_separator_counts_more_than_a_line_for_spreadsheets() -> None:
     ("content", "message"),
     [
         ("a,b\n1,2,3\n", "as many fields as the header"),
-        ('a,b\n"1,2\n', "mend that line"),
+        ('a,b\n"1,2\n', "correct that line"),
         ("1,2\n3,4\n", "is all numbers: name the columns there"),
         ("a,b\n1,\0\n", "is binary"),
         ("\n\n", "readable CSV file with a header line"),
@@ -107,7 +107,7 @@ def test_decimal_commas_become_points() -> None:
     assert frame["a"].tolist() == [1.5, -0.00225]
     assert frame["b"].tolist() == ["x,y", "u"]
     assert frame["c"].tolist() == ["1,5", "z"]
-    assert notes[-1] == "commas taken for decimal points: 'a'"
+    assert notes[-1] == "commas treated as decimal points: 'a'"
 
 
 def test_columns_kept_as_text_keep_their_commas_and_zeros() -> None:

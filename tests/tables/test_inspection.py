@@ -74,7 +74,7 @@ def test_thousands_are_read_and_noted(values: list[str], mark: str, first: float
     (column,), X = describe_columns(pd.DataFrame({"a": values * 10}))
 
     assert (column.kind, column.thousands) == ("number", mark)
-    assert "taken for thousands separators" in column.done[-1][0]
+    assert "treated as thousands separators" in column.done[-1][0]
     assert np.asarray(X)[0, 0] == first
 
 
@@ -113,8 +113,8 @@ def test_treatments_are_counted() -> None:
 
     assert (column.kind, column.missing) == ("number", 4)
     assert dict(column.done) == {
-        "infinities taken for missing values": 1,
-        "texts that are no number taken for missing values": 2,
+        "infinities treated as missing values": 1,
+        "texts that are not a number treated as missing values": 2,
         "missing values filled in with the median": 4,
     }
 
@@ -163,7 +163,7 @@ def test_the_form_does_not_depend_on_how_a_value_is_stored() -> None:
 
 def test_a_table_without_a_usable_column_is_refused() -> None:
     frame = pd.DataFrame({"id": range(N), "constant": 1})
-    with pytest.raises(InvalidInputError, match=r"of t\.csv none is left; columns dropped"):
+    with pytest.raises(InvalidInputError, match=r"t\.csv has none left; columns dropped"):
         describe_columns(frame, source="t.csv")
 
 
@@ -185,8 +185,8 @@ def test_values_too_large_for_single_precision_are_refused(value: float) -> None
             ["1", "inf", "x", None],
             [1.0, None, None, None],
             {
-                "infinities taken for missing values": 1,
-                "texts that are no number taken for missing values": 1,
+                "infinities treated as missing values": 1,
+                "texts that are not a number treated as missing values": 1,
                 "missing values filled in with the median": 3,
             },
         ),

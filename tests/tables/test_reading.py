@@ -171,7 +171,7 @@ def test_decimal_commas_are_read(folder: Path) -> None:
     assert table.frame["b"].astype(float).tolist()[:2] == [2, 3.5]
     assert table.frame["c"][0] == "x,y"
     assert table.frame["d"].tolist()[:2] == ["1.5", "NA"]
-    assert "commas taken for decimal points: 'a', 'b', 'd'" in table.notes
+    assert "commas treated as decimal points: 'a', 'b', 'd'" in table.notes
 
 
 def test_separators_at_line_ends_make_no_column(folder: Path) -> None:

@@ -73,7 +73,7 @@ def test_thousands_of_the_target_are_read() -> None:
     target = read_target(pd.Series([f"1.2{place},5" for place in range(10, 40)] + ["?"], name="y"))
 
     assert (target.task, len(target.y), target.y[0]) == ("regression", 30, 1210.5)
-    assert "target: points taken for thousands separators" in target.notes
+    assert "target: points treated as thousands separators" in target.notes
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,9 @@ from lrtune.support.signals import defer_signals
 LINE_START = b'{"op_code":'
 """Beginning of every line of an Optuna journal."""
 LOCK_SECONDS = 3
-"""Seconds after which Optuna's lock is taken for left behind by a killed process. No other living
-lrtune process can hold it then (see `_locked`), and other programs hold it for milliseconds."""
+"""Seconds after which Optuna's lock is assumed to have been left behind by a killed process. No
+other living lrtune process can hold it then (see `_locked`), and other programs hold it for
+milliseconds."""
 
 
 class _Lock(JournalFileSymlinkLock):
@@ -120,8 +121,8 @@ class BlockJournal(JournalFileBackend):
                 try:
                     if time.monotonic() - started > LOCK_SECONDS:
                         warnings.warn(
-                            f"the lock on {self._path.name} was taken away: a run that was killed "
-                            "had left it behind",
+                            f"the lock on {self._path.name} was removed: a killed run had left it "
+                            "behind",
                             RecordWarning,
                             stacklevel=4,
                         )
@@ -144,9 +145,9 @@ class BlockJournal(JournalFileBackend):
         return super().read_logs(log_number_from)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write lines, inside a `block` at its end.
+        """Write lines, or collect them inside a `block`.
 
-        Raises OSError, and writes nothing, if the file was deleted or replaced, or is not writable.
+        If the file was deleted, replaced or is not writable, raise OSError and write nothing.
         """
         if self._buffer is None:
             self._append(logs)
@@ -172,7 +173,7 @@ class BlockJournal(JournalFileBackend):
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Keep other writers out, so that what is read inside is still true when it is added to.
+        """Keep other writers out, so that what is read inside still holds when it is added to.
 
         Raises OSError if the file was deleted or replaced.
         """
@@ -186,7 +187,7 @@ class BlockJournal(JournalFileBackend):
 
     @contextmanager
     def block(self) -> Iterator[None]:
-        """Collect what is written inside, and write it at once at the end; nothing on an error."""
+        """Collect the lines written inside, and write them at once at the end; none on an error."""
         self._buffer = []
         try:
             yield

@@ -162,9 +162,9 @@ class Record:
 
     def _conflict(self, difference: str) -> RecordConflictError:
         return RecordConflictError(
-            f"study {self.name!r} in {self.storage} was written to by another search meanwhile "
-            f"({difference}): let one of them finish, then go on with `resume=True`, or help it "
-            "with lrtune worker"
+            f"study {self.name!r} in {self.storage} was written to by another search in the "
+            f"meantime ({difference}): let one of them finish, then go on with `resume=True`, or "
+            "help it with lrtune worker"
         )
 
     def _add(self, trials: Sequence[FrozenTrial]) -> None:
@@ -176,11 +176,9 @@ class Record:
             self.study.add_trials(trials[1:])
 
     def write(self, fact: Fact) -> None:
-        """Write a fact of the study."""
         self.write_json(fact.KEY, fact.to_json())
 
     def write_json(self, key: str, values: Any) -> None:
-        """Write an attribute of the study."""
         self._attempt(lambda: self.study.set_user_attr(key, values))
 
     def read(self, kind: type[_F]) -> _F | None:
@@ -198,11 +196,11 @@ class Record:
 
     @property
     def is_shared(self) -> bool:
-        """Return whether workers have joined."""
+        """Return True if workers have joined."""
         return bool(self.read_json(SHARED))
 
     def claim(self, name: str) -> bool:
-        """Claim a name by creating a study of it; return whether no other process had."""
+        """Claim a name by creating a study of it; return False if it was claimed before."""
         storage = self.study._storage
 
         def create() -> bool:
@@ -216,13 +214,11 @@ class Record:
         return self._attempt(create)
 
     def is_claimed(self, name: str) -> bool:
-        """Return whether this or another process has claimed a name."""
+        """Return True if this or another process has claimed a name."""
         storage = self.study._storage
         return self._attempt(lambda: name in optuna.get_all_study_names(storage))
 
     def release(self, name: str) -> None:
-        """Release a claimed name."""
-
         def delete() -> None:
             with suppress(KeyError):
                 optuna.delete_study(storage=self.study._storage, study_name=name)

@@ -130,8 +130,8 @@ def _open_database(storage: str, *, must_exist: bool) -> BaseStorage:
     except (ImportError, SQLAlchemyError, ValueError, OSError) as error:
         raise InvalidInputError(
             f"`storage` must be a file or a database that can be reached, but "
-            f"{public_name(storage)} gave {type(error).__name__}: check its address, that it may "
-            "be written, and that its driver is installed"
+            f"{public_name(storage)} gave {type(error).__name__}: check its address, that it is "
+            "writable, and that its driver is installed"
         ) from None  # the original error may quote the password
 
 

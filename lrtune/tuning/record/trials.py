@@ -133,7 +133,13 @@ def complete_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
 
 
 def best_trial(trials: Sequence[FrozenTrial]) -> FrozenTrial:
-    """Return the complete trial with the lowest value, the first of equals."""
+    """Return the complete trial with the lowest value, the first one of equals.
+
+    Raises
+    ------
+    NothingCompletedError
+        If no trial completed.
+    """
     complete = complete_trials(trials)
     if not complete:
         counts = TrialCounts.of(trials)

@@ -25,7 +25,7 @@ OF_TRIALS = "of_trials"
 
 
 def draw_worker() -> int:
-    """Draw a random worker id, from so many that no two are the same."""
+    """Draw a random worker id, from a range so large that no two are the same."""
     return 1 + secrets.randbelow(2**62)
 
 

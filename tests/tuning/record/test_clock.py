@@ -88,7 +88,7 @@ def test_a_lock_that_is_held_is_waited_for(folder: Path, off: float) -> None:
     lock = JournalFileSymlinkLock(str(folder / "record.journal"))
     lock.acquire()
     os.utime("record.journal", (time.time() + off, time.time() + off))
-    released = threading.Timer(0.5, lock.release)  # fails if it was taken away
+    released = threading.Timer(0.5, lock.release)  # fails if it was removed
     released.start()
     record.write_json("key", 1)
     released.join()
@@ -100,7 +100,7 @@ def test_a_lock_that_is_left_behind_is_not_waited_for_until_its_time_has_come(fo
     record = Record.create("record.journal", "study", FACTS)
     Path("record.journal.lock").symlink_to("record.journal")
     os.utime("record.journal", (time.time() + 5 * HOUR, time.time() + 5 * HOUR))
-    with pytest.warns(RecordWarning, match="was taken away"):
+    with pytest.warns(RecordWarning, match="was removed"):
         record.write_json("key", 1)
 
     assert record.read_json("key") == 1

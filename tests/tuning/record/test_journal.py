@@ -100,7 +100,7 @@ def test_a_record_that_is_deleted_or_replaced_is_not_created_again(
 def test_a_lock_left_by_a_killed_run_is_removed_with_a_warning(folder: Path) -> None:
     record = Record.create("record.journal", "study", FACTS)
     Path("record.journal.lock").symlink_to("record.journal")
-    with pytest.warns(RecordWarning, match="lock on record.journal was taken away"):
+    with pytest.warns(RecordWarning, match="lock on record.journal was removed"):
         record.push(trials(1), seen=[])
 
     assert len(resumed().pull()) == 1

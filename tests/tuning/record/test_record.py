@@ -86,7 +86,7 @@ def test_two_writers_of_one_study_are_refused(folder: Path) -> None:
     first = Record.create("record.journal", "study", FACTS)
     second = Record.resume("record.journal", "study", FACTS)
     first.push(trials(5), seen=[])
-    with pytest.raises(RecordConflictError, match="another search meanwhile"):
+    with pytest.raises(RecordConflictError, match="another search in the meantime"):
         second.push(trials(4), seen=[])
 
     assert len(second.pull()) == 5
@@ -104,7 +104,7 @@ def test_two_writers_at_once_are_refused_in_a_database_too(
         add(more)
 
     monkeypatch.setattr(first.study, "add_trials", late)
-    with pytest.raises(RecordConflictError, match=r"another search meanwhile \(9 trials were"):
+    with pytest.raises(RecordConflictError, match=r"in the meantime \(9 trials were"):
         first.push(trials(5), seen=[])
 
 
