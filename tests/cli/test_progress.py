@@ -16,7 +16,8 @@ import pytest
 from lrtune.cli.progress import Forecast, describe
 from lrtune.tuning.record.trials import TrialCounts
 
-SEARCH = ("search", "iris", "--trials", "48", "--epochs", "1")
+SEARCH = ("search", "iris", "--trials", "48", "--epochs", "1", "--hidden", "8")
+SHORT = ("search", "iris", "--trials", "4", "--epochs", "1", "--no-confirm")
 CODE = "import sys, lrtune.cli.progress as p, lrtune.cli as c; p.FIRST_LINE = 0.0; c.main()"
 ESCAPE = "\x1b["
 COLOUR = re.compile(r"\x1b\[[0-9;]*[34][0-9][0-9;]*m")
@@ -134,6 +135,7 @@ def on_a_terminal(folder: Path, *words: str, **env: str) -> str:
     return sent.decode()
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_a_bar_with_best_diverged_and_time_left(folder: Path) -> None:
     sent = on_a_terminal(folder, "search", "iris", "--trials", "96")  # the bar is drawn at 10 Hz
 
@@ -161,12 +163,12 @@ def test_quiet_still_tells_errors(lrtune: Callable[..., Any]) -> None:
 def test_quiet_silences_warnings_of_a_mended_record(
     lrtune: Callable[..., Any], folder: Path
 ) -> None:
-    lrtune(*SEARCH)
+    lrtune(*SHORT)
     journal = folder / "lrtune.journal"
     for words, told in {("--quiet",): False, (): True}.items():
         with journal.open("ab") as file:
             file.write(b'{"op_code":4,')
-        run = lrtune(*SEARCH, *words)
+        run = lrtune(*SHORT, *words)
 
         assert run.code == 0
         assert ("half-written line" in run.err) == told

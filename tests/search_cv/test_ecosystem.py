@@ -198,7 +198,10 @@ def test_a_clone_has_the_parameters_and_none_of_the_results(
     assert told(clone(own).fit(X, Y)) == told(own.fit(X, Y))
 
 
-@pytest.mark.parametrize("storage", [None, "record.journal", "sqlite:///record.db"])
+@pytest.mark.parametrize(
+    "storage",
+    [None, "record.journal", pytest.param("sqlite:///record.db", marks=pytest.mark.slow)],
+)
 def test_a_fitted_search_survives_pickle_and_joblib(folder: Path, storage: Any) -> None:
     searched = search(storage=storage).fit(X, Y)
     joblib.dump(searched, "search.joblib")

@@ -2,6 +2,7 @@
 
 import pickle
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,17 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
-@pytest.mark.parametrize("storage", STORAGES)
-@pytest.mark.parametrize("scoring", [None, "accuracy"])
+@pytest.mark.parametrize(
+    ("storage", "scoring"),
+    [
+        ("record.journal", None),
+        *(
+            pytest.param(storage, scoring, marks=pytest.mark.slow)
+            for storage, scoring in product(STORAGES, (None, "accuracy"))
+            if (storage, scoring) != ("record.journal", None)
+        ),
+    ],
+)
 def test_a_study_is_gone_on_with_and_ends_as_an_uninterrupted_one_would(
     folder: Path, trained: list[int], storage: str, scoring: Any
 ) -> None:
@@ -128,8 +138,8 @@ def by_count(estimator: Any, X: Any, y: Any) -> float:
     ("first", "second", "word"),
     [
         ({}, {"X": X + 1}, "data="),
-        ({}, {"y": Y[::-1]}, "data="),
-        ({}, {"params": weights(0.1)}, "data="),
+        pytest.param({}, {"y": Y[::-1]}, "data=", marks=pytest.mark.slow),
+        pytest.param({}, {"params": weights(0.1)}, "data=", marks=pytest.mark.slow),
         ({"params": weights(0.1)}, {"params": weights(0.2)}, "data="),
         ({}, {"random_state": 1}, "seed=0.*seed=1"),
         ({}, {"cv": KFold(2, shuffle=True, random_state=0)}, "splits="),
@@ -159,7 +169,7 @@ def test_a_study_of_something_else_is_refused_by_name(
         fit = {"X": X, "y": Y, "params": {}}
         options = {key: value for key, value in changes.items() if key not in fit}
         fit |= {key: value for key, value in changes.items() if key in fit}
-        return recorded(**options).fit(fit["X"], fit["y"], **fit["params"])
+        return recorded(confirm=False, **options).fit(fit["X"], fit["y"], **fit["params"])
 
     run(first)
     before = Path("record.journal").read_bytes()

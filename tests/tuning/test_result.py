@@ -34,7 +34,7 @@ REQUEST: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.fixture(params=["a.journal", "sqlite:///a.db"])
+@pytest.fixture(params=["a.journal", pytest.param("sqlite:///a.db", marks=pytest.mark.slow)])
 def storage(request: pytest.FixtureRequest, folder: Path) -> str:
     return str(request.param)
 

@@ -272,7 +272,7 @@ def test_those_that_left_as_worse_are_worse(run: Run) -> None:
 # --- the same again -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_same_seed_confirms_the_same_whatever_the_number_of_processes(n_jobs: Any) -> None:
     first, again = Run(), Run(n_jobs=n_jobs)
 
@@ -396,7 +396,7 @@ def test_further_parameters_are_confirmed_with_the_rate_and_the_default_keeps_it
 # --- the budget ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n_trials", [1, 5, 20, 64])
+@pytest.mark.parametrize("n_trials", [1, 5, 20, pytest.param(64, marks=pytest.mark.slow)])
 def test_the_budget_is_kept_but_for_the_least_that_is_needed(n_trials: int) -> None:
     run = Run(n_trials=n_trials)
     budget = ConfirmationBudget(
