@@ -131,6 +131,7 @@ def test_a_standard_output_that_is_full_is_one_line_and_costs_no_trial(
     assert sum(study["trials"].values()) == 4
 
 
+@pytest.mark.slow
 def test_a_search_needs_no_standard_streams(lrtune: Callable[..., Any], folder: Path) -> None:
     """What is opened next would else take their numbers, and what is printed go into the record."""
     words = shlex.join([sys.executable, "-m", "lrtune", "search", "iris", *SMALL[:-1]])
@@ -211,14 +212,8 @@ def read_only(folder: Path) -> str:
     return f"PermissionError: [Errno 13] Permission denied: '{folder / JOURNAL}'"
 
 
-@pytest.mark.parametrize(
-    "lose",
-    [
-        pytest.param(deleted, id="deleted"),
-        pytest.param(replaced, id="replaced", marks=pytest.mark.slow),
-        pytest.param(read_only, id="read_only", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("lose", [deleted, replaced, read_only], ids=lambda lose: lose.__name__)
 def test_a_search_that_loses_its_record_ends_with_its_result_and_says_so(
     lrtune: Callable[..., Any], folder: Path, lose: Callable[[Path], str]
 ) -> None:

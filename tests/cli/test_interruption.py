@@ -33,10 +33,11 @@ main(["search", "iris", "--trials", "16", "--epochs", "1"])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "what",
     [
-        pytest.param("Library()", id="swallowed", marks=pytest.mark.slow),
+        pytest.param("Library()", id="swallowed"),
         pytest.param("fail()", id="another error"),
     ],
 )

@@ -28,14 +28,25 @@ def table(folder: Path) -> Any:
     return frame
 
 
-@pytest.fixture
-def model(lrtune: Callable[..., Any], table: Any) -> str:
-    """A model of it, in a file with spaces."""
-    run = lrtune("search", FLOWERS, *QUICK, "--save", "mein modell.skops")
+@pytest.fixture(scope="module")
+def saved() -> dict[str, bytes]:
+    """The files of the search that saved the model, once it ran."""
+    return {}
 
-    assert run.code == 0
-    assert "saved: mein modell.skops, trained on all 150 rows with seed 0\n" in run.err
-    return "mein modell.skops"
+
+@pytest.fixture
+def model(lrtune: Callable[..., Any], table: Any, folder: Path, saved: dict[str, bytes]) -> str:
+    """A model of it, in a file with spaces."""
+    name = "mein modell.skops"
+    if not saved:
+        run = lrtune("search", FLOWERS, *QUICK, "--save", name)
+
+        assert run.code == 0
+        assert f"saved: {name}, trained on all 150 rows with seed 0\n" in run.err
+        saved.update((path.name, path.read_bytes()) for path in folder.iterdir())
+    for each, content in saved.items():
+        (folder / each).write_bytes(content)
+    return name
 
 
 def rows(text: str) -> list[dict[str, str]]:

@@ -65,6 +65,7 @@ def test_json_is_the_documented_object_and_all_that_is_printed(lrtune: Callable[
     assert run.out.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_json_in_two_fresh_folders(
     folder: Path, start: Callable[..., Any]
 ) -> None:
@@ -72,7 +73,7 @@ def test_the_same_seed_gives_the_same_json_in_two_fresh_folders(
     for name in ("first", "second"):
         (folder / name).mkdir()
         processes.append(
-            start("search", "iris", *QUICK, "--seed", "0", "--json", cwd=folder / name)
+            start("search", "iris", "--trials", "64", "--seed", "0", "--json", cwd=folder / name)
         )
     results = [json.loads(process.communicate()[0]) for process in processes]
 
@@ -163,6 +164,7 @@ def test_resuming_a_finished_study_shows_it_again(lrtune: Callable[..., Any]) ->
     assert without_times(first) == without_times(again)
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_finished_trials_and_says_how_to_resume(
     folder: Path, start: Callable[..., Any], lrtune: Callable[..., Any]
 ) -> None:

@@ -126,10 +126,8 @@ def test_a_journal_on_a_network_drive_is_refused(
 # --- stopping -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_to_stop_keeps_what_is_finished_and_shows_the_best_so_far(
     folder: Path, start: Callable[..., Any], number: signal.Signals, code: int
 ) -> None:

@@ -16,7 +16,7 @@ IS_RECORDED_PLATFORM = platform_facts() == RECORDED["platform"]
 IDENTITY = ("study", "dataset", "task", "optimizer")
 GIVEN_RANGES = "LearningRateSearchCV diabetes"
 """The case whose space gives every range, so that no training has a part in its first block."""
-LONG = ("search digits", "search messy")
+LONG = ("search digits", "search iris", "search messy")
 """The cases that take several seconds."""
 BLOCK = 16
 """Settings that are chosen before any of them is trained."""

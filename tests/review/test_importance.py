@@ -108,6 +108,7 @@ def test_what_was_not_varied_has_no_importance() -> None:
     }
 
 
+@pytest.mark.slow
 def test_of_many_trials_some_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
     add = optuna.Study.add_trials

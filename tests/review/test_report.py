@@ -259,6 +259,7 @@ def test_if_everything_diverged_there_is_no_recommendation(storage: str) -> None
     assert set(render_figures("s", storage)) == {"loss", "learning-curves", "outcomes"}
 
 
+@pytest.mark.slow
 def test_settings_that_all_diverge_on_fresh_replicates_are_not_called_safe(
     storage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,6 +276,7 @@ def test_settings_that_all_diverge_on_fresh_replicates_are_not_called_safe(
     )
 
 
+@pytest.mark.slow
 def test_one_trial_is_enough(storage: str) -> None:
     searched(storage, n_trials=1)
     text = said(storage)
@@ -310,6 +312,7 @@ def test_a_search_interrupted_before_its_first_trial_says_so(storage: str) -> No
     assert render_figures("s", storage) == {}
 
 
+@pytest.mark.slow
 def test_a_study_without_a_recorded_plan_has_a_report(storage: str) -> None:
     searched(storage, n_trials=4)
     note(storage, Plan.KEY, Plan().to_json())
@@ -334,6 +337,7 @@ def test_a_search_without_a_record_has_no_report(confirmed: tuple[str, Any]) -> 
 # --- other kinds of study -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_regression_is_told_in_its_own_unit(storage: str) -> None:
     X, y = load_diabetes(return_X_y=True)
     model = MLPRegressor((8,), max_iter=3)
@@ -407,6 +411,7 @@ def test_what_was_made_of_the_table_is_told(lrtune: Callable[..., Any], folder: 
     assert all(note in text for note in notes)
 
 
+@pytest.mark.slow
 def test_a_table_of_one_column_has_no_columns(lrtune: Callable[..., Any], folder: Path) -> None:
     (folder / "one.csv").write_text("a,y\n" + "".join(f"{i / 7},{i}.5\n" for i in range(30)))
     lrtune("search", "one.csv", "--trials", "2", "--epochs", "1", "--no-confirm", "--quiet")

@@ -65,6 +65,7 @@ def test_what_is_watched_is_put_back() -> None:
     assert Population.train_epoch is before
 
 
+@pytest.mark.slow
 def test_the_parts_of_a_search_add_up_to_its_wall_time() -> None:
     where = study("where_the_time_goes")
     run = where.watched(WORDS)

@@ -44,15 +44,15 @@ def test_a_fit_takes_a_fraction_of_the_table(table: Any, peak: Callable[[], int]
     assert peak() < 0.5 * X.nbytes + MIB
 
 
-@pytest.mark.parametrize("n_trials", [1, pytest.param(16, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_a_search_with_confirmation_takes_no_more_than_the_table(
-    table: Any, peak: Callable[[], int], n_trials: int
+    table: Any, peak: Callable[[], int]
 ) -> None:
     X, y = table
     result = search(
         NetworkTrainer.on_random_splits(make_pipeline(StandardScaler(), network()), X, y, 3),
         Space.default(1, learning_rate_init=(0.01, 1.0)),
-        budget=Budget(n_trials=n_trials),
+        budget=Budget(n_trials=16),
         sampling=Sampling(),
     )
 

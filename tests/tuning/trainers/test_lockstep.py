@@ -41,7 +41,7 @@ def whole(prepared: list[Prepared]) -> LockstepResult:
     return trained(prepared)
 
 
-@pytest.mark.parametrize("n_parts", [1, 2, 3, 6])
+@pytest.mark.parametrize("n_parts", [1, 2, pytest.param(3, marks=pytest.mark.slow), 6])
 def test_groups_of_replicates_give_what_all_give_together(
     prepared: list[Prepared], whole: LockstepResult, n_parts: int
 ) -> None:
