@@ -56,80 +56,95 @@ TABLES: dict[str, bytes | str] = {
     "hostile_target.csv": '"<b>a</b>","y\x1b[2J"\n' + "1,x\n2,x\n" * 8,
     "mit leer & 表.csv": "a,y\n" + "1,x\n2,x\n" * 8,
 }
-CASES = {
-    ("nowhere.csv",): "CSV, TSV, Parquet), but 'nowhere.csv'",
-    ("nowhere/table.csv",): "'nowhere/table.csv' is neither",
-    (".",): "'.' is a folder: name one in it",
-    ("",): "'' is neither",
-    ("x" * 5000,): "gave: [Errno 36] File name too long",
-    ("with\nline.csv",): r"'with\nline.csv' is neither",
-    ("dangling.csv",): "'dangling.csv' is neither",
-    ("empty.csv",): "'empty.csv' is empty",
-    ("blank.csv",): "'blank.csv' is empty",
-    ("mark.csv",): "'mark.csv' is empty",
-    ("some.json",): "'some.json' is JSON: export the table as CSV",
-    ("header.csv",): "2 columns and 8 rows, but 'header.csv' has 3 and 0",
-    ("one_column.csv",): "'one_column.csv' has 1 and 16",
-    ("few.csv",): "'few.csv' has 2 and 2",
-    ("ragged.csv",): "header",
-    ("torn.csv",): "Expected 3 fields in line 3, saw 4",
-    ("open_quote.csv",): "'open_quote.csv'",
-    ("no_header.csv",): "'no_header.csv' is all numbers",
-    ("binary.csv",): "'binary.csv' is binary",
-    ("nul.csv",): "'nul.csv' is binary",
-    ("utf-16-bare.csv",): "or name its --encoding",
-    ("book.xlsx",): "'book.xlsx' is a zip archive or an Excel workbook: export the table as CSV",
-    ("old.xls",): "an old Excel workbook",
-    ("page.csv",): "'page.csv' is a web page",
-    ("paper.pdf",): "is a PDF",
-    ("image.png",): "is an image",
-    ("data.db",): "is a database",
-    ("torn.csv.gz",): "'torn.csv.gz'",
-    ("not.csv.gz",): "'not.csv.gz'",
-    ("torn.parquet",): "torn.parquet' gave: " if find_spec("pyarrow") else "lrtune[parquet]",
-    ("good.csv", "--separator", ";"): "'good.csv' has 1 and 16",
-    ("semicolons.csv", "--separator", "comma"): "'semicolons.csv' has 1 and 16",
-    (
-        "good.csv",
-        "--separator",
-        "dots",
-    ): "separator must be one ASCII character",
-    ("good.csv", "--separator", ""): "separator must be one ASCII character",
-    ("good.csv", "--separator", "\n"): "separator must be",
-    ("good.csv", "--separator", "§"): "separator must be",
-    ("good.csv", "--separator", '"'): "separator must be",
-    ("good.csv", "--encoding", "utf-99"): "utf-8, latin-1",
-    ("good.csv", "--encoding", ""): "but got ''",
-    ("good.csv", "--encoding", "hex"): "encoding must be one that Python knows",
-    ("good.csv", "--encoding", "rot13"): "encoding must be one that Python knows",
-    ("latin.csv", "--encoding", "utf-8"): "reading 'latin.csv' gave: 'utf-8' codec can't decode",
-    ("good.csv", "--encoding", "utf-16"): "name another --encoding",
-    ("good.csv", "--preprocessor", "magic"): "'magic' is not one of",
-    ("good.csv", "--target", "z"): "a position from 0 to 2, but got 'z'; its columns are 'a', 'b'",
-    ("good.csv", "--target", ""): "but got ''",
-    ("good.csv", "--target", "3"): "but got '3'",
-    ("good.csv", "--target", "-4"): "but got '-4'",
-    ("good.csv", "--target", "1.0"): "but got '1.0'",
-    ("all_missing.csv",): "column 'y' of all_missing.csv",
-    ("few_known.csv",): "20 of 24 rows left out",
-    ("one_class.csv",): "at least 2 classes, but got 1 in column 'y' of one_class.csv",
-    ("two_classes_of_one.csv",): "2 rows each, but got 1",
-    ("names.csv",): "2 rows each, but got 0",
-    ("many_classes.csv",): "number of classes = 10: merge classes",
-    ("huge.csv",): "1e+30 in size, but column 'a' of huge.csv holds 1e+300",
-    ("huge_target.csv",): "column 'y' of huge_target.csv holds 1e+300",
-    ("constant_target.csv",): "vary, but column 'y' of constant_target.csv holds 0.5",
-    ("some_text.csv", "--task", "regression"): "column 'y' of some_text.csv holds 'cheap'",
-    ("good.csv", "--task", "regression"): "numeric, but column 'y' of good.csv holds 'u'",
-    ("nothing_left.csv",): "columns dropped, as they are named like identifiers",
-    ("only_texts.csv",): "--preprocessor skrub",
-    ("hostile.csv",): "column '<img src=x>' of hostile.csv holds 1e+300",
-    ("hostile_target.csv",): r"but got 1 in column 'y\x1b[2J'",
-    ("mit leer & 表.csv",): "of mit leer & 表.csv: name another --target",
-    ("iris", "--target", "0"): "target must be left out",
-    ("iris", "--separator", ";"): "separator must be left out",
-    ("iris", "--encoding", "utf-8"): "encoding must be left out",
+DATA = ("bundled data set", "spelling")
+EMPTY = ("header line", "is empty", "another file")
+SHAPE = ("at least 2 columns and 8 rows", "add rows", "--separator")
+CSV = ("CSV file with a header line", "mend that line", "--separator")
+TABLE = ("CSV, TSV or Parquet", "export")
+BINARY = (*TABLE, "is binary", "--encoding")
+READABLE = ("readable table", "export it as CSV")
+SEPARATOR = ("--separator must be one ASCII character", "comma, semicolon, tab")
+ENCODING = ("--encoding must be one that Python knows", "utf-8, latin-1")
+DECODED = ("text in the encoding", "another --encoding")
+TARGET = ("--target must be a column", "from 0 to 2", "'a', 'b', 'y'")
+CLASSES = ("at least 2 classes", "another --target")
+ROWS_EACH = (*CLASSES, "2 rows each", "merge classes")
+LARGE = ("at most 1e+30", "larger unit")
+NUMERIC = ("must be numeric", "another --target", "--task classification")
+LEFT = ("must have a column to learn from", "none is left")
+PARQUET = ("'t.parquet'", "neither separator nor encoding", "leave out")
+PYARROW = find_spec("pyarrow")
+CASES: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("nowhere.csv",): ("'nowhere.csv'", *DATA),
+    ("nowhere/table.csv",): ("'nowhere/table.csv'", *DATA),
+    (".",): ("'.' is a folder", "must be a file", "name one in it"),
+    ("",): ("''", *DATA),
+    ("x" * 5000,): ("'xxx", "File name too long", *READABLE),
+    ("with\nline.csv",): (r"'with\nline.csv'", *DATA),
+    ("dangling.csv",): ("'dangling.csv'", *DATA),
+    ("empty.csv",): ("'empty.csv'", *EMPTY),
+    ("blank.csv",): ("'blank.csv'", *EMPTY),
+    ("mark.csv",): ("'mark.csv'", *EMPTY),
+    ("some.json",): ("'some.json' is JSON", *TABLE),
+    ("header.csv",): ("'header.csv' has 3 and 0", *SHAPE),
+    ("one_column.csv",): ("'one_column.csv' has 1 and 16", *SHAPE),
+    ("few.csv",): ("'few.csv' has 2 and 2", *SHAPE),
+    ("ragged.csv",): ("'ragged.csv'", "as many fields as the header", "--separator"),
+    ("torn.csv",): ("'torn.csv'", "line 3", *CSV),
+    ("open_quote.csv",): ("'open_quote.csv'", "row 1", *CSV),
+    ("no_header.csv",): ("'no_header.csv'", "header line", "all numbers", "name the columns"),
+    ("binary.csv",): ("'binary.csv'", *BINARY),
+    ("nul.csv",): ("'nul.csv'", *BINARY),
+    ("utf-16-bare.csv",): ("'utf-16-bare.csv'", *BINARY),
+    ("book.xlsx",): ("'book.xlsx'", "Excel workbook", *TABLE),
+    ("old.xls",): ("'old.xls'", "Excel workbook", *TABLE),
+    ("page.csv",): ("'page.csv' is a web page", *TABLE),
+    ("paper.pdf",): ("'paper.pdf' is a PDF", *TABLE),
+    ("image.png",): ("'image.png' is an image", *TABLE),
+    ("data.db",): ("'data.db' is a database", *TABLE),
+    ("torn.csv.gz",): ("'torn.csv.gz'", *READABLE),
+    ("not.csv.gz",): ("'not.csv.gz'", *READABLE),
+    ("torn.parquet",): ("'torn.parquet'", *(READABLE[:1] if PYARROW else ["lrtune[parquet]"])),
+    ("good.csv", "--separator", ";"): ("'good.csv' has 1 and 16", *SHAPE),
+    ("semicolons.csv", "--separator", "comma"): ("'semicolons.csv' has 1 and 16", *SHAPE),
+    ("good.csv", "--separator", "dots"): ("'dots'", *SEPARATOR),
+    ("good.csv", "--separator", ""): ("''", *SEPARATOR),
+    ("good.csv", "--separator", "\n"): (r"'\n'", *SEPARATOR),
+    ("good.csv", "--separator", "§"): ("'§'", *SEPARATOR),
+    ("good.csv", "--separator", '"'): ("""'"'""", *SEPARATOR),
+    ("good.csv", "--encoding", "utf-99"): ("'utf-99'", *ENCODING),
+    ("good.csv", "--encoding", ""): ("''", *ENCODING),
+    ("good.csv", "--encoding", "hex"): ("'hex'", *ENCODING),
+    ("good.csv", "--encoding", "rot13"): ("'rot13'", *ENCODING),
+    ("latin.csv", "--encoding", "utf-8"): ("'latin.csv'", "0xfc", *DECODED),
+    ("good.csv", "--encoding", "utf-16"): ("'good.csv'", "UTF-16", *DECODED),
+    ("good.csv", "--preprocessor", "magic"): ("'magic'", "--preprocessor", "'sklearn', 'skrub'"),
+    ("good.csv", "--target", "z"): ("'z'", *TARGET),
+    ("good.csv", "--target", ""): ("''", *TARGET),
+    ("good.csv", "--target", "3"): ("'3'", *TARGET),
+    ("good.csv", "--target", "-4"): ("'-4'", *TARGET),
+    ("good.csv", "--target", "1.0"): ("'1.0'", *TARGET),
+    ("all_missing.csv",): ("'y' of all_missing.csv", "must have values", "another --target"),
+    ("few_known.csv",): ("'few_known.csv' 4", "at least 8 rows", "20 of 24 rows", "add rows"),
+    ("one_class.csv",): ("got 1", "'y' of one_class.csv", *CLASSES),
+    ("two_classes_of_one.csv",): ("got 1", "'y' of two_classes_of_one.csv", *ROWS_EACH),
+    ("names.csv",): ("got 0", "'y' of names.csv", *ROWS_EACH),
+    ("many_classes.csv",): ("20 rows", "classes = 10", "hold out 25%", "merge classes", "add rows"),
+    ("huge.csv",): ("'a' of huge.csv", "1e+300", *LARGE),
+    ("huge_target.csv",): ("'y' of huge_target.csv", "1e+300", *LARGE),
+    ("constant_target.csv",): ("'y' of constant_target.csv", "0.5", "vary", "another --target"),
+    ("some_text.csv", "--task", "regression"): ("'y' of some_text.csv", "'cheap'", *NUMERIC),
+    ("good.csv", "--task", "regression"): ("'y' of good.csv", "'u'", *NUMERIC),
+    ("nothing_left.csv",): ("nothing_left.csv", "'id'", "'c'", "rename one", *LEFT),
+    ("only_texts.csv",): ("only_texts.csv", "'t'", "--preprocessor skrub", *LEFT),
+    ("hostile.csv",): ("'<img src=x>' of hostile.csv", "1e+300", *LARGE),
+    ("hostile_target.csv",): ("got 1", r"'y\x1b[2J'", *CLASSES),
+    ("mit leer & 表.csv",): ("got 1", "of mit leer & 表.csv", *CLASSES),
+    ("iris", "--target", "0"): ("'0'", "--target must be left out", "'iris'"),
+    ("iris", "--separator", ";"): ("';'", "--separator must be left out", "'iris'"),
+    ("iris", "--encoding", "utf-8"): ("'utf-8'", "--encoding must be left out", "'iris'"),
 }
+"""The value, the rule and the cure that each message names."""
 
 
 TESTED = (("nowhere.csv",), ("binary.csv",), ("one_class.csv",), ("good.csv", "--target", "3"))
@@ -166,7 +181,7 @@ def test_a_table_that_cannot_be_used_is_one_clear_line(
 
     assert (run.code, run.out) == (2, "")
     assert message.startswith("lrtune: ")
-    assert CASES[words] in message
+    assert [part for part in CASES[words] if part not in message] == []
     assert message.isprintable()
     assert "Traceback" not in run.err
     assert state(folder) == tables
@@ -182,19 +197,28 @@ def test_parquet_has_neither_separator_nor_encoding(
     pd.DataFrame({"a": range(9), "y": range(9)}).to_parquet("t.parquet")
     run = lrtune("search", "t.parquet", *option)
 
+    message = run.err.splitlines()[-1]
+
     assert run.code == 2
-    assert "Parquet" in run.err
+    assert [part for part in PARQUET if part not in message] == []
 
 
-@pytest.mark.parametrize("content", [b"", b"\0\1\2", b"a,b\n1,2\n"], ids=ascii)
+@pytest.mark.parametrize(
+    ("content", "rule"), [(b"", EMPTY), (b"\0\1\2", BINARY), (b"a,b\n1,2\n", SHAPE)], ids=ascii
+)
 def test_bad_standard_input(
-    lrtune: Callable[..., Any], folder: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+    lrtune: Callable[..., Any],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    content: bytes,
+    rule: tuple[str, ...],
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
     run = lrtune("search", "-")
 
     assert (run.code, run.out) == (2, "")
-    assert "'standard input'" in run.err.splitlines()[-1]
+    message = run.err.splitlines()[-1]
+    assert [part for part in ("'standard input'", *rule) if part not in message] == []
     assert list(folder.iterdir()) == []
 
 

@@ -20,6 +20,7 @@ SMALL = ("--trials", "4", "--epochs", "1", "--hidden", "200,50", "--quiet")
 """A search whose record is smaller than anything else that it writes."""
 JOURNAL = "lrtune.journal"
 QUICK = ("--epochs", "2", "--hidden", "8")
+N_TRIALS = 160
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
 
 
@@ -30,7 +31,14 @@ def names(folder: Path) -> list[str]:
 # --- a full disk ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("option", ["--plot safe.svg", "--save model.skops", "--report page.html"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--save model.skops",
+        pytest.param("--plot safe.svg", marks=pytest.mark.slow),
+        pytest.param("--report page.html", marks=pytest.mark.slow),
+    ],
+)
 def test_what_a_search_writes_beside_its_record_is_written_whole_or_not_at_all(
     lrtune: Callable[..., Any], folder: Path, option: str
 ) -> None:
@@ -66,7 +74,11 @@ def test_a_figure_that_was_there_stays_as_it_was(
 
 @pytest.mark.parametrize(
     "words",
-    ["export iris --output schedule.py", "report iris --format png", "report iris"],
+    [
+        "export iris --output schedule.py",
+        pytest.param("report iris --format png", marks=pytest.mark.slow),
+        pytest.param("report iris", marks=pytest.mark.slow),
+    ],
 )
 def test_what_is_written_of_a_study_is_written_whole_or_not_at_all(
     lrtune: Callable[..., Any], folder: Path, words: str
@@ -119,6 +131,7 @@ def test_a_standard_output_that_is_full_is_one_line_and_costs_no_trial(
     assert sum(study["trials"].values()) == 4
 
 
+@pytest.mark.slow
 def test_a_search_needs_no_standard_streams(lrtune: Callable[..., Any], folder: Path) -> None:
     """What is opened next would else take their numbers, and what is printed go into the record."""
     words = shlex.join([sys.executable, "-m", "lrtune", "search", "iris", *SMALL[:-1]])
@@ -142,7 +155,11 @@ os.execv(sys.executable, [sys.executable, "-m", "lrtune", *sys.argv[1:]])
 
 @contextmanager
 def searching(*more: str) -> Iterator[Any]:
-    """A search in the current folder, held up half-way; it goes on in the end."""
+    """A search in the current folder, held up half-way; it goes on in the end.
+
+    It looks whether its record is still there before it opens it to lock it, so it must not be
+    held up in between.
+    """
     process = subprocess.Popen(
         [
             sys.executable,
@@ -152,7 +169,7 @@ def searching(*more: str) -> Iterator[Any]:
             "iris",
             *QUICK,
             "--trials",
-            "320",
+            str(N_TRIALS),
             *more,
         ],
         stdout=subprocess.PIPE,
@@ -166,7 +183,9 @@ def searching(*more: str) -> Iterator[Any]:
     while True:
         process.send_signal(signal.SIGSTOP)
         os.waitpid(process.pid, os.WUNTRACED)
-        if not os.path.lexists(f"{JOURNAL}.lock"):  # it is not just writing
+        files = Path(f"/proc/{process.pid}/fd").iterdir()
+        n_open = sum(file.readlink() == journal.resolve() for file in files)
+        if n_open == 1 and not os.path.lexists(f"{JOURNAL}.lock"):  # neither reads nor writes
             break
         process.send_signal(signal.SIGCONT)
         time.sleep(0.005)
@@ -193,6 +212,7 @@ def read_only(folder: Path) -> str:
     return f"PermissionError: [Errno 13] Permission denied: '{folder / JOURNAL}'"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lose", [deleted, replaced, read_only], ids=lambda lose: lose.__name__)
 def test_a_search_that_loses_its_record_ends_with_its_result_and_says_so(
     lrtune: Callable[..., Any], folder: Path, lose: Callable[[Path], str]
@@ -205,11 +225,12 @@ def test_a_search_that_loses_its_record_ends_with_its_result_and_says_so(
     result = json.loads(out)
 
     assert (process.returncode, "Traceback" in err) == (0, False)
-    assert sum(result["trials"].values()) == 320
+    assert sum(result["trials"].values()) == N_TRIALS
     assert why.removesuffix("'") in result["warnings"][-1]
-    assert "320 trials, is not recorded" in result["warnings"][-1]
+    assert f"{N_TRIALS} trials, is not recorded" in result["warnings"][-1]
     assert names(folder) == ([] if lose is deleted else [JOURNAL])
     if lose is not deleted:
         assert Path(JOURNAL).read_bytes() == before
-        again = lrtune("search", "iris", *QUICK, "--trials", "320", "--resume", "--json").json
+        words = ("search", "iris", *QUICK, "--trials", str(N_TRIALS))
+        again = lrtune(*words, "--resume", "--json").json
         assert again["best"] == result["best"]

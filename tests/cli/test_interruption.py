@@ -33,7 +33,14 @@ main(["search", "iris", "--trials", "16", "--epochs", "1"])
 """
 
 
-@pytest.mark.parametrize("what", ["Library()", "fail()"], ids=["swallowed", "another error"])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "what",
+    [
+        pytest.param("Library()", id="swallowed"),
+        pytest.param("fail()", id="another error"),
+    ],
+)
 def test_a_signal_that_comes_while_libraries_are_loaded_ends_the_search(
     folder: Path, what: str
 ) -> None:

@@ -119,14 +119,23 @@ def finished(folder: Path) -> None:
     assert run.end(JOURNAL, "iris.html")[0] == 0
 
 
+REFUSAL = ("--report", "'mine.html' exists", "a new file", "name another")
+
+
 def refused(folder: Path) -> None:
     bad = Run(folder, "search", "iris", "--epochs", "none")
 
-    assert bad.end()[0] == 2
+    code, told = bad.end()
+
+    assert code == 2
+    assert [word for word in ("--epochs", "'none'", "integer") if word not in told] == []
     (folder / "mine.html").touch()
     there = Run(folder, "search", "iris", *QUICK, "--report", "mine.html")
 
-    assert there.end("mine.html")[0] == 2
+    code, told = there.end("mine.html")
+
+    assert code == 2
+    assert [part for part in REFUSAL if part not in told] == []
 
 
 def interrupted(folder: Path) -> None:
@@ -211,12 +220,13 @@ def killed_with_two_jobs(folder: Path) -> None:
     assert run.end(JOURNAL)[0] == -9
 
 
-FAST = (refused, interrupted, interrupted_with_two_jobs)
+FAST = (refused, interrupted)
 SLOW = (
     finished,
     terminated,
     out_of_time_then_helped_then_shown,
     finished_with_two_jobs,
+    interrupted_with_two_jobs,
     interrupted_while_two_jobs_start,
     terminated_with_two_jobs,
     killed_with_two_jobs,
@@ -264,6 +274,7 @@ def catches(process: int, number: int) -> bool:
     return bool(int(line.split()[1], 16) >> (number - 1) & 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
 def test_a_second_signal_ends_it_at_once_and_keeps_what_is_recorded(
     folder: Path, lrtune: Callable[..., Any], number: signal.Signals
@@ -289,6 +300,7 @@ def test_a_second_signal_ends_it_at_once_and_keeps_what_is_recorded(
     assert resumed.err == ""
 
 
+@pytest.mark.slow
 def test_stopped_while_it_confirms_it_is_gone_on_with(
     folder: Path, lrtune: Callable[..., Any]
 ) -> None:
@@ -312,7 +324,10 @@ def open_files() -> list[str]:
     return sorted(str(link.readlink()) for link in links)
 
 
-@pytest.mark.parametrize("storage", [None, "record.journal", "sqlite:///record.db"])
+@pytest.mark.parametrize(
+    "storage",
+    [None, "record.journal", pytest.param("sqlite:///record.db", marks=pytest.mark.slow)],
+)
 def test_a_fit_leaves_no_thread_and_no_open_file(folder: Path, storage: str | None) -> None:
 
     def fit() -> None:

@@ -28,14 +28,25 @@ def table(folder: Path) -> Any:
     return frame
 
 
-@pytest.fixture
-def model(lrtune: Callable[..., Any], table: Any) -> str:
-    """A model of it, in a file with spaces."""
-    run = lrtune("search", FLOWERS, *QUICK, "--save", "mein modell.skops")
+@pytest.fixture(scope="module")
+def saved() -> dict[str, bytes]:
+    """The files of the search that saved the model, once it ran."""
+    return {}
 
-    assert run.code == 0
-    assert "saved: mein modell.skops, trained on all 150 rows with seed 0\n" in run.err
-    return "mein modell.skops"
+
+@pytest.fixture
+def model(lrtune: Callable[..., Any], table: Any, folder: Path, saved: dict[str, bytes]) -> str:
+    """A model of it, in a file with spaces."""
+    name = "mein modell.skops"
+    if not saved:
+        run = lrtune("search", FLOWERS, *QUICK, "--save", name)
+
+        assert run.code == 0
+        assert f"saved: {name}, trained on all 150 rows with seed 0\n" in run.err
+        saved.update((path.name, path.read_bytes()) for path in folder.iterdir())
+    for each, content in saved.items():
+        (folder / each).write_bytes(content)
+    return name
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -123,7 +134,8 @@ def test_bundled_data_and_a_regression(lrtune: Callable[..., Any], folder: Path)
     assert 100 < np.mean(predicted) < 200
     assert (refused.code, refused.out) == (2, "")
     assert "--proba" in refused.err
-    assert "'d.skops' is a regressor" in refused.err
+    assert "'d.skops'" in refused.err
+    assert "regressor" in refused.err
 
 
 def test_a_table_of_all_kinds_is_saved_and_predicted_for(
@@ -175,18 +187,23 @@ def test_a_column_that_is_missing_is_named(
 
 
 BAD = {
-    ("none.skops", FLOWERS): "'none.skops'",
-    (FLOWERS, FLOWERS): "nothing in it was loaded",
-    ("mein modell.skops", "none.csv"): "'none.csv'",
-    ("mein modell.skops",): "Missing argument 'DATA'",
-    ("mein modell.skops", "mein modell.skops"): "zip archive",
-    ("mein modell.skops", FLOWERS, "--output", "no/such.csv"): "existing folder",
-    ("mein modell.skops", FLOWERS, "--output", FLOWERS): "must be a new file",
-    ("mein modell.skops", "iris"): "lacks 'länge'",
-    ("mein modell.skops", "empty.csv"): "is empty",
-    ("mein modell.skops", "header.csv"): "rows to predict for, but 'header.csv'",
-    ("mein modell.skops", "huge.csv"): "at most 1e+30",
-}
+    ("none.skops", FLOWERS): ("'none.skops'", "must be a file"),
+    (FLOWERS, FLOWERS): (repr(FLOWERS), "save_model", "nothing in it was loaded", "save the model"),
+    ("mein modell.skops", "none.csv"): ("'none.csv'", "bundled data set", "spelling"),
+    ("mein modell.skops",): ("Missing argument 'DATA'", "lrtune predict --help"),
+    ("mein modell.skops", "mein modell.skops"): ("zip archive", "CSV, TSV or Parquet", "export"),
+    ("mein modell.skops", FLOWERS, "--output", "no/such.csv"): ("--output", "'no'", "existing"),
+    ("mein modell.skops", FLOWERS, "--output", FLOWERS): (
+        "--output", repr(FLOWERS), "a new file", "name another",
+    ),
+    ("mein modell.skops", "iris"): ("lacks 'länge'", "learned from", "it has 'sepal length (cm)'"),
+    ("mein modell.skops", "empty.csv"): ("'empty.csv'", "header line", "another file"),
+    ("mein modell.skops", "header.csv"): ("'header.csv'", "rows to predict for"),
+    ("mein modell.skops", "huge.csv"): (
+        "1e+300", "'breite' of huge.csv", "at most 1e+30", "larger unit",
+    ),
+}  # fmt: skip
+"""The value, the rule and, where it is not the rule itself, the cure that each message names."""
 
 
 def test_bad_input_is_one_line_and_changes_nothing(
@@ -197,11 +214,11 @@ def test_bad_input_is_one_line_and_changes_nothing(
     (folder / "header.csv").write_text(header)
     (folder / "huge.csv").write_text(f"{header}1,1e300,1,1\n")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    for words, message in BAD.items():
+    for words, parts in BAD.items():
         run = lrtune("predict", *words)
 
         assert (run.code, run.out) == (2, "")
-        assert message in run.err
+        assert [part for part in parts if part not in run.err] == []
         assert len(run.err.splitlines()) == 1
         assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
 

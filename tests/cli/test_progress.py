@@ -16,7 +16,8 @@ import pytest
 from lrtune.cli.progress import Forecast, describe
 from lrtune.tuning.record.trials import TrialCounts
 
-SEARCH = ("search", "iris", "--trials", "48", "--epochs", "1")
+SEARCH = ("search", "iris", "--trials", "48", "--epochs", "1", "--hidden", "8")
+SHORT = ("search", "iris", "--trials", "4", "--epochs", "1", "--no-confirm")
 CODE = "import sys, lrtune.cli.progress as p, lrtune.cli as c; p.FIRST_LINE = 0.0; c.main()"
 ESCAPE = "\x1b["
 COLOUR = re.compile(r"\x1b\[[0-9;]*[34][0-9][0-9;]*m")
@@ -93,7 +94,7 @@ def test_a_short_search_is_over_before_it_says_how_far_it_is(lrtune: Callable[..
 def test_quiet_says_nothing_but_the_result(folder: Path) -> None:
     words = ("--quiet", "--alpha0", "0.001:0.01")  # too low, which a note would say
 
-    assert redirected(folder, *SEARCH, *words).stderr == ""
+    assert redirected(folder, *SHORT, *words).stderr == ""
 
 
 def test_silences_grow(clock: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,6 +135,7 @@ def on_a_terminal(folder: Path, *words: str, **env: str) -> str:
     return sent.decode()
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_a_bar_with_best_diverged_and_time_left(folder: Path) -> None:
     sent = on_a_terminal(folder, "search", "iris", "--trials", "96")  # the bar is drawn at 10 Hz
 
@@ -145,9 +147,9 @@ def test_a_terminal_shows_a_bar_with_best_diverged_and_time_left(folder: Path) -
 
 
 def test_no_color_is_honoured(folder: Path) -> None:
-    sent = on_a_terminal(folder, *SEARCH, NO_COLOR="1")
+    sent = on_a_terminal(folder, *SHORT, NO_COLOR="1")
 
-    assert "48/48" in sent
+    assert "4/4" in sent
     assert not re.search(r"\x1b\[[0-9;]*m", sent)
 
 
@@ -161,12 +163,12 @@ def test_quiet_still_tells_errors(lrtune: Callable[..., Any]) -> None:
 def test_quiet_silences_warnings_of_a_mended_record(
     lrtune: Callable[..., Any], folder: Path
 ) -> None:
-    lrtune(*SEARCH)
+    lrtune(*SHORT)
     journal = folder / "lrtune.journal"
     for words, told in {("--quiet",): False, (): True}.items():
         with journal.open("ab") as file:
             file.write(b'{"op_code":4,')
-        run = lrtune(*SEARCH, *words)
+        run = lrtune(*SHORT, *words)
 
         assert run.code == 0
         assert ("half-written line" in run.err) == told

@@ -1,5 +1,7 @@
 """``lrtune report``."""
 
+import contextlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,15 +9,25 @@ from typing import Any
 import optuna
 import pytest
 
+from lrtune.cli import main
 from lrtune.review.gallery import GALLERY
 
 SEARCH = ("search", "iris", "--trials", "17", "--epochs", "3", "--quiet")
 
 
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A record with a study named iris."""
+    folder = tmp_path_factory.mktemp("record")
+    with contextlib.chdir(folder):
+        main([*SEARCH])
+    return folder / "lrtune.journal"
+
+
 @pytest.fixture
-def searched(lrtune: Callable[..., Any]) -> None:
+def searched(record: Path, folder: Path) -> None:
     """A study named iris."""
-    assert lrtune(*SEARCH).code == 0
+    shutil.copy(record, folder)
 
 
 def test_the_page_is_named_after_the_study(
@@ -32,7 +44,8 @@ def test_the_page_is_named_after_the_study(
 
 def test_a_name_that_is_no_file_name_is_made_one(lrtune: Callable[..., Any], folder: Path) -> None:
     name = "../a b/<i>.x"
-    assert lrtune(*SEARCH[:2], "--trials", "1", "--epochs", "1", "--name", name).code == 0
+    short = ("--trials", "1", "--epochs", "1", "--no-confirm")
+    assert lrtune(*SEARCH[:2], *short, "--name", name).code == 0
     run = lrtune("report", name)
 
     assert (run.code, run.err) == (0, "written: a-b-i-.x.html\n")
@@ -88,6 +101,7 @@ def test_a_study_of_another_program_is_refused(lrtune: Callable[..., Any], folde
     assert not (folder / "foreign.html").exists()
 
 
+@pytest.mark.slow
 def test_a_failure_while_drawing_leaves_nothing(
     lrtune: Callable[..., Any], searched: None, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,16 +65,17 @@ def test_json_is_the_documented_object_and_all_that_is_printed(lrtune: Callable[
     assert run.out.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_json_in_two_fresh_folders(
     folder: Path, start: Callable[..., Any]
 ) -> None:
-    results = []
+    processes = []
     for name in ("first", "second"):
         (folder / name).mkdir()
-        process = start(
-            "search", "iris", "--trials", "64", "--seed", "0", "--json", cwd=folder / name
+        processes.append(
+            start("search", "iris", "--trials", "64", "--seed", "0", "--json", cwd=folder / name)
         )
-        results.append(json.loads(process.communicate()[0]))
+    results = [json.loads(process.communicate()[0]) for process in processes]
 
     assert without_times(results[0]) == without_times(results[1])
 
@@ -94,6 +95,7 @@ def test_a_second_search_neither_fails_nor_mixes(lrtune: Callable[..., Any], fol
     assert [len(load(folder / "lrtune.journal", name).trials) for name in names] == [20, 20, 20]
 
 
+@pytest.mark.slow
 def test_killed_half_way_and_resumed_is_as_uninterrupted(
     folder: Path, start: Callable[..., Any], lrtune: Callable[..., Any]
 ) -> None:
@@ -115,8 +117,19 @@ def test_killed_half_way_and_resumed_is_as_uninterrupted(
     assert expected == fingerprint(load(journal, "digits"))
 
 
-def test_a_record_cut_anywhere_resumes_as_uninterrupted(
-    lrtune: Callable[..., Any], folder: Path
+@pytest.mark.parametrize(
+    "cuts",
+    [
+        pytest.param([(18, 100)], id="once"),
+        pytest.param(
+            [(1, 0), (2, 0), (2, 40), (9, 0), (18, 100), (25, 7), (-1, 1)],
+            marks=pytest.mark.slow,
+            id="anywhere",
+        ),
+    ],
+)
+def test_a_record_that_is_cut_resumes_as_uninterrupted(
+    lrtune: Callable[..., Any], folder: Path, cuts: list[tuple[int, int]]
 ) -> None:
     words = ("search", "iris", "--trials", "40", "--epochs", "2", "--json")
     whole = lrtune(*words).json
@@ -124,7 +137,7 @@ def test_a_record_cut_anywhere_resumes_as_uninterrupted(
     content = journal.read_bytes()
     lines = content.splitlines(keepends=True)
     expected = fingerprint(load(journal, "iris"))
-    for n_lines, torn in [(1, 0), (2, 0), (2, 40), (9, 0), (18, 100), (25, 7), (len(lines) - 1, 1)]:
+    for n_lines, torn in cuts:
         cut = b"".join(lines[:n_lines])
         journal.write_bytes(content[: len(cut) + torn])
         run = lrtune(*words, "--resume")
@@ -137,9 +150,9 @@ def test_a_record_cut_anywhere_resumes_as_uninterrupted(
 
 def test_more_trials_go_on_where_fewer_ended(lrtune: Callable[..., Any]) -> None:
     words = ("search", "iris", "--epochs", "2", "--json")
-    lrtune(*words, "--trials", "21")
-    extended = lrtune(*words, "--trials", "50", "--resume").json
-    whole = lrtune(*words, "--trials", "50", "--name", "whole").json
+    lrtune(*words, "--trials", "18")
+    extended = lrtune(*words, "--trials", "34", "--resume").json
+    whole = lrtune(*words, "--trials", "34", "--name", "whole").json
 
     assert without_times(whole) | {"study": "iris"} == without_times(extended)
 
@@ -151,6 +164,7 @@ def test_resuming_a_finished_study_shows_it_again(lrtune: Callable[..., Any]) ->
     assert without_times(first) == without_times(again)
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_finished_trials_and_says_how_to_resume(
     folder: Path, start: Callable[..., Any], lrtune: Callable[..., Any]
 ) -> None:
@@ -175,7 +189,7 @@ def test_ctrl_c_keeps_the_finished_trials_and_says_how_to_resume(
 def test_diverged_trials_are_an_outcome_of_their_own_and_cheap(
     lrtune: Callable[..., Any], folder: Path
 ) -> None:
-    result = lrtune("search", "iris", "--json").json
+    result = lrtune("search", "iris", "--no-confirm", "--json").json
     study = load(folder / "lrtune.journal", "iris")
     diverged = [t for t in study.trials if t.user_attrs["diverged"]]
     epochs = sum(t.user_attrs["epochs"] for t in diverged)
@@ -210,7 +224,13 @@ def test_a_regression_is_scored_in_the_targets_own_unit(lrtune: Callable[..., An
     assert 0.2 < result["score"] < 0.7
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        pytest.param(name, marks=[] if name in ("sgd", "dog") else pytest.mark.slow)
+        for name in OPTIMIZERS
+    ],
+)
 def test_every_optimizer_finds_a_setting(lrtune: Callable[..., Any], optimizer: str) -> None:
     result = lrtune("search", "iris", "--trials", "16", "--optimizer", optimizer, "--json").json
 
@@ -395,6 +415,7 @@ def test_classes_may_be_called_na_or_be_fractions(lrtune: Callable[..., Any], fo
         assert run.code == 0
 
 
+@pytest.mark.slow
 def test_two_searches_at_once_into_a_new_database(start: Callable[..., Any], folder: Path) -> None:
     words = ("search", "iris", *QUICK, "--storage", "sqlite:///s.db", "--json")
     runs = [start(*words) for _ in range(2)]
@@ -462,7 +483,10 @@ def test_the_safe_range_can_be_drawn(lrtune: Callable[..., Any], folder: Path) -
         "dangling.png",
         pytest.param(
             "/proc/safe.png",
-            marks=pytest.mark.skipif(not Path("/proc").is_dir(), reason="there is none"),
+            marks=[
+                pytest.mark.slow,
+                pytest.mark.skipif(not Path("/proc").is_dir(), reason="there is none"),
+            ],
         ),
     ],
 )

@@ -20,7 +20,12 @@ QUICK = ("search", "iris", "--trials", "20", "--epochs", "3")
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["--no-confirm"], ["--optimizer", "adam", "--hidden", "8"]], ids=" ".join
+    "words",
+    [
+        pytest.param([], id="confirmed"),
+        pytest.param(["--no-confirm"], id="not confirmed"),
+        pytest.param(["--optimizer", "adam", "--hidden", "8"], id="adam", marks=pytest.mark.slow),
+    ],
 )
 def test_what_search_printed_is_shown_again(lrtune: Callable[..., Any], words: list[str]) -> None:
     search = lrtune(*QUICK, *words)

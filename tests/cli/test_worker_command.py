@@ -40,6 +40,7 @@ def table(folder: Path) -> Path:
     return folder / "flowers.csv"
 
 
+@pytest.mark.slow
 def test_a_worker_takes_part_and_comes_to_the_same(
     folder: Path, start: Callable[..., Any], table: Path
 ) -> None:
@@ -69,7 +70,10 @@ def test_a_worker_reads_data_that_lie_elsewhere(
     run = lrtune("worker", "--name", "flowers", "--data", "elsewhere/flowers.csv", "--json")
 
     assert run.json["best"] == first["best"]
-    assert lrtune("worker", "--name", "flowers").code == 2
+    missing = lrtune("worker", "--name", "flowers")
+    assert missing.code == 2
+    assert "flowers.csv'" in missing.err
+    assert "spelling" in missing.err
 
 
 def test_a_worker_with_other_data_is_refused(
@@ -81,7 +85,8 @@ def test_a_worker_with_other_data_is_refused(
     run = lrtune("worker", "--name", "flowers")
 
     assert run.code == 2
-    assert "DATA" in run.err
+    assert [word for word in ("'flowers'", "DATA", "keep its options") if word not in run.err] == []
+    assert "repeat the first search's options" in run.err
     assert before == Path("lrtune.journal").read_bytes()
 
 
@@ -93,9 +98,14 @@ def test_a_study_that_is_not_there_or_not_ours_is_refused(
     missing, theirs = lrtune("worker", "--name", "iris"), lrtune("worker", "--name", "theirs")
 
     assert [nothing.code, missing.code, theirs.code] == [2, 2, 2]
-    assert "no file 'lrtune.journal'" in nothing.err
+    assert "'lrtune.journal'" in nothing.err
+    assert "existing record" in nothing.err
+    assert "lrtune search" in nothing.err
     assert "'iris'" in missing.err
+    assert "must exist" in missing.err
+    assert "it has theirs" in missing.err
     assert "'theirs'" in theirs.err
+    assert "start it with lrtune search" in theirs.err
 
 
 def test_a_journal_on_a_network_drive_is_refused(
@@ -108,12 +118,15 @@ def test_a_journal_on_a_network_drive_is_refused(
     run = lrtune("worker", "--name", "iris")
 
     assert run.code == 2
-    assert "nfs4" in run.err
+    assert "'lrtune.journal'" in run.err
+    assert "network drive (nfs4)" in run.err
+    assert "use a database" in run.err
 
 
 # --- stopping -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_to_stop_keeps_what_is_finished_and_shows_the_best_so_far(
     folder: Path, start: Callable[..., Any], number: signal.Signals, code: int

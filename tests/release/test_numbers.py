@@ -16,6 +16,8 @@ IS_RECORDED_PLATFORM = platform_facts() == RECORDED["platform"]
 IDENTITY = ("study", "dataset", "task", "optimizer")
 GIVEN_RANGES = "LearningRateSearchCV diabetes"
 """The case whose space gives every range, so that no training has a part in its first block."""
+LONG = ("search digits", "search iris", "search messy")
+"""The cases that take several seconds."""
 BLOCK = 16
 """Settings that are chosen before any of them is trained."""
 
@@ -48,7 +50,10 @@ def without_new_keys(today: Any, recorded: Any) -> Any:
     }
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.slow if name in LONG else []) for name in CASES],
+)
 def case(request: pytest.FixtureRequest) -> tuple[str, Any, Any]:
     """Return a case's name, its recorded numbers and those of today."""
     name: str = request.param

@@ -89,6 +89,14 @@ def test_reading_changes_no_byte_of_it(
     assert before == content(folder)
 
 
+@pytest.mark.parametrize(
+    "storage",
+    [
+        pytest.param(name, marks=[] if name == "python.journal" else pytest.mark.slow)
+        for name in EXPECTED
+    ],
+    indirect=True,
+)
 def test_a_report_of_it_is_written_and_changes_no_byte_of_it(
     lrtune: Callable[..., Any], folder: Path, storage: str
 ) -> None:

@@ -62,6 +62,7 @@ def test_the_parameter_that_makes_trials_diverge_is_the_important_one() -> None:
     assert 0 < found["learning_rate_init"].error < 0.1
 
 
+@pytest.mark.slow
 def test_without_the_diverged_trials_it_would_seem_to_matter_little() -> None:
     trials, losses = trials_of(64, cliff)
     complete = [trial.state == TrialState.COMPLETE for trial in trials]
@@ -107,6 +108,7 @@ def test_what_was_not_varied_has_no_importance() -> None:
     }
 
 
+@pytest.mark.slow
 def test_of_many_trials_some_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
     add = optuna.Study.add_trials

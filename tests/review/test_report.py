@@ -2,6 +2,7 @@
 
 import base64
 import re
+import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import replace
@@ -110,6 +111,12 @@ def confirmed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Any]:
     return storage, searched(storage, alpha0=None)
 
 
+@pytest.fixture(scope="module")
+def page(confirmed: tuple[str, Any]) -> str:
+    """The report of that study."""
+    return render_report("s", confirmed[0])
+
+
 def said(storage: str, study: str = "s") -> str:
     return str(Text(render_report(study, storage)))
 
@@ -123,9 +130,9 @@ def note(storage: str, key: str, value: Any, study: str = "s") -> None:
 # --- a whole one ----------------------------------------------------------------------------------
 
 
-def test_it_says_what_to_set_and_how_sure_that_is(confirmed: tuple[str, Any]) -> None:
-    storage, result = confirmed
-    text = said(storage)
+def test_it_says_what_to_set_and_how_sure_that_is(confirmed: tuple[str, Any], page: str) -> None:
+    _, result = confirmed
+    text = str(Text(page))
 
     assert "Recommended learning_rate_init" in text
     assert f"learning_rate_init {result.best.learning_rate_init:.4g} " in text
@@ -140,8 +147,7 @@ def test_it_says_what_to_set_and_how_sure_that_is(confirmed: tuple[str, Any]) ->
         assert word in text.partition("Glossary")[2]
 
 
-def test_it_is_one_page_that_needs_nothing(confirmed: tuple[str, Any]) -> None:
-    page = render_report("s", confirmed[0])
+def test_it_is_one_page_that_needs_nothing(page: str) -> None:
     parsed = Text(page)
 
     assert page.startswith('<!DOCTYPE html>\n<html lang="en">')
@@ -154,8 +160,8 @@ def test_it_is_one_page_that_needs_nothing(confirmed: tuple[str, Any]) -> None:
     assert all(len(text) > 50 for text in parsed.alternatives)
 
 
-def test_its_figures_are_sound_svg_without_a_script(confirmed: tuple[str, Any]) -> None:
-    for image in Text(render_report("s", confirmed[0])).images:
+def test_its_figures_are_sound_svg_without_a_script(page: str) -> None:
+    for image in Text(page).images:
         source = base64.b64decode(image.removeprefix("data:image/svg+xml;base64,"))
         tags = {element.tag.rpartition("}")[2] for element in ET.fromstring(source).iter()}  # noqa: S314
 
@@ -164,20 +170,25 @@ def test_its_figures_are_sound_svg_without_a_script(confirmed: tuple[str, Any]) 
         assert b"<dc:date>" not in source
 
 
-def test_the_same_study_gives_the_same_report(confirmed: tuple[str, Any]) -> None:
-    first, figures = render_report("s", confirmed[0]), render_figures("s", confirmed[0])
+def test_the_same_study_gives_the_same_report(confirmed: tuple[str, Any], page: str) -> None:
     with rc_context({"font.size": 30, "svg.fonttype": "none", "text.usetex": True}):
         again = render_report("s", confirmed[0])
 
-    assert again == first
+    assert again == page
+
+
+@pytest.mark.slow
+def test_the_same_study_gives_the_same_figures(confirmed: tuple[str, Any]) -> None:
+    figures = render_figures("s", confirmed[0])
+
     assert render_figures("s", confirmed[0]) == figures
     assert list(figures) == list(GALLERY)
     assert all(content.startswith(b"\x89PNG") for content in figures.values())
 
 
-def test_it_says_how_to_reproduce_it(confirmed: tuple[str, Any]) -> None:
-    storage, _ = confirmed
-    assert "The command was not recorded." in said(storage)
+def test_it_says_how_to_reproduce_it(confirmed: tuple[str, Any], page: str, storage: str) -> None:
+    assert "The command was not recorded." in str(Text(page))
+    shutil.copy(confirmed[0], storage)
     environment = Environment("lrtune search iris", {"numpy": "9.9"})
     note(storage, environment.KEY, environment.to_json())
     text = said(storage)
@@ -190,10 +201,9 @@ def test_it_says_how_to_reproduce_it(confirmed: tuple[str, Any]) -> None:
     assert f"lrtune report s --storage {storage}" in text
 
 
-def test_its_code_gives_the_tuned_estimator(confirmed: tuple[str, Any]) -> None:
-    storage, result = confirmed
-    page = Text(render_report("s", storage))
-    source = next(words for words in page.words if "model = MLPClassifier" in words)
+def test_its_code_gives_the_tuned_estimator(confirmed: tuple[str, Any], page: str) -> None:
+    _, result = confirmed
+    source = next(words for words in Text(page).words if "model = MLPClassifier" in words)
     namespace: dict[str, Any] = {}
     exec(source, namespace)  # noqa: S102
 
@@ -249,6 +259,7 @@ def test_if_everything_diverged_there_is_no_recommendation(storage: str) -> None
     assert set(render_figures("s", storage)) == {"loss", "learning-curves", "outcomes"}
 
 
+@pytest.mark.slow
 def test_settings_that_all_diverge_on_fresh_replicates_are_not_called_safe(
     storage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,6 +276,7 @@ def test_settings_that_all_diverge_on_fresh_replicates_are_not_called_safe(
     )
 
 
+@pytest.mark.slow
 def test_one_trial_is_enough(storage: str) -> None:
     searched(storage, n_trials=1)
     text = said(storage)
@@ -280,11 +292,12 @@ def test_an_interrupted_search_says_so_and_how_to_go_on(storage: str) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         searched(storage, n_trials=20, on_progress=interrupt)
-    text = said(storage)
+    page = render_report("s", storage)
+    text = str(Text(page))
 
     assert "was interrupted, or is still running: 16 of 20 trials have finished" in text
     assert "Repeat it with resume=True to continue." in text
-    assert "<code>resume=True</code>" in render_report("s", storage)
+    assert "<code>resume=True</code>" in page
     assert "Best of the search, not confirmed" in text
 
 
@@ -299,6 +312,7 @@ def test_a_search_interrupted_before_its_first_trial_says_so(storage: str) -> No
     assert render_figures("s", storage) == {}
 
 
+@pytest.mark.slow
 def test_a_study_without_a_recorded_plan_has_a_report(storage: str) -> None:
     searched(storage, n_trials=4)
     note(storage, Plan.KEY, Plan().to_json())
@@ -323,6 +337,7 @@ def test_a_search_without_a_record_has_no_report(confirmed: tuple[str, Any]) -> 
 # --- other kinds of study -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_regression_is_told_in_its_own_unit(storage: str) -> None:
     X, y = load_diabetes(return_X_y=True)
     model = MLPRegressor((8,), max_iter=3)
@@ -336,6 +351,7 @@ def test_a_regression_is_told_in_its_own_unit(storage: str) -> None:
     assert "an R² of" in text
 
 
+@pytest.mark.slow
 def test_further_parameters_fixed_ones_and_scorers_are_told(storage: str) -> None:
     X, y = load_iris(return_X_y=True)
     space = {
@@ -359,6 +375,7 @@ def test_further_parameters_fixed_ones_and_scorers_are_told(storage: str) -> Non
     assert "importance" in render_figures("s", storage)
 
 
+@pytest.mark.slow
 def test_a_schedule_that_follows_losses_is_not_drawn(storage: str) -> None:
     searched(storage, n_trials=3, alpha0=(0.05, 0.2), decay=("plateau",))
 
@@ -366,6 +383,7 @@ def test_a_schedule_that_follows_losses_is_not_drawn(storage: str) -> None:
     assert "schedule" not in render_figures("s", storage)
 
 
+@pytest.mark.slow
 def test_pruned_trials_are_counted_and_drawn_open(storage: str) -> None:
     X, y = load_iris(return_X_y=True)
     LearningRateSearchCV(
@@ -379,6 +397,7 @@ def test_pruned_trials_are_counted_and_drawn_open(storage: str) -> None:
     assert np.all([name in render_figures("s", storage) for name in ("loss", "outcomes")])
 
 
+@pytest.mark.slow
 def test_what_was_made_of_the_table_is_told(lrtune: Callable[..., Any], folder: Path) -> None:
     messy = make_table("everything")
     path = write_table(messy, folder)
@@ -392,6 +411,7 @@ def test_what_was_made_of_the_table_is_told(lrtune: Callable[..., Any], folder: 
     assert all(note in text for note in notes)
 
 
+@pytest.mark.slow
 def test_a_table_of_one_column_has_no_columns(lrtune: Callable[..., Any], folder: Path) -> None:
     (folder / "one.csv").write_text("a,y\n" + "".join(f"{i / 7},{i}.5\n" for i in range(30)))
     lrtune("search", "one.csv", "--trials", "2", "--epochs", "1", "--no-confirm", "--quiet")

@@ -21,15 +21,13 @@ SEARCHES = [
     Search(make_pipeline(StandardScaler(), Classifier())),
     Search(make_pipeline(StandardScaler(), Regressor())),
     Search(Regressor()),
+    Search(Regressor(max_iter=2), confirm=False),
 ]
 BELOW_ROUNDING = {"check_methods_sample_order_invariance"}
 
 
 @parametrize_with_checks(
-    [
-        Search(make_pipeline(StandardScaler(), Classifier(max_iter=2)), confirm=False),
-        Search(Regressor(max_iter=2), confirm=False),
-    ]
+    [Search(make_pipeline(StandardScaler(), Classifier(max_iter=2)), confirm=False)]
 )
 def test_a_short_search_keeps_scikit_learns_contract(
     estimator: LearningRateSearchCV, check: "partial[None]"
@@ -43,7 +41,8 @@ def test_the_search_keeps_scikit_learns_contract(
     estimator: LearningRateSearchCV, check: "partial[None]", request: pytest.FixtureRequest
 ) -> None:
     rounds = getattr(estimator.estimator, "dtype", None) == "float32"
-    if rounds and check.func.__name__ in BELOW_ROUNDING:  # some processors happen to round alike
+    if rounds and check.func.__name__ in BELOW_ROUNDING:
+        # not strict: whether sums in another order round alike depends on the processor's BLAS
         reason = "compares to within 1e-9, below float32's rounding"
         mark = pytest.mark.xfail(raises=AssertionError, strict=False, reason=reason)
         request.applymarker(mark)

@@ -81,10 +81,10 @@ def by_hand(
     [
         3,
         None,
-        StratifiedKFold(2),
-        TimeSeriesSplit(3),
+        pytest.param(StratifiedKFold(2), marks=pytest.mark.slow),
+        pytest.param(TimeSeriesSplit(3), marks=pytest.mark.slow),
         PredefinedSplit(np.arange(150) % 3),
-        list(StratifiedKFold(2).split(X, Y)),
+        pytest.param(list(StratifiedKFold(2).split(X, Y)), marks=pytest.mark.slow),
         (pair for pair in list(StratifiedKFold(2).split(X, Y))),
     ],
     ids=["number", "none", "unshuffled", "time", "predefined", "list", "generator"],

@@ -171,6 +171,7 @@ def test_a_search_may_be_a_step_of_a_pipeline() -> None:
     assert model[:-1].transform(X).shape == (150, model[-1].n_features_in_)
 
 
+@pytest.mark.slow
 def test_a_search_may_be_searched_over() -> None:
     grid = {"n_trials": [1, 16], "estimator__mlpclassifier__max_iter": [1, 4]}
     short = search(confirm=False)
@@ -198,7 +199,10 @@ def test_a_clone_has_the_parameters_and_none_of_the_results(
     assert told(clone(own).fit(X, Y)) == told(own.fit(X, Y))
 
 
-@pytest.mark.parametrize("storage", [None, "record.journal", "sqlite:///record.db"])
+@pytest.mark.parametrize(
+    "storage",
+    [None, "record.journal", pytest.param("sqlite:///record.db", marks=pytest.mark.slow)],
+)
 def test_a_fitted_search_survives_pickle_and_joblib(folder: Path, storage: Any) -> None:
     searched = search(storage=storage).fit(X, Y)
     joblib.dump(searched, "search.joblib")
@@ -238,7 +242,9 @@ def test_transformers_may_choose_columns_by_name() -> None:
 
 
 @pytest.mark.parametrize("labels", [["setosa", "versicolor", "virginica"], [7, -1, 3]])
-@pytest.mark.parametrize("kind", [np.array, pd.Series, list])
+@pytest.mark.parametrize(
+    "kind", [np.array, *(pytest.param(kind, marks=pytest.mark.slow) for kind in (pd.Series, list))]
+)
 def test_labels_may_be_any(labels: list[Any], kind: Any) -> None:
     y = np.array(labels)[Y]
     searched = search(scoring="accuracy").fit(X, kind(y))

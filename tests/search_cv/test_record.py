@@ -2,6 +2,7 @@
 
 import pickle
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,17 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
-@pytest.mark.parametrize("storage", STORAGES)
-@pytest.mark.parametrize("scoring", [None, "accuracy"])
+@pytest.mark.parametrize(
+    ("storage", "scoring"),
+    [
+        ("record.journal", None),
+        *(
+            pytest.param(storage, scoring, marks=pytest.mark.slow)
+            for storage, scoring in product(STORAGES, (None, "accuracy"))
+            if (storage, scoring) != ("record.journal", None)
+        ),
+    ],
+)
 def test_a_study_is_gone_on_with_and_ends_as_an_uninterrupted_one_would(
     folder: Path, trained: list[int], storage: str, scoring: Any
 ) -> None:
@@ -100,7 +110,10 @@ def test_a_study_that_has_more_trials_shows_them_all(folder: Path, trained: list
     assert len(searched.cv_results_["params"]) == len(searched.study_.trials) == 32
 
 
-@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize(
+    "storage",
+    ["record.journal", pytest.param("sqlite:///record.db", marks=pytest.mark.slow)],
+)
 def test_without_a_name_every_fit_starts_a_study(folder: Path, storage: str) -> None:
     studies = [search(storage=storage).fit(X, Y).result_.study for _ in range(2)]
 
@@ -128,26 +141,40 @@ def by_count(estimator: Any, X: Any, y: Any) -> float:
     ("first", "second", "word"),
     [
         ({}, {"X": X + 1}, "data="),
-        ({}, {"y": Y[::-1]}, "data="),
-        ({}, {"params": weights(0.1)}, "data="),
-        ({"params": weights(0.1)}, {"params": weights(0.2)}, "data="),
+        pytest.param({}, {"y": Y[::-1]}, "data=", marks=pytest.mark.slow),
+        pytest.param({}, {"params": weights(0.1)}, "data=", marks=pytest.mark.slow),
+        pytest.param(
+            {"params": weights(0.1)}, {"params": weights(0.2)}, "data=", marks=pytest.mark.slow
+        ),
         ({}, {"random_state": 1}, "seed=0.*seed=1"),
         ({}, {"cv": KFold(2, shuffle=True, random_state=0)}, "splits="),
         ({}, {"cv": 3}, "replicates=2.*replicates=3"),
         ({}, {"space": {"decay": ["cosine"]}}, r"decay=.*\('cosine',\)"),
-        ({"space": {"alpha": (0.1, 0.2)}}, {"space": {"alpha": (0.1, 0.3)}}, "alpha="),
+        pytest.param(
+            {"space": {"alpha": (0.1, 0.2)}},
+            {"space": {"alpha": (0.1, 0.3)}},
+            "alpha=",
+            marks=pytest.mark.slow,
+        ),
         ({}, {"estimator": pipeline(max_iter=5)}, "max_iter=4.*max_iter=5"),
         ({}, {"scoring": "accuracy"}, "scoring=None.*'accuracy'"),
-        ({"scoring": "accuracy"}, {"scoring": "f1_macro"}, "scoring='accuracy'.*'f1_macro'"),
-        (
+        pytest.param(
+            {"scoring": "accuracy"},
+            {"scoring": "f1_macro"},
+            "scoring='accuracy'.*'f1_macro'",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
             {"scoring": by_count},
             {"scoring": "accuracy"},
             "scoring='by_count .*'accuracy'",
+            marks=pytest.mark.slow,
         ),
-        (
+        pytest.param(
             {"scoring": make_scorer(f1_score, average="micro")},
             {"scoring": make_scorer(f1_score, average="macro")},
             "average=macro",
+            marks=pytest.mark.slow,
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
@@ -159,7 +186,7 @@ def test_a_study_of_something_else_is_refused_by_name(
         fit = {"X": X, "y": Y, "params": {}}
         options = {key: value for key, value in changes.items() if key not in fit}
         fit |= {key: value for key, value in changes.items() if key in fit}
-        return recorded(**options).fit(fit["X"], fit["y"], **fit["params"])
+        return recorded(confirm=False, **options).fit(fit["X"], fit["y"], **fit["params"])
 
     run(first)
     before = Path("record.journal").read_bytes()

@@ -112,8 +112,8 @@ def test_with_several_optimizers_the_default_range_covers_them_all() -> None:
     ("kind", "options"),
     [
         ("RandomSampler", {}),
-        ("QMCSampler", {"warn_independent_sampling": False}),
-        ("TPESampler", {}),
+        pytest.param("QMCSampler", {"warn_independent_sampling": False}, marks=pytest.mark.slow),
+        pytest.param("TPESampler", {}, marks=pytest.mark.slow),
         ("NSGAIISampler", {"population_size": 16}),
     ],
 )
@@ -155,8 +155,13 @@ def test_a_grid_is_tried_point_by_point() -> None:
     "pruner",
     [
         optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2),
-        optuna.pruners.HyperbandPruner(min_resource=2, reduction_factor=2),
-        optuna.pruners.SuccessiveHalvingPruner(min_resource=2),
+        pytest.param(
+            optuna.pruners.HyperbandPruner(min_resource=2, reduction_factor=2),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            optuna.pruners.SuccessiveHalvingPruner(min_resource=2), marks=pytest.mark.slow
+        ),
     ],
     ids=lambda pruner: type(pruner).__name__,
 )

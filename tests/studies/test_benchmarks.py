@@ -65,6 +65,7 @@ def test_what_is_watched_is_put_back() -> None:
     assert Population.train_epoch is before
 
 
+@pytest.mark.slow
 def test_the_parts_of_a_search_add_up_to_its_wall_time() -> None:
     where = study("where_the_time_goes")
     run = where.watched(WORDS)
@@ -162,6 +163,7 @@ def test_scaling_is_measured_and_drawn(sizes: Any) -> None:
     assert all(axes.get_ylabel() for axes in figure.axes)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("what", ["fit", "search"])
 def test_a_process_tells_what_it_held_at_most(what: str) -> None:
@@ -171,6 +173,7 @@ def test_a_process_tells_what_it_held_at_most(what: str) -> None:
     assert int(told.stdout) >= 2000 * 50 * 4
 
 
+@pytest.mark.slow
 def test_a_search_is_bound_by_its_products() -> None:
     workspace = importlib.import_module("lrtune.training.workspace").Workspace
     before = workspace.read

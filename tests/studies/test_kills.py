@@ -9,7 +9,8 @@ import pytest
 STUDY = Path(__file__).parents[2] / "studies" / "kills.py"
 
 
-@pytest.mark.parametrize("instants", [3, pytest.param(25, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("instants", [3, 25])
 def test_killed_at_random_instants_nothing_is_lost_and_nothing_doubled(
     folder: Path, instants: int
 ) -> None:

@@ -44,7 +44,9 @@ def test_the_line_of_a_rate_is_the_tutorials() -> None:
     assert line == "Learning Rate: 0.200000 Test Accuracy: 97.37"
 
 
-@pytest.mark.parametrize("name", ["fixed_rates", "fixed_rates_with_decay"])
+@pytest.mark.parametrize(
+    "name", ["fixed_rates", pytest.param("fixed_rates_with_decay", marks=pytest.mark.slow)]
+)
 def test_a_study_of_rates_prints_the_lines_and_writes_them_down(
     name: str,
     tmp_path: Path,
@@ -178,7 +180,7 @@ def test_the_gradient_on_iris_is_that_of_the_loss() -> None:
     assert rise / 2e-6 == pytest.approx(gradient @ direction, rel=1e-5)
 
 
-@pytest.mark.parametrize("steps", [0, 100])
+@pytest.mark.parametrize("steps", [0, pytest.param(100, marks=pytest.mark.slow)])
 def test_the_edge_on_iris_is_that_of_the_whole_hessian(steps: int) -> None:
     iris, step = study("too_high_too_low").Iris(seed=2), 1e-7
     weights = iris.start

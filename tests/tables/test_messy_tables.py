@@ -2,8 +2,8 @@
 
 import csv
 import io
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,17 +23,25 @@ from tests.messy_tables import MESSY, Messy, make_table, write_table
 
 QUICK = ("--trials", "2", "--epochs", "1", "--no-confirm", "--replicates", "2", "--hidden", "4")
 needs_pyarrow = pytest.mark.skipif(find_spec("pyarrow") is None, reason="needs pyarrow")
-IN_FULL = "CI" in os.environ
-SEARCHED = MESSY if IN_FULL else ("strange_names", "european", "everything")
-"""Tables to search: each takes a second, and its report more."""
-READ = [name for name in MESSY if IN_FULL or name not in ("wide", "long")]
+SEARCHED = ("everything",)
+"""The tables that are always searched: each takes a second, and its report more."""
+READ = [name for name in MESSY if name not in ("wide", "long")]
+OLD_MATPLOTLIB = version("matplotlib").startswith("3.8.")
+"""It warns of its own dependencies."""
 
 
-def tables(names: Iterable[str]) -> pytest.MarkDecorator:
-    """Run a test on each of these tables."""
-    marks = {"parquet": needs_pyarrow}
+def tables(always: Container[str]) -> pytest.MarkDecorator:
+    """Run a test on every table; all but some are slow."""
+    needs = {"parquet": [needs_pyarrow]}
     return pytest.mark.parametrize(
-        "name", [pytest.param(name, marks=marks.get(name, ())) for name in names]
+        "name",
+        [
+            pytest.param(
+                name,
+                marks=[*needs.get(name, []), *([] if name in always else [pytest.mark.slow])],
+            )
+            for name in MESSY
+        ],
     )
 
 
@@ -60,7 +68,7 @@ def test_a_messy_table_is_searched_reported_saved_and_predicted_for(
     assert predicted.code == 0, predicted.err
     assert len(list(csv.reader(io.StringIO(predicted.out)))) == len(messy.frame) + 1
     assert "Traceback" not in run.err + predicted.err
-    if not IN_FULL:  # an old Matplotlib, as in CI, warns of its own dependencies
+    if not OLD_MATPLOTLIB:
         assert "warning" not in (run.err + predicted.err).lower()
     assert path.read_bytes() == before
     files = {path.name, "lrtune.journal", "model.skops", "report.html"}
@@ -113,7 +121,7 @@ def test_a_search_of_a_messy_table_is_resumed(lrtune: Callable[..., Any], folder
     assert other.code == 2
 
 
-@pytest.mark.skipif(not IN_FULL, reason="starts processes; runs in CI")
+@pytest.mark.slow
 def test_trials_do_not_depend_on_the_processes(lrtune: Callable[..., Any], folder: Path) -> None:
     path = write_table(make_table("everything"), folder)
     one, two = (

@@ -4,10 +4,13 @@ import gc
 import multiprocessing
 import os
 import tracemalloc
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+from optuna.trial import FrozenTrial
 from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -33,10 +36,23 @@ def megabytes(name: str) -> float:
     raise AssertionError(name)
 
 
+def search_for(n_trials: int, on_progress: Callable[[Progress], None]) -> None:
+    """Search with trials that take next to no time."""
+    X, y = load_iris(return_X_y=True)
+    network = make_pipeline(StandardScaler(), MLPClassifier((4,), max_iter=1, dtype="float32"))
+    search(
+        NetworkTrainer(network, X, y, make_replicates(y, 1, task="classification")),
+        Space.default(1, learning_rate_init=(0.01, 10.0)),
+        budget=Budget(n_trials=n_trials, replicates=1, confirm=False),
+        sampling=Sampling(),
+        recording=Recording(partial(Record.create, "record.journal", "iris")),
+        on_progress=on_progress,
+    )
+
+
 def grow(folder: str, queue: Any) -> None:
     """Search, and put the megabytes that memory grows by from few trials to many."""
     os.chdir(folder)
-    X, y = load_iris(return_X_y=True)
     before = {}
 
     def on_progress(progress: Progress) -> None:
@@ -44,15 +60,7 @@ def grow(folder: str, queue: Any) -> None:
             gc.collect()
             before["few"] = megabytes("VmRSS")
 
-    network = make_pipeline(StandardScaler(), MLPClassifier((4,), max_iter=1, dtype="float32"))
-    search(
-        NetworkTrainer(network, X, y, make_replicates(y, 1, task="classification")),
-        Space.default(1, learning_rate_init=(0.01, 10.0)),
-        budget=Budget(n_trials=MANY, replicates=1, confirm=False),
-        sampling=Sampling(),
-        recording=Recording(partial(Record.create, "record.journal", "iris")),
-        on_progress=on_progress,
-    )
+    search_for(MANY, on_progress)
     queue.put(megabytes("VmHWM") - before["few"])
 
 
@@ -68,6 +76,24 @@ def trial_megabytes(folder: Path) -> float:
     return current / 1e6
 
 
+def test_a_search_holds_each_finished_trial_a_fixed_number_of_times(folder: Path) -> None:
+    """Keeping the study that each block is asked from would hold ever more copies of each."""
+    copies: dict[int, float] = {}
+
+    def on_progress(progress: Progress) -> None:
+        gc.collect()
+        held = sum(isinstance(each, FrozenTrial) for each in gc.get_objects())
+        if progress.finished:
+            copies[progress.finished] = (held - before) / progress.finished
+
+    gc.collect()
+    before = sum(isinstance(each, FrozenTrial) for each in gc.get_objects())
+    search_for(64, on_progress)
+
+    assert copies[64] <= copies[32]
+
+
+@pytest.mark.slow
 def test_memory_grows_by_the_finished_trials_alone(folder: Path) -> None:
     """A trial takes 4 kB; keeping the study that each block is asked from would add 30 kB."""
     queue = context.Queue()

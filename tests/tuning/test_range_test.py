@@ -166,7 +166,10 @@ def test_the_edge_does_not_depend_on_the_size_of_the_cache(
 
 
 @pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name != "dog"])
-@pytest.mark.parametrize("data", BUNDLED)
+@pytest.mark.parametrize(
+    "data",
+    [pytest.param(data, marks=[] if data == "diabetes" else pytest.mark.slow) for data in BUNDLED],
+)
 def test_the_edge_is_inside_the_range(data: str, optimizer: str) -> None:
     result = range_test(prepared_replicates(data, optimizer=optimizer, dtype="float32"))
     low, high = result.learning_rate_range

@@ -34,7 +34,7 @@ REQUEST: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.fixture(params=["a.journal", "sqlite:///a.db"])
+@pytest.fixture(params=["a.journal", pytest.param("sqlite:///a.db", marks=pytest.mark.slow)])
 def storage(request: pytest.FixtureRequest, folder: Path) -> str:
     return str(request.param)
 
@@ -103,7 +103,14 @@ def test_a_search_with_a_pruning_audit_reads_back(storage: str) -> None:
     assert_reads_back(result)
 
 
-@pytest.mark.parametrize("scoring", [None, "accuracy", {"a": "accuracy", "f": "f1_macro"}])
+@pytest.mark.parametrize(
+    "scoring",
+    [
+        pytest.param(None, marks=pytest.mark.slow),
+        pytest.param("accuracy", marks=pytest.mark.slow),
+        {"a": "accuracy", "f": "f1_macro"},
+    ],
+)
 def test_a_python_search_with_further_parameters_reads_back(storage: str, scoring: Any) -> None:
     X, y = load_iris(return_X_y=True)
     model = make_pipeline(StandardScaler(with_mean=False), MLPClassifier((8,), max_iter=3))

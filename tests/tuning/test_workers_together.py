@@ -104,20 +104,29 @@ def test_a_search_alone_is_the_same_whether_or_not_it_is_shared(folder: Path) ->
     assert again.confirmation == alone.confirmation
 
 
-@pytest.mark.parametrize("storage", ["record.journal", "sqlite:///record.db"])
-def test_workers_and_the_search_share_the_trials_and_agree(folder: Path, storage: str) -> None:
+@pytest.mark.parametrize(
+    ("storage", "n_workers"),
+    [
+        ("record.journal", 1),
+        pytest.param("record.journal", 2, marks=pytest.mark.slow),
+        pytest.param("sqlite:///record.db", 2, marks=pytest.mark.slow),
+    ],
+)
+def test_workers_and_the_search_share_the_trials_and_agree(
+    folder: Path, storage: str, n_workers: int
+) -> None:
     queue = context.Queue()
     run(storage, n_trials=16)
-    workers = [start(storage, folder, queue, n_trials=96) for _ in range(2)]
+    workers = [start(storage, folder, queue, n_trials=96) for _ in range(n_workers)]
     result = run(storage, n_trials=96, resume=True)
     results = [queue.get(timeout=120) for _ in workers]
     for worker in workers:
         worker.join()
     study = open_study(storage)
 
-    assert 96 <= len(study.trials) <= 96 + 2 * BLOCK_SIZE
+    assert 96 <= len(study.trials) <= 96 + n_workers * BLOCK_SIZE
     assert len(set(settings(study))) == len(study.trials)
-    assert results == [(result.best.params, result.confirmed_loss, result.safe_range)] * 2
+    assert results == [(result.best.params, result.confirmed_loss, result.safe_range)] * n_workers
     assert optuna.get_all_study_names(study._storage) == ["iris"]  # no claim is left behind
 
 

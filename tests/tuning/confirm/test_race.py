@@ -239,7 +239,7 @@ def test_the_summary_says_on_which_sides_the_safe_range_is_bounded(run: Run) -> 
     assert [type(side) for side in bounded] == [bool, bool]
 
 
-@pytest.mark.parametrize("rate", [0.0101, 0.99])
+@pytest.mark.parametrize("rate", [0.0101, pytest.param(0.99, marks=pytest.mark.slow)])
 def test_the_untuned_default_is_among_the_contenders(rate: float) -> None:
     run = Run(options={"learning_rate_init": rate}, n_trials=48)
     ((trial, met),) = (
@@ -272,7 +272,7 @@ def test_those_that_left_as_worse_are_worse(run: Run) -> None:
 # --- the same again -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_same_seed_confirms_the_same_whatever_the_number_of_processes(n_jobs: Any) -> None:
     first, again = Run(), Run(n_jobs=n_jobs)
 
@@ -354,7 +354,9 @@ def test_if_everything_diverges_on_fresh_replicates_nothing_is_recommended(seed:
         risky(4.0, 5.5, seed=seed, n_trials=16)
 
 
-@pytest.mark.parametrize("seed", [6, 24, 28])
+@pytest.mark.parametrize(
+    "seed", [6, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (24, 28))]
+)
 def test_if_whoever_survived_the_race_diverges_when_measured_the_rest_race(seed: int) -> None:
     run = risky(2.5, 5.0, seed=seed, n_trials=48)
     statuses = [each.status for each in run.confirmation.contenders]
@@ -396,7 +398,7 @@ def test_further_parameters_are_confirmed_with_the_rate_and_the_default_keeps_it
 # --- the budget ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n_trials", [1, 5, 20, 64])
+@pytest.mark.parametrize("n_trials", [1, 5, 20, pytest.param(64, marks=pytest.mark.slow)])
 def test_the_budget_is_kept_but_for_the_least_that_is_needed(n_trials: int) -> None:
     run = Run(n_trials=n_trials)
     budget = ConfirmationBudget(
@@ -497,6 +499,7 @@ def test_a_default_that_is_in_the_field_anyway_races_once() -> None:
     assert racers == [trial.number for trial in sorted(trials, key=lambda trial: trial.value)]
 
 
+@pytest.mark.slow
 def test_on_noisy_losses_a_race_chooses_better_than_the_search_and_less_at_random() -> None:
     searched, raced = [], []
     for seed in range(120):

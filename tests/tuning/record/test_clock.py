@@ -96,6 +96,7 @@ def test_a_lock_that_is_held_is_waited_for(folder: Path, off: float) -> None:
     assert record.read_json("key") == 1
 
 
+@pytest.mark.slow
 def test_a_lock_that_is_left_behind_is_not_waited_for_until_its_time_has_come(folder: Path) -> None:
     record = Record.create("record.journal", "study", FACTS)
     Path("record.journal.lock").symlink_to("record.journal")

@@ -28,12 +28,15 @@ def resumed() -> Record:
     return Record.resume("record.journal", "study", FACTS)
 
 
-def test_a_journal_cut_at_every_byte_of_its_last_lines_keeps_its_whole_lines(folder: Path) -> None:
+@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_journal_cut_anywhere_in_its_last_lines_keeps_its_whole_lines(
+    folder: Path, step: int
+) -> None:
     record = Record.create("record.journal", "study", FACTS)
     record.push(trials(5), seen=[])
     content = Path("record.journal").read_bytes()
     whole = content.splitlines(keepends=True)
-    for cut in range(len(content) - len(whole[-1]) - len(whole[-2]), len(content)):
+    for cut in range(len(content) - len(whole[-1]) - len(whole[-2]), len(content), step):
         Path("record.journal").write_bytes(content[:cut])
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -115,11 +118,13 @@ def _write(number: int, folder: str, n_blocks: int) -> None:
         record.push(trials(4), seen=record.pull(), worker=number)
 
 
-def test_several_processes_write_into_one_study_at_once(folder: Path) -> None:
+@pytest.mark.parametrize("n_processes", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_several_processes_write_into_one_study_at_once(folder: Path, n_processes: int) -> None:
     Record.create("record.journal", "study", FACTS)
     context = multiprocessing.get_context("spawn")
+    numbers = range(1, n_processes + 1)
     processes = [
-        context.Process(target=_write, args=(number, str(folder), 10)) for number in (1, 2, 3)
+        context.Process(target=_write, args=(number, str(folder), 10)) for number in numbers
     ]
     for process in processes:
         process.start()
@@ -128,9 +133,9 @@ def test_several_processes_write_into_one_study_at_once(folder: Path) -> None:
     finished = resumed().pull()
     by_worker = Counter(TrialFacts.of(trial).worker for trial in finished)
 
-    assert [process.exitcode for process in processes] == [0, 0, 0]
-    assert by_worker == {1: 40, 2: 40, 3: 40}
-    assert [trial.number for trial in finished] == list(range(120))
+    assert [process.exitcode for process in processes] == [0] * n_processes
+    assert by_worker == dict.fromkeys(numbers, 40)
+    assert [trial.number for trial in finished] == list(range(40 * n_processes))
 
 
 def test_the_journal_is_found_after_a_change_of_folder(folder: Path) -> None:

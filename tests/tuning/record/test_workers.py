@@ -38,6 +38,7 @@ def _share(folder: str, storage: str, seconds: float, queue: Any) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage", STORAGES)
 def test_one_process_works_and_the_others_get_its_result(folder: Path, storage: str) -> None:
     Record.create(storage, "study", FACTS)

@@ -113,7 +113,7 @@ def test_a_study_finds_a_rate_that_works_and_stops_those_that_diverge(sampler: s
     assert all(math.isfinite(trial.value) for trial in study.trials if trial not in pruned)
 
 
-@pytest.mark.parametrize("storage", ["sqlite", "journal"])
+@pytest.mark.parametrize("storage", ["journal", pytest.param("sqlite", marks=pytest.mark.slow)])
 def test_a_study_in_a_storage_can_be_resumed(tmp_path: Path, storage: str) -> None:
     backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "s.journal"))
     stored: Any = {

@@ -44,6 +44,7 @@ def test_a_fit_takes_a_fraction_of_the_table(table: Any, peak: Callable[[], int]
     assert peak() < 0.5 * X.nbytes + MIB
 
 
+@pytest.mark.slow
 def test_a_search_with_confirmation_takes_no_more_than_the_table(
     table: Any, peak: Callable[[], int]
 ) -> None:

@@ -36,11 +36,15 @@ def trained(replicates: list[Prepared]) -> LockstepResult:
     return Lockstep(replicates, SETTINGS, range(len(SETTINGS)), accuracy, None).run()
 
 
-@pytest.mark.parametrize("n_parts", [1, 2, 3, 6])
+@pytest.fixture(scope="module")
+def whole(prepared: list[Prepared]) -> LockstepResult:
+    return trained(prepared)
+
+
+@pytest.mark.parametrize("n_parts", [1, 2, pytest.param(3, marks=pytest.mark.slow), 6])
 def test_groups_of_replicates_give_what_all_give_together(
-    prepared: list[Prepared], n_parts: int
+    prepared: list[Prepared], whole: LockstepResult, n_parts: int
 ) -> None:
-    whole = trained(prepared)
     size = len(prepared) // n_parts
     merged = merge([trained(prepared[size * part : size * (part + 1)]) for part in range(n_parts)])
 
