@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from lrtune.export.export import export_schedule
     from lrtune.models.load import load_model
     from lrtune.models.save import save_model
+    from lrtune.review.report import write_report
     from lrtune.schedules.schedule import Schedule
     from lrtune.search_cv.search_cv import LearningRateSearchCV
+    from lrtune.tuning.function_search import search
     from lrtune.tuning.range_test import lr_range_test
     from lrtune.tuning.sampling.pruners import DivergencePruner
     from lrtune.tuning.sampling.suggest import suggest_schedule
@@ -35,7 +37,9 @@ __all__ = [
     "load_model",
     "lr_range_test",
     "save_model",
+    "search",
     "suggest_schedule",
+    "write_report",
 ]
 
 _HOMES = {
@@ -49,7 +53,9 @@ _HOMES = {
     "load_model": "lrtune.models.load",
     "lr_range_test": "lrtune.tuning.range_test",
     "save_model": "lrtune.models.save",
+    "search": "lrtune.tuning.function_search",
     "suggest_schedule": "lrtune.tuning.sampling.suggest",
+    "write_report": "lrtune.review.report",
 }
 
 

@@ -7,6 +7,8 @@ The file embeds its style and figures, and needs neither a network nor scripts. 
 from __future__ import annotations
 
 import base64
+import os
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -24,7 +26,32 @@ from lrtune.review.tables import (
     to_text,
 )
 from lrtune.review.wording import GLOSSARY, PARAMETER, headline, paragraphs, progress_notes, visible
+from lrtune.support.files import write_file
 from lrtune.tuning.result import SearchResult
+
+
+def write_report(result: SearchResult, path: str | os.PathLike[str]) -> None:
+    """Write the report on a search's result to one HTML file.
+
+    Parameters
+    ----------
+    result : SearchResult
+        What `lrtune.search` returned, or the `result_` of a `LearningRateSearchCV`.
+    path : str or path
+        The file; one of that name is replaced.
+
+    Examples
+    --------
+    >>> import lrtune
+    >>> def train(schedule, seed):
+    ...     x = 10.0
+    ...     for epoch in range(5):
+    ...         x -= schedule(epoch) * x
+    ...         yield x * x
+    >>> result = lrtune.search(train, epochs=5, trainings=12, storage=None)
+    >>> lrtune.write_report(result, "report.html")  # doctest: +SKIP
+    """
+    write_file(Path(path), render_report(result).encode())
 
 
 def render_report(result: SearchResult) -> str:

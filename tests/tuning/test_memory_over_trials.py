@@ -16,9 +16,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lrtune import MLPClassifier
+from lrtune.tuning.progress import Progress
 from lrtune.tuning.record.record import Record
 from lrtune.tuning.sampling.asking import Sampling
-from lrtune.tuning.progress import Progress
 from lrtune.tuning.search import Budget, Recording, search
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer

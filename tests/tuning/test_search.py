@@ -14,9 +14,9 @@ from sklearn.preprocessing import StandardScaler
 from lrtune import MLPClassifier
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
 from lrtune.tuning.dimensions import Dimension
+from lrtune.tuning.progress import Progress
 from lrtune.tuning.result import SearchResult
 from lrtune.tuning.sampling.asking import Sampling, ask_block
-from lrtune.tuning.progress import Progress
 from lrtune.tuning.search import Budget, search
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space

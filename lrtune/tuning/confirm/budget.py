@@ -121,7 +121,7 @@ def split_trainings(
             f"`trainings` must be at least {MIN_TRAININGS}, but got {trainings}: fewer cannot "
             "explore, choose and measure on seeds of their own; give more, or `confirm=False`"
         )
-    budget = small_confirmation(trainings, has_default=has_default) if confirm else None
+    budget = _small_confirmation(trainings, has_default=has_default) if confirm else None
     exploring = trainings - (0 if budget is None else int(budget.limit))
     if replicates is None:
         affordable = (n for least, n in REPLICATES_BY_TRAININGS if exploring >= least)
@@ -135,7 +135,13 @@ def split_trainings(
     return Split(exploring // replicates, replicates, budget)
 
 
-def small_confirmation(trainings: int, *, has_default: bool) -> ConfirmationBudget:
+def confirmation_beside(exploring: int, *, has_default: bool) -> ConfirmationBudget:
+    """Return the confirmation beside a number of exploring trainings."""
+    trainings = math.ceil(exploring / (1 - RACE_SHARE - MEASUREMENT_SHARE))
+    return _small_confirmation(max(trainings, MIN_TRAININGS), has_default=has_default)
+
+
+def _small_confirmation(trainings: int, *, has_default: bool) -> ConfirmationBudget:
     """Return the confirmation's part of the trainings of a search."""
     race = int(RACE_SHARE * trainings)
     smallest = max(1, min(SMALL_FIELD, race // SMALL_ROUND))

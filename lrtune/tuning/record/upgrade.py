@@ -118,12 +118,24 @@ def _parameter(name: str, value: Any) -> Any:
 
 
 def _from_repr(text: str) -> Any:
-    """Return the value of a literal, with a tuple for a list; else its source."""
+    """Return the value of a repr of constants, tuples, lists and dicts; else its source."""
     try:
-        value = ast.literal_eval(text)
+        return _constant(ast.parse(text, mode="eval").body)
     except (SyntaxError, ValueError):
         return Source(text)
-    return tuple(value) if isinstance(value, list) else value
+
+
+def _constant(node: ast.expr | None) -> Any:
+    match node:
+        case ast.Constant():
+            return node.value
+        case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() as number)):
+            return -number
+        case ast.Tuple() | ast.List():
+            return tuple(map(_constant, node.elts))
+        case ast.Dict(keys, values):
+            return dict(zip(map(_constant, keys), map(_constant, values), strict=True))
+    raise ValueError
 
 
 def _dimension(name: str, trial: FrozenTrial) -> Dimension:

@@ -1,0 +1,309 @@
+"""The search of a user's own training function: `lrtune.search`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from numbers import Integral
+from typing import Any, Literal
+
+from joblib import effective_n_jobs
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+
+from lrtune.exceptions import InvalidInputError
+from lrtune.schedules.schedule import Schedule
+from lrtune.support.processes import Workers
+from lrtune.tuning.confirm.budget import Split, confirmation_beside, split_trainings
+from lrtune.tuning.progress import Progress
+from lrtune.tuning.record.record import Record
+from lrtune.tuning.record.schema import DataFacts
+from lrtune.tuning.result import SearchResult
+from lrtune.tuning.sampling.asking import Sampling
+from lrtune.tuning.search import Budget, Recording
+from lrtune.tuning.search import search as search_with
+from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.loop import Loop, LoopTrainer
+from lrtune.tuning.trainers.training_run import function_name, require_function
+
+TRAININGS = 48
+"""Trainings of a search if neither their number nor that of the trials is given."""
+REPLICATES = 3
+"""Replicates of each setting if the number of trials is given, or a sampler or pruner, which cannot
+know replicates."""
+
+
+def search(
+    train: Callable[..., Any],
+    *,
+    epochs: int,
+    space: Mapping[str, Any] | None = None,
+    trainings: int | None = None,
+    n_trials: int | None = None,
+    replicates: int | None = None,
+    direction: Literal["minimize", "maximize"] = "minimize",
+    metric: str = "loss",
+    default: float | Schedule | None = None,
+    warmup_epochs: float = 0.0,
+    cycle_epochs: float | None = None,
+    min_learning_rate: float = 0.0,
+    update: Literal["epoch", "batch"] = "epoch",
+    confirm: bool = True,
+    seed: int = 0,
+    timeout: float | None = None,
+    n_jobs: int | None = None,
+    gpus: Sequence[int] | None = None,
+    catch: Sequence[type[Exception]] = (),
+    sampler: BaseSampler | None = None,
+    pruner: BasePruner | None = None,
+    storage: str | os.PathLike[str] | None = "lrtune.journal",
+    study_name: str | None = None,
+    resume: bool = False,
+    on_progress: Callable[[Progress], Any] | None = None,
+) -> SearchResult:
+    """Search for the learning rate, and its decay, of any training.
+
+    Parameters
+    ----------
+    train : callable
+        A generator function ``train(schedule, seed)`` that yields the validation loss once per
+        epoch: a number, or a mapping with `metric` and other metrics to record. Or a function
+        ``train(schedule, seed, report)`` that calls ``report(loss)`` once per epoch and lets
+        `lrtune.Halted` pass, which stops it. It sets the rate to ``schedule(t)``, t in epochs and
+        fractional within one. The seed differs between replicates and is the same for every setting
+        on one; before each training, Python's ``random``, NumPy and, if loaded, torch are seeded
+        with it, too. Further parameters of the space arrive by name. A generator that is stopped
+        is closed, so that its ``finally`` and ``with`` blocks run.
+    epochs : int
+        Epochs of a training: how often it yields or reports.
+    space : mapping, optional
+        Further parameters to search, by name: a list of choices, a (low, high) tuple or an Optuna
+        distribution. ``learning_rate_init`` (default: 1e-5 to 10), ``decay`` and ``decay_rate``
+        (1/epoch; default: 0.03/epochs to 30/epochs) replace the default ranges.
+    trainings : int, optional
+        Trainings in all: search, race of the best settings and measurement of the winner on fresh
+        seeds. At least 12; 48 if `n_trials` is not given. One epoch at the lowest rate comes on
+        top, which gives the scale of the loss.
+    n_trials : int, optional
+        Settings to try, in place of `trainings`; the confirmation takes about as many trainings.
+    replicates : int, optional
+        Seeds that each setting is tried on. By default 1, and more from about 100 trainings on; 3
+        with `n_trials`, `sampler` or `pruner`.
+    direction : {"minimize", "maximize"}, default="minimize"
+        "maximize" if higher is better, as for an accuracy.
+    metric : str, default="loss"
+        Name of the number that is optimised, and its key where `train` yields a mapping.
+    default : float or Schedule, optional
+        The untuned rate or schedule, to compare with.
+    warmup_epochs, cycle_epochs, min_learning_rate, update
+        As of `Schedule`, for every setting.
+    confirm : bool, default=True
+        Confirm the best settings on fresh seeds before one is recommended.
+    seed : int, default=0
+        Seed of the settings and of the replicates' seeds.
+    timeout : float, optional
+        Seconds after which no further training begins.
+    n_jobs : int, optional
+        Processes that train at the same time; -1 is one for each core. The result does not depend
+        on it if a training's numbers do not.
+    gpus : sequence of int, optional
+        Indices of GPUs, each with a process of its own that trains one setting at a time and sees
+        this GPU alone (``CUDA_VISIBLE_DEVICES``), in place of `n_jobs`.
+    catch : sequence of exception types, optional
+        Errors of `train` that make its trial fail, while the search goes on. Others end the search
+        with their own traceback; the finished trials are kept, and ``resume=True`` continues.
+    sampler : optuna.samplers.BaseSampler, optional
+        In place of lrtune's.
+    pruner : optuna.pruners.BasePruner, optional
+        Also stops trainings that lag behind others, by their loss on a setting's first seed.
+    storage : str, path or None, default="lrtune.journal"
+        Record of the finished trials: a journal file or a database's URL; None for no record.
+    study_name : str, optional
+        Name of the study; by default that of the function.
+    resume : bool, default=False
+        Continue the study of that name.
+    on_progress : callable, optional
+        Called with the progress, whose text is a line: ``on_progress=print``.
+
+    Returns
+    -------
+    SearchResult
+        `schedule` is the recommended schedule, `confirmed_loss` its mean loss on seeds that had no
+        part in choosing it, `safe_range` the rates around it that do about as well.
+
+    Raises
+    ------
+    InvalidInputError
+        If an argument breaks a rule, or `train` does: it yields no number, or too few or too many.
+    NothingCompletedError
+        If no trial completed, or none of the best ones on fresh seeds.
+
+    See Also
+    --------
+    LearningRateSearchCV : The same for an estimator on a table.
+
+    Examples
+    --------
+    A quadratic with noise, on which every rate above 1 diverges:
+
+    >>> import random, lrtune
+    >>> def train(schedule, seed):
+    ...     x = 10.0
+    ...     for epoch in range(20):
+    ...         x -= schedule(epoch) * (2 * x + random.gauss(0, 1))
+    ...         yield x * x
+    >>> result = lrtune.search(train, epochs=20, trainings=24, storage=None)
+    >>> 0.01 < result.schedule(0) < 1, result.trainings["total"] <= 24
+    (True, True)
+    """
+    loop = _loop(
+        train,
+        epochs,
+        metric=metric,
+        direction=direction,
+        default=default,
+        catch=catch,
+        modifiers={
+            "warmup_epochs": warmup_epochs,
+            "cycle_epochs": cycle_epochs,
+            "min_learning_rate": min_learning_rate,
+            "update": update,
+        },
+    )
+    is_users = sampler is not None or pruner is not None
+    if replicates is None and (is_users or n_trials is not None):
+        replicates = REPLICATES
+    split = _split(
+        trainings, n_trials, replicates, has_default=loop.default is not None, confirm=confirm
+    )
+    recording = None
+    if storage is not None:
+        name = study_name or function_name(train)
+        open_record = Record.resume if resume else Record.create
+        recording = Recording(partial(open_record, os.fspath(storage), name))
+    elif resume:
+        raise InvalidInputError(
+            "`resume=True` continues a recorded study, but got `storage=None`: name its storage"
+        )
+    environments = _environments(n_jobs, gpus)
+    with Workers(environments) as workers:
+        trainer = LoopTrainer(loop, seed=seed, workers=workers if environments else None)
+        return search_with(
+            trainer,
+            Space.of(space, epochs),
+            budget=Budget(
+                split.n_trials,
+                split.replicates,
+                timeout,
+                confirm,
+                confirmation=split.confirmation,
+            ),
+            sampling=Sampling(seed, sampler, pruner),
+            data=DataFacts(function_name(train)),
+            recording=recording,
+            on_progress=on_progress,
+        )
+
+
+def _loop(
+    train: Callable[..., Any],
+    epochs: int,
+    *,
+    metric: str,
+    direction: str,
+    default: float | Schedule | None,
+    catch: Sequence[type[Exception]],
+    modifiers: dict[str, Any],
+) -> Loop:
+    """Return a checked loop."""
+    require_function(train)
+    if isinstance(epochs, bool) or not isinstance(epochs, Integral) or epochs < 1:
+        raise InvalidInputError(
+            f"`epochs` must be a whole number of at least 1, but got {epochs!r}: give the number "
+            "of times that `train` yields or reports"
+        )
+    if direction not in ("minimize", "maximize"):
+        raise InvalidInputError(
+            f"`direction` must be 'minimize' or 'maximize', but got {direction!r}"
+        )
+    catch = tuple(catch) if isinstance(catch, Sequence) else (catch,)
+    for kind in catch:
+        if not (isinstance(kind, type) and issubclass(kind, Exception)):
+            raise InvalidInputError(f"`catch` must hold exception types, but got {kind!r}")
+    return Loop(
+        train,
+        int(epochs),
+        metric=metric,
+        maximize=direction == "maximize",
+        modifiers=modifiers,
+        default=_default_schedule(default, modifiers),
+        catch=catch,
+    )
+
+
+def _default_schedule(
+    default: float | Schedule | None, modifiers: dict[str, Any]
+) -> Schedule | None:
+    if isinstance(default, Schedule):
+        own = {name: getattr(default, name) for name in modifiers}
+        if own != modifiers:
+            raise InvalidInputError(
+                f"`default` must have the warm-up, cycles, floor and update of the search, "
+                f"{modifiers}, but has {own}: pass them to the search, too, or a rate as `default`"
+            )
+        return default
+    return None if default is None else Schedule(learning_rate_init=default, **modifiers)
+
+
+def _split(
+    trainings: int | None,
+    n_trials: int | None,
+    replicates: int | None,
+    *,
+    has_default: bool,
+    confirm: bool,
+) -> Split:
+    for name, value in (
+        ("trainings", trainings),
+        ("n_trials", n_trials),
+        ("replicates", replicates),
+    ):
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, Integral) or value < 1
+        ):
+            raise InvalidInputError(
+                f"`{name}` must be a whole number of at least 1, but got {value!r}"
+            )
+    if n_trials is None:
+        return split_trainings(
+            TRAININGS if trainings is None else trainings,
+            replicates=replicates,
+            has_default=has_default,
+            confirm=confirm,
+        )
+    if trainings is not None:
+        raise InvalidInputError(
+            f"`trainings` and `n_trials` each set the budget, but got {trainings} and {n_trials}: "
+            "leave out one of them"
+        )
+    replicates = replicates or REPLICATES
+    budget = confirmation_beside(n_trials * replicates, has_default=has_default)
+    return Split(n_trials, replicates, budget if confirm else None)
+
+
+def _environments(n_jobs: int | None, gpus: Sequence[int] | None) -> list[dict[str, str]]:
+    """Return the environment of each worker process; none to train in this process."""
+    if gpus is None:
+        n_workers = effective_n_jobs(n_jobs)
+        return [{} for _ in range(n_workers)] if n_workers > 1 else []
+    if n_jobs is not None:
+        raise InvalidInputError(
+            f"`gpus` sets the number of processes, but got `n_jobs={n_jobs}`, too: leave out one "
+            "of them"
+        )
+    if not gpus or not all(isinstance(gpu, Integral) and gpu >= 0 for gpu in gpus):
+        raise InvalidInputError(
+            f"`gpus` must hold indices of GPUs, such as [0, 1], but got {gpus!r}"
+        )
+    return [{"CUDA_VISIBLE_DEVICES": str(gpu)} for gpu in gpus]

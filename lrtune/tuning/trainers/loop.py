@@ -1,0 +1,307 @@
+"""The trainer of a user's own training function, one setting on one replicate at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lrtune.exceptions import InvalidInputError, NothingCompletedError
+from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.schedule import Schedule
+from lrtune.support.processes import Workers
+from lrtune.tuning.record.schema import DivergedAt, FunctionFacts, TrainerFacts
+from lrtune.tuning.setting import SCHEDULE_PARAMETERS, Setting
+from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.protocol import Control, Edges, Outcome
+from lrtune.tuning.trainers.scale import LossScale, divergence_limit
+from lrtune.tuning.trainers.training_run import (
+    Run,
+    RunResult,
+    function_name,
+    require_parameters,
+    run_training,
+)
+
+Array = npt.NDArray[Any]
+
+WIDE_RANGE = (1e-5, 10.0)
+"""Range of α₀ that is searched if none is given: a user's function takes no single steps, so that
+no range test can find it."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A user's training function, and how it is called.
+
+    Attributes
+    ----------
+    function : callable
+    epochs : int
+        Epochs of a training: the number of losses that it yields or reports.
+    metric : str
+        The user's name for the loss.
+    maximize : bool
+        Whether higher is better.
+    modifiers : mapping
+        Fields of `Schedule` that hold for every setting.
+    default : Schedule or None
+        The untuned schedule to compare with.
+    catch : tuple of exception types
+        Errors that let a training fail, while the search goes on.
+    """
+
+    function: Callable[..., Any]
+    epochs: int
+    metric: str = "loss"
+    maximize: bool = False
+    modifiers: Mapping[str, Any] = field(default_factory=dict)
+    default: Schedule | None = None
+    catch: tuple[type[Exception], ...] = ()
+
+    def schedule(self, setting: Setting) -> Schedule:
+        """Return the schedule of a setting."""
+        return Schedule(**{**self.modifiers, **setting.schedule_params})
+
+
+class LoopTrainer:
+    """Trains settings by a user's function, in this process or in those of `workers`.
+
+    A replicate is a seed. Outcomes do not depend on the number of processes. A setting that
+    diverges or fails on a replicate is not trained on those after it.
+    """
+
+    def __init__(self, loop: Loop, *, seed: int = 0, workers: Workers | None = None) -> None:
+        self.loop = loop
+        self.epochs = loop.epochs
+        self.metric: str | None = None
+        self.n_validation: int | None = None
+        self._seed = seed
+        self._workers = workers
+        self._scale: LossScale | None = None
+
+    def train(
+        self, settings: Sequence[Setting], replicates: Sequence[int], control: Control
+    ) -> Iterator[list[Outcome]]:
+        """Train each setting on each replicate; yield each outcome when it is complete.
+
+        The pruner judges a setting on its first replicate, in this process.
+        """
+        is_over = [False] * len(settings)
+        initial = np.inf if self._scale is None else self._scale.initial
+        limit = divergence_limit(initial, control.best)
+
+        def runs() -> Iterator[tuple[int, int, Run]]:
+            for index, setting in enumerate(settings):
+                for place, number in enumerate(replicates):
+                    if time.monotonic() > control.deadline:
+                        return
+                    if not is_over[index]:
+                        yield index, place, self._run(setting, number, limit)
+
+        results: list[RunResult] = []
+        for index, result in self._results(runs(), settings, control):
+            if is_over[index]:  # another process had begun it before
+                continue
+            results.append(result)
+            if control.on_training is not None:
+                control.on_training(result.seconds)
+            if result.is_over or len(results) == len(replicates):
+                is_over[index] = True
+                yield [self._outcome(settings[index], results)]
+                results = []
+
+    def _results(
+        self,
+        runs: Iterator[tuple[int, int, Run]],
+        settings: Sequence[Setting],
+        control: Control,
+    ) -> Iterator[tuple[int, RunResult]]:
+        """Yield the index of each run's setting and its result, in order."""
+        prune = control.prune
+        if self._workers is not None and prune is None:
+            tasks = ((index, run) for index, _, run in runs)
+            yield from self._workers.in_turn(run_training, tasks)
+            return
+        for index, place, run in runs:
+            schedule = self.loop.schedule(settings[index])
+
+            def is_pruned(epoch: int, loss: float, index: int = index, to: Any = schedule) -> bool:
+                return prune is not None and prune(index, epoch, loss) and to.is_comparable(epoch)
+
+            yield index, run_training(run, is_pruned) if place == 0 else run_training(run)
+
+    def _run(self, setting: Setting, replicate: int, limit: float) -> Run:
+        loop = self.loop
+        return Run(
+            loop.function,
+            loop.schedule(setting),
+            self.replicate_seed(replicate),
+            dict(setting.others),
+            loop.epochs,
+            metric=loop.metric,
+            maximize=loop.maximize,
+            limit=limit,
+            catch=loop.catch,
+        )
+
+    def replicate_seed(self, replicate: int) -> int:
+        """Return the seed of a replicate, below 2³¹; it depends on the search's seed alone."""
+        sequence = np.random.SeedSequence(self._seed, spawn_key=(replicate,))
+        return int(sequence.generate_state(1)[0] >> 1)
+
+    def _outcome(self, setting: Setting, results: Sequence[RunResult]) -> Outcome:
+        last = results[-1]
+        n_finished = min(len(result.losses) - result.diverged for result in results)
+        curves = np.array([result.losses[:n_finished] for result in results])
+        epochs = sum(len(result.losses) for result in results)
+        diverged = None
+        if last.diverged:
+            loss = last.losses[-1]
+            finite = loss if np.isfinite(loss) else None
+            diverged = DivergedAt(len(results), len(last.losses), len(last.losses), finite)
+        metrics = {}
+        if not last.is_over:
+            shared = set.intersection(*(set(result.metrics) for result in results))
+            metrics = {
+                name: np.array([result.metrics[name] for result in results])
+                for name in sorted(shared)
+            }
+        return Outcome(
+            setting,
+            curves,
+            None,
+            epochs=float(epochs),
+            trainings=len(results),
+            diverged=diverged,
+            pruned=last.pruned,
+            failure=last.failure,
+            metrics=metrics,
+            seconds=sum(result.seconds for result in results),
+        )
+
+    # --- facts ------------------------------------------------------------------------------------
+
+    def facts(self) -> TrainerFacts:
+        """Return the facts of the function, and the parameters of its schedules."""
+        loop = self.loop
+        default = {}
+        if loop.default is not None:
+            default = {name: getattr(loop.default, name) for name in SCHEDULE_PARAMETERS}
+        return TrainerFacts(
+            estimator=function_name(loop.function),
+            task="training",
+            loss=loop.metric,
+            epochs=loop.epochs,
+            parameters={**loop.modifiers, **default},
+            changed=tuple(sorted(loop.modifiers)),
+            function=describe_function(loop.function),
+            maximize=loop.maximize,
+        )
+
+    def hashes(self) -> tuple[str, str]:
+        """Return two empty texts: the data are the function's own."""
+        return "", ""
+
+    def check(self, space: Space) -> None:
+        """Raise InvalidInputError if the function or a schedule does not accept the space."""
+        require_parameters(self.loop.function, [name for name, _ in space.others])
+        for name, _ in space.others:
+            if name in Schedule.__dataclass_fields__:
+                raise InvalidInputError(
+                    f"`space` must name parameters of `train`, but got {name!r}, which is the "
+                    "schedule's: pass it to the search itself, where it holds for every setting"
+                )
+        for decay in space.decay:
+            if DECAYS[decay].feedback:
+                raise InvalidInputError(
+                    f"`decay` must be a function of time in a search of a training function, but "
+                    f"got {decay!r}, which follows the loss: leave it out"
+                )
+            for rate in space.learning_rate_init or WIDE_RANGE:
+                self.loop.schedule(Setting(rate, decay, space.decay_rate[0]))
+
+    def find_rates(
+        self,
+        space: Space,  # noqa: ARG002
+        replicates: Sequence[int],  # noqa: ARG002
+    ) -> tuple[tuple[float, float], Edges]:
+        """Return a wide range: the first block finds the edge."""
+        floor = self.loop.modifiers.get("min_learning_rate", 0.0)
+        return (max(WIDE_RANGE[0], floor), max(WIDE_RANGE[1], floor)), ()
+
+    def default_setting(self, space: Space) -> Setting | None:
+        """Return the user's default, with the function's own further parameters."""
+        default = self.loop.default
+        if default is None:
+            return None
+        return Setting(
+            default.learning_rate_init, default.decay, default.decay_rate, self._others(space)
+        )
+
+    def _others(self, space: Space) -> tuple[tuple[str, Any], ...]:
+        """Return further parameters as the function has them by default, else the first value."""
+        parameters = inspect.signature(self.loop.function).parameters
+        values = {}
+        for name, dimension in space.others:
+            has_default = name in parameters and parameters[name].default is not inspect._empty
+            values[name] = parameters[name].default if has_default else dimension.ends[0]
+        return tuple(values.items())
+
+    def floor(self, setting: Setting) -> float:  # noqa: ARG002
+        """Return the learning rate that a schedule never falls below."""
+        return float(self.loop.modifiers.get("min_learning_rate", 0.0))
+
+    def scale(self, space: Space, replicates: Sequence[int]) -> LossScale:  # noqa: ARG002
+        """Return the scale of the loss after one epoch at the lowest rate of the space.
+
+        Such a training neither diverges nor learns much. It is run once, before all others, so that
+        a function that breaks a rule is found out before anything is recorded.
+
+        Raises
+        ------
+        NothingCompletedError
+            If that loss is not finite, or its training failed.
+        """
+        if self._scale is None:
+            lowest = space.rates[0]
+            setting = Setting(lowest, space.decay[0], space.decay_rate[0], self._others(space))
+            run = replace(self._run(setting, 0, np.inf), stop_after=1, catch=())
+            if self._workers is None:
+                result = run_training(run)
+            else:  # on the user's GPU, if one was given
+                ((_, result),) = self._workers.in_turn(run_training, iter([(0, run)]))
+            initial = result.losses[0]
+            if not np.isfinite(initial):
+                raise NothingCompletedError(
+                    f"`train` gave {initial:g} after one epoch at the lowest rate, {lowest:g}: "
+                    "check its loss, or search lower rates (`learning_rate_init=(LOW, HIGH)`)"
+                )
+            self._scale = LossScale.from_initial(initial)
+        return self._scale
+
+    def dead_loss(self, space: Space) -> float | None:
+        """Return the loss of a training that does not learn."""
+        return self.scale(space, ()).initial
+
+
+def describe_function(function: Callable[..., Any]) -> FunctionFacts:
+    """Return a function's name, file and source."""
+    inner = inspect.unwrap(getattr(function, "func", function))
+    inner = inner if inspect.isroutine(inner) else type(inner).__call__
+    try:
+        source = inspect.getsource(inner)
+    except (OSError, TypeError):
+        source = ""
+    file = inspect.getsourcefile(inner) if source else None
+    path = None if file is None or not Path(file).is_file() else str(Path(file).resolve())
+    text = source if path is None else Path(path).read_text(encoding="utf-8")
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return FunctionFacts(function_name(function), path, digest, source)
