@@ -48,6 +48,7 @@ def complete(folder: Path, *words: str, loaded: bool = False) -> list[str]:
     return (run.stderr if loaded else run.stdout).split()
 
 
+@pytest.mark.slow
 def test_commands_options_data_and_files_are_offered(folder: Path) -> None:
     assert complete(folder, "ran") == ["plain,range-test"]
     assert complete(folder, "search", "--ep") == ["plain,--epochs"]

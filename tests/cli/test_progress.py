@@ -73,6 +73,7 @@ def redirected(folder: Path, *words: str) -> Any:
     )
 
 
+@pytest.mark.slow
 def test_redirected_progress_is_plain_lines(folder: Path) -> None:
     run = redirected(folder, *SEARCH)
     lines = [line for line in run.stderr.splitlines() if " trials: " in line]

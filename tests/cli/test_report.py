@@ -52,6 +52,7 @@ def test_a_name_that_is_no_file_name_is_made_one(lrtune: Callable[..., Any], fol
     assert (folder / "a-b-i-.x.html").is_file()
 
 
+@pytest.mark.slow
 def test_figures_go_to_a_new_folder(
     lrtune: Callable[..., Any], searched: None, folder: Path
 ) -> None:

@@ -237,6 +237,7 @@ def test_names_are_text_and_cannot_be_more(storage: str) -> None:
 # --- studies that miss something ------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_without_confirmation_it_says_so(storage: str) -> None:
     result = searched(storage, confirm=False)
     text = said(storage)

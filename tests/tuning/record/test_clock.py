@@ -65,6 +65,7 @@ def fingerprint(trials: list[FrozenTrial]) -> list[Any]:
     return [(trial.number, trial.state, trial.params, trial.value) for trial in trials]
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumps_changes_no_trial_and_no_time_limit(
     folder: Path, jump: Callable[[float], None]
 ) -> None:

@@ -118,7 +118,8 @@ def _write(number: int, folder: str, n_blocks: int) -> None:
         record.push(trials(4), seen=record.pull(), worker=number)
 
 
-@pytest.mark.parametrize("n_processes", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("n_processes", [2, 3])
 def test_several_processes_write_into_one_study_at_once(folder: Path, n_processes: int) -> None:
     Record.create("record.journal", "study", FACTS)
     context = multiprocessing.get_context("spawn")
