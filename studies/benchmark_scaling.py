@@ -41,6 +41,7 @@ from lrtune.tuning.search import Budget, Recording, search
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer
+from lrtune.tuning.trainers.protocol import train_all
 from lrtune.tuning.trainers.replicates import make_replicates
 
 Array = npt.NDArray[Any]
@@ -142,7 +143,7 @@ def row_times(X: Array, y: Array, epochs: int) -> tuple[float, float, float]:
     begun = time.perf_counter()
     trainer = NetworkTrainer(estimator, X, y, [replicate])
     ready = time.perf_counter()
-    outcomes = trainer.train(settings, [0])
+    outcomes = train_all(trainer, settings, [0])
     judged = time.perf_counter() - begun
     assert all(outcome.diverged is None for outcome in outcomes)
     n_trained = len(replicate.train) * epochs

@@ -27,6 +27,7 @@ from lrtune.tuning.search import Budget, search
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer
+from lrtune.tuning.trainers.protocol import train_all
 
 EPOCHS, REPLICATES, TRIALS = 20, 3, 64
 GRID = np.logspace(-1.5, 1.5, 31)
@@ -41,9 +42,8 @@ def measure(name: str, seed: int) -> dict[str, float]:
     trainer = NetworkTrainer.on_random_splits(
         estimator, dataset.X, dataset.y, REPLICATES, seed=seed
     )
-    grid = trainer.train(
-        [Setting(float(rate), "constant", 0.1) for rate in GRID], range(REPLICATES)
-    )
+    constant = [Setting(float(rate), "constant", 0.1) for rate in GRID]
+    grid = train_all(trainer, constant, range(REPLICATES))
     edge = min(o.setting.learning_rate_init for o in grid if o.diverged is not None)
     trials = search(
         trainer,

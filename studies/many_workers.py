@@ -38,11 +38,11 @@ from tutorial import header, table
 
 from lrtune import MLPClassifier
 from lrtune.tables.dataset import load_dataset
+from lrtune.tuning.progress import Progress
 from lrtune.tuning.record.record import Record
 from lrtune.tuning.record.workers import draw_worker
 from lrtune.tuning.sampling import asking
 from lrtune.tuning.sampling.asking import BLOCK_SIZE, Sampling
-from lrtune.tuning.progress import Progress
 from lrtune.tuning.search import Budget, Recording, search
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer

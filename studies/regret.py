@@ -38,6 +38,7 @@ from lrtune.tuning.search import Budget, search
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import DEFAULT_DECAYS, Space
 from lrtune.tuning.trainers.network import NetworkTrainer
+from lrtune.tuning.trainers.protocol import train_all
 from lrtune.tuning.trainers.replicates import Replicate, draw_replicates, make_replicates
 
 Array = npt.NDArray[Any]
@@ -124,7 +125,7 @@ def final_losses(
     columns = []
     for replicate in replicates:
         trainer = NetworkTrainer(own_network(problem, 0), problem.X, problem.y, [replicate])
-        columns.append([outcome.values(1)[0] for outcome in trainer.train(settings, [0])])
+        columns.append([outcome.values(1)[0] for outcome in train_all(trainer, settings, [0])])
     return np.array(columns).T
 
 
@@ -141,11 +142,11 @@ def grid(*, thin: bool) -> list[Setting]:
     ]
 
 
-def guess_loss(problem: Problem) -> float:
-    """Loss of a prediction that ignores the input."""
+def cap_of(problem: Problem) -> float:
+    """Twice the loss of a prediction that ignores the input."""
     replicate = make_replicates(problem.y, 1, task=problem.task, seed=ORACLE_SEED)[0]
     trainer = NetworkTrainer(own_network(problem, 0), problem.X, problem.y, [replicate])
-    return trainer.guess_loss([0])
+    return trainer.scale(Space.default(EPOCHS), [0]).cap
 
 
 def oracle(name: str, problem: Problem, *, quick: bool) -> tuple[Setting, Array]:
@@ -156,7 +157,7 @@ def oracle(name: str, problem: Problem, *, quick: bool) -> tuple[Setting, Array]
     settings = grid(thin=quick)
     n_oracle, n_judges = (10, 10) if quick else (ORACLE[name], JUDGES[name])
     drawn = draw_replicates(problem.y, task=problem.task, seed=ORACLE_SEED)
-    cap = 2 * guess_loss(problem)
+    cap = cap_of(problem)
     losses = final_losses(problem, settings, islice(drawn, n_oracle))
     first = np.minimum(losses, cap)
     best = np.argsort(first.mean(axis=1))[:FINALISTS]
@@ -197,7 +198,7 @@ class Kept:
 def run(name: str, methods: dict[str, Method], seeds: range, kept: Kept, *, quick: bool) -> None:
     """Run whatever is not kept yet for one data set."""
     problem = problem_of(name)
-    cap = 2 * guess_loss(problem)
+    cap = cap_of(problem)
     n_judges = 10 if quick else JUDGES[name]
     if (name, "oracle", 0) not in kept:
         begun = time.perf_counter()

@@ -119,7 +119,7 @@ def watch_search(watch: Stopwatch, trained: Counter[tuple[Any, ...]]) -> None:
     from lrtune.tuning.sampling import asking
 
     # the phases
-    watch.watch(searching, "edge_range", REST, "range test")
+    watch.watch(lrtune.tuning.trainers.network, "find_range", REST, "range test")
     watch.watch(Explorer, "explore", REST, "search")
     watch.watch(searching, "confirm", REST, "confirmation")
     # the parts

@@ -184,6 +184,7 @@ MANY_PARAMETERS = {
     "lrtune.estimators.mlp.MLPRegressor.__init__",
     "lrtune.search_cv.search_cv.LearningRateSearchCV.__init__",
     "lrtune.tables.dataset.load_dataset",
+    "lrtune.tuning.function_search.search",
     "lrtune.tuning.range_test.lr_range_test",
     "lrtune.tuning.sampling.suggest.suggest_schedule",
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import chain
 
 import numpy as np
 from optuna.trial import FrozenTrial
@@ -13,7 +12,7 @@ from lrtune.exceptions import InvalidInputError
 from lrtune.tuning.blocks import Explorer
 from lrtune.tuning.record.schema import PruningAudit
 from lrtune.tuning.record.trials import complete_trials, status
-from lrtune.tuning.trainers.protocol import Control
+from lrtune.tuning.trainers.protocol import Control, train_all
 
 BEST = 0.1
 """Share of the trials, the best ones, that a pruner should not halt."""
@@ -32,7 +31,7 @@ def audit_pruning(
     sample = rng.choice(len(pruned), n_finished, replace=False).tolist() if pruned else []
     settings = [explorer.space.setting(pruned[index].params) for index in sorted(sample)]
     trainer, replicates = explorer.trainer, explorer.replicates
-    outcomes = chain.from_iterable(trainer.train(settings, replicates, Control(metrics=True)))
+    outcomes = train_all(trainer, settings, replicates, Control(metrics=True))
     pruned_values = [float(o.values(len(replicates), trainer.metric).mean()) for o in outcomes]
     values = [(float(trial.value), False) for trial in complete_trials(trials)]  # type: ignore[arg-type]
     values += [(value, True) for value in pruned_values if math.isfinite(value)]

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,8 @@ from lrtune.tuning.record.schema import DivergedAt
 from lrtune.tuning.sampling.asking import BLOCK_SIZE, Sampling
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.protocol import Outcome
+from lrtune.tuning.trainers.protocol import Control, Outcome
+from lrtune.tuning.trainers.scale import LossScale
 
 SPACE = Space.default(20, learning_rate_init=(1e-3, 30.0))
 EDGE = 0.3
@@ -38,12 +39,10 @@ class Toy:
         self,
         settings: Sequence[Setting],
         replicates: Sequence[int],
-        *,
-        metrics: bool = False,  # noqa: ARG002
-        prune: Any = None,
-    ) -> list[Outcome]:
-        self.calls.append((len(settings), prune is not None))
-        return [self._outcome(setting, len(replicates)) for setting in settings]
+        control: Control,
+    ) -> Iterator[list[Outcome]]:
+        self.calls.append((len(settings), control.prune is not None))
+        yield [self._outcome(setting, len(replicates)) for setting in settings]
 
     def _outcome(self, setting: Setting, n: int) -> Outcome:
         if setting.learning_rate_init > EDGE:
@@ -55,8 +54,8 @@ class Toy:
     def default_setting(self, space: Space) -> Setting:  # noqa: ARG002
         return self.default
 
-    def guess_loss(self, replicates: Sequence[int]) -> float:  # noqa: ARG002
-        return 1.1
+    def scale(self, space: Space, replicates: Sequence[int]) -> LossScale:  # noqa: ARG002
+        return LossScale(1.5, cap=2.2)
 
 
 def explore(
@@ -69,7 +68,7 @@ def explore(
 ) -> list[FrozenTrial]:
     trials = list(finished)
     explorer = Explorer(trainer or Toy(), SPACE, range(3), Sampling(seed, **sampling))  # type: ignore[arg-type]
-    explorer.explore(trials, n_trials=n_trials, deadline=math.inf, on_block=lambda: None)
+    explorer.explore(trials, n_trials=n_trials, control=Control(), on_trials=lambda: None)
     return trials
 
 
@@ -155,7 +154,9 @@ def test_a_diverged_trial_ends_in_twice_the_loss_of_guessing_and_is_infeasible()
 def test_no_block_is_begun_after_the_deadline_but_one_is_made() -> None:
     trials: list[FrozenTrial] = []
     explorer = Explorer(Toy(), SPACE, range(3), Sampling())  # type: ignore[arg-type]
-    explorer.explore(trials, n_trials=64, deadline=time.monotonic(), on_block=lambda: None)
+    explorer.explore(
+        trials, n_trials=64, control=Control(deadline=time.monotonic()), on_trials=lambda: None
+    )
 
     assert len(trials) == BLOCK_SIZE
 
@@ -185,11 +186,11 @@ class LostRecord:
 def test_a_search_goes_on_without_a_record_that_is_lost_and_a_worker_does_not() -> None:
     trials: list[FrozenTrial] = []
     explorer = Explorer(Toy(), SPACE, range(3), Sampling(), LostRecord())  # type: ignore[arg-type]
-    error = explorer.explore(trials, n_trials=48, deadline=math.inf, on_block=lambda: None)
+    error = explorer.explore(trials, n_trials=48, control=Control(), on_trials=lambda: None)
 
     assert isinstance(error, RecordLostError)
     assert settings(trials) == settings(explore(48))
 
     worker = replace(explorer, sampling=Sampling(worker=1), record=LostRecord())  # type: ignore[arg-type]
     with pytest.raises(RecordLostError):
-        worker.explore([], n_trials=48, deadline=math.inf, on_block=lambda: None)
+        worker.explore([], n_trials=48, control=Control(), on_trials=lambda: None)

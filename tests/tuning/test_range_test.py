@@ -24,7 +24,6 @@ from lrtune.training.optimizers import OPTIMIZERS, SGD
 from lrtune.training.population import Population
 from lrtune.training.random_streams import RandomStreams
 from lrtune.training.rows import Rows
-from lrtune.tuning import range_test as module
 from lrtune.tuning.range_result import RANGE_ABOVE_EDGE, RANGE_BELOW_EDGE, SUGGESTIONS
 from lrtune.tuning.range_test import range_test
 from lrtune.tuning.trainers.edges import HELD_PER_DECADE
@@ -138,21 +137,6 @@ def test_the_edge_of_a_quadratic_is_two_over_its_curvature(x: float, expected: f
     assert result.edges.tolist() == pytest.approx([expected], rel=0.01)  # four a decade
     assert textbook < result.edges[0] < 1.01 * textbook * 10 ** (1 / HELD_PER_DECADE)
     assert textbook < result.stops[0] < textbook * 10  # it had the line fitted by then
-
-
-def test_the_edge_is_the_lowest_rate_that_diverges_when_held() -> None:
-    (prepared,) = prepared_replicates("iris", 1, dtype="float64")
-    result = range_test([prepared], low=1e-2, high=100)
-    grid = np.geomspace(1e-2, 100, 4 * HELD_PER_DECADE + 1)
-    streams = RandomStreams(prepared.seed)
-    population = prepared.model.make_population(prepared.rows, len(grid), streams.weights)
-    schedules = [Schedule(learning_rate_init=float(rate)) for rate in grid]
-    steps = population.steps_per_epoch(len(prepared.rows))
-    epochs = module.HELD_STEPS // steps
-    assert epochs * steps == module.HELD_STEPS  # whole epochs
-    list(train(population, schedules, prepared.rows, epochs=range(epochs), rng=streams.rows))
-
-    assert result.edges.tolist() == [grid[min(population.diverged)]]
 
 
 def test_the_edge_does_not_depend_on_the_size_of_the_cache(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -27,7 +27,7 @@ from lrtune.tuning.record.schema import TrialFacts
 from lrtune.tuning.record.trials import complete_trials
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.protocol import Control, Outcome, Trainer
+from lrtune.tuning.trainers.protocol import Control, Outcome, Trainer, train_all
 from lrtune.tuning.trainers.scale import best_loss, is_dead
 
 Array = npt.NDArray[Any]
@@ -123,7 +123,7 @@ class _Judge:
         if self.trainings + len(settings) * len(replicates) > self.limit:
             raise UnconfirmedError("the trainings were used up")
         control = replace(self._control, metrics=metrics)
-        outcomes = list(chain.from_iterable(self.trainer.train(settings, replicates, control)))
+        outcomes = train_all(self.trainer, settings, replicates, control)
         self.epochs += sum(outcome.epochs for outcome in outcomes)
         self.trainings += sum(outcome.trainings for outcome in outcomes)
         if len(outcomes) < len(settings):

@@ -111,6 +111,7 @@ class BlockJournal(JournalFileBackend):
             return
         with self._path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
+            self._require_same_file()  # it may have been replaced while this waited
             with defer_signals():
                 started, verbosity = time.monotonic(), optuna.logging.get_verbosity()
                 optuna.logging.set_verbosity(optuna.logging.ERROR)  # the warning below says it

@@ -20,7 +20,7 @@ from lrtune.support.processes import Workers
 from lrtune.tuning.record.schema import DivergedAt, FunctionFacts, TrainerFacts
 from lrtune.tuning.setting import SCHEDULE_PARAMETERS, Setting
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.protocol import Control, Edges, Outcome
+from lrtune.tuning.trainers.protocol import DEFAULT_CONTROL, Control, Edges, Outcome
 from lrtune.tuning.trainers.scale import LossScale, divergence_limit
 from lrtune.tuning.trainers.training_run import (
     Run,
@@ -88,7 +88,10 @@ class LoopTrainer:
         self._scale: LossScale | None = None
 
     def train(
-        self, settings: Sequence[Setting], replicates: Sequence[int], control: Control
+        self,
+        settings: Sequence[Setting],
+        replicates: Sequence[int],
+        control: Control = DEFAULT_CONTROL,
     ) -> Iterator[list[Outcome]]:
         """Train each setting on each replicate; yield each outcome when it is complete.
 

@@ -30,7 +30,7 @@ from lrtune.tuning.trainers.preparation import (
     require_network,
     split_pipeline,
 )
-from lrtune.tuning.trainers.protocol import Control, Edges, Outcome
+from lrtune.tuning.trainers.protocol import DEFAULT_CONTROL, Control, Edges, Outcome
 from lrtune.tuning.trainers.replicates import Replicate, Task, draw_replicates, make_replicates
 from lrtune.tuning.trainers.scale import LossScale
 from lrtune.tuning.trainers.scoring import Objective
@@ -91,7 +91,10 @@ class NetworkTrainer:
         return cls(estimator, X, y, replicates, fresh=fresh, n_jobs=n_jobs)
 
     def train(
-        self, settings: Sequence[Setting], replicates: Sequence[int], control: Control
+        self,
+        settings: Sequence[Setting],
+        replicates: Sequence[int],
+        control: Control = DEFAULT_CONTROL,
     ) -> Iterator[list[Outcome]]:
         """Train settings on replicates, in populations that fit the cache.
 

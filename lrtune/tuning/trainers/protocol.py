@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -52,6 +53,9 @@ class Control:
     on_training: Callable[[float], None] | None = None
 
 
+DEFAULT_CONTROL = Control()
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The outcome of training one setting on R replicates.
@@ -67,8 +71,6 @@ class Outcome:
         Accuracy or R² at the last epoch; None if it did not train to the end, or has no score.
     epochs : float
         Epochs trained, summed over the replicates; fractional if training stopped within one.
-    trainings : int
-        Trainings begun.
     diverged : DivergedAt or None
         Place of the divergence, which stops the setting on every replicate.
     pruned : bool
@@ -79,18 +81,20 @@ class Outcome:
         Scores of the user's scorers, or further metrics of the user's function, at the last epoch.
     seconds : float
         Wall time of its population, divided by the number of settings, or of its trainings.
+    trainings : int
+        Trainings begun.
     """
 
     setting: Setting
     validation_curves: Array
     scores: Array | None
     epochs: float
-    trainings: int
     diverged: DivergedAt | None = None
     pruned: bool = False
     failure: str | None = None
     metrics: dict[str, Array] = field(default_factory=dict)
     seconds: float = 0.0
+    trainings: int = 0
 
     @property
     def is_complete(self) -> bool:
@@ -126,7 +130,10 @@ class Trainer(Protocol):
     n_validation: int | None
 
     def train(
-        self, settings: Sequence[Setting], replicates: Sequence[int], control: Control
+        self,
+        settings: Sequence[Setting],
+        replicates: Sequence[int],
+        control: Control = DEFAULT_CONTROL,
     ) -> Iterator[list[Outcome]]:
         """Train each setting on each replicate; yield outcomes in the order of the settings.
 
@@ -158,3 +165,13 @@ class Trainer(Protocol):
 
     def dead_loss(self, space: Space) -> float | None:
         """Return the loss of a training that does not learn; None where none is told apart."""
+
+
+def train_all(
+    trainer: Trainer,
+    settings: Sequence[Setting],
+    replicates: Sequence[int],
+    control: Control = DEFAULT_CONTROL,
+) -> list[Outcome]:
+    """Train, and return the outcomes in the order of the settings."""
+    return list(chain.from_iterable(trainer.train(settings, replicates, control)))

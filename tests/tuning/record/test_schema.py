@@ -20,6 +20,7 @@ from lrtune.tuning.record.schema import (
     DivergedAt,
     Ending,
     Environment,
+    FunctionFacts,
     Plan,
     PruningAudit,
     Request,
@@ -63,7 +64,19 @@ def tuples(values: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]
 
 data = st.builds(DataFacts, words, st.none() | words, words, naturals, naturals)
 steps = st.builds(Step, words, words, parameters, st.booleans())
-trainers = st.builds(TrainerFacts, words, words, words, parameters, tuples(words), tuples(steps))
+functions = st.builds(FunctionFacts, words, st.none() | words, words, words)
+trainers = st.builds(
+    TrainerFacts,
+    words,
+    words,
+    words,
+    naturals,
+    parameters,
+    tuples(words),
+    tuples(steps),
+    st.none() | functions,
+    st.booleans(),
+)
 dimensions = st.sampled_from(
     [
         ("alpha", Dimension.of("alpha", (1e-6, 1e-2))),
@@ -85,6 +98,7 @@ columns = st.builds(Column, words, words, done=tuples(st.tuples(words, naturals)
 FACTS: dict[type[Any], st.SearchStrategy[Any]] = {
     DataFacts: data,
     Step: steps,
+    FunctionFacts: functions,
     TrainerFacts: trainers,
     SearchFacts: st.builds(
         SearchFacts,
@@ -106,6 +120,7 @@ FACTS: dict[type[Any], st.SearchStrategy[Any]] = {
         naturals,
         st.booleans(),
         st.none() | naturals,
+        st.none() | numbers,
         st.none() | numbers,
         st.none() | st.dictionaries(words, scalars, max_size=3),
         tuples(tuples(st.none() | positive)),
@@ -134,7 +149,9 @@ FACTS: dict[type[Any], st.SearchStrategy[Any]] = {
     TrialFacts: st.builds(
         TrialFacts,
         positive,
+        st.none() | naturals,
         st.none() | st.builds(DivergedAt, naturals, naturals, naturals, st.none() | numbers),
+        st.none() | words,
         positive,
         tuples(numbers),
         tuples(tuples(numbers)),

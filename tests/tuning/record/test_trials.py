@@ -1,5 +1,6 @@
 """Outcomes as Optuna's trials: states, values, what they carry; counted and compared."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -29,8 +30,8 @@ BEGUN = datetime(2026, 1, 1)
 
 
 def made(metric: str | None = None, **changes: Any) -> FrozenTrial:
-    parts = {"validation_curves": CURVES, "scores": np.array([0.5, 1.0]), "epochs": 6.0} | changes
-    outcome = Outcome(SETTING, **parts)
+    scores = np.array([0.5, 1.0])
+    outcome = replace(Outcome(SETTING, CURVES, scores, epochs=6.0, trainings=2), **changes)
     return to_trial(SETTING.params, outcome, SPACE, cap=9.0, begun=BEGUN, metric=metric)
 
 
@@ -59,6 +60,7 @@ def test_a_complete_trial_has_the_mean_loss_at_its_last_epoch() -> None:
     assert trial.datetime_start == BEGUN
     assert TrialFacts.of(trial) == TrialFacts(
         epochs=6.0,
+        trainings=2,
         seconds=0.5,
         replicate_losses=(1.0, 3.0),
         replicate_curves=((3.0, 2.0, 1.0), (5.0, 4.0, 3.0)),

@@ -16,9 +16,10 @@ from lrtune.exceptions import InvalidInputError
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer
-from lrtune.tuning.trainers.protocol import Outcome
+from lrtune.tuning.trainers.protocol import Control, Outcome, train_all
 from lrtune.tuning.trainers.replicates import Replicate, draw_replicates, make_replicates
 
+SPACE = Space.default(5, learning_rate_init=(0.01, 1.0))
 SETTINGS = [
     Setting(0.1, "constant", 0.1),
     Setting(1e6, "constant", 0.1),
@@ -53,7 +54,7 @@ def trainer(request: pytest.FixtureRequest) -> NetworkTrainer:
 def test_a_trials_loss_and_score_are_those_of_the_pasted_setting(task: str) -> None:
     (X, y), network = TABLES[task]
     replicates = make_replicates(y, 3, task=task, seed=4)
-    outcomes = scaled(task).train(SETTINGS, range(3))
+    outcomes = train_all(scaled(task), SETTINGS, range(3))
     for setting, outcome in zip(SETTINGS, outcomes, strict=True):
         if outcome.diverged:
             continue
@@ -74,7 +75,7 @@ def test_a_trials_loss_and_score_are_those_of_the_pasted_setting(task: str) -> N
 def test_a_setting_that_diverges_on_one_replicate_is_stopped_on_all(
     trainer: NetworkTrainer,
 ) -> None:
-    outcome = trainer.train(SETTINGS, range(3))[1]
+    outcome = train_all(trainer, SETTINGS, range(3))[1]
 
     assert outcome.diverged is not None
     assert (outcome.diverged.replicate, outcome.diverged.epoch) == (1, 1)
@@ -89,10 +90,10 @@ def test_the_loss_at_divergence_is_in_the_targets_own_unit() -> None:
     losses = []
     for target in (y, y * 1000):
         trainer = NetworkTrainer.on_random_splits(estimator, X, target, 1)
-        (outcome,) = trainer.train([Setting(2.0, "constant", 0.1)], [0])
+        (outcome,) = train_all(trainer, [Setting(2.0, "constant", 0.1)], [0])
         assert outcome.diverged is not None
         assert outcome.diverged.loss is not None
-        assert outcome.diverged.loss > trainer.guess_loss([0])
+        assert outcome.diverged.loss > trainer.scale(SPACE, [0]).cap / 2
         losses.append(outcome.diverged.loss)
 
     assert losses[1] == pytest.approx(losses[0] * 1000**2, rel=1e-3)
@@ -110,10 +111,10 @@ def assert_alike(left: list[Outcome], right: list[Outcome]) -> None:
 def test_outcomes_do_not_depend_on_how_settings_are_dealt_to_populations(
     trainer: NetworkTrainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    together = trainer.train(SETTINGS, range(3))
+    together = train_all(trainer, SETTINGS, range(3))
     monkeypatch.setattr(lrtune.training.population, "CACHE_BYTES", 1)
 
-    assert_alike(together, trainer.train(SETTINGS, range(3)))
+    assert_alike(together, train_all(trainer, SETTINGS, range(3)))
 
 
 @pytest.mark.parametrize("n_jobs", [2, 4])
@@ -123,9 +124,13 @@ def test_outcomes_do_not_depend_on_the_number_of_processes(n_jobs: int) -> None:
     settings = [Setting(float(rate), "constant", 0.1) for rate in np.geomspace(0.1, 3, 40)]
     model = MLPClassifier((20,), max_iter=8, optimizer="momentum")
     alone, shared = (
-        NetworkTrainer.on_random_splits(
-            make_pipeline(StandardScaler(), model), X, y, 6, seed=3, n_jobs=jobs
-        ).train(settings, range(6))
+        train_all(
+            NetworkTrainer.on_random_splits(
+                make_pipeline(StandardScaler(), model), X, y, 6, seed=3, n_jobs=jobs
+            ),
+            settings,
+            range(6),
+        )
         for jobs in (1, n_jobs)
     )
 
@@ -133,7 +138,7 @@ def test_outcomes_do_not_depend_on_the_number_of_processes(n_jobs: int) -> None:
 
 
 def test_a_full_training_counts_every_epoch_of_every_replicate(trainer: NetworkTrainer) -> None:
-    (outcome,) = trainer.train(SETTINGS[:1], range(3))
+    (outcome,) = train_all(trainer, SETTINGS[:1], range(3))
 
     assert outcome.epochs == 15
     assert outcome.validation_curves.shape == (3, 5)
@@ -143,7 +148,7 @@ def test_an_estimator_without_a_pipeline_is_trained_too_and_left_unchanged() -> 
     X, y = load_iris(return_X_y=True)
     estimator = MLPClassifier(max_iter=2)
     before = estimator.get_params()
-    (outcome,) = NetworkTrainer.on_random_splits(estimator, X, y, 1).train(SETTINGS[:1], [0])
+    (outcome,) = train_all(NetworkTrainer.on_random_splits(estimator, X, y, 1), SETTINGS[:1], [0])
 
     assert outcome.validation_curves.shape == (1, 2)
     assert before == estimator.get_params()
@@ -157,7 +162,7 @@ def test_plateau_counts_the_epochs_of_the_rows_that_it_trains_on() -> None:
     (replicate,) = make_replicates(y, 1, task="classification")
     model = MLPClassifier(max_iter=3, batch_size=20, validation_fraction=0.5)
     trainer = NetworkTrainer(make_pipeline(StandardScaler(), model), X, y, [replicate])
-    (outcome,) = trainer.train([Setting(1e6, "plateau", 0.1)], [0])
+    (outcome,) = train_all(trainer, [Setting(1e6, "plateau", 0.1)], [0])
     steps = -(-(len(replicate.train) // 2) // 20)
 
     assert outcome.diverged is not None
@@ -172,8 +177,11 @@ def test_no_setting_is_pruned_during_its_warm_up_or_right_after_a_restart(
     first_asked: int, halted: int
 ) -> None:
     trainer = scaled(n_replicates=1, max_iter=14, warmup_epochs=3, cycle_epochs=8)
-    (outcome,) = trainer.train(
-        [Setting(0.1, "cosine", 0.1)], [0], prune=lambda _, epoch, __: epoch >= first_asked
+    (outcome,) = train_all(
+        trainer,
+        [Setting(0.1, "cosine", 0.1)],
+        [0],
+        Control(prune=lambda _, epoch, __: epoch >= first_asked),
     )
 
     assert outcome.pruned
@@ -189,7 +197,7 @@ def test_the_pruner_is_asked_by_the_settings_index_with_its_mean_loss(
         asked[index, epoch] = loss
         return index == 2
 
-    outcomes = trainer.train(SETTINGS, range(3), prune=prune)
+    outcomes = train_all(trainer, SETTINGS, range(3), Control(prune=prune))
 
     assert [outcome.pruned for outcome in outcomes] == [False, False, True, False, False, False]
     assert outcomes[2].epochs == 3
@@ -203,12 +211,12 @@ def test_the_pruner_is_asked_by_the_settings_index_with_its_mean_loss(
 def test_a_replicate_number_means_the_same_whenever_it_is_trained() -> None:
     X, y = load_iris(return_X_y=True)
     trainer = scaled()
-    fresh = trainer.train(SETTINGS[:1], [7, 3])[0]
+    fresh = train_all(trainer, SETTINGS[:1], [7, 3])[0]
     (seventh,) = itertools.islice(draw_replicates(y, task="classification", seed=4, first=7), 1)
-    by_hand = NetworkTrainer(trainer.estimator, X, y, [seventh]).train(SETTINGS[:1], [0])[0]
+    by_hand = train_all(NetworkTrainer(trainer.estimator, X, y, [seventh]), SETTINGS[:1], [0])[0]
 
     assert fresh.validation_curves[0].tolist() == by_hand.validation_curves[0].tolist()
-    again = trainer.train(SETTINGS[:1], [3, 7])[0]
+    again = train_all(trainer, SETTINGS[:1], [3, 7])[0]
     assert again.validation_curves.tolist() == fresh.validation_curves[::-1].tolist()
 
 
@@ -268,12 +276,11 @@ def test_the_hashes_tell_tables_and_splits_apart() -> None:
 def test_the_losses_without_training_are_means_over_the_replicates(
     trainer: NetworkTrainer,
 ) -> None:
-    for name in ("guess_loss", "naive_loss", "initial_loss"):
-        loss = getattr(trainer, name)
-        each = [loss([number]) for number in range(3)]
+    for name in ("cap", "naive", "initial"):
+        each = [getattr(trainer.scale(SPACE, [number]), name) for number in range(3)]
 
-        assert len(set(each)) > 1 or name == "guess_loss"
-        assert loss(range(3)) == pytest.approx(np.mean(each))
+        assert len(set(each)) > 1 or name == "cap"
+        assert getattr(trainer.scale(SPACE, range(3)), name) == pytest.approx(np.mean(each))
 
 
 def test_the_floor_is_the_settings_own_where_it_is_searched() -> None:

@@ -19,6 +19,7 @@ from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer
 from lrtune.tuning.trainers.preparation import SCALED_AT_ONCE, Prepared, default_setting, prepare
+from lrtune.tuning.trainers.protocol import train_all
 from lrtune.tuning.trainers.replicates import Replicate, make_replicates
 
 WEIGHTS = [None, np.random.default_rng(0).uniform(0, 3, 442)]
@@ -166,9 +167,8 @@ def pipeline(**options: Any) -> Any:
 def curve(estimator: Any, X: Any, y: Any, replicate: Replicate) -> list[list[float]]:
     """Return the validation losses, epoch by epoch."""
     trainer = NetworkTrainer(estimator, X, y, [replicate])
-    curves: list[list[float]] = trainer.train([Setting(0.1, "cosine", 0.1)], [0])[
-        0
-    ].validation_curves.tolist()
+    (outcome,) = train_all(trainer, [Setting(0.1, "cosine", 0.1)], [0])
+    curves: list[list[float]] = outcome.validation_curves.tolist()
     return curves
 
 

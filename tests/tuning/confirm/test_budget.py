@@ -1,0 +1,72 @@
+"""Budgets: what is spent on exploring, on the race and on the measurement."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lrtune.exceptions import InvalidInputError
+from lrtune.tuning.confirm.budget import (
+    FIELD,
+    MEASUREMENT_REPLICATES,
+    MIN_TRAININGS,
+    ROUND,
+    ConfirmationBudget,
+    confirmation_beside,
+    share_of_search,
+    split_trainings,
+)
+
+
+@given(st.floats(0, 1e5))
+def test_a_budget_pays_for_two_rounds_and_the_measurement(trainings: float) -> None:
+    budget = ConfirmationBudget.of(trainings)
+    more = ConfirmationBudget.of(trainings * 1.1)
+
+    assert FIELD[0] <= budget.field[1] <= FIELD[1]
+    assert budget.field[1] == FIELD[0] or budget.field[1] * 2 * ROUND <= budget.race
+    assert MEASUREMENT_REPLICATES[0] <= budget.measurement_replicates <= MEASUREMENT_REPLICATES[1]
+    assert budget.field[1] <= more.field[1]
+    assert budget.measurement_replicates <= more.measurement_replicates
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**6))
+def test_the_fewer_rows_validate_the_more_is_confirmed(one: int, other: int) -> None:
+    few, many = sorted((one, other))
+
+    assert share_of_search(few) >= share_of_search(many) > 0
+
+
+@given(st.integers(MIN_TRAININGS, 5000), st.booleans())
+def test_a_split_spends_no_more_than_the_trainings_and_keeps_few_back(
+    trainings: int, has_default: bool
+) -> None:
+    split = split_trainings(trainings, has_default=has_default)
+    budget = split.confirmation
+    assert budget is not None
+    exploring = split.n_trials * split.replicates
+    measuring = budget.measurement_replicates * (len(budget.factors) + has_default)
+
+    assert trainings - split.replicates < exploring + budget.limit <= trainings
+    assert budget.race + measuring == budget.limit
+    assert budget.measurement_replicates >= 2
+    assert budget.factors[len(budget.factors) // 2] == 1
+    assert exploring >= trainings / 3
+
+
+@given(st.integers(2, 2000), st.booleans())
+def test_a_confirmation_beside_a_search_takes_about_as_many_trainings(
+    exploring: int, has_default: bool
+) -> None:
+    limit = confirmation_beside(exploring, has_default=has_default).limit
+
+    assert limit <= max(1.3 * exploring + 1, MIN_TRAININGS)
+
+
+def test_without_confirmation_all_trainings_explore() -> None:
+    assert split_trainings(10, confirm=False).n_trials == 10
+
+
+@pytest.mark.parametrize(("trainings", "replicates"), [(11, None), (12, 6)])
+def test_too_few_trainings_are_refused(trainings: int, replicates: int | None) -> None:
+    with pytest.raises(InvalidInputError, match=rf"`trainings`.*{trainings}.*give more"):
+        split_trainings(trainings, replicates=replicates)
