@@ -50,6 +50,17 @@ def command(*words: str) -> Any:
     return without_volatile(values)
 
 
+def without_new_keys(today: Any, recorded: Any) -> Any:
+    """Return nested dictionaries without the keys that a later release added."""
+    if not (isinstance(today, dict) and isinstance(recorded, dict)):
+        return today
+    return {
+        key: without_new_keys(value, recorded[key])
+        for key, value in today.items()
+        if key in recorded
+    }
+
+
 def without_volatile(values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in VOLATILE}
 

@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.release.recorded_numbers import CASES, HERE, numbers_of, platform_facts
+from tests.release.recorded_numbers import (
+    CASES,
+    HERE,
+    numbers_of,
+    platform_facts,
+    without_new_keys,
+)
 
 RECORDED = json.loads((HERE / "numbers.json").read_text(encoding="utf-8"))
 IS_RECORDED_PLATFORM = platform_facts() == RECORDED["platform"]
@@ -37,17 +43,6 @@ def keys_of(values: Any) -> Any:
     if not isinstance(values, dict):
         return None
     return [(key, keys_of(value)) for key, value in values.items()]
-
-
-def without_new_keys(today: Any, recorded: Any) -> Any:
-    """Return nested dictionaries without the keys that a later release added."""
-    if not (isinstance(today, dict) and isinstance(recorded, dict)):
-        return today
-    return {
-        key: without_new_keys(value, recorded[key])
-        for key, value in today.items()
-        if key in recorded
-    }
 
 
 @pytest.fixture(

@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 import lrtune.tuning.trainers.network
 from lrtune import LearningRateSearchCV, MLPClassifier
-from lrtune.tuning.confirm.race import ROUND
+from lrtune.tuning.confirm.budget import ROUND
 from lrtune.tuning.trainers.replicates import Replicate
 from tests.iris import X, Y
 

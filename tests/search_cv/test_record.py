@@ -46,9 +46,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     train = Explorer._train
 
-    def counted(explorer: Any, asked: Any) -> Any:
+    def counted(explorer: Any, asked: Any, control: Any) -> Any:
         sizes.append(len(asked))
-        return train(explorer, asked)
+        return train(explorer, asked, control)
 
     monkeypatch.setattr(Explorer, "_train", counted)
     return sizes
