@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +22,25 @@ def blocks(language: str) -> list[str]:
 
 
 PRINTED = [
+    r"Schedule\(.*\)\n0\.\d+ ± 0\.\d+, safe: \(.*\)",
+    r"Schedule\(.*\)",
     r"{.*'mlpclassifier__learning_rate_init': .*}\n(1.0|0.9\d+)",
     r"(1.0|0.9\d+)",
     "True",
-    r"# Learning rate written by lrtune [^$]*\ndef make_scheduler[^$]*",
 ]
 """What the examples print."""
 
 
 @pytest.mark.parametrize(("code", "printed"), list(zip(blocks("python"), PRINTED, strict=True)))
-def test_python_examples_run(code: str, printed: str, capsys: pytest.CaptureFixture[str]) -> None:
-    if "import torch" in code:
-        pytest.importorskip("torch")
-    exec(compile(code, "README.md", "exec"), {})  # noqa: S102
+def test_python_examples_run(
+    code: str, printed: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for framework in ("torch", "keras"):
+        if f"import {framework}" in code:
+            pytest.importorskip(framework)
+    path = folder / "train.py"
+    path.write_text(code, encoding="utf-8")
+    exec(compile(code, str(path), "exec"), {"__name__": "__main__"})  # noqa: S102
 
     assert re.fullmatch(printed, capsys.readouterr().out.strip())
 
@@ -59,9 +66,13 @@ def test_commands_run_in_the_order_shown(
     Path("run.toml").write_text("epochs = 5\nalpha0 = [0.01, 1]\n")
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     commands = [line for line in lines if line.startswith("lrtune ") and SERVES not in line]
+    Path("train.py").write_text(blocks("python")[0], encoding="utf-8")
+    if find_spec("torch") is None:
+        commands = [line for line in commands if "train.py" not in line]
     for command in commands:
         words = shlex.split(command, comments=True)[1:]
-        run = lrtune(*words, *(shorter if words[0] == "search" else ()))
+        is_table = words[0] == "search" and "train.py" not in words
+        run = lrtune(*words, *(shorter if is_table else ()))
 
         assert run.code == 0, f"{command}: {run.err}"
     assert len(commands) >= 6

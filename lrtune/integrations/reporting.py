@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from numbers import Real
 from typing import Any
 
 from lrtune.exceptions import Halted, InvalidInputError
+from lrtune.support.numbers import as_float
 
 Report = Callable[[Mapping[str, float]], object]
 
@@ -17,7 +17,8 @@ def loss_and_metrics(logs: Mapping[str, Any], monitor: str, cure: str) -> dict[s
     >>> loss_and_metrics({"loss": 0.4, "val_loss": 0.5, "val_accuracy": 0.9}, "val_loss", "")
     {'loss': 0.5, 'val_accuracy': 0.9}
     """
-    numbers = {name: float(value) for name, value in logs.items() if isinstance(value, Real)}
+    floats = {name: as_float(value) for name, value in logs.items()}
+    numbers = {name: value for name, value in floats.items() if value is not None}
     if monitor not in numbers:
         raise InvalidInputError(
             f"`monitor` must be a number that is logged at the end of every epoch "

@@ -1,6 +1,9 @@
-"""Number formatting for people."""
+"""Number formatting for people, and scalars of other libraries as numbers."""
 
 from __future__ import annotations
+
+from numbers import Number, Real
+from typing import Any
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -33,3 +36,15 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{max(1, round(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def as_float(value: Any) -> float | None:
+    """Return a Python number, or a scalar of NumPy, torch or JAX, as a float; None for all else.
+
+    >>> as_float(1), as_float("1"), as_float(True), as_float([1.0])
+    (1.0, None, None, None)
+    """
+    is_scalar = isinstance(value, Number) or getattr(value, "shape", None) == ()
+    if is_scalar and hasattr(value, "item"):
+        value = value.item()
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else None
