@@ -11,11 +11,11 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from copy import deepcopy
 from multiprocessing import resource_tracker
 from typing import Any, Self, TypeVar
 
 from joblib import Parallel, delayed
-from joblib.externals.cloudpickle import dumps, loads
 from joblib.externals.loky import ProcessPoolExecutor
 
 CHECK_SECONDS = 0.5
@@ -113,7 +113,7 @@ def _run_portably(parent: int, work: Callable[[Task], Result], task: Task) -> Re
         return _run(parent, work, task)
     except Exception as error:
         try:
-            loads(dumps(error))
+            deepcopy(error)  # is made anew as by pickle
         except Exception:  # noqa: BLE001 -- whatever its own class raises
             text = "".join(traceback.format_exception(error))
             raise RuntimeError(f"{type(error).__name__} in a worker process:\n{text}") from None
