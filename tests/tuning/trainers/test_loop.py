@@ -418,7 +418,7 @@ class Callable_:  # noqa: N801
         (
             lambda schedule, seed: noisy(schedule, seed),
             "<lambda>",
-            "        (lambda schedule, seed",
+            "            lambda schedule, seed: noisy(",
         ),
     ],
 )
