@@ -7,9 +7,11 @@ import os
 import signal
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from copy import deepcopy
 from multiprocessing import resource_tracker
 from typing import Any, Self, TypeVar
 
@@ -47,8 +49,9 @@ class Workers:
     """Processes that work at one task at a time each, on tasks that are drawn when one is free.
 
     `environments` holds the environment variables of each process, set before it imports anything.
-    Functions may come from a notebook or a script: they are pickled by value (cloudpickle). It is a
-    context manager that ends the processes, busy or not.
+    Functions may come from a notebook or a script: they are pickled by value (cloudpickle). An
+    error is raised with the worker's traceback as its cause; as a RuntimeError that quotes it, if
+    it cannot be pickled. It is a context manager that ends the processes, busy or not.
     """
 
     def __init__(self, environments: Sequence[Mapping[str, str]]) -> None:
@@ -66,7 +69,7 @@ class Workers:
         while True:
             while idle and (task := next(tasks, None)) is not None:
                 executor = idle.pop()
-                future = executor.submit(_run, parent, work, task[1])
+                future = executor.submit(_run_portably, parent, work, task[1])
                 running[future] = executor
                 order.append((task[0], future))
             if not order:
@@ -102,6 +105,19 @@ class Workers:
 def _run(parent: int, work: Callable[[Task], Result], task: Task) -> Result:
     _end_with(parent)
     return work(task)
+
+
+def _run_portably(parent: int, work: Callable[[Task], Result], task: Task) -> Result:
+    """Run a task; raise only errors that survive the way back, by pickle, to the parent."""
+    try:
+        return _run(parent, work, task)
+    except Exception as error:
+        try:
+            deepcopy(error)  # is made anew as by pickle
+        except Exception:  # noqa: BLE001 -- whatever its own class raises
+            text = "".join(traceback.format_exception(error))
+            raise RuntimeError(f"{type(error).__name__} in a worker process:\n{text}") from None
+        raise
 
 
 @functools.cache

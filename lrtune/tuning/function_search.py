@@ -13,6 +13,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
 from lrtune.exceptions import InvalidInputError
+from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.schedule import Schedule
 from lrtune.support.processes import Workers
 from lrtune.tuning.confirm.budget import Split, confirmation_beside, split_trainings
@@ -83,7 +84,7 @@ def search(
         (1/epoch; default: 0.03/epochs to 30/epochs) replace the default ranges.
     trainings : int, optional
         Trainings in all: search, race of the best settings and measurement of the winner on fresh
-        seeds. At least 12; 48 if `n_trials` is not given. One epoch at the lowest rate comes on
+        seeds. At least 12; 48 if `n_trials` is not given. One epoch at a negligible rate comes on
         top, which gives the scale of the loss.
     n_trials : int, optional
         Settings to try, in place of `trainings`; the confirmation takes about as many trainings.
@@ -252,8 +253,20 @@ def _default_schedule(
                 f"`default` must have the warm-up, cycles, floor and update of the search, "
                 f"{modifiers}, but has {own}: pass them to the search, too, or a rate as `default`"
             )
+        if DECAYS[default.decay].feedback:
+            raise InvalidInputError(
+                f"`default` must be a function of time, but its `decay` is {default.decay!r}, "
+                "which follows the loss: give another schedule, or a rate"
+            )
         return default
-    return None if default is None else Schedule(learning_rate_init=default, **modifiers)
+    if default is None:
+        return None
+    try:
+        return Schedule(learning_rate_init=default, **modifiers)
+    except InvalidInputError as error:
+        raise InvalidInputError(
+            f"`default` must be a learning rate or a Schedule, but got {default!r}: {error}"
+        ) from error
 
 
 def _split(

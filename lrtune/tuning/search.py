@@ -187,7 +187,7 @@ def search(
         del finished[budget.n_trials :]
     confirmation, unconfirmed = None, ""
     with _failure_recorded(record, finished):
-        best_trial(finished)  # raises if none completed
+        _require_completed(finished, trainer)
         searched = time.monotonic()
         if budget.confirm:
             reporter.report(confirming=True)
@@ -219,6 +219,7 @@ def search(
         warnings=(
             *result.advice,
             *_shortfalls(len(finished), budget.n_trials, unconfirmed, lost),
+            *_changed_source(facts, trainer),
         ),
         seconds=Seconds(searched - started, done - searched, done - started),
         pruning_audit=audit,
@@ -227,6 +228,16 @@ def search(
         with suppress(RecordLostError):  # the record then lacks its ending alone
             record.write(ending)
     return replace(result, ending=ending)
+
+
+def _require_completed(finished: Sequence[FrozenTrial], trainer: Trainer) -> None:
+    """Raise NothingCompletedError if no trial completed."""
+    if not finished:
+        raise NothingCompletedError(
+            "no trial ended within the time limit: give a higher `timeout`, or leave it out"
+        )
+    is_function = trainer.facts().function is not None
+    best_trial(finished, "search lower rates (`learning_rate_init`)" if is_function else "")
 
 
 def _facts(
@@ -326,6 +337,16 @@ def _confirm(
     except RecordLostError as error:
         return confirmation, error
     return confirmation, None
+
+
+def _changed_source(facts: SearchFacts, trainer: Trainer) -> Iterator[str]:
+    """Yield a warning if the user's function is not as it was when the search began."""
+    before, now = facts.trainer.function, trainer.facts().function
+    if before is not None and now is not None and before.digest != now.digest:
+        yield (
+            f"the source of `{now.name}` changed since the search began, so that its trials may "
+            "not compare: search anew if the training did"
+        )
 
 
 def _shortfalls(

@@ -91,13 +91,21 @@ class Record:
 
     @classmethod
     def join(cls, storage: str, name: str, facts: SearchFacts) -> Self:
-        """Resume a study as a worker, with the same version of lrtune, and mark it as shared."""
+        """Resume a study as a worker, with the same lrtune and function; mark it as shared."""
         record = with_retries(lambda: cls.resume(storage, name, facts), public_name(storage))
-        version = read_facts(record.study).version
+        searched = read_facts(record.study)
+        version, function = searched.version, searched.trainer.function
         if version != facts.version:
             raise InvalidInputError(
                 f"a worker must run the search's version of lrtune, {version}, but this is "
                 f"{facts.version}: install lrtune {version} here"
+            )
+        if function is not None and function.digest != getattr(
+            facts.trainer.function, "digest", None
+        ):
+            raise InvalidInputError(
+                f"a worker must train the search's own function, but the source of "
+                f"`{function.name}` differs here: copy {function.path or 'its source'} from there"
             )
         record.share()
         return record

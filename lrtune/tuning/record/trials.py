@@ -132,8 +132,10 @@ def complete_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     return [trial for trial in trials if trial.state == TrialState.COMPLETE]
 
 
-def best_trial(trials: Sequence[FrozenTrial]) -> FrozenTrial:
+def best_trial(trials: Sequence[FrozenTrial], cure: str = "") -> FrozenTrial:
     """Return the complete trial with the lowest value, the first one of equals.
+
+    `cure` is for the message if all diverged; by default it is that of a table.
 
     Raises
     ------
@@ -143,12 +145,16 @@ def best_trial(trials: Sequence[FrozenTrial]) -> FrozenTrial:
     complete = complete_trials(trials)
     if not complete:
         counts = TrialCounts.of(trials)
-        cure = (
+        cure = cure or (
             "standardise the columns, look for outliers in them, or search lower rates "
             "(`learning_rate_init=(LOW, HIGH)`)"
         )
         if counts.failed:
+            failures = (TrialFacts.of(trial).failure for trial in trials)
+            failure = next(filter(None, failures), None)
             cure = f"the scorer gave no number for {counts.failed}, correct it"
+            if failure is not None:
+                cure = f"{counts.failed} failed, the first with {failure}: correct it"
         raise NothingCompletedError(
             f"none of {len(trials)} trials completed, {counts.diverged} diverged: {cure}"
         )

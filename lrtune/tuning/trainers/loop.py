@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,16 @@ from lrtune.tuning.trainers.training_run import (
 
 Array = npt.NDArray[Any]
 
+SCHEDULE_FIELDS = {each.name: each.default for each in fields(Schedule)}
+"""Parameters of a schedule, with their defaults."""
 WIDE_RANGE = (1e-5, 10.0)
 """Range of α₀ that is searched if none is given: a user's function takes no single steps, so that
 no range test can find it."""
+NEGLIGIBLE = 1e-3
+"""Share of the lowest rate at which a training does not learn, not even in an epoch of many steps.
+The lowest rate itself may do: fine-tuning uses 1e-5."""
+SCALE_ATTEMPTS = 3
+"""Replicates that may fail, by an error that the user lets pass, before the scale is given up."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +74,9 @@ class Loop:
     catch: tuple[type[Exception], ...] = ()
 
     def schedule(self, setting: Setting) -> Schedule:
-        """Return the schedule of a setting."""
-        return Schedule(**{**self.modifiers, **setting.schedule_params})
+        """Return the schedule of a setting; its other parameters may be some of a schedule's."""
+        own = {name: value for name, value in setting.others if name in SCHEDULE_FIELDS}
+        return Schedule(**{**self.modifiers, **setting.schedule_params, **own})
 
 
 class LoopTrainer:
@@ -86,6 +94,7 @@ class LoopTrainer:
         self._seed = seed
         self._workers = workers
         self._scale: LossScale | None = None
+        self._with_torch = False
 
     def train(
         self,
@@ -147,12 +156,13 @@ class LoopTrainer:
             loop.function,
             loop.schedule(setting),
             self.replicate_seed(replicate),
-            dict(setting.others),
+            {name: value for name, value in setting.others if name not in SCHEDULE_FIELDS},
             loop.epochs,
             metric=loop.metric,
             maximize=loop.maximize,
             limit=limit,
             catch=loop.catch,
+            with_torch=self._with_torch,
         )
 
     def replicate_seed(self, replicate: int) -> int:
@@ -217,7 +227,7 @@ class LoopTrainer:
         """Raise InvalidInputError if the function or a schedule does not accept the space."""
         require_parameters(self.loop.function, [name for name, _ in space.others])
         for name, _ in space.others:
-            if name in Schedule.__dataclass_fields__:
+            if name in SCHEDULE_FIELDS:
                 raise InvalidInputError(
                     f"`space` must name parameters of `train`, but got {name!r}, which is the "
                     "schedule's: pass it to the search itself, where it holds for every setting"
@@ -245,8 +255,13 @@ class LoopTrainer:
         default = self.loop.default
         if default is None:
             return None
+        own = ((name, getattr(default, name)) for name in ("step_size", "power"))
+        changed = tuple((name, value) for name, value in own if value != SCHEDULE_FIELDS[name])
         return Setting(
-            default.learning_rate_init, default.decay, default.decay_rate, self._others(space)
+            default.learning_rate_init,
+            default.decay,
+            default.decay_rate,
+            (*self._others(space), *changed),
         )
 
     def _others(self, space: Space) -> tuple[tuple[str, Any], ...]:
@@ -263,10 +278,10 @@ class LoopTrainer:
         return float(self.loop.modifiers.get("min_learning_rate", 0.0))
 
     def scale(self, space: Space, replicates: Sequence[int]) -> LossScale:  # noqa: ARG002
-        """Return the scale of the loss after one epoch at the lowest rate of the space.
+        """Return the scale of the loss after one epoch at a negligible rate.
 
-        Such a training neither diverges nor learns much. It is run once, before all others, so that
-        a function that breaks a rule is found out before anything is recorded.
+        Such a training neither diverges nor learns. It is run once, before all others, so that a
+        function that breaks a rule is found out before anything is recorded.
 
         Raises
         ------
@@ -274,21 +289,36 @@ class LoopTrainer:
             If that loss is not finite, or its training failed.
         """
         if self._scale is None:
-            lowest = space.rates[0]
-            setting = Setting(lowest, space.decay[0], space.decay_rate[0], self._others(space))
-            run = replace(self._run(setting, 0, np.inf), stop_after=1, catch=())
-            if self._workers is None:
-                result = run_training(run)
-            else:  # on the user's GPU, if one was given
-                ((_, result),) = self._workers.in_turn(run_training, iter([(0, run)]))
-            initial = result.losses[0]
+            rate = NEGLIGIBLE * min(space.rates[0], WIDE_RANGE[0])
+            initial = self._initial_loss(rate, self._others(space))
             if not np.isfinite(initial):
                 raise NothingCompletedError(
-                    f"`train` gave {initial:g} after one epoch at the lowest rate, {lowest:g}: "
-                    "check its loss, or search lower rates (`learning_rate_init=(LOW, HIGH)`)"
+                    f"`train` must give a finite loss before it learns, but gave {initial:g} after "
+                    f"one epoch at a learning rate of {rate:g}: check its loss and its data"
                 )
             self._scale = LossScale.from_initial(initial)
         return self._scale
+
+    def _initial_loss(self, rate: float, others: tuple[tuple[str, Any], ...]) -> float:
+        """Return the loss after one epoch at a rate, on the first replicate that does not fail."""
+        setting = Setting(rate, "constant", 0.0, (("min_learning_rate", 0.0), *others))
+        for replicate in range(SCALE_ATTEMPTS):
+            run = replace(self._run(setting, replicate, np.inf), stop_after=1)
+            if replicate == SCALE_ATTEMPTS - 1:
+                run = replace(run, catch=())
+            result = self._run_alone(run)
+            if result.loaded_torch:  # so this training was not seeded in full: again
+                self._with_torch = True
+                result = self._run_alone(replace(run, with_torch=True))
+            if result.losses and result.failure is None:
+                return result.losses[0]
+        raise AssertionError
+
+    def _run_alone(self, run: Run) -> RunResult:
+        if self._workers is None:
+            return run_training(run)
+        ((_, result),) = self._workers.in_turn(run_training, iter([(0, run)]))  # on the user's GPU
+        return result
 
     def dead_loss(self, space: Space) -> float | None:
         """Return the loss of a training that does not learn."""
@@ -305,6 +335,8 @@ def describe_function(function: Callable[..., Any]) -> FunctionFacts:
         source = ""
     file = inspect.getsourcefile(inner) if source else None
     path = None if file is None or not Path(file).is_file() else str(Path(file).resolve())
-    text = source if path is None else Path(path).read_text(encoding="utf-8")
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    code = source.encode() if path is None else Path(path).read_bytes().replace(b"\r\n", b"\n")
+    if not code and hasattr(inner, "__code__"):  # made by exec
+        code = inner.__code__.co_code + repr(inner.__code__.co_names).encode()
+    digest = hashlib.sha256(code).hexdigest()
     return FunctionFacts(function_name(function), path, digest, source)

@@ -22,7 +22,7 @@ class LossScale:
     Attributes
     ----------
     initial : float
-        Loss before training; of a user's function, after one epoch at the lowest rate.
+        Loss before training; of a user's function, after one epoch at a negligible rate.
     cap : float
         Finite loss that is recorded for a setting that diverged.
     naive : float or None
@@ -43,15 +43,15 @@ def divergence_limit(initial: float, best: float | None) -> float:
     """Return the loss above which a training has diverged, for a loss of any sign.
 
     It lies `DIVERGENCE_FACTOR` times the initial loss, or the best training's progress, above the
-    initial loss. Until a training has ended (`best` is None), a progress of 1 is assumed: a small
-    initial loss must not make the limit so tight that it stops sound trainings.
+    initial loss. Until a training has made progress, one of 1 is assumed: a small initial loss must
+    not make the limit so tight that it stops sound trainings.
 
     Examples
     --------
     >>> divergence_limit(2.3, None), divergence_limit(0.0, -3.0)
     (25.3, 30.0)
     """
-    progress = 1.0 if best is None else initial - best
+    progress = 1.0 if best is None or not best < initial else initial - best
     return initial + DIVERGENCE_FACTOR * max(abs(initial), progress)
 
 

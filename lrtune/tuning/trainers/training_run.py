@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from numbers import Number, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,6 +46,8 @@ class Run:
         Errors that end this training alone.
     stop_after : int or None
         Epochs after which to halt it all the same.
+    with_torch : bool
+        Whether to load torch first, so that it is seeded in a process that has not loaded it.
     """
 
     function: Callable[..., Any]
@@ -56,6 +60,7 @@ class Run:
     limit: float = math.inf
     catch: tuple[type[Exception], ...] = ()
     stop_after: int | None = None
+    with_torch: bool = False
 
 
 @dataclass
@@ -63,7 +68,8 @@ class RunResult:
     """The outcome of one training.
 
     The losses, by epoch, are minus the user's numbers if higher is better; `metrics` are the other
-    numbers of the last epoch.
+    numbers of the last epoch. `loaded_torch` is true if torch was not loaded, and so not seeded,
+    before the function itself imported it.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -72,6 +78,7 @@ class RunResult:
     pruned: bool = False
     failure: str | None = None
     seconds: float = 0.0
+    loaded_torch: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -101,13 +108,16 @@ def run_training(
             )
         loss, result.metrics = _numbers(value, run, epoch)
         result.losses.append(loss)
-        result.diverged = not loss <= run.limit
+        result.diverged = not (math.isfinite(loss) and loss <= run.limit)
         is_last = epoch >= run.epochs
         result.pruned = not result.diverged and not is_last and is_pruned(epoch, loss)
         return result.diverged or result.pruned or epoch == run.stop_after
 
+    if run.with_torch:
+        import_module("torch")
+    had_torch = "torch" in sys.modules
     started, process = time.perf_counter(), os.getpid()
-    with _seeded(run.seed):
+    with _seeded(run.seed), _same_folder():
         try:
             halted = _run(run, accept)
         except SystemExit as error:
@@ -124,6 +134,7 @@ def run_training(
             if os.getpid() != process:  # a child must not go on with its parent's search
                 os._exit(FORKED)
     result.seconds = time.perf_counter() - started
+    result.loaded_torch = "torch" in sys.modules and not had_torch
     if not halted and len(result.losses) < run.epochs:
         raise InvalidInputError(
             f"a training must {_verb(run)} once per epoch, {run.epochs} times, but {_name(run)} "
@@ -164,10 +175,17 @@ def _close(values: Iterator[Any], run: Run) -> None:
 
 def _run_reporting(run: Run, accept: Callable[[Any], bool]) -> bool:
     halted = False
+    broken: InvalidInputError | None = None
 
     def report(loss: Any) -> None:
-        nonlocal halted
-        halted = halted or accept(loss)
+        nonlocal halted, broken
+        if broken is not None:
+            raise broken
+        try:
+            halted = halted or accept(loss)
+        except InvalidInputError as error:  # the function may swallow it
+            broken = error
+            raise
         if halted:
             raise Halted("this training is to stop: let this exception pass")
 
@@ -175,6 +193,8 @@ def _run_reporting(run: Run, accept: Callable[[Any], bool]) -> bool:
         returned = run.function(run.schedule, run.seed, **run.others, report=report)
     except Halted:
         return True
+    if broken is not None:
+        raise broken
     if isinstance(returned, Iterator):
         raise InvalidInputError(
             f"a training must either yield its losses or report them, but {_name(run)} takes "
@@ -198,7 +218,9 @@ def require_function(function: Any) -> None:
     if isinstance(function, type) or not callable(function):
         kind = "a class" if isinstance(function, type) else f"a {type(function).__name__}"
         raise InvalidInputError(f"{RULE}, but got {kind}, {_shown(function)}: pass a function")
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+    called = function if inspect.isroutine(function) else getattr(function, "func", function)
+    called = called if inspect.isroutine(called) else type(called).__call__
+    if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
         raise InvalidInputError(
             f"{RULE}, but `{function_name(function)}` is a coroutine: make it a plain `def`"
         )
@@ -273,6 +295,16 @@ def _number(value: Any, run: Run, epoch: int) -> float:
         f"{_name(run)} gave {_shown(value)} after epoch {epoch}: {_verb(run)} the validation loss "
         "as a float"
     )
+
+
+@contextmanager
+def _same_folder() -> Iterator[None]:
+    """Return to the current folder afterwards: the record's path may be relative to it."""
+    folder = Path.cwd()
+    try:
+        yield
+    finally:
+        os.chdir(folder)
 
 
 @contextmanager
