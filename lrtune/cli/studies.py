@@ -64,4 +64,7 @@ def _cells(summary: Any) -> list[str]:
     setting = f"{best.learning_rate_init:.4g} {best.decay}"
     if best.decay != "constant":
         setting += f" {best.decay_rate:.4g}"
-    return [*cells, f"{summary.best_loss:.4g}", setting]
+    loss = "–" if summary.best_loss is None else f"{summary.best_loss:.4g}"
+    if summary.metric != "loss":
+        loss += f" {summary.metric}"
+    return [*cells, loss, setting]

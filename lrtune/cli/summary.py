@@ -11,12 +11,12 @@ from rich.text import Text
 from lrtune.cli.console import make_console
 from lrtune.cli.flags import with_flags
 from lrtune.export.estimator import estimator_line
+from lrtune.export.hooks import function_line
 from lrtune.export.provenance import recommend
+from lrtune.review.study import Study
 from lrtune.support.numbers import estimate, number
 from lrtune.tuning.confirm.result import Estimate
 from lrtune.tuning.result import SearchResult
-
-SCORE_NAMES = {"classification": "accuracy", "regression": "R²"}
 
 
 def print_result(result: SearchResult, *, as_json: bool, quiet: bool = False) -> None:
@@ -44,71 +44,85 @@ def _print_summary(result: SearchResult) -> None:
     table.add_row("decay", Text(best.decay, style="bold"), "")
     if best.decay != "constant":
         table.add_row("decay_rate", Text(f"{best.decay_rate:.4g}", style="bold"), "per epoch")
-    losses = _confirmed if result.confirmation else _searched
-    for name, value, remark in losses(result):
-        table.add_row(name, Text(value, style="bold"), Text(remark))
-    table.add_row(
-        "trials", Text(result.trials.describe(), style="bold"), f"{result.seconds.total:.1f} s"
-    )
+    study, losses = Study(result), _confirmed if result.confirmation else _searched
+    for name, value, remark in (*losses(study), *_spent(study)):
+        table.add_row(Text(name), Text(value, style="bold"), Text(remark))
     audit = result.pruning_audit
     if audit is not None:
         value = f"{audit.lost} of the best {audit.best_tenth} lost"
         remark = f"{audit.finished} of {audit.pruned} pruned trials finished after all"
         table.add_row("pruning audit", Text(value, style="bold"), Text(remark))
-    table.add_row("study", Text(str(result.study), style="bold"), Text(f"in {result.storage}"))
+    place = f"in {result.storage}" if result.storage else "not recorded"
+    table.add_row("study", Text(study.name, style="bold"), Text(place))
     console.print(table)
+    console.print(Text(f"\nUse it:  {_use(result)}"), soft_wrap=True)
+
+
+def _use(result: SearchResult) -> str:
     origin = recommend(result)
-    code = estimator_line(origin) + (", or --save" if origin.preparation.is_table else "")
-    console.print(Text(f"\nUse it:  {code}"), soft_wrap=True)
+    if origin.is_function:
+        return function_line(origin)
+    return estimator_line(origin) + (", or --save" if origin.preparation.is_table else "")
 
 
-def _searched(result: SearchResult) -> list[tuple[str, str, str]]:
-    facts = result.facts
-    what = f"mean of {facts.replicates} replicates after {facts.trainer.epochs} epochs"
-    return [
-        ("validation loss", number(result.search_loss, 4), what + _unit(result)),
-        (SCORE_NAMES[result.task], f"{result.score:.3f}", ""),
-    ]
+def _searched(study: Study) -> list[tuple[str, str, str]]:
+    result, subject = study.result, study.subject
+    n = study.n_replicates
+    what = f"mean of {n} replicate{'' if n == 1 else 's'} after {study.epochs} epochs"
+    what += ", not confirmed" if subject.is_function else subject.unit
+    return [(subject.row, number(result.search_loss, 4), what), *_score(study, "")]
 
 
-def _confirmed(result: SearchResult) -> list[tuple[str, str, str]]:
-    trainer = result.facts.trainer
-    untuned = trainer.parameters["learning_rate_init"]
-    confirmation = result.confirmation
+def _score(study: Study, remark: str) -> list[tuple[str, str, str]]:
+    """Return the score's row; none if there is no score."""
+    name, score = study.subject.score, study.result.score
+    return [] if name is None or score is None else [(name, f"{score:.3f}", remark)]
+
+
+def _confirmed(study: Study) -> list[tuple[str, str, str]]:
+    result, subject, confirmation = study.result, study.subject, study.confirmation
     assert confirmation is not None  # noqa: S101
-    fresh = f"{confirmation.replicates} fresh replicates"
-    what = f"after {trainer.epochs} epochs, on {fresh}{_unit(result)}"
+    n = confirmation.replicates
+    fresh = f"{n} fresh replicate{'' if n == 1 else 's'}"
+    what = f"after {study.epochs} epochs, on {fresh}{subject.unit}"
+    chose = f"on the {study.n_replicates} that chose it"
     rows = [
-        ("validation loss", result.describe_loss(), what),
-        (
-            "  in the search",
-            number(result.search_loss, 4),
-            f"on the {result.facts.replicates} that chose it",
-        ),
-        ("  untuned", _loss(confirmation.default), f"at {untuned:g}"),
+        (subject.row, result.describe_loss(), what),
+        ("  in the search", number(result.search_loss, 4), chose),
     ]
+    if confirmation.default is not None:
+        untuned = study.parameters["learning_rate_init"]
+        rows.append(("  untuned", _loss(study, confirmation.default), f"at {untuned:g}"))
     if confirmation.baseline is not None:
-        rows.append(("  DoG", _loss(confirmation.baseline), "without a learning rate"))
-    rows.append((SCORE_NAMES[result.task], f"{result.score:.3f}", f"on {fresh}"))
+        rows.append(("  DoG", _loss(study, confirmation.baseline), "without a learning rate"))
+    rows += _score(study, f"on {fresh}")
     if result.safe_range is not None:
         low, high = result.safe_range
         below, above = confirmation.profile.is_bounded
         value = f"{'' if below else '≤ '}{low:.4g} to {'' if above else '≥ '}{high:.4g}"
-        what = "learning_rate_init that loses at most 10 %, without divergence"
+        what = f"learning_rate_init that {subject.safe_briefly}, without divergence"
         rows.append(("safe range", value, what))
-    rows.append(
-        (
-            "sensitivity",
-            f"{confirmation.profile.sensitivity:.3g}",
-            "mean excess loss from a tenth to tenfold learning_rate_init, diverged as untrained",
-        )
-    )
+    rates = confirmation.profile.rates
+    if len(rates) > 1:
+        span = "a tenth to tenfold learning_rate_init"
+        if rates[-1] < 99 * rates[0]:
+            span = f"learning_rate_init {number(rates[0])} to {number(rates[-1])}"
+        remark = f"{subject.excess} from {span}, diverged as untrained"
+        rows.append(("sensitivity", f"{confirmation.profile.sensitivity:.3g}", remark))
     return rows
 
 
-def _loss(measured: Estimate) -> str:
-    return estimate(measured.loss, measured.se)
+def _spent(study: Study) -> list[tuple[str, str, str]]:
+    """Return the rows of trials by outcome, of the errors of those that failed, and of trainings.
+
+    The last two are for a user's function, whose trainings are what costs time.
+    """
+    rows = [("trials", study.counts.describe(), f"{study.result.seconds.total:.1f} s")]
+    rows += [("  failed", str(n), error) for error, n in study.failures.items()]
+    if study.subject.is_function:
+        rows.append(("trainings", str(study.result.trainings["total"]), study.trainings))
+    return rows
 
 
-def _unit(result: SearchResult) -> str:
-    return ", squared error in the target's unit" if result.task == "regression" else ""
+def _loss(study: Study, measured: Estimate) -> str:
+    return estimate(study.result.own(measured.loss), measured.se)

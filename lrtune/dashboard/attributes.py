@@ -12,10 +12,9 @@ from optuna.trial import FrozenTrial
 
 from lrtune.review.study import Study
 from lrtune.review.tables import data_in_words, reproduction_rows
-from lrtune.review.wording import SCORES, headline
+from lrtune.review.wording import headline
 from lrtune.support.numbers import estimate, number
 from lrtune.tuning.record.schema import TrialFacts
-from lrtune.tuning.record.trials import status
 from lrtune.tuning.setting import Setting
 
 NOT_FINITE = "not finite"
@@ -39,7 +38,7 @@ def setting_in_words(params: Mapping[str, Any]) -> str:
 
 def objective_name(study: Study) -> str:
     """Return the label of axes that show the optimised value."""
-    name = "validation loss" if study.metric is None else f"minus {study.metric}"
+    name = study.subject.row if study.metric is None else f"minus {study.metric}"
     if study.n_replicates == 1:
         return f"{name}, 1 replicate"
     return f"{name}, mean of {study.n_replicates} replicates"
@@ -47,16 +46,14 @@ def objective_name(study: Study) -> str:
 
 def capped_value(study: Study, trial: FrozenTrial) -> float:
     """Return a trial's value, capped at the worst completed trial and at a guess."""
-    if trial.value is None or status(trial) == "diverged":
-        return study.worst
-    return min(trial.value, study.worst)
+    return study.value(trial)
 
 
 def capped_curve(study: Study, trial: FrozenTrial) -> dict[int, float]:
     """Return a trial's mean validation loss after each epoch, capped at that of a guess."""
-    return {
-        epoch: min(loss, study.cap) for epoch, loss in sorted(trial.intermediate_values.items())
-    }
+    curve = sorted(trial.intermediate_values.items())
+    losses = study.shown([loss for _, loss in curve]).tolist()
+    return {epoch: loss for (epoch, _), loss in zip(curve, losses, strict=True)}
 
 
 def study_attributes(study: Study) -> dict[str, str]:
@@ -65,13 +62,13 @@ def study_attributes(study: Study) -> dict[str, str]:
     The dashboard shows the first five, and the others on demand.
     """
     origin = dict(reproduction_rows(study))
-    layers = "-".join(map(str, np.atleast_1d(study.parameters["hidden_layer_sizes"])))
-    optimizer, seed = study.parameters.get("optimizer"), origin.pop("seed", "?")
+    seed = origin.pop("seed", "?")
     first = {
         headline(study).lower(): _recommendation(study),
         "trials": _trials(study),
+        "trainings": origin.pop("trainings", ""),
         "data": data_in_words(study, with_target=False),
-        "network": f"layers {layers}, {optimizer}, {study.epochs} epochs, seed {seed}",
+        **_trained(study, seed),
         "versions": origin.pop("versions", ""),
     }
     more = {
@@ -85,18 +82,32 @@ def study_attributes(study: Study) -> dict[str, str]:
     return {name: value for name, value in (first | more).items() if value}
 
 
+def _trained(study: Study, seed: str) -> dict[str, str]:
+    """Describe what was trained, under the name of its kind."""
+    if study.subject.is_function:
+        name = study.facts.trainer.estimator
+        return {"function": f"{name}, {study.epochs} epochs, seed {seed}"}
+    words = [study.facts.trainer.estimator]
+    if "hidden_layer_sizes" in study.parameters:
+        layers = "-".join(map(str, np.atleast_1d(study.parameters["hidden_layer_sizes"])))
+        words = [f"layers {layers}", str(study.parameters.get("optimizer"))]
+    return {"network": ", ".join([*words, f"{study.epochs} epochs", f"seed {seed}"])}
+
+
 def _recommendation(study: Study) -> str:
     setting, confirmation = study.setting, study.confirmation
     if setting is None:
         return "no trial has completed"
-    parts = [setting_in_words(setting.params)]
+    name, parts = study.subject.short, [setting_in_words(setting.params)]
     if confirmation is None and study.recommended is not None:
-        parts.append(f"loss {estimate(study.recommended.loss, None)} in the search")
+        parts.append(f"{name} {estimate(study.recommended.loss, None)} in the search")
     if confirmation is not None:
         recommended, default = confirmation.recommended, confirmation.default
-        loss = estimate(recommended.loss, recommended.se)
-        parts.append(f"loss {loss} on {confirmation.replicates} fresh replicates")
-        parts.append(f"untuned default {estimate(default.loss, default.se)}")
+        loss = estimate(study.result.own(recommended.loss), recommended.se)
+        parts.append(f"{name} {loss} on {confirmation.replicates} fresh replicates")
+        if default is not None:
+            untuned = estimate(study.result.own(default.loss), default.se)
+            parts.append(f"untuned default {untuned}")
         if confirmation.profile.safe_range is not None:
             low, high = confirmation.profile.safe_range
             parts.append(f"safe from {number(low)} to {number(high)}")
@@ -115,41 +126,52 @@ def _trials(study: Study) -> str:
 def trial_attributes(study: Study, trial: FrozenTrial) -> dict[str, str]:
     """Describe the results of a trial, under names that are among `trial_columns`."""
     facts = TrialFacts.of(trial)
-    values: dict[str, Any] = {"outcome": status(trial)}
+    values: dict[str, Any] = {"outcome": study.outcome(trial)}
     losses = facts.replicate_losses
     if losses and facts.diverged is None:
-        values["loss"] = fmean(losses)
+        values[study.subject.short] = study.sign * fmean(losses)
         if len(losses) > 1:
             values["spread over replicates"] = float(np.std(losses, ddof=1))
-    if facts.score is not None:
-        values[_score_name(study)] = facts.score
+    if facts.score is not None and study.subject.score is not None:
+        values[study.subject.score] = facts.score
+    if facts.diverged is None:
         values |= {name: fmean(scores) for name, scores in (facts.metrics or {}).items()}
     if facts.diverged is not None:
-        loss = facts.diverged.loss
-        values |= {
+        loss = study.result.own(facts.diverged.loss)
+        where = {
             "diverged at step": facts.diverged.step,
             "diverged in epoch": facts.diverged.epoch,
             "diverged on replicate": facts.diverged.replicate,
-            "loss at divergence": NOT_FINITE if loss is None else loss,
+            _at_divergence(study): NOT_FINITE if loss is None else loss,
         }
+        values |= {name: value for name, value in where.items() if name in _divergence(study)}
+    values["error"] = facts.failure
     values["epochs trained, all replicates"] = round(facts.epochs, 2)
     return {name: _to_text(value) for name, value in values.items() if value is not None}
 
 
 def trial_columns(study: Study) -> dict[str, bool]:
     """Return the attributes of trials; True for those that are numbers, by which to sort."""
-    columns = {"outcome": False, "loss": True, "spread over replicates": True}
-    columns[_score_name(study)] = True
+    columns = {"outcome": False, study.subject.short: True, "spread over replicates": True}
+    if study.subject.score is not None:
+        columns[study.subject.score] = True
     if study.best is not None:
         columns |= dict.fromkeys(TrialFacts.of(study.best).metrics or (), True)
     if study.counts.diverged:
-        names = ("diverged at step", "diverged in epoch", "diverged on replicate")
-        columns |= dict.fromkeys((*names, "loss at divergence"), True)
+        columns |= dict.fromkeys(_divergence(study), True)
+    if study.failures:
+        columns["error"] = False
     return {**columns, "epochs trained, all replicates": True}
 
 
-def _score_name(study: Study) -> str:
-    return SCORES.get(study.facts.trainer.loss, "score")
+def _divergence(study: Study) -> tuple[str, ...]:
+    """Return the attributes of diverged trials; a function's steps are unknown."""
+    step = () if study.subject.is_function else ("diverged at step",)
+    return (*step, "diverged in epoch", "diverged on replicate", _at_divergence(study))
+
+
+def _at_divergence(study: Study) -> str:
+    return f"{study.subject.short} at divergence"
 
 
 def _to_text(value: Any) -> str:

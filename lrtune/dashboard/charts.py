@@ -50,7 +50,10 @@ def loss_by_rate(study: Study) -> dict[str, Any]:
         "layout": {
             **_layout(_title(study)),
             "xaxis": {"title": {"text": "initial learning rate α₀"}, **_log(rates)},
-            "yaxis": {"title": {"text": "validation loss"}, **_log_if_wide(losses)},
+            "yaxis": {
+                "title": {"text": f"{study.subject.row}{study.subject.better}"},
+                **_log_if_wide(study, losses),
+            },
             "shapes": _shapes(study),
             "annotations": _labels(study),
         },
@@ -78,8 +81,8 @@ def learning_curves(study: Study) -> dict[str, Any]:
             **_layout("Learning curves: best, default, and diverged with the lowest rates (grey)"),
             "xaxis": {"title": {"text": "epochs"}, "rangemode": "tozero"},
             "yaxis": {
-                "title": {"text": "validation loss, capped at a guess's"},
-                **_log_if_wide(losses),
+                "title": {"text": _capped(study)},
+                **_log_if_wide(study, losses),
             },
         },
     }
@@ -110,8 +113,9 @@ def _title(study: Study) -> str:
         return f"<b>{headline(study)}<br>{words}"
     title = f"<b>{headline(study)}: {words}"
     recommended = study.confirmation.recommended
-    loss = estimate(recommended.loss, recommended.se)
-    return f"{title}<br>loss {loss} on {study.confirmation.replicates} fresh replicates"
+    loss = estimate(study.result.own(recommended.loss), recommended.se)
+    fresh = f"on {study.confirmation.replicates} fresh replicates"
+    return f"{title}<br>{study.subject.short} {loss} {fresh}"
 
 
 def _log(values: Sequence[float]) -> dict[str, Any]:
@@ -126,9 +130,15 @@ def _log(values: Sequence[float]) -> dict[str, Any]:
     return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
 
 
-def _log_if_wide(losses: Sequence[float]) -> dict[str, Any]:
+def _capped(study: Study) -> str:
+    subject = study.subject
+    cap = number(study.cap) if subject.is_function else "a guess's"
+    return f"{subject.row}{subject.better}, capped at {cap}"
+
+
+def _log_if_wide(study: Study, losses: Sequence[float]) -> dict[str, Any]:
     """Return a logarithmic axis if losses are positive and span more than a factor of three."""
-    is_wide = losses and min(losses) > 0 and max(losses) > 3 * min(losses)
+    is_wide = study.sign > 0 and losses and min(losses) > 0 and max(losses) > 3 * min(losses)
     return _log(losses) if is_wide else {}
 
 
@@ -171,7 +181,7 @@ def _profile(study: Study) -> list[Trace]:
     if study.confirmation is None:
         return []
     profile = study.confirmation.profile
-    mean = np.minimum(profile.mean, study.cap)
+    mean = study.shown(profile.mean)
     is_finite = np.isfinite(profile.mean)
     error = np.where(np.isfinite(profile.error), profile.error, 0.0)
     return [

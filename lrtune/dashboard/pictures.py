@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial
 from lrtune.dashboard.attributes import setting_in_words
 from lrtune.review.figures import logarithmic, mark_guess
 from lrtune.review.gallery import GALLERY, Picture
-from lrtune.review.plots import COLOURS, draw_rates
+from lrtune.review.plots import COLOURS, draw_rates, plain
 from lrtune.review.study import Study
 from lrtune.schedules.decays import DECAYS
 from lrtune.tuning.record.schema import TrialFacts
@@ -65,20 +65,24 @@ def _draw_losses(axes: Axes, study: Study, trial: FrozenTrial) -> None:
         if curve:
             epochs, colour = np.arange(1, len(curve) + 1), COLOURS[index % len(COLOURS)]
             name = f"replicate {index + 1}"
-            axes.plot(epochs, np.minimum(curve, cap), ".-", color=colour, label=name)
+            axes.plot(epochs, study.shown(curve), ".-", color=colour, label=name)
     means = sorted(trial.intermediate_values.items())
     if means and not curves:
-        axes.plot(*np.minimum(np.array(means), [np.inf, cap]).T, ".-", label="mean of replicates")
+        epochs, losses = np.array(means).T
+        axes.plot(epochs, study.shown(losses), ".-", label="mean of replicates")
     if divergence := TrialFacts.of(trial).diverged:
-        label = f"diverged at step {divergence.step}\non replicate {divergence.replicate}"
+        where = f"step {divergence.step}"
+        if study.subject.is_function:
+            where = f"epoch {divergence.epoch}"
+        label = f"diverged at {where}\non replicate {divergence.replicate}"
         colour = COLOURS[(divergence.replicate - 1) % len(COLOURS)]
         axes.plot([divergence.epoch], [cap], "x", color=colour, markersize=10, label=label)
     mark_guess(axes, study)
-    lowest = min([*trial.intermediate_values.values(), cap])
-    if 0 < 3 * lowest < cap:
+    lowest = min([*study.shown(list(trial.intermediate_values.values())).tolist(), cap])
+    if study.sign > 0 and 0 < 3 * lowest < cap:
         logarithmic(axes.yaxis, (lowest, cap))
-    elif lowest > 0:
+    elif study.sign > 0 and lowest > 0:
         axes.set_ylim(bottom=0)
-    axes.set(xlabel="epochs", ylabel="validation loss", xlim=(0, study.epochs + 0.5))
+    axes.set(xlabel="epochs", ylabel=plain(study.subject.row), xlim=(0, study.epochs + 0.5))
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")

@@ -167,6 +167,8 @@ def _annotate_study(response: dict[str, Any], study: Study, study_id: int) -> No
 
 
 def _annotate_trials(response: dict[str, Any], study: Study) -> None:
+    if study.sign < 0:
+        response["directions"] = ["maximize"]
     trials = {trial._trial_id: trial for trial in study.trials}
     with_picture = trials_with_picture(study)
     recommended = study.recommended_trial

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
+from lrtune.exceptions import InvalidInputError
 from lrtune.export import templates
 from lrtune.export.source import changed, header
 from lrtune.schedules.decays import DECAYS
@@ -15,7 +16,19 @@ if TYPE_CHECKING:
 
 
 def estimator_source(schedule: Schedule, origin: Recommendation | None) -> str:
-    """Return the source of an estimator, in a pipeline if the preparation can be made again."""
+    """Return the source of an estimator, in a pipeline if the preparation can be made again.
+
+    Raises
+    ------
+    InvalidInputError
+        If a user's function was tuned, not an estimator.
+    """
+    if origin is not None and origin.is_function:
+        raise InvalidInputError(
+            f"an estimator can be exported from studies of estimators, but {origin.study!r} tuned "
+            f"the function {origin.estimator!r}: export to torch, keras, optax or json, or pass "
+            "`result.schedule` to the function"
+        )
     estimator = "MLPClassifier" if origin is None else origin.estimator
     parameters = dict(() if origin is None else origin.parameters) | changed(schedule)
     arguments = "".join(f"    {name}={value!r},\n" for name, value in parameters.items())

@@ -191,6 +191,8 @@ def to_json(
     if origin is not None:
         about |= {"study": origin.study, "confirmed": origin.replicates is not None}
         about |= {"loss": origin.loss, "se": origin.se, "tuned_for": dict(origin.parameters)}
+        if origin.is_function:
+            about |= {"function": origin.estimator, "metric": origin.loss_name}
         about |= {"task": origin.task, "preprocessing": origin.preparation.classes}
     return (
         json.dumps({"about": about, **schedule.to_dict()}, indent=2, allow_nan=False, default=repr)

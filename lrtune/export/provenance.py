@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from lrtune.export.preparation import Preparation
-from lrtune.export.tuned_for import tuned_for, tuned_parameters
+from lrtune.export.tuned_for import tuned_for
 from lrtune.schedules.schedule import Schedule
 from lrtune.support.numbers import estimate
 from lrtune.tuning.result import SearchResult
@@ -18,7 +18,7 @@ class Recommendation:
 
     study: str
     estimator: str
-    """Class of the network that was tuned."""
+    """Class of the network that was tuned, or name of the function."""
     task: str
     schedule: Schedule
     parameters: tuple[tuple[str, Any], ...]
@@ -34,6 +34,13 @@ class Recommendation:
     replicates: int | None
     """Number of fresh replicates; None if it was not confirmed."""
     preparation: Preparation = field(default_factory=Preparation)
+    loss_name: str = "loss"
+    """The user's name for the loss of a training function."""
+
+    @property
+    def is_function(self) -> bool:
+        """Return True if a user's training function was tuned."""
+        return self.task == "training"
 
     @property
     def optimizer(self) -> Any:
@@ -42,24 +49,22 @@ class Recommendation:
     def describe(self) -> str:
         """Return the confirmed loss in words, or that it was not confirmed."""
         if self.replicates is None:
-            return (
-                f"not confirmed: loss {estimate(self.loss, None)} of the best trial, {self.trial}"
-            )
+            loss = f"{self.loss_name} {estimate(self.loss, None)}"
+            return f"not confirmed: {loss} of the best trial, {self.trial}"
         fresh = f"on {self.replicates} fresh replicates"
         if self.loss is None:
             return f"NOT SAFE: diverged {fresh}"
-        return f"confirmed loss {estimate(self.loss, self.se)} {fresh}"
+        return f"confirmed {self.loss_name} {estimate(self.loss, self.se)} {fresh}"
 
 
 def recommend(result: SearchResult) -> Recommendation:
     """Return the confirmed setting of a search, or else the setting of its best trial."""
     setting, trainer, confirmation = result.best, result.facts.trainer, result.confirmation
-    parameters = tuned_parameters(trainer, setting)
     return Recommendation(
         study=str(result.study),
         estimator=trainer.estimator,
         task=result.task,
-        schedule=Schedule(**{each.name: parameters[each.name] for each in fields(Schedule)}),
+        schedule=result.schedule,
         parameters=tuple(tuned_for(trainer, setting).items()),
         own_parameters=tuple(tuned_for(trainer, setting, options=False).items()),
         trial=result.best_trial,
@@ -67,4 +72,5 @@ def recommend(result: SearchResult) -> Recommendation:
         se=result.confirmed_se,
         replicates=None if confirmation is None else confirmation.replicates,
         preparation=Preparation.of(result.facts),
+        loss_name="loss" if trainer.function is None else trainer.loss,
     )

@@ -17,7 +17,9 @@ _ELSEWHERE = {field.name for field in fields(Schedule)} | {"random_state", "verb
 
 
 def tuned_parameters(trainer: TrainerFacts, setting: Setting) -> dict[str, Any]:
-    """Return all parameters of the network that a setting was tuned with."""
+    """Return all parameters of the network, or of the function, that a setting was tuned with."""
+    if trainer.function is not None:
+        return {"epochs": trainer.epochs, **dict(setting.others)}
     return {**trainer.parameters, **setting.params}
 
 
@@ -25,9 +27,12 @@ def tuned_for(trainer: TrainerFacts, setting: Setting, *, options: bool = True) 
     """Return the parameters that a learning rate was tuned for.
 
     They are `NETWORK`, further parameters that were searched or differ from their defaults, and,
-    with `options`, all options of the optimizer.
+    with `options`, all options of the optimizer. Of a user's function they are the epochs and what
+    was searched.
     """
     parameters = tuned_parameters(trainer, setting)
+    if trainer.function is not None:
+        return parameters
     searched = {name for name, _ in setting.others}
     optimizer_options = {field.name for field in fields(OPTIMIZERS[parameters["optimizer"]])}
     relevant = searched.union(trainer.changed, optimizer_options if options else ())

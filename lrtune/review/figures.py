@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from optuna.trial import FrozenTrial
 
-from lrtune.review.plots import COLOURS, plot_profile, plot_schedules, unique_legend
+from lrtune.review.plots import COLOURS, plain, plot_profile, plot_schedules, unique_legend
 from lrtune.review.study import Study
+from lrtune.review.subject import DIED
 from lrtune.schedules.decays import DECAYS
 from lrtune.support.numbers import number
 from lrtune.tuning.record.schema import TrialFacts
@@ -31,7 +32,7 @@ DEFAULT: dict[str, Any] = {"color": "black", "linewidth": 1.8, "linestyle": "--"
 
 def draw_losses(study: Study) -> Figure:
     """Draw the loss of every trial against α₀, by decay type, with the safe range and the edge."""
-    figure, axes = _start("Validation loss by initial learning rate", height=4.4)
+    figure, axes = _start(f"{_title(study)} by initial learning rate", height=4.4)
     decays = [name for name in DECAYS if name in study.facts.space.decay]
     for index, decay in enumerate(decays):
         trials = [trial for trial in study.trials if trial.params["decay"] == decay]
@@ -48,7 +49,7 @@ def draw_losses(study: Study) -> Figure:
     axes.set(xlabel=RATE, ylabel=_loss_label(study, study.n_replicates))
     logarithmic(axes.xaxis, study.rates)
     losses = [study.loss(trial) for trial in study.trials]
-    if losses and 0 < 5 * min(losses) < max(losses):
+    if losses and study.sign > 0 and 0 < 5 * min(losses) < max(losses):
         logarithmic(axes.yaxis, (min(losses), max(losses)))
     return _finish(figure, axes)
 
@@ -65,12 +66,12 @@ def draw_learning_curves(study: Study) -> Figure:
         axes.plot(max(trial.intermediate_values), study.cap, "x", color=COLOURS[1], zorder=3)
     for trial, label, style in _named(study):
         _curve(axes, study, trial, f"{label}, trial {trial.number}", **style)
-    mark_guess(axes, study, "a guess (cap)")
+    mark_guess(axes, study, f"{study.subject.reference} (cap)")
     axes.set(xlabel="epoch", ylabel=_loss_label(study, study.n_replicates))
     axes.set_xlim(0, study.epochs * 1.02)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     losses = [study.loss(trial) for trial, _, _ in _named(study)]
-    if losses and 0 < 5 * min(losses) < study.cap:
+    if losses and study.sign > 0 and 0 < 5 * min(losses) < study.cap:
         logarithmic(axes.yaxis, (min(losses), study.cap))
     return _finish(figure, axes)
 
@@ -79,8 +80,9 @@ def draw_schedule(study: Study) -> Figure:
     """Draw the recommended schedule and the untuned default's."""
     assert study.recommended is not None  # noqa: S101
     schedules = {"recommended": study.recommended.schedule}
-    if not DECAYS[study.default_schedule.decay].feedback:
-        schedules["untuned default"] = study.default_schedule
+    default = study.default_schedule
+    if default is not None and not DECAYS[default.decay].feedback:
+        schedules["untuned default"] = default
     figure = plot_schedules(schedules, study.epochs)
     axes = figure.axes[0]
     figure.suptitle("Recommended schedule")
@@ -116,7 +118,7 @@ def draw_range(study: Study) -> Figure:
 def draw_profile(study: Study) -> Figure:
     """Draw the loss of the recommended decay on fresh replicates, at rates around its own."""
     assert study.confirmation is not None  # noqa: S101
-    figure = plot_profile(study.confirmation)
+    figure = plot_profile(study.confirmation, sign=study.sign)
     axes = figure.axes[0]
     figure.suptitle("Sensitivity to the initial learning rate")
     axes.set(xlabel=RATE, ylabel=_loss_label(study, f"{study.confirmation.replicates} fresh"))
@@ -127,7 +129,7 @@ def draw_profile(study: Study) -> Figure:
 
 def draw_importances(study: Study) -> Figure:
     """Draw the share of the loss's variance that each parameter explains."""
-    figure, axes = _start("What the loss depends on", height=2.4)
+    figure, axes = _start(plain(study.subject.titled("What the loss depends on")), height=2.4)
     importances = study.importances[::-1]
     shares = [100 * importance.share for importance in importances]
     errors = [100 * importance.error for importance in importances]
@@ -136,22 +138,27 @@ def draw_importances(study: Study) -> Figure:
               error_kw={"ecolor": "black", "capsize": 3})  # fmt: skip
     for place, (share, error) in enumerate(zip(shares, errors, strict=True)):
         axes.text(share + error + 2, place, f"{share:.0f} %", va="center")
-    axes.set(xlabel="share of the loss's variance (%)", xlim=(0, 118))
+    axes.set(xlabel=plain(study.subject.titled("share of the loss's variance (%)")), xlim=(0, 118))
     axes.set_xticks(range(0, 101, 20))
     axes.grid(visible=False, axis="y")
     return figure
 
 
 def draw_outcomes(study: Study) -> Figure:
-    """Draw how many trials completed, were pruned, diverged or failed, by α₀."""
+    """Draw how many trials completed, did not learn, were pruned, diverged or failed, by α₀."""
     figure, axes = _start("Trial outcomes by initial learning rate")
     low, high = study.rates
     edges = np.geomspace(low, high, BINS + 1) if low < high else np.array([low / 2, low * 2])
-    styles = {"complete": (COLOURS[0], ""), "pruned": (COLOURS[4], ".."),
-              "diverged": (COLOURS[1], "//"), "failed": ("0.6", "xx")}  # fmt: skip
+    styles = {
+        "complete": (COLOURS[0], ""),
+        DIED: (COLOURS[3], "--"),
+        "pruned": (COLOURS[4], ".."),
+        "diverged": (COLOURS[1], "//"),
+        "failed": ("0.6", "xx"),
+    }
     below = np.zeros(len(edges) - 1)
-    for kind in STATUSES:
-        rates = [t.params["learning_rate_init"] for t in study.trials if status(t) == kind]
+    for kind in (STATUSES[0], DIED, *STATUSES[1:]):
+        rates = [t.params["learning_rate_init"] for t in study.trials if study.outcome(t) == kind]
         if not rates:
             continue
         counts = np.histogram(np.clip(rates, edges[0], edges[-1]), edges)[0]
@@ -194,7 +201,13 @@ def _finish(figure: Figure, axes: Axes, *, height: float | None = None) -> Figur
 
 
 def _loss_label(study: Study, replicates: int | str) -> str:
-    return f"validation {study.loss_name}\n(mean of {replicates} replicates)"
+    plural = "" if str(replicates).split()[0] == "1" else "s"
+    return f"{plain(study.subject.axis)}\n(mean of {replicates} replicate{plural})"
+
+
+def _title(study: Study) -> str:
+    row = study.subject.row
+    return plain(f"{row[:1].upper()}{row[1:]}")
 
 
 def logarithmic(axis: Any, bounds: tuple[float, float]) -> None:
@@ -223,10 +236,10 @@ def _scatter(
         )  # fmt: skip
 
 
-def mark_guess(axes: Axes, study: Study, label: str = "a guess") -> None:
-    """Draw the loss of a guess as a line, if it was recorded."""
-    if study.naive_loss is not None:
-        axes.axhline(study.cap, color="0.5", linestyle=":", label=label)
+def mark_guess(axes: Axes, study: Study, label: str | None = None) -> None:
+    """Draw the loss of a guess, or of a training that did not learn, as a line, if it is known."""
+    if study.has_reference:
+        axes.axhline(study.cap, color="0.5", linestyle=":", label=label or study.subject.reference)
 
 
 def _mark_edge(axes: Axes, study: Study) -> None:
@@ -264,4 +277,4 @@ def _curve(axes: Axes, study: Study, trial: FrozenTrial, label: str, **style: An
     epochs = np.array(sorted(trial.intermediate_values))
     losses = np.array([trial.intermediate_values[int(epoch)] for epoch in epochs])
     points = np.unique(np.linspace(0, len(epochs) - 1, min(len(epochs), 1000)).astype(int))
-    axes.plot(epochs[points], np.minimum(losses, study.cap)[points], label=label, **style)
+    axes.plot(epochs[points], study.shown(losses)[points], label=label, **style)

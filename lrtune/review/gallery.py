@@ -27,6 +27,10 @@ class Picture:
     caption: Callable[[Study], str]
     missing: Callable[[Study], str]
 
+    def titled(self, study: Study) -> str:
+        """Return the title with the name of the study's loss."""
+        return study.subject.titled(self.title)
+
     def svg(self, study: Study) -> tuple[bytes, tuple[int, int]]:
         """Draw a reproducible SVG file; return it and its size in CSS pixels."""
         with _style(), io.BytesIO() as file:
@@ -60,9 +64,11 @@ def _untried(study: Study) -> str:
     return "" if study.trials else "No trial has finished yet."
 
 
-def _unconfirmed(study: Study) -> str:
+def _unmeasured(study: Study) -> str:
     if study.confirmation is None:
         return "Not measured: the recommended setting was not tried on fresh replicates."
+    if len(study.confirmation.profile.rates) == 1:
+        return "Not measured: too few trainings were left to try rates around the recommended one."
     return ""
 
 
@@ -77,32 +83,35 @@ def _unknown_schedule(study: Study) -> str:
 def _untested(study: Study) -> str:
     if study.plan.edges:
         return ""
-    return (
-        "No range test was run: the range of the initial learning rate was given, from "
-        f"{number(study.rates[0])} to {number(study.rates[1])}."
-    )
+    return f"{study.subject.untested} {number(study.rates[0])} to {number(study.rates[1])}."
 
 
 def _too_few(study: Study) -> str:
     if study.importances:
         return ""
-    return f"Not computed: at least {MIN_TRIALS} trials must differ in their settings and losses."
+    return study.subject.titled(
+        f"Not computed: at least {MIN_TRIALS} trials must differ in their settings and losses."
+    )
 
 
 # --- captions -------------------------------------------------------------------------------------
 
 
 def _of_losses(study: Study) -> str:
-    sentences = ["Every mark is one trial: its initial learning rate, and its final loss."]
+    name = study.subject.short
+    sentences = [f"Every mark is one trial: its initial learning rate, and its final {name}."]
     if study.counts.diverged:
-        sentences.append("Trials that diverged are crosses on the upper line.")
-    if study.naive_loss is not None:
+        side = "upper" if study.sign > 0 else "lower"
+        sentences.append(f"Trials that diverged are crosses on the {side} line.")
+    if study.has_reference:
+        subject = study.subject
         sentences.append(
-            f"That line is the loss of a guess, {number(study.cap)}; higher losses are drawn on it."
+            f"That line is the {subject.short} of {subject.guess}, {number(study.cap)}; "
+            f"{subject.worse} {subject.plural} are drawn on it."
         )
     if study.counts.pruned:
         sentences.append("Open marks are pruned trials.")
-    if study.confirmation is not None:
+    if study.confirmation is not None and study.confirmation.profile.safe_range is not None:
         sentences.append("The shaded band is the safe range, with the recommended decay.")
     if study.edge is not None and study.edge.median is not None:
         sentences.append(
@@ -113,10 +122,13 @@ def _of_losses(study: Study) -> str:
 
 
 def _of_curves(study: Study) -> str:
+    subject, row = study.subject, study.subject.row
+    beyond = f"{'above' if study.sign > 0 else 'below'} {number(study.cap)}"
+    plural = "" if study.n_replicates == 1 else "s"
     return (
-        f"Validation loss after each epoch, mean of {study.n_replicates} replicates. Losses "
-        f"above {number(study.cap)} are drawn at that height, so that diverged trials do not "
-        "flatten the others; a cross marks where one was stopped."
+        f"{row[:1].upper()}{row[1:]} after each epoch, mean of {study.n_replicates} "
+        f"replicate{plural}. {subject.plural.capitalize()} {beyond} are drawn at that height, so "
+        "that diverged trials do not flatten the others; a cross marks where one was stopped."
     )
 
 
@@ -138,22 +150,28 @@ def _of_range(study: Study) -> str:
     )
 
 
-def _of_profile(_: Study) -> str:
+def _of_profile(study: Study) -> str:
+    assert study.confirmation is not None  # noqa: S101
+    rates = study.confirmation.profile.rates
+    span = "a tenth of the recommended one to ten times it"
+    if rates[-1] < 99 * rates[0]:
+        span = f"{number(rates[0])} to {number(rates[-1])}"
     return (
-        "The recommended decay at initial rates from a tenth of the recommended one to ten times "
-        "it, on fresh replicates, which were not used to choose it; bars are standard errors, "
-        "crosses diverged. In a wide, flat valley the rate need not be precise."
+        f"The recommended decay at initial rates from {span}, on fresh replicates, which were not "
+        "used to choose it; bars are standard errors, crosses diverged. In a wide, flat valley the "
+        "rate need not be precise."
     )
 
 
-def _of_importances(_: Study) -> str:
-    return (
+def _of_importances(study: Study) -> str:
+    text = study.subject.titled(
         "Each parameter's share of the loss's variance over the whole search space, as far as "
         "single parameters explain it (functional ANOVA on a random forest; bars: standard "
         "deviation over resamples of the trials). All trials count: a diverged one with the loss "
         "of a guess, a pruned one with its last loss. Leaving them out, as is common, makes the "
         "parameter that causes divergence look unimportant."
     )
+    return text.replace("a guess", study.subject.guess)
 
 
 def _of_outcomes(_: Study) -> str:
@@ -166,7 +184,7 @@ def _of_outcomes(_: Study) -> str:
 GALLERY: dict[str, Picture] = {
     "loss": Picture("Loss by initial rate", figures.draw_losses, _of_losses, _untried),
     "sensitivity": Picture(
-        "How precise the rate must be", figures.draw_profile, _of_profile, _unconfirmed
+        "How precise the rate must be", figures.draw_profile, _of_profile, _unmeasured
     ),
     "schedule": Picture(
         "The recommended schedule", figures.draw_schedule, _of_schedule, _unknown_schedule

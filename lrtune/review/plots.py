@@ -91,20 +91,35 @@ def plot_safe_range(result: SearchResult) -> Figure:
             "a safe range needs a confirmed result, but this search was not confirmed: search "
             "again without `confirm=False`"
         )
-    return plot_profile(result.confirmation)
+    trainer = result.facts.trainer
+    if trainer.function is None:
+        return plot_profile(result.confirmation)
+    name = f"{plain(trainer.loss)}{', higher is better' if trainer.maximize else ''}"
+    return plot_profile(result.confirmation, name, sign=-1 if trainer.maximize else 1)
 
 
-def plot_profile(confirmation: Confirmation) -> Figure:
-    """Draw the loss against α₀ around the recommended rate, with safe range and default."""
+def plain(text: str) -> str:
+    """Escape the signs that begin mathematics in a label."""
+    return text.replace("$", r"\$")
+
+
+def plot_profile(
+    confirmation: Confirmation, name: str = "validation loss", *, sign: int = 1
+) -> Figure:
+    """Draw the loss against α₀ around the recommended rate, with safe range and default.
+
+    `sign` is -1 if higher is better, as the recorded losses are then minus the user's numbers.
+    """
     profile, setting = confirmation.profile, confirmation.contenders[0].setting
-    rates, mean, error = np.array(profile.rates), profile.mean, profile.error
+    rates, mean, error = np.array(profile.rates), sign * profile.mean, profile.error
     is_finite = np.isfinite(mean)
     figure, axes = _start()
     axes.errorbar(
         rates[is_finite], mean[is_finite], error[is_finite], fmt="o-", color=COLOURS[0], capsize=2,
         label=f"{setting.decay} ± standard error",
     )  # fmt: skip
-    top = min(profile.initial_loss, 1.1 * float(mean[is_finite].max()))
+    worst = float(profile.mean[is_finite].max())
+    top = sign * min(profile.initial_loss, worst + 0.1 * abs(worst))
     if not is_finite.all():
         heights = np.full((~is_finite).sum(), top)
         axes.plot(rates[~is_finite], heights, "x", color=COLOURS[1], label="diverged")
@@ -114,16 +129,15 @@ def plot_profile(confirmation: Confirmation) -> Figure:
         axes.axvspan(low, high, color=COLOURS[2], alpha=0.2, linewidth=0, label=label)
     best = setting.learning_rate_init
     axes.axvline(best, color=COLOURS[2], label=f"recommended: {best:.3g}")
+    limits = [sign * float(profile.mean.min()), top]
     default = confirmation.default
-    if default.loss is not None:
-        axes.axhline(default.loss, color=COLOURS[6], linestyle="--", label="untuned default")
-    limits = [float(mean[is_finite].min()), top]
-    if default.loss is not None:
-        limits.append(default.loss)
+    if default is not None and default.loss is not None:
+        limits.append(sign * default.loss)
+        axes.axhline(limits[-1], color=COLOURS[6], linestyle="--", label="untuned default")
     margin = 0.08 * (max(limits) - min(limits)) or 1.0
     axes.set(
         xlabel="learning_rate_init (no unit)",
-        ylabel=f"validation loss on {confirmation.replicates} fresh replicates",
+        ylabel=f"{name} on {confirmation.replicates} fresh replicates",
         ylim=(min(limits) - margin, max(limits) + margin),
     )
     axes.set_xscale("log")

@@ -15,7 +15,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from lrtune._version import __version__
-from lrtune.exceptions import InvalidInputError
 from lrtune.review.gallery import GALLERY, Picture
 from lrtune.review.study import Study
 from lrtune.review.tables import (
@@ -25,7 +24,14 @@ from lrtune.review.tables import (
     reproduction_rows,
     to_text,
 )
-from lrtune.review.wording import GLOSSARY, PARAMETER, headline, paragraphs, progress_notes, visible
+from lrtune.review.wording import (
+    PARAMETER,
+    glossary,
+    headline,
+    paragraphs,
+    progress_notes,
+    visible,
+)
 from lrtune.support.files import write_file
 from lrtune.tuning.result import SearchResult
 
@@ -55,12 +61,7 @@ def write_report(result: SearchResult, path: str | os.PathLike[str]) -> None:
 
 
 def render_report(result: SearchResult) -> str:
-    """Return the report on a recorded search as HTML; the same result gives the same text."""
-    if result.study is None:
-        raise InvalidInputError(
-            "a report needs a study in a record, but this search kept none: search again with "
-            "`storage`"
-        )
+    """Return the report on a search as HTML; the same result gives the same text."""
     template = _environment().get_template("report.html.jinja")
     return template.render(_content(Study(result)))
 
@@ -116,7 +117,9 @@ def _content(study: Study) -> dict[str, Any]:
         "notes": table.notes,
         "columns": table.columns,
         "report_command": report_command(study),
-        "glossary": GLOSSARY,
+        "repeat": study.subject.repeat,
+        "source": study.subject.source,
+        "glossary": glossary(study),
     }
 
 
@@ -124,10 +127,10 @@ def _figure(picture: Picture, study: Study) -> dict[str, Any]:
     """Return a figure as an SVG file in base 64, or the reason why it is missing."""
     missing = picture.missing(study)
     if missing:
-        return {"title": picture.title, "missing": missing}
+        return {"title": picture.titled(study), "missing": missing}
     svg, (width, height) = picture.svg(study)
     return {
-        "title": picture.title,
+        "title": picture.titled(study),
         "missing": "",
         "caption": picture.caption(study),
         "image": base64.b64encode(svg).decode("ascii"),
@@ -151,6 +154,9 @@ def _tuned_for(study: Study) -> str:
     if study.recommended is None:
         return ""
     names = {"max_iter": "epochs", "batch_size": "batches of", "hidden_layer_sizes": "hidden units"}
-    return ", ".join(
-        f"{names.get(name, name)} {value}" for name, value in study.recommended.parameters
+    function = [f"the function {study.recommended.estimator}"] * study.recommended.is_function
+    parameters = (
+        f"{names.get(name, name)} {to_text(value, 4) if function else value}"
+        for name, value in study.recommended.parameters
     )
+    return ", ".join([*function, *parameters])

@@ -25,6 +25,8 @@ class StudySummary:
     trials: TrialCounts
     best: Setting | None
     best_loss: float | None
+    metric: str = "loss"
+    """The user's name for the loss of a training function."""
 
 
 def summarise_studies(storage: str) -> list[StudySummary]:
@@ -36,10 +38,12 @@ def summarise_studies(storage: str) -> list[StudySummary]:
         if SearchFacts.KEY not in study.user_attrs:
             continue
         result = result_of(study, public_name(storage))
+        trainer = result.facts.trainer
         best, loss = None, None
         if result.trials.complete:
-            best, loss = result.best, result.recommended_trial.value
+            best, loss = result.best, result.own(result.recommended_trial.value)
         if result.confirmation is not None:
             loss = result.confirmed_loss
-        summaries.append(StudySummary(name, result.dataset, result.trials, best, loss))
+        metric = "loss" if trainer.function is None else trainer.loss
+        summaries.append(StudySummary(name, result.dataset, result.trials, best, loss, metric))
     return summaries

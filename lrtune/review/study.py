@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from optuna.trial import FrozenTrial
 
 from lrtune.export.provenance import Recommendation, recommend
 from lrtune.review.importance import Importance, importances
+from lrtune.review.subject import DIED, DIED_BECAUSE, Subject
 from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.schedule import Schedule
 from lrtune.tuning.range_result import Spread
+from lrtune.tuning.record.schema import TrialFacts
 from lrtune.tuning.record.trials import complete_trials, status
 from lrtune.tuning.result import SearchResult
 from lrtune.tuning.setting import Setting
+from lrtune.tuning.trainers.scale import is_dead
 from lrtune.tuning.trainers.scoring import LOSS
 
 
 class Study:
-    """A search's result, with what its readers derive from it."""
+    """A search's result, with what its readers derive from it.
+
+    Its losses are the user's numbers. In the record, and in `facts`, `trials` and `confirmation`,
+    they are minus these where higher is better.
+    """
 
     def __init__(self, result: SearchResult) -> None:
         self.result = result
-        self.name, self.storage = str(result.study), str(result.storage)
+        self.name = result.study or result.dataset or "search"
+        self.storage = result.storage
         self.dataset = result.dataset or self.name
+        self.subject = Subject.of(result.facts)
         self.facts, self.plan = result.facts, result.plan
         self.trials, self.counts = result.finished, result.trials
         self.confirmation, self.ending = result.confirmation, result.ending
@@ -36,7 +47,8 @@ class Study:
         self.rates = self.facts.space.rates
         self.n_replicates = self.facts.replicates
         self.epochs = self.facts.trainer.epochs
-        self.parameters: Mapping[str, Any] = self.facts.trainer.parameters  # of the untuned network
+        self.parameters: Mapping[str, Any] = self.facts.trainer.parameters  # of what was untuned
+        self.sign = -1 if self.facts.trainer.maximize else 1
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
@@ -53,11 +65,6 @@ class Study:
         """Return the diverged trials, the lowest α₀ first."""
         trials = [trial for trial in self.trials if status(trial) == "diverged"]
         return sorted(trials, key=lambda trial: float(trial.params["learning_rate_init"]))
-
-    @cached_property
-    def loss_name(self) -> str:
-        """Return the name of the loss."""
-        return self.facts.trainer.loss.replace("_", " ") or "loss"
 
     @cached_property
     def metric(self) -> str | None:
@@ -95,15 +102,17 @@ class Study:
         return next((trial for trial in self.trials if default <= trial.params.items()), None)
 
     @cached_property
-    def default_schedule(self) -> Schedule:
-        return self._schedule(self.parameters)
+    def default_schedule(self) -> Schedule | None:
+        """Return the untuned schedule; None if none was given to compare with."""
+        return self._schedule(self.parameters) if "decay" in self.parameters else None
 
     def schedule_of(self, trial: FrozenTrial) -> Schedule:
         """Return the schedule that a trial trained with."""
         return self._schedule({**self.parameters, **self.facts.space.setting(trial.params).params})
 
     def _schedule(self, parameters: Mapping[str, Any]) -> Schedule:
-        return Schedule(**{each.name: parameters[each.name] for each in fields(Schedule)})
+        names = {each.name for each in fields(Schedule)} & parameters.keys()
+        return Schedule(**{name: parameters[name] for name in names})
 
     @cached_property
     def drawable(self) -> bool:
@@ -129,25 +138,93 @@ class Study:
         return naive if naive is not None and math.isfinite(naive) else None
 
     @cached_property
-    def cap(self) -> float:
-        """Return the highest loss shown: that of a guess, or else of the worst completed trial."""
-        if self.naive_loss is not None:
-            return self.naive_loss
+    def has_reference(self) -> bool:
+        """Return True if `cap` is the loss of a guess, or of a training that did not learn."""
+        return self._reference is not None
+
+    @cached_property
+    def _reference(self) -> float | None:
+        dead = self.plan.dead_loss
+        best = min(map(_last_loss, self.ranked), default=None)
+        if self.naive_loss is None and dead is not None and best is not None and best < dead:
+            return dead
+        return self.naive_loss
+
+    @cached_property
+    def _cap(self) -> float:
+        if self._reference is not None:
+            return self._reference
         return max(map(_last_loss, self.ranked), default=1.0)
 
     @cached_property
-    def worst(self) -> float:
-        """Return the highest value shown: the worst completed trial's; if a loss, at most `cap`."""
+    def cap(self) -> float:
+        """Return the worst loss shown: that of a guess, or else of the worst completed trial.
+
+        Where a guess's loss is unknown, that of a training that did not learn takes its place.
+        """
+        return self.sign * self._cap
+
+    @cached_property
+    def _worst(self) -> float:
         worst = max(
-            (trial.value for trial in self.ranked if trial.value is not None), default=self.cap
+            (trial.value for trial in self.ranked if trial.value is not None), default=self._cap
         )
-        return worst if self.metric is not None else min(worst, self.cap)
+        return worst if self.metric is not None else min(worst, self._cap)
+
+    @cached_property
+    def worst(self) -> float:
+        """Return the worst value shown: the worst completed trial's; of losses, at most `cap`."""
+        return self.sign * self._worst
 
     def loss(self, trial: FrozenTrial) -> float:
         """Return a trial's last mean validation loss, at most `cap`; `cap` if it diverged."""
         if status(trial) == "diverged":
             return self.cap
-        return min(_last_loss(trial), self.cap)
+        return self.sign * min(_last_loss(trial), self._cap)
+
+    def value(self, trial: FrozenTrial) -> float:
+        """Return a trial's value, at most `worst`; `worst` if it has none or diverged."""
+        if trial.value is None or status(trial) == "diverged":
+            return self.worst
+        return self.sign * min(trial.value, self._worst)
+
+    def optimised(self, value: float) -> float:
+        """Return a recorded value as the number that was optimised: the metric, or the loss."""
+        return -value if self.metric is not None else self.sign * value
+
+    def shown(self, losses: Any) -> npt.NDArray[np.float64]:
+        """Return recorded losses as the user's numbers, at most `cap`."""
+        return np.asarray(self.sign * np.minimum(losses, self._cap), dtype=float)
+
+    def died(self, trial: FrozenTrial) -> int:
+        """Return the number of a completed trial's trainings that did not learn."""
+        if status(trial) != "complete":
+            return 0
+        losses = TrialFacts.of(trial).replicate_losses
+        best = None if self.best is None else self.best.value
+        return int(is_dead(losses, self.plan.dead_loss, best).sum())
+
+    def outcome(self, trial: FrozenTrial) -> str:
+        """Return a trial's status, or that some of its trainings did not learn."""
+        return DIED if self.died(trial) else status(trial)
+
+    @cached_property
+    def failures(self) -> dict[str, int]:
+        """Return the errors that made trials fail, and how many each."""
+        errors = (TrialFacts.of(trial).failure for trial in self.trials)
+        return dict(Counter(error for error in errors if error is not None).most_common())
+
+    @cached_property
+    def trainings(self) -> str:
+        """Describe what the trainings were for, and how many of them did not learn."""
+        n = self.result.trainings
+        text = f"{n['search']} in the search"
+        if n["confirm"]:
+            text += f", {n['confirm']} to confirm"
+        if self.result.died:
+            because = self.subject.titled(DIED_BECAUSE)
+            text += f"; {self.result.died} of those in the search {DIED}: {because}"
+        return text
 
     @cached_property
     def importances(self) -> tuple[Importance, ...]:

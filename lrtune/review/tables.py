@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial
 
 from lrtune.exceptions import InvalidInputError
 from lrtune.export.export import export_schedule
+from lrtune.export.hooks import HOOKS
 from lrtune.review.study import Study
 from lrtune.support.numbers import number
 from lrtune.tuning.dimensions import Dimension
@@ -32,6 +33,14 @@ CODE_TITLES = {
     "keras": "As a callback for Keras",
 }
 """Title of each code sample, by its key in `EXPORTERS`."""
+FUNCTION_TITLES = {
+    "function": "In Python, for the function itself:",
+    "torch hook": "For any torch loop, with lrtune",
+    "keras hook": "For fit of Keras, with lrtune",
+    "torch": "As a scheduler for torch, without lrtune",
+    "keras": "As a callback for Keras, without lrtune",
+}
+"""The same for a user's training function; keys of `HOOKS` and of `EXPORTERS`."""
 
 
 @dataclass(frozen=True)
@@ -64,18 +73,17 @@ def best_settings(study: Study) -> SettingsTable:
     """Return the settings that raced on fresh replicates, or else the best of the search."""
     if study.best is None:
         return SettingsTable("There are no settings to list: no trial completed.")
-    value = "loss" if study.metric is None else study.metric
+    value = study.subject.short if study.metric is None else study.metric
     others = tuple(name for name in study.best.params if name not in SCHEDULE_PARAMETERS)
     heads = ("trial", *SCHEDULE_PARAMETERS, *others, f"search {value}")
     if study.confirmation is not None:
         heads = (*heads, f"fresh {value}", "replicates", "verdict")
         trials = {trial.number: trial for trial in study.trials}
-        sign = 1 if study.metric is None else -1
         rows = tuple(
             Row(
                 (
                     *_setting_cells(study, trials[contender.trial], others),
-                    "–" if contender.loss is None else number(sign * contender.loss),
+                    "–" if contender.loss is None else number(study.optimised(contender.loss)),
                     str(contender.replicates),
                     contender.status,
                 ),
@@ -84,7 +92,7 @@ def best_settings(study: Study) -> SettingsTable:
             for contender in study.confirmation.contenders[:MAX_ROWS]
             if contender.trial in trials
         )
-        return SettingsTable(RACE_CAPTION, heads, rows)
+        return SettingsTable(study.subject.titled(RACE_CAPTION), heads, rows)
     rows = tuple(
         Row(_setting_cells(study, trial, others), trial is study.best)
         for trial in study.ranked[:MAX_ROWS]
@@ -95,14 +103,14 @@ def best_settings(study: Study) -> SettingsTable:
 
 def _setting_cells(study: Study, trial: FrozenTrial, others: Sequence[str]) -> tuple[str, ...]:
     params = trial.params
-    value = trial.value if trial.value is not None else study.loss(trial)
+    value = study.loss(trial) if trial.value is None else study.optimised(trial.value)
     return (
         str(trial.number),
         number(params["learning_rate_init"]),
         params["decay"],
         "–" if params["decay"] == "constant" else number(params["decay_rate"]),
         *(to_text(params[name]) for name in others),
-        number(value if study.metric is None else -value),
+        number(value),
     )
 
 
@@ -117,17 +125,23 @@ def code_samples(study: Study) -> list[Code]:
     if recommended is None:
         return []
     samples = []
-    for to, title in CODE_TITLES.items():
+    titles = FUNCTION_TITLES if recommended.is_function else CODE_TITLES
+    for to, title in titles.items():
         try:
-            source = export_schedule(recommended.schedule, to, origin=recommended).strip()
-            samples.append(Code(title, source))
+            if to in HOOKS:
+                source = HOOKS[to](recommended)
+            else:
+                source = export_schedule(recommended.schedule, to, origin=recommended)
+            samples.append(Code(title, source.strip()))
         except InvalidInputError as error:
             samples.append(Code(title, missing=str(error)))
     return samples
 
 
 def report_command(study: Study) -> str:
-    """Return the command that writes the report."""
+    """Return the command that writes the report; "" without a record."""
+    if study.storage is None:
+        return ""
     words = ["lrtune", "report", study.name]
     if study.storage != DEFAULT_STORAGE:
         words += ["--storage", study.storage]
@@ -144,10 +158,10 @@ def reproduction_rows(study: Study) -> list[tuple[str, str]]:
         "seed": facts.seed,
         "replicates": _replicates(study),
         "searched": _space(facts.space),
-        "optimised": study.metric or f"{study.loss_name}, in the last epoch",
+        "optimised": study.metric or _optimised(study),
         "pruner": facts.pruner or "none; diverging trials are stopped in any case",
-        "estimator": ", ".join([*(s.source for s in facts.trainer.steps), facts.trainer.estimator]),
-        "network": _network(study),
+        **dict(study.subject.trained),
+        "trainings": _trainings(study),
         "versions": _versions(study),
         "searched on": _start(study),
         "wall time": _seconds(study),
@@ -156,7 +170,12 @@ def reproduction_rows(study: Study) -> list[tuple[str, str]]:
 
 
 def data_in_words(study: Study, *, with_target: bool = True) -> str:
-    """Describe the data set, its size, its target and the task, as far as recorded."""
+    """Describe the data set, its size, its target and the task, as far as recorded.
+
+    It is empty for a user's function, whose data are its own.
+    """
+    if study.subject.is_function:
+        return ""
     data = study.facts.data
     parts = [data.dataset]
     if data.rows is not None and data.columns is not None:
@@ -190,10 +209,15 @@ def _range(dimension: Dimension) -> str:
     return " to ".join(map(to_text, dimension.ends))
 
 
-def _network(study: Study) -> str:
-    names = ("hidden_layer_sizes", "activation", "optimizer", "batch_size", "max_iter", "dtype")
-    parameters = study.parameters
-    return ", ".join(f"{name}={parameters[name]}" for name in names if name in parameters)
+def _trainings(study: Study) -> str:
+    """Return how many trainings it took; "" for lrtune's network, which trains many at once."""
+    if not study.subject.is_function:
+        return ""
+    return f"{study.result.trainings['total']}: {study.trainings}"
+
+
+def _optimised(study: Study) -> str:
+    return f"{study.subject.loss}, in the last epoch{study.subject.better}"
 
 
 def _versions(study: Study) -> str:

@@ -6,15 +6,12 @@ import re
 
 from lrtune.review.study import Study
 from lrtune.support.numbers import estimate, number
-from lrtune.tuning.confirm.measurement import SAFE_MARGIN
 from lrtune.tuning.confirm.result import Confirmation, Estimate
 
-SCORES = {"log_loss": "accuracy", "squared_error": "R²"}
-"""Score reported beside each loss."""
 PARAMETER = re.compile(r"`([\w.]+(?:=[\w.,:()' /-]*)?)`")
 """A parameter in a message, with or without a value."""
 
-GLOSSARY = {
+_GLOSSARY = {
     "learning_rate_init (α₀)": "The learning rate at the start of training: how far each step "
     "goes. It has no unit.",
     "decay": "The shape of the rate's fall during training; a constant rate does not fall.",
@@ -36,6 +33,12 @@ GLOSSARY = {
     "confirmation": "Training the best settings again on fresh replicates, before one of them is "
     "recommended.",
 }
+
+
+def glossary(study: Study) -> dict[str, str]:
+    """Return what the words of a report mean, in the order of reading."""
+    words = {**_GLOSSARY, **study.subject.glossary}
+    return {word: meaning for word, meaning in words.items() if meaning}
 
 
 def visible(text: str) -> str:
@@ -65,8 +68,7 @@ def progress_notes(study: Study) -> list[str]:
     if study.best is None and n_trials:
         texts.append(
             f"There is no recommendation: none of {n_trials} trials completed, "
-            f"{study.counts.diverged} diverged. Standardise the columns, look for outliers in "
-            "them, or search lower rates (`learning_rate_init`)."
+            f"{study.counts.diverged} diverged. {study.subject.cure}"
         )
     if ending is not None and ending.failure is not None and study.best is not None:
         texts.append(f"No setting can be recommended as safe: {ending.failure}.")
@@ -105,7 +107,7 @@ def paragraphs(study: Study) -> list[str]:
         evidence = [
             _expected(study, confirmation),
             _compared(study, confirmation),
-            _safe(confirmation),
+            _safe(study, confirmation),
         ]
     return [text for text in (_course(study), *evidence, _trials(study)) if text]
 
@@ -133,10 +135,10 @@ def _course(study: Study) -> str:
 def _unconfirmed(study: Study) -> str:
     assert study.recommended is not None  # noqa: S101
     return (
-        f"The search measured {_loss(study)} of {number(study.recommended.loss or 0.0, 4)}, "
-        f"the mean of the {study.n_replicates} replicates that chose the setting. It was not "
-        "confirmed on fresh replicates, so expect a higher loss: the winner of a search is partly "
-        "lucky."
+        f"The search measured {study.subject.kind} of {number(study.recommended.loss or 0.0, 4)}, "
+        f"the mean of {_replicates(study)} that chose the setting. It was not confirmed on fresh "
+        f"replicates, so expect a {study.subject.worse} {study.subject.short}: the winner of a "
+        "search is partly lucky."
     )
 
 
@@ -146,43 +148,64 @@ def _expected(study: Study, confirmation: Confirmation) -> str:
         return (
             f"NOT SAFE: the setting diverged on one of {confirmation.replicates} fresh replicates."
         )
-    score = SCORES.get(study.facts.trainer.loss, "score")
-    root = ""
-    if study.facts.trainer.loss == "squared_error" and recommended.loss >= 0:
-        root = f" (its root, in the target's own unit: {number(recommended.loss**0.5)})"
-    in_search = ""
+    subject, loss = study.subject, study.sign * recommended.loss
+    root, score, in_search = "", "", ""
+    if subject.has_root and loss >= 0:
+        root = f" (its root, in the target's own unit: {number(loss**0.5)})"
+    if subject.score is not None and confirmation.score is not None:
+        article = "a" if subject.score == "score" else "an"
+        score = f", and {article} {subject.score} of {number(confirmation.score)}"
     if study.recommended_trial is not None:
-        loss = number(study.loss(study.recommended_trial), 4)
-        in_search = f" On the {study.n_replicates} replicates that chose it, the loss was {loss}."
+        in_search = (
+            f" On {_replicates(study)} that chose it, the {subject.short} was "
+            f"{number(study.loss(study.recommended_trial), 4)}."
+        )
+    means = "means" if score else "the mean"
     return (
-        f"Expect {_loss(study)} of {estimate(recommended.loss, recommended.se)} after "
-        f"{study.epochs} epochs{root}, and {'a' if score == 'score' else 'an'} {score} of "
-        f"{number(confirmation.score)}: means over {confirmation.replicates} fresh replicates, "
-        f"which were not used to choose the setting, ± standard error.{in_search}"
+        f"Expect {subject.kind} of {estimate(loss, recommended.se)} after {study.epochs} epochs"
+        f"{root}{score}: {means} over {confirmation.replicates} fresh replicates, which were not "
+        f"used to choose the setting, ± standard error.{in_search}"
     )
 
 
+def _replicates(study: Study) -> str:
+    return f"the {study.n_replicates} replicates" if study.n_replicates > 1 else "the one replicate"
+
+
 def _compared(study: Study, confirmation: Confirmation) -> str:
+    sentences = [_default(study, confirmation)]
+    if confirmation.naive_loss is not None:
+        sentences.append(
+            f"A guess that ignores the columns has a loss of {number(confirmation.naive_loss)}."
+        )
+    default, baseline = confirmation.default, confirmation.baseline
+    if baseline is not None and (default is None or default.loss is not None):
+        reached = estimate(baseline.loss, baseline.se)
+        sentences.append(f"DoG, an optimizer that needs no learning rate, reaches {reached}.")
+    return " ".join(filter(None, sentences))
+
+
+def _default(study: Study, confirmation: Confirmation) -> str:
+    """Compare with the untuned default; "" if there is none."""
     default, schedule = confirmation.default, study.default_schedule
+    if default is None or schedule is None:
+        return ""
     name = (
         f"The untuned default (learning_rate_init {number(schedule.learning_rate_init)}, "
         f"{schedule.decay})"
     )
-    guess = f"A guess that ignores the columns has a loss of {number(confirmation.naive_loss)}."
     if default.loss is None:
-        return f"{name} diverged there. {guess}"
-    text = f"{name} reaches {estimate(default.loss, default.se)} there, {_gain(confirmation.gain)}."
-    if confirmation.baseline is None:
-        return f"{text} {guess}"
-    baseline = estimate(confirmation.baseline.loss, confirmation.baseline.se)
-    return f"{text} {guess} DoG, an optimizer that needs no learning rate, reaches {baseline}."
+        return f"{name} diverged there."
+    reached = estimate(study.sign * default.loss, default.se)
+    gain = "" if confirmation.gain is None else f", {_gain(confirmation.gain, study.subject.short)}"
+    return f"{name} reaches {reached} there{gain}."
 
 
-def _gain(gain: Estimate) -> str:
+def _gain(gain: Estimate, loss: str) -> str:
     if gain.loss is None:
         return "which cannot be compared"
     if gain.loss == 0:
-        return "the same loss"
+        return f"the same {loss}"
     size = number(abs(gain.loss), 2) + ("" if gain.se is None else f" ± {number(gain.se, 2)}")
     if gain.se is None or abs(gain.loss) < 2 * gain.se:
         return f"a difference of {size}, which chance explains"
@@ -190,7 +213,7 @@ def _gain(gain: Estimate) -> str:
     return f"which is {size} {side}, compared replicate by replicate"
 
 
-def _safe(confirmation: Confirmation) -> str:
+def _safe(study: Study, confirmation: Confirmation) -> str:
     profile, rate = confirmation.profile, confirmation.contenders[0].setting.learning_rate_init
     if profile.safe_range is None:
         return ""
@@ -205,9 +228,9 @@ def _safe(confirmation: Confirmation) -> str:
     if high < 1.05 * rate:
         margin = "at the upper end, with no margin"
     return (
-        f"Any learning_rate_init from {number(low)} to {number(high)}, with the same decay, loses "
-        f"at most {100 * SAFE_MARGIN:.0f} % more and did not diverge; the recommended "
-        f"{number(rate)} is {margin}.{beyond}"
+        f"Any learning_rate_init from {number(low)} to {number(high)}, with the same decay, "
+        f"{study.subject.safe} and did not diverge; the recommended {number(rate)} is {margin}."
+        f"{beyond}"
     )
 
 
@@ -224,10 +247,12 @@ def _trials(study: Study) -> str:
             f"A rate of about {number(edge.median, 2)} or more diverges within a few steps; lower "
             "ones may diverge later."
         )
+    if study.failures:
+        errors = "; ".join(f"{error} ({n})" for error, n in study.failures.items())
+        sentences.append(f"Those that failed raised: {errors}.")
+    if study.subject.is_function:
+        n_trainings = study.result.trainings["total"]
+        sentences.append(f"It took {n_trainings} trainings: {study.trainings}.")
     if study.metric is not None:
         sentences.append(f"The search maximised {study.metric}; losses are the network's own.")
     return " ".join(sentences)
-
-
-def _loss(study: Study) -> str:
-    return f"a validation loss ({study.loss_name})"

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial
 from lrtune.exceptions import NothingCompletedError
 from lrtune.schedules.schedule import Schedule
 from lrtune.support.numbers import estimate
-from lrtune.tuning.confirm.advice import NOT_CONFIRMED, advise
+from lrtune.tuning.confirm.advice import advise, not_confirmed
 from lrtune.tuning.confirm.result import Confirmation
 from lrtune.tuning.record.record import open_own_study, read_facts
 from lrtune.tuning.record.schema import (
@@ -76,7 +76,7 @@ class SearchResult:
 
     @property
     def task(self) -> str:
-        """Return "classification" or "regression"."""
+        """Return "classification", "regression" or, of a user's function, "training"."""
         return self.facts.trainer.task
 
     @property
@@ -231,9 +231,9 @@ class SearchResult:
         if ending is not None and ending.failure is None and ending.confirmed == is_confirmed:
             return ending.warnings
         if self.confirmation is None:
-            return (NOT_CONFIRMED,) if self.trials.complete else ()
-        advice = advise(self.confirmation, self.facts.space, self.plan.n_validation)
-        return tuple(advice)
+            return (not_confirmed(self.facts.trainer),) if self.trials.complete else ()
+        facts = self.facts
+        return tuple(advise(self.confirmation, facts.space, self.plan.n_validation, facts.trainer))
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -280,11 +280,13 @@ class SearchResult:
 
     def _repr_html_(self) -> str:
         """Return a small table for notebooks."""
+        is_function, total = self.facts.trainer.function is not None, self.trainings["total"]
         rows: dict[str, Any] = {
             **self.best_params,
-            "validation loss": self.describe_loss(),
+            self.facts.trainer.loss if is_function else "validation loss": self.describe_loss(),
             "score": None if self.score is None else f"{self.score:.4g}",
             "trials": ", ".join(f"{n} {name}" for name, n in asdict(self.trials).items() if n),
+            "trainings": total if is_function else None,
             "study": self.study,
             "storage": self.storage,
             "note": "; ".join(self.warnings),

@@ -61,4 +61,4 @@ def test_the_metric_is_named_as_the_user_gave_it(
     interrupted: Study, scored: Study, read: Callable[[str, str], Study]
 ) -> None:
     assert (interrupted.metric, scored.metric) == (None, "accuracy")
-    assert read("table", "houses").loss_name == "squared error"
+    assert read("table", "houses").subject.loss == "squared error"

@@ -9,6 +9,7 @@ import numpy as np
 from lrtune.tuning.confirm.measurement import SAFE_MARGIN
 from lrtune.tuning.confirm.result import Confirmation
 from lrtune.tuning.confirm.statistics import EQUIVALENT
+from lrtune.tuning.record.schema import TrainerFacts
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 
@@ -16,6 +17,7 @@ NOT_CONFIRMED = (
     "the loss was measured on the replicates that chose the setting, so expect a higher one on "
     "fresh seeds, the more so the smaller the table"
 )
+"""What is said of a search on a table that was not confirmed."""
 EDGE_SHARE = 0.05
 """A setting in the outermost share of a range, on a logarithmic scale, lies at its edge."""
 WIDEN = 10.0
@@ -26,18 +28,36 @@ FEW_ROWS = 30
 """With fewer validation rows per replicate, losses are rough."""
 
 
-def advise(confirmation: Confirmation, space: Space, n_validation: int | None) -> list[str]:
+def not_confirmed(trainer: TrainerFacts) -> str:
+    """Return what to say of a search that was not confirmed."""
+    if trainer.function is None:
+        return NOT_CONFIRMED
+    return (
+        f"the {trainer.loss} was measured on the seeds that chose the setting and not confirmed, "
+        f"so expect a {'lower' if trainer.maximize else 'higher'} one on fresh seeds"
+    )
+
+
+def advise(
+    confirmation: Confirmation,
+    space: Space,
+    n_validation: int | None,
+    trainer: TrainerFacts | None = None,
+) -> list[str]:
     """Return warnings about a confirmed recommendation, the most serious first.
 
     `n_validation` is the number of validation rows of a replicate, where the trainer knows it.
+    `trainer` says whether a network or a user's function was tuned; by default a network.
     """
+    sign = -1 if trainer is not None and trainer.maximize else 1
+    is_function = trainer is not None and trainer.function is not None
     best = confirmation.contenders[0].setting
     return [
         *_died(confirmation),
         *_learned(confirmation),
         *_measurable(confirmation, n_validation),
-        *(_better_beyond(confirmation, space) or _at_the_edge(best, space)),
-        *_narrow(confirmation),
+        *(_better_beyond(confirmation, space, sign) or _at_the_edge(best, space)),
+        *_narrow(confirmation, "function" if is_function else "network"),
         *_tied(confirmation),
     ]
 
@@ -96,7 +116,7 @@ def _measurable(confirmation: Confirmation, n_validation: int | None) -> list[st
     return warnings
 
 
-def _better_beyond(confirmation: Confirmation, space: Space) -> list[str]:
+def _better_beyond(confirmation: Confirmation, space: Space, sign: int) -> list[str]:
     """Warn of a rate outside the range searched that is clearly better."""
     low, high = space.rates
     rates, mean = np.array(confirmation.profile.rates), confirmation.profile.mean
@@ -108,7 +128,7 @@ def _better_beyond(confirmation: Confirmation, space: Space) -> list[str]:
     wider = (min(low, rate / WIDEN), max(high, rate * WIDEN))
     return [
         f"a learning_rate_init of {rate:.3g}, outside the range searched, does better "
-        f"({best:.3g}): look further, `learning_rate_init=({wider[0]:.3g}, {wider[1]:.3g})`"
+        f"({sign * best:.3g}): look further, `learning_rate_init=({wider[0]:.3g}, {wider[1]:.3g})`"
     ]
 
 
@@ -142,7 +162,7 @@ def _at_the_edge(best: Setting, space: Space) -> list[str]:
     return warnings
 
 
-def _narrow(confirmation: Confirmation) -> list[str]:
+def _narrow(confirmation: Confirmation, tuned: str) -> list[str]:
     profile = confirmation.profile
     safe = profile.safe_range
     if safe is None:
@@ -157,7 +177,7 @@ def _narrow(confirmation: Confirmation) -> list[str]:
         return []
     return [
         f"the safe range of learning_rate_init is narrow, {safe[0]:.3g} to {safe[1]:.3g}: tune "
-        "again after any change of the data or the network"
+        f"again after any change of the data or the {tuned}"
     ]
 
 
