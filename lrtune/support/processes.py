@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import pickle
 import signal
 import threading
 import time
@@ -15,6 +16,7 @@ from typing import Any, Self, TypeVar
 
 from joblib import Parallel, delayed
 from joblib.externals.loky import ProcessPoolExecutor
+from joblib.externals.loky.backend.reduction import dumps
 
 CHECK_SECONDS = 0.5
 """Seconds between a worker's checks that its parent is still running."""
@@ -101,7 +103,21 @@ class Workers:
 
 def _run(parent: int, work: Callable[[Task], Result], task: Task) -> Result:
     _end_with(parent)
-    return work(task)
+    try:
+        return work(task)
+    except Exception as error:
+        if _can_travel(error):
+            raise
+        raise RuntimeError(f"{type(error).__name__}: {error}") from error
+
+
+def _can_travel(error: Exception) -> bool:
+    """Return whether an error can be pickled and read again; of classes of its own, some cannot."""
+    try:
+        pickle.loads(dumps(error))  # noqa: S301 -- its own
+    except Exception:  # noqa: BLE001 -- whatever its class does
+        return False
+    return True
 
 
 @functools.cache
