@@ -143,5 +143,7 @@ def _module_name(path: str) -> str:
     """Return the name that a script is imported by, unless another module has it."""
     stem = re.sub(r"\W", "_", Path(path).stem)
     taken = sys.modules.get(stem)
-    is_free = taken is None or taken.__loader__ is None  # a script's, loaded before
+    is_free = (
+        taken is None or getattr(taken, "__loader__", taken) is None
+    )  # a script's, loaded before
     return stem if is_free else f"script_{stem}"
