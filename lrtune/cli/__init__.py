@@ -37,7 +37,7 @@ COMMANDS: dict[str, str] = {
     "range-test": "Test which learning rates are worth searching.",
     "report": "Write a report on a study.",
     "schedule": "Print the learning rate of every epoch.",
-    "search": "Search for the learning rate of a network on a table.",
+    "search": "Search for the learning rate of a network on a table, or of a script.",
     "show": "Show what a study found.",
     "studies": "List the studies in a record.",
     "worker": "Help with a search, from this machine or another.",
@@ -106,6 +106,7 @@ def cli() -> None:
     Examples:
       lrtune search iris
       lrtune search table.csv --target price --epochs 50
+      lrtune search train.py --epochs 20
       lrtune schedule --alpha0 0.2 --decay cosine --decay-rate 0.05
     """
 

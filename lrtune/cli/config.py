@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from lrtune.cli.completion import complete_files
-from lrtune.cli.types import DecayList, HiddenSizes, RangeType
+from lrtune.cli.types import DecayList, GpuList, HiddenSizes, ParameterRange, RangeType
 from lrtune.exceptions import InvalidInputError
 from lrtune.support.secrets import masked
 
@@ -41,6 +41,8 @@ FORMS: dict[type[Any], Form] = {
     RangeType: Form('[LOW, HIGH] or "LOW:HIGH"', (int, float, str), ":"),
     HiddenSizes: Form("a list of whole numbers", (int, str), ","),
     DecayList: Form("a list of names", (str,), ","),
+    GpuList: Form("a list of whole numbers", (int, str), ","),
+    ParameterRange: Form('a list of texts such as "batch_size=32,64"', (str,)),
     click.ParamType: Form("text in quotes", (str,)),
 }
 """Forms by the type of the option, subclasses before their base classes."""
@@ -123,11 +125,14 @@ def _convert(option: click.Option, value: Any, ctx: click.Context) -> Any:
     """Return the value that the command line would convert to."""
     kind = click.types.BoolParamType if option.is_flag else type(option.type)
     form = next(form for each, form in FORMS.items() if issubclass(kind, each))
-    items = value if isinstance(value, list) and form.separator else [value]
+    may_list = form.separator or option.multiple
+    items = value if isinstance(value, list) and may_list else [value]
     if not items or any(type(item) not in form.types for item in items):
         raise click.BadParameter(f"must be {form.description}, but got {_excerpt(value)}")
     if option.is_flag:
         return value
+    if option.multiple:
+        return option.type_cast_value(ctx, items)
     return option.type_cast_value(ctx, form.separator.join(map(str, items)))
 
 

@@ -40,9 +40,11 @@ def command_line(words: list[str]) -> str:
     return shlex.join(["lrtune", *safe_words])
 
 
-def environment(words: list[str], dataset: Dataset) -> Environment:
-    """Return the command, the versions and the table, for the record."""
+def environment(words: list[str], dataset: Dataset | None = None) -> Environment:
+    """Return the command, the versions and the table, if there is one, for the record."""
     from lrtune.tuning.record.schema import Environment, TableFacts
 
-    notes = tuple(with_flags(note) for note in dataset.notes)
-    return Environment(command_line(words), versions(), TableFacts(notes, dataset.columns))
+    table = TableFacts()
+    if dataset is not None:
+        table = TableFacts(tuple(with_flags(note) for note in dataset.notes), dataset.columns)
+    return Environment(command_line(words), versions(), table)

@@ -21,17 +21,19 @@ FLAGS = {
     "n_steps": "--steps",
     "n_trials": "--trials",
     "random_state": "--seed",
+    "space": "--param",
     "study_name": "--name",
 }
 """Parameters that have another name on the command line."""
 SAME = frozenset({
-    "baseline", "batch_size", "config", "cycle_epochs", "decay", "decay_rate", "encoding", "high",
-    "json", "low", "min_learning_rate", "optimizer", "output", "plot", "port", "power",
-    "preprocessor", "proba", "pruner", "replicates", "report", "resume", "save", "seed",
-    "separator", "step_size", "steps_per_epoch", "storage", "target", "task", "timeout", "to",
-    "update", "warmup_epochs", "writable",
+    "baseline", "batch_size", "config", "cycle_epochs", "decay", "decay_rate", "default",
+    "direction", "encoding", "epochs", "gpus", "high", "json", "low", "metric",
+    "min_learning_rate", "optimizer", "output", "plot", "port", "power", "preprocessor", "proba",
+    "pruner", "replicates", "resume", "save", "seed", "separator", "step_size",
+    "steps_per_epoch", "storage", "target", "task", "timeout", "to", "trainings", "update",
+    "warmup_epochs", "writable",
 })  # fmt: skip
-"""Parameters whose flag is their name with dashes."""
+"""Parameters whose flag is their name with dashes; `report` is that of a user's training."""
 
 RANGES = ("learning_rate_init", "decay_rate")
 """Parameters whose values are LOW:HIGH."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from lrtune.cli.measure import Measure
 from lrtune.support.secrets import MASK
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -66,34 +67,39 @@ def raise_if_interrupted() -> None:
 
 @contextmanager
 def resumable(ctx: click.Context) -> Iterator[Callable[[Any], None]]:
-    """On a signal to stop, print the best setting and the command that resumes the search."""
+    """If a signal or the user's code ends a search, print how far it is and how to resume it."""
     latest: list[Any] = []
     try:
         yield latest.append
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         if latest:
-            from lrtune.cli.environment import command_line
-
-            progress = latest[-1]
-            words = [*_without_name(ctx.obj), "--name", progress.study, "--resume"]
-            resume = command_line(words)
-            if progress.best is not None:
-                click.echo(f"best so far: {_describe(progress.best)}", err=True)
-            click.echo(
-                f"{progress.finished} of {progress.total} trials are kept; go on with:\n  {resume}",
-                err=True,
-            )
-            if MASK in resume:
-                click.echo(f"where {MASK} stands for the password", err=True)
+            _tell_how_to_resume(latest[-1], ctx)
         raise
 
 
-def _describe(best: Any) -> str:
+def _tell_how_to_resume(progress: Any, ctx: click.Context) -> None:
+    """Print the best setting so far and the command that resumes the search."""
+    from lrtune.cli.environment import command_line
+
+    words = [*_without_name(ctx.obj), "--name", progress.study, "--resume"]
+    resume = command_line(words)
+    if progress.best is not None:
+        click.echo(f"best so far: {_describe(progress.best, Measure.of(ctx.params))}", err=True)
+    click.echo(
+        f"{progress.finished} of {progress.total} trials are kept; go on with:\n  {resume}",
+        err=True,
+    )
+    if MASK in resume:
+        click.echo(f"where {MASK} stands for the password", err=True)
+
+
+def _describe(best: Any, measure: Measure) -> str:
     setting = ", ".join(
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in best.params.items()
     )
-    return f"{setting}, validation loss {best.value:.4g} in the search, not confirmed"
+    name = "validation loss" if measure.name == "loss" else measure.name
+    return f"{setting}, {name} {measure.show(best.value)} in the search, not confirmed"
 
 
 def _without_name(words: list[str]) -> list[str]:

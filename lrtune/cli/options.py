@@ -9,7 +9,14 @@ from typing import Any
 import click
 
 from lrtune.cli.completion import complete_data, complete_files
-from lrtune.cli.types import FIGURE_ENDINGS, FiniteNumber, HiddenSizes, OutputFile, WholeNumber
+from lrtune.cli.types import (
+    FIGURE_ENDINGS,
+    FiniteNumber,
+    GpuList,
+    HiddenSizes,
+    OutputFile,
+    WholeNumber,
+)
 from lrtune.tables.preprocessors import PREPROCESSORS
 from lrtune.training.optimizers import OPTIMIZERS
 
@@ -19,6 +26,12 @@ encoding_option = click.option(
     "--encoding",
     metavar="NAME",
     help="Encoding of a text file, for example cp1252.  [default: detected]",
+)
+gpus_option = click.option(
+    "--gpus",
+    type=GpuList(),
+    help="For a script: GPUs that train, each one setting at a time in a process that sees it "
+    "alone; for example 0,1.",
 )
 jobs_option = click.option(
     "--jobs",
@@ -63,7 +76,7 @@ timeout_option = click.option(
     type=FiniteNumber(0, min_open=True),
     metavar="SECONDS",
     help="Start no further block of trials after this time; a block that has started is finished, "
-    "and the confirmation follows.",
+    "and the confirmation follows. With a script: start no further training.",
 )
 
 
@@ -92,6 +105,40 @@ def replicates_option(default: int, help_text: str) -> Decorator:
 def apply_options(function: Any, *options: Decorator) -> Any:
     """Decorate a command with options, in the order in which help lists them."""
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), function)
+
+
+def modifier_options(function: Any, prefix: str = "") -> Any:
+    """Add the options of a schedule that do not depend on its decay."""
+    return apply_options(
+        function,
+        click.option(
+            "--warmup-epochs",
+            type=FiniteNumber(0),
+            default=0.0,
+            show_default=True,
+            help=f"{prefix}Epochs over which the rate first rises from 0, step by step.",
+        ),
+        click.option(
+            "--cycle-epochs",
+            type=FiniteNumber(0, min_open=True),
+            default=None,
+            help=f"{prefix}Epochs after which the schedule starts again.",
+        ),
+        click.option(
+            "--min-learning-rate",
+            type=FiniteNumber(0),
+            default=0.0,
+            show_default=True,
+            help=f"{prefix}Lowest value of the rate.",
+        ),
+        click.option(
+            "--update",
+            type=click.Choice(["epoch", "batch"]),
+            default="epoch",
+            show_default=True,
+            help=f"{prefix}Hold the rate within an epoch, or change it at every step.",
+        ),
+    )
 
 
 def table_options(function: Any) -> Any:

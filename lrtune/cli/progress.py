@@ -7,11 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
 
 from lrtune.cli.interruption import raise_if_interrupted
+from lrtune.cli.measure import Measure
 from lrtune.support.numbers import duration
 
 if TYPE_CHECKING:
@@ -25,42 +27,86 @@ LONGEST_SILENCE = 300.0
 Show = Callable[["Progress"], None]
 
 
-class Forecast:
-    """Estimate of the time left, from the pace of the trials finished since this was created."""
+@dataclass(frozen=True)
+class Count:
+    """What a search's progress counts.
 
-    def __init__(self, timeout: float | None, clock: Callable[[], float] = time.monotonic) -> None:
+    Attributes
+    ----------
+    total : int
+        Their number in all, as far as it is known before the search.
+    unit : {"trials", "trainings"}
+        Trainings where each takes long.
+    measure : Measure
+    """
+
+    total: int
+    unit: str = "trials"
+    measure: Measure = field(default_factory=Measure)
+
+    def done(self, progress: Progress) -> int:
+        """Return how many are done."""
+        return progress.finished if self.unit == "trials" else progress.trainings
+
+    def planned(self, progress: Progress) -> int:
+        """Return about how many there are to be."""
+        if self.unit == "trials":
+            return progress.total
+        return max(progress.planned, progress.trainings)
+
+    def describe(self, progress: Progress) -> str:
+        """Return how many are done, of how many."""
+        about = "" if self.unit == "trials" else "about "
+        return f"{self.done(progress)} of {about}{self.planned(progress)} {self.unit}"
+
+
+class Forecast:
+    """Estimate of the time left, from the pace of what was done since this was created."""
+
+    def __init__(
+        self,
+        timeout: float | None,
+        clock: Callable[[], float] = time.monotonic,
+        count: Count | None = None,
+    ) -> None:
         self.clock = clock
+        self.count = count or Count(0)
         self.start = clock()
         self.deadline = math.inf if timeout is None else self.start + timeout
         self._first: tuple[int, float] | None = None
 
     def seconds_left(self, progress: Progress) -> float | None:
-        """Return the seconds until the last trial, or None if they cannot be estimated."""
-        now = self.clock()
+        """Return the seconds until the last trial or training, or None if it is not known."""
+        now, done = self.clock(), self.count.done(progress)
         if self._first is None:  # a resumed study has trials that took no time today
-            self._first = (progress.finished, now)
-        n_timed = progress.finished - self._first[0]
-        if not n_timed or progress.confirming or progress.finished >= progress.total:
+            self._first = (done, now)
+        n_timed, n_left = done - self._first[0], self.count.planned(progress) - done
+        is_last = progress.confirming and self.count.unit == "trials"  # trainings count them, too
+        if not n_timed or is_last or n_left <= 0:
             return None
         pace = (now - self._first[1]) / n_timed
-        return max(0.0, min(pace * (progress.total - progress.finished), self.deadline - now))
+        return max(0.0, min(pace * n_left, self.deadline - now))
 
 
-def describe(progress: Progress, seconds_left: float | None) -> str:
-    """Return the best loss so far, the number of diverged trials and the time left in words."""
-    parts = [] if progress.best is None else [f"best loss {progress.best.value:.4g}"]
+def describe(progress: Progress, seconds_left: float | None, measure: Measure | None = None) -> str:
+    """Return the best so far, what diverged, the seconds of a training and the time left."""
+    measure, parts = measure or Measure(), []
+    if progress.best is not None and progress.best.value is not None:
+        parts.append(f"best {measure.name} {measure.show(progress.best.value)}")
     parts.append(f"{progress.trials.diverged} diverged")
+    if progress.median_seconds is not None:
+        parts.append(f"{duration(progress.median_seconds)} each (median)")
     if progress.confirming:
         parts.append("confirming on fresh replicates")
-    elif seconds_left is not None:
+    if seconds_left is not None:
         parts.append(f"about {duration(seconds_left)} left")
     return ", ".join(parts)
 
 
 @contextmanager
-def show_progress(total: int, *, timeout: float | None, quiet: bool) -> Iterator[Show]:
+def show_progress(count: Count, *, timeout: float | None, quiet: bool) -> Iterator[Show]:
     """Yield a function that shows the progress of a search, and raises a signal to stop."""
-    with _display(total, timeout, quiet=quiet) as show:
+    with _display(Forecast(timeout, count=count), quiet=quiet) as show:
 
         def show_or_stop(progress: Progress) -> None:
             show(progress)
@@ -70,35 +116,37 @@ def show_progress(total: int, *, timeout: float | None, quiet: bool) -> Iterator
 
 
 @contextmanager
-def _display(total: int, timeout: float | None, *, quiet: bool) -> Iterator[Show]:
+def _display(forecast: Forecast, *, quiet: bool) -> Iterator[Show]:
     if quiet:
         yield lambda _: None
     elif sys.stderr.isatty():
-        with _bar(total, Forecast(timeout)) as show:
+        with _bar(forecast) as show:
             yield show
     else:
-        yield _lines(Forecast(timeout))
+        yield _lines(forecast)
 
 
 def _lines(forecast: Forecast) -> Show:
     """Print a line after long pauses, and when the confirmation of a long search starts."""
     silence, last = FIRST_LINE, forecast.start
-    has_printed = False
+    has_printed = is_confirming = False
 
     def show(progress: Progress) -> None:
-        nonlocal silence, last, has_printed
+        nonlocal silence, last, has_printed, is_confirming
         left = forecast.seconds_left(progress)
-        now = forecast.clock()
-        if now - last >= silence or (has_printed and progress.confirming):
-            done = f"{progress.finished} of {progress.total} trials"
-            click.echo(f"{done}: {describe(progress, left)}", err=True)
+        now, count = forecast.clock(), forecast.count
+        begins = has_printed and progress.confirming and not is_confirming
+        if now - last >= silence or begins:
+            done, measure = count.describe(progress), count.measure
+            click.echo(f"{done}: {describe(progress, left, measure)}", err=True)
             silence, last, has_printed = min(2 * silence, LONGEST_SILENCE), now, True
+        is_confirming = progress.confirming
 
     return show
 
 
 @contextmanager
-def _bar(total: int, forecast: Forecast) -> Iterator[Show]:
+def _bar(forecast: Forecast) -> Iterator[Show]:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -109,22 +157,23 @@ def _bar(total: int, forecast: Forecast) -> Iterator[Show]:
 
     from lrtune.cli.console import make_console
 
+    count = forecast.count
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bar(
-        TextColumn("trials"),
+        TextColumn(count.unit),
         *columns,
         TextColumn("{task.description}", markup=False),
         console=make_console(stderr=True),
         transient=True,
     ) as bar:
-        task = bar.add_task("", total=total)
+        task = bar.add_task("", total=count.total)
 
         def show(progress: Progress) -> None:
             bar.update(
                 task,
-                completed=progress.finished,
-                total=progress.total,
-                description=describe(progress, forecast.seconds_left(progress)),
+                completed=count.done(progress),
+                total=count.planned(progress),
+                description=describe(progress, forecast.seconds_left(progress), count.measure),
             )
 
         yield show

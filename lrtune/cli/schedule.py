@@ -10,7 +10,12 @@ import click
 import numpy as np
 
 from lrtune.cli.config import config_option
-from lrtune.cli.options import epochs_option, json_option, plot_option
+from lrtune.cli.options import (
+    epochs_option,
+    json_option,
+    modifier_options,
+    plot_option,
+)
 from lrtune.cli.types import DecayList, FiniteNumber
 from lrtune.schedules.schedule import Schedule
 
@@ -53,33 +58,7 @@ from lrtune.schedules.schedule import Schedule
     show_default=True,
     help="Exponent of 'polynomial'.",
 )
-@click.option(
-    "--warmup-epochs",
-    type=FiniteNumber(0),
-    default=0.0,
-    show_default=True,
-    help="Epochs over which the rate first rises from 0, step by step.",
-)
-@click.option(
-    "--cycle-epochs",
-    type=FiniteNumber(0, min_open=True),
-    default=None,
-    help="Epochs after which the schedule starts again.",
-)
-@click.option(
-    "--min-learning-rate",
-    type=FiniteNumber(0),
-    default=0.0,
-    show_default=True,
-    help="Lowest value of the rate.",
-)
-@click.option(
-    "--update",
-    type=click.Choice(["epoch", "batch"]),
-    default="epoch",
-    show_default=True,
-    help="Hold the rate within an epoch, or change it at every step (seen in the plot).",
-)
+@modifier_options
 @plot_option
 @config_option
 @json_option

@@ -1,4 +1,4 @@
-"""``lrtune search``: from a table to a recommended learning rate."""
+"""``lrtune search``: from a table or a training to a recommended learning rate."""
 
 from __future__ import annotations
 
@@ -15,15 +15,26 @@ from lrtune.cli.flags import with_flags
 from lrtune.cli.interruption import resumable
 from lrtune.cli.options import network_options, table_options
 from lrtune.cli.progress import show_progress
-from lrtune.cli.search_options import output_options, record_options, training_options
+from lrtune.cli.search_options import (
+    is_given,
+    output_options,
+    record_options,
+    require_fitting_options,
+    script_options,
+    training_options,
+)
+from lrtune.cli.subject import load_script, load_table, script_request, table_request
 from lrtune.exceptions import InvalidInputError
 from lrtune.tuning.sampling.competitive import PRUNERS
 
+SHORT_HELP = "Search for the learning rate of a network on a table, or of a script."
 
-@click.command("search", short_help="Search for the learning rate of a network on a table.")
+
+@click.command("search", short_help=SHORT_HELP)
 @table_options
 @network_options
 @training_options
+@script_options
 @record_options
 @output_options
 @config_option
@@ -31,10 +42,11 @@ from lrtune.tuning.sampling.competitive import PRUNERS
 def command(
     ctx: click.Context,
     /,
-    trials: int,
+    data: str,
     timeout: float | None,
     audit_share: float | None,
     jobs: int,
+    gpus: tuple[int, ...] | None,
     storage: str,
     name: str | None,
     resume: bool,
@@ -43,12 +55,15 @@ def command(
     report: Path | None,
     as_json: bool,
     quiet: bool,
-    **_: Any,  # the others are in `Request`
+    **_: Any,  # the others are in the request
 ) -> None:
-    """Search for the best learning rate of a network on DATA.
+    """Search for the best learning rate of a network on DATA, or of the training that DATA is.
 
     DATA is iris, digits, wine, breast_cancer, diabetes, a table with a header line (CSV or TSV,
     compressed or not, or Parquet), or - for standard input.
+    Or it is your own training: a script, FILE.py, with a function train(schedule, seed) that sets
+    the rate to schedule(t), t in epochs, and yields the validation loss once per epoch (or a
+    function train(schedule, seed, report) that reports it). FILE.py:NAME is another function.
     Finished trials are recorded; a second search of the same data gets a study of its own.
 
     \b
@@ -57,7 +72,13 @@ def command(
       lrtune search table.csv --target price --hidden 64,32 --epochs 50
       lrtune search digits --decay constant,cosine --alpha0 0.01:1 --trials 128 --json
       lrtune search iris --save iris.skops --report iris.html
+      lrtune search train.py --epochs 20 --trainings 48 --jobs 2
+      lrtune search train.py:fit --epochs 5 --param batch_size=32,64 --default 0.001 --gpus 0,1
     """
+    from lrtune.tuning.scripts import Script
+
+    script = Script.of(data)
+    require_fitting_options(ctx, data, is_script=script is not None)
     _check_options(ctx.params)
     if quiet:
         warnings.simplefilter("ignore")  # until the command line is done
@@ -65,42 +86,37 @@ def command(
     from lrtune.cli.environment import environment
     from lrtune.cli.summary import print_result
     from lrtune.tuning.record.record import Record
-    from lrtune.tuning.record.schema import Request
     from lrtune.tuning.search import Recording
-    from lrtune.tuning.table_search import load, search_table, with_path
 
-    say, request = partial(_say, quiet=quiet), Request.from_json(ctx.params)
-    dataset = load(request)
-    for note in dataset.notes:
+    say, given = partial(_say, quiet=quiet), {each for each in ctx.params if is_given(ctx, each)}
+    if script is None:
+        request = table_request(ctx.params, given)
+        subject = load_table(request, n_jobs=jobs, audit_share=audit_share)
+    else:
+        n_jobs = jobs if gpus is None or "jobs" in given else None
+        subject = load_script(script_request(script, ctx.params, given), n_jobs=n_jobs, gpus=gpus)
+    for note in () if subject.dataset is None else subject.dataset.notes:
         say(note)
     recording = Recording(
-        partial(Record.resume if resume else Record.create, storage, name or dataset.name),
-        environment(ctx.obj, dataset),
-        with_path(request),
+        partial(Record.resume if resume else Record.create, storage, name or subject.name),
+        environment(ctx.obj, subject.dataset),
+        subject.request,
     )
-    bar = show_progress(trials, timeout=timeout, quiet=quiet)
-    with resumable(ctx) as remember, bar as show:
+    bar = show_progress(subject.count, timeout=timeout, quiet=quiet)
+    with resumable(ctx) as remember, subject.around(), bar as show:
 
         def on_progress(progress: Any) -> None:
             remember(progress)
             show(progress)
 
-        result = search_table(
-            request,
-            dataset,
-            recording=recording,
-            timeout=timeout,
-            audit_share=audit_share,
-            n_jobs=jobs,
-            on_progress=on_progress,
-        )
+        result = subject.run(recording=recording, timeout=timeout, on_progress=on_progress)
     print_result(result, as_json=as_json, quiet=quiet)
     if plot is not None:
         say(_draw(result, plot))
-    if save is not None:
+    if save is not None and subject.dataset is not None:
         from lrtune.cli.saving import save_recommended
 
-        say(save_recommended(result, request, dataset, save))
+        say(save_recommended(result, request, subject.dataset, save))
     if report is not None:
         say(_report(result, report))
 

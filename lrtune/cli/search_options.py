@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from lrtune.cli.options import (
     apply_options,
     epochs_option,
+    gpus_option,
     jobs_option,
     json_option,
+    modifier_options,
     plot_option,
     quiet_option,
     replicates_option,
@@ -22,19 +26,82 @@ from lrtune.cli.types import (
     DecayList,
     FiniteNumber,
     OutputFile,
+    ParameterRange,
     RangeType,
     StudyName,
     WholeNumber,
 )
+from lrtune.exceptions import InvalidInputError
 from lrtune.schedules.decays import DECAYS
 from lrtune.tuning.sampling.competitive import PRUNERS
+
+TABLE_OPTIONS = (
+    "target", "task", "separator", "encoding", "preprocessor", "hidden", "batch_size", "optimizer",
+    "baseline", "audit_share", "save",
+)  # fmt: skip
+"""Parameters of search that say how to read a table, or what lrtune's network is."""
+SCRIPT_OPTIONS = (
+    "parameters", "direction", "metric", "default", "gpus", "warmup_epochs", "cycle_epochs",
+    "min_learning_rate", "update",
+)  # fmt: skip
+"""Parameters of search that say how a script's function is called, and what it yields."""
+
+
+def is_given(ctx: click.Context, name: str) -> bool:
+    """Return whether a parameter has a value that the user gave, also in a file or a variable."""
+    defaults = (ParameterSource.DEFAULT, None)
+    return ctx.get_parameter_source(name) not in defaults
+
+
+def flag_of(ctx: click.Context, name: str) -> str:
+    """Return the flag of a parameter of a command."""
+    return next(param.opts[0] for param in ctx.command.params if param.name == name)
+
+
+def require_fitting_options(ctx: click.Context, data: str, *, is_script: bool) -> None:
+    """Refuse options of a table with a script, and the other way round."""
+    others = TABLE_OPTIONS if is_script else SCRIPT_OPTIONS
+    for flag in (flag_of(ctx, name) for name in others if is_given(ctx, name)):
+        if is_script:
+            raise InvalidInputError(
+                f"{flag} is for a table and lrtune's network, but got the script {data!r}: leave "
+                "it out, as the script itself says what it trains"
+            )
+        raise InvalidInputError(
+            f"{flag} is for a script that trains, but got the table {data!r}: leave it out, or "
+            "name a script, FILE.py"
+        )
+    if is_script and not is_given(ctx, "epochs"):
+        raise InvalidInputError(
+            f"--epochs must be given with a script, but is not with {data!r}: name the number of "
+            "times that its function yields or reports, for example --epochs 20"
+        )
+    if is_given(ctx, "trainings") and is_given(ctx, "trials"):
+        raise InvalidInputError(
+            f"--trainings and --trials each set the budget, but got {ctx.params['trainings']} and "
+            f"{ctx.params['trials']}: leave out one of them"
+        )
+
+
+def _by_name(
+    ctx: click.Context, param: click.Parameter, values: tuple[tuple[str, Any], ...]
+) -> dict[str, Any]:
+    """Return the values of parameters by name, each given once."""
+    named = dict(values)
+    if len(named) < len(values):
+        names = [name for name, _ in values]
+        name = next(each for each in names if names.count(each) > 1)
+        raise click.BadParameter(f"must name each once, but got {name!r} twice", ctx, param)
+    return named
 
 
 def training_options(function: Any) -> Any:
     """Add the options that say what to search, and for how long."""
     return apply_options(
         function,
-        epochs_option("Epochs of a trial."),
+        epochs_option(
+            "Epochs of a trial.  [required with a script: how often its function yields]"
+        ),
         click.option(
             "--decay",
             "decays",
@@ -46,7 +113,7 @@ def training_options(function: Any) -> Any:
             "--alpha0",
             type=RangeType(),
             help="Range of the initial learning rate.  "
-            "[default: around the divergence edge, from a range test]",
+            "[default: around the divergence edge, from a range test; 1e-5:10 for a script]",
         ),
         click.option(
             "--decay-rate",
@@ -58,10 +125,20 @@ def training_options(function: Any) -> Any:
             type=WholeNumber(1, 1_000_000),
             default=64,
             show_default=True,
-            help="Settings to try.",
+            help="Settings to try; the confirmation comes on top.",
+        ),
+        click.option(
+            "--trainings",
+            type=WholeNumber(1, 10_000_000),
+            metavar="N",
+            help="Trainings in all, with those of the confirmation, in place of --trials; at least "
+            "12.  [default for a script: 48]",
         ),
         timeout_option,
-        replicates_option(3, "Splits and seeds that each setting is judged on."),
+        replicates_option(
+            3,
+            "Splits and seeds that each setting is judged on; with --trainings by their number.",
+        ),
         click.option(
             "--confirm/--no-confirm",
             default=True,
@@ -90,6 +167,45 @@ def training_options(function: Any) -> Any:
         ),
         seed_option,
         jobs_option,
+    )
+
+
+def script_options(function: Any) -> Any:
+    """Add the options that say how a script's function is called, and what it yields."""
+    return apply_options(
+        function,
+        click.option(
+            "--param",
+            "parameters",
+            type=ParameterRange(),
+            multiple=True,
+            callback=_by_name,
+            metavar="NAME=VALUES",
+            help="For a script: also search this parameter of its function, in a range, "
+            "weight_decay=1e-6:1e-2, or among choices, batch_size=32,64. Can be repeated.",
+        ),
+        click.option(
+            "--direction",
+            type=click.Choice(["minimize", "maximize"]),
+            default="minimize",
+            show_default=True,
+            help="For a script: whether lower or higher is better.",
+        ),
+        click.option(
+            "--metric",
+            type=StudyName(),
+            default="loss",
+            show_default=True,
+            help="For a script: name of what is optimised, and its key where a mapping is yielded.",
+        ),
+        click.option(
+            "--default",
+            type=FiniteNumber(0, min_open=True),
+            metavar="RATE",
+            help="For a script: the untuned rate, to compare with.",
+        ),
+        gpus_option,
+        partial(modifier_options, prefix="For a script: "),
     )
 
 

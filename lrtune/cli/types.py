@@ -13,6 +13,8 @@ from lrtune.schedules.decays import DECAYS
 
 FIGURE_ENDINGS = (".png", ".svg", ".pdf")
 MAX_UNITS = 1_000_000
+SCHEDULE_PARAMETERS = ("learning_rate_init", "decay", "decay_rate")
+"""Parameters of the schedule, which have options of their own."""
 
 
 class WholeNumber(click.IntRange):
@@ -59,6 +61,79 @@ class RangeType(click.ParamType):
                 f"must be two positive numbers with LOW <= HIGH, but got {value!r}", param, ctx
             )
         return bounds
+
+
+class ParameterRange(click.ParamType):
+    """NAME=LOW:HIGH, or NAME=A,B,… for choices: a parameter of the user's own to search."""
+
+    name = "name=values"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Any]:
+        """Parse a name, and a (LOW, HIGH) tuple or a list of choices."""
+        if isinstance(value, tuple):
+            return value
+        name, _, text = str(value).partition("=")
+        if not name.isidentifier() or not text:
+            self.fail(
+                "must be NAME=LOW:HIGH or NAME=A,B, for example weight_decay=1e-6:1e-2, but got "
+                f"{value!r}",
+                param,
+                ctx,
+            )
+        flag = {"learning_rate_init": "--alpha0"}.get(name, f"--{name.replace('_', '-')}")
+        if name in SCHEDULE_PARAMETERS:
+            self.fail(
+                f"must name a parameter of your function, but got {name!r}: use {flag}", param, ctx
+            )
+        is_range = ":" in text
+        parts = [_word(part.strip()) for part in text.split(":" if is_range else ",")]
+        if is_range:
+            is_number = [type(part) in (int, float) and math.isfinite(part) for part in parts]
+            if len(parts) != 2 or not all(is_number) or parts[0] > parts[1]:
+                self.fail(
+                    f"must be two numbers with LOW <= HIGH after {name}=, but got {text!r}",
+                    param,
+                    ctx,
+                )
+            return name, tuple(parts)
+        if "" in parts or len(set(map(repr, parts))) < len(parts):
+            self.fail(f"must name each choice once after {name}=, but got {text!r}", param, ctx)
+        return name, parts
+
+
+def _word(text: str) -> Any:
+    """Return a whole number, a number, true or false as such, and any other word as it is."""
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+class GpuList(click.ParamType):
+    """Indices of GPUs, separated by commas."""
+
+    name = "indices"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Parse the indices."""
+        if isinstance(value, tuple):
+            return value
+        parts = [part.strip() for part in str(value).split(",")]
+        if not all(part.isascii() and part.isdigit() for part in parts):
+            self.fail(
+                f"must be indices of GPUs separated by commas, for example 0,1, but got {value!r}",
+                param,
+                ctx,
+            )
+        return tuple(map(int, parts))
 
 
 class HiddenSizes(click.ParamType):

@@ -158,7 +158,7 @@ def search(
     >>> 0.01 < result.schedule(0) < 1, result.trainings["total"] <= 24
     (True, True)
     """
-    loop = _loop(
+    loop = make_loop(
         train,
         epochs,
         metric=metric,
@@ -175,7 +175,7 @@ def search(
     is_users = sampler is not None or pruner is not None
     if replicates is None and (is_users or n_trials is not None):
         replicates = REPLICATES
-    split = _split(
+    split = split_budget(
         trainings, n_trials, replicates, has_default=loop.default is not None, confirm=confirm
     )
     recording = None
@@ -187,7 +187,7 @@ def search(
         raise InvalidInputError(
             "`resume=True` continues a recorded study, but got `storage=None`: name its storage"
         )
-    environments = _environments(n_jobs, gpus)
+    environments = process_environments(n_jobs, gpus)
     with Workers(environments) as workers:
         trainer = LoopTrainer(loop, seed=seed, workers=workers if environments else None)
         return search_with(
@@ -207,7 +207,7 @@ def search(
         )
 
 
-def _loop(
+def make_loop(
     train: Callable[..., Any],
     epochs: int,
     *,
@@ -269,7 +269,7 @@ def _default_schedule(
         ) from error
 
 
-def _split(
+def split_budget(
     trainings: int | None,
     n_trials: int | None,
     replicates: int | None,
@@ -277,6 +277,7 @@ def _split(
     has_default: bool,
     confirm: bool,
 ) -> Split:
+    """Return the trials, replicates and confirmation that a budget pays for."""
     for name, value in (
         ("trainings", trainings),
         ("n_trials", n_trials),
@@ -305,7 +306,7 @@ def _split(
     return Split(n_trials, replicates, budget if confirm else None)
 
 
-def _environments(n_jobs: int | None, gpus: Sequence[int] | None) -> list[dict[str, str]]:
+def process_environments(n_jobs: int | None, gpus: Sequence[int] | None) -> list[dict[str, str]]:
     """Return the environment of each worker process; none to train in this process."""
     if gpus is None:
         n_workers = effective_n_jobs(n_jobs)

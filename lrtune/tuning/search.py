@@ -32,6 +32,7 @@ from lrtune.tuning.record.schema import (
     Environment,
     Plan,
     Request,
+    ScriptRequest,
     SearchFacts,
     Seconds,
 )
@@ -103,13 +104,13 @@ class Recording:
     open : callable
         Function of the search's facts that opens the record; called once all arguments are checked.
     environment : Environment
-    request : Request or None
+    request : Request, ScriptRequest or None
         What workers need to help; None if they cannot.
     """
 
     open: Callable[[SearchFacts], Record]
     environment: Environment = field(default_factory=Environment)
-    request: Request | None = None
+    request: Request | ScriptRequest | None = None
 
     def write_beginning(self, record: Record, plan: Plan) -> None:
         """Write the facts that are known before the first trial."""

@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from lrtune.estimators import MLPClassifier, MLPRegressor
 from lrtune.exceptions import InvalidInputError
 from lrtune.tables.dataset import Dataset, load_dataset
+from lrtune.tuning.confirm.budget import split_trainings
 from lrtune.tuning.progress import Progress
 from lrtune.tuning.record.record import Record, read_facts
 from lrtune.tuning.record.schema import DataFacts, Request
@@ -89,6 +90,19 @@ def make_network(request: Request, dataset: Dataset) -> Any:
     )
 
 
+def with_trainings(request: Request, replicates: int | None) -> Request:
+    """Return a request with the trials and replicates that its trainings pay for, if it has them.
+
+    `replicates` is their number for each setting; None chooses it by the number of trainings.
+    """
+    if request.trainings is None:
+        return request
+    split = split_trainings(
+        request.trainings, replicates=replicates, has_default=True, confirm=request.confirm
+    )
+    return replace(request, trials=split.n_trials, replicates=split.replicates)
+
+
 def search_table(
     request: Request,
     dataset: Dataset,
@@ -101,6 +115,15 @@ def search_table(
     on_progress: Callable[[Progress], None] | None = None,
 ) -> SearchResult:
     """Run a requested search; further arguments are those of `search`, `Budget` and `Sampling`."""
+    confirmation = None
+    if request.trainings is not None:
+        split = split_trainings(
+            request.trainings,
+            replicates=request.replicates,
+            has_default=True,
+            confirm=request.confirm,
+        )
+        confirmation = split.confirmation
     budget = Budget(
         n_trials=request.trials,
         replicates=request.replicates,
@@ -108,6 +131,7 @@ def search_table(
         confirm=request.confirm,
         baseline=LEARNING_RATE_FREE if request.baseline else None,
         audit_share=audit_share,
+        confirmation=confirmation,
     )
     trainer = NetworkTrainer.on_random_splits(
         make_network(request, dataset),

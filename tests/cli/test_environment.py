@@ -42,3 +42,10 @@ def test_the_record_keeps_the_notes_and_columns_of_the_table() -> None:
     assert (recorded.command, recorded.versions) == ("lrtune search iris", versions())
     assert recorded.table.columns == dataset.columns
     assert recorded.table.notes == dataset.notes
+
+
+def test_a_search_without_a_table_keeps_none() -> None:
+    recorded = environment(["search", "train.py"])
+
+    assert recorded.command == "lrtune search train.py"
+    assert (recorded.table.columns, recorded.table.notes) == ((), ())

@@ -14,6 +14,8 @@ MESSAGES = {
     "`learning_rate_init=(0.01, 1)`": "--alpha0 0.01:1",
     "`confirm=False`": "--no-confirm",
     "`resume=True`": "--resume",
+    "`space` or `trainings=5`": "--param or --trainings 5",
+    "take `report`": "take `report`",
     "`data` must be": "DATA must be",
     "a column `a b` and an open ` stay": "a column `a b` and an open ` stay",
 }

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from lrtune.cli.progress import Forecast, describe
+from lrtune.cli.measure import Measure
+from lrtune.cli.progress import Count, Forecast, describe
 from lrtune.tuning.record.trials import TrialCounts
 
 SEARCH = ("search", "iris", "--trials", "48", "--epochs", "1", "--hidden", "8")
@@ -26,7 +27,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*[34][0-9][0-9;]*m")
 def progress(finished: int, total: int = 64, **more: Any) -> Any:
     best = SimpleNamespace(value=0.25) if finished else None
     counts = TrialCounts(finished, 0, finished // 4, 0)
-    facts = {"confirming": False, "best": best, "trials": counts, **more}
+    facts = {"confirming": False, "best": best, "trials": counts, "median_seconds": None, **more}
     return SimpleNamespace(study="iris", finished=finished, total=total, **facts)
 
 
@@ -64,6 +65,25 @@ def test_a_line_says_best_diverged_and_time_left() -> None:
     told = describe(progress(64, confirming=True), None)
 
     assert told == "best loss 0.25, 16 diverged, confirming on fresh replicates"
+
+
+def test_long_trainings_are_counted_with_those_of_the_confirmation(clock: Any) -> None:
+    count = Count(48, "trainings", Measure("accuracy", maximize=True))
+    forecast = Forecast(None, clock.read, count)
+    begun = progress(3, trainings=4, planned=48)
+    assert forecast.seconds_left(begun) is None
+    clock.now += 100
+    best = SimpleNamespace(value=-0.93)
+    now = progress(16, trainings=24, planned=48, median_seconds=5.0, confirming=True, best=best)
+
+    assert count.describe(now) == "24 of about 48 trainings"
+    assert describe(now, forecast.seconds_left(now), count.measure) == (
+        "best accuracy 0.93, 4 diverged, 5 s each (median), confirming on fresh replicates, "
+        "about 2 min left"
+    )
+    over = progress(16, trainings=50, planned=48)
+    assert count.describe(over) == "50 of about 50 trainings"
+    assert forecast.seconds_left(over) is None
 
 
 def redirected(folder: Path, *words: str) -> Any:

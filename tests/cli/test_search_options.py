@@ -5,6 +5,7 @@ from dataclasses import fields
 import click
 
 from lrtune.cli.search import command
+from lrtune.cli.search_options import SCRIPT_OPTIONS, TABLE_OPTIONS
 from lrtune.tuning.record.schema import Request
 
 
@@ -18,3 +19,10 @@ def test_every_option_has_a_help_text() -> None:
     options = [param for param in command.params if isinstance(param, click.Option)]
 
     assert [option.name for option in options if not option.help] == []
+
+
+def test_options_of_one_kind_are_parameters_of_the_command() -> None:
+    parameters = {parameter.name for parameter in command.params}
+
+    assert {*TABLE_OPTIONS, *SCRIPT_OPTIONS} <= parameters
+    assert not set(TABLE_OPTIONS) & set(SCRIPT_OPTIONS)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -19,7 +20,12 @@ from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
-from lrtune.exceptions import InvalidInputError, RecordConflictError, RecordLostError
+from lrtune.exceptions import (
+    InvalidInputError,
+    LrtuneWarning,
+    RecordConflictError,
+    RecordLostError,
+)
 from lrtune.tuning.record.journal import BlockJournal
 from lrtune.tuning.record.schema import (
     SCHEMA_VERSION,
@@ -71,7 +77,26 @@ class Record:
 
     @classmethod
     def resume(cls, storage: str, name: str, facts: SearchFacts) -> Self:
-        """Open a study to add trials, and upgrade its facts; refuse one of another search."""
+        """Open a study to add trials, and upgrade its facts; refuse one of another search.
+
+        If a user's function has changed since, it warns, and the study holds the new source.
+        """
+        record, recorded = cls._reopen(storage, name, facts)
+        difference = _source_difference(recorded, facts)
+        if difference:
+            warnings.warn(
+                f"study {name!r} goes on with a changed training: {difference}; its trials are of "
+                "both",
+                LrtuneWarning,
+                stacklevel=2,
+            )
+            trainer = replace(recorded.trainer, function=facts.trainer.function)
+            record.write(replace(recorded, trainer=trainer))
+        return record
+
+    @classmethod
+    def _reopen(cls, storage: str, name: str, facts: SearchFacts) -> tuple[Self, SearchFacts]:
+        """Open a study to add trials; return it, and what it searched before."""
         opened, journal = open_storage(storage, must_exist=True, mend=True)
         _require_writable(storage, journal)
         study = _load(opened, storage, name, purpose="resume")
@@ -87,25 +112,27 @@ class Record:
             recorded = facts
         if study.user_attrs.get(SearchFacts.KEY, {}).get("schema") != SCHEMA_VERSION:
             study.set_user_attr(SearchFacts.KEY, recorded.to_json())
-        return cls(study, public_name(storage), journal)
+        return cls(study, public_name(storage), journal), recorded
 
     @classmethod
     def join(cls, storage: str, name: str, facts: SearchFacts) -> Self:
-        """Resume a study as a worker, with the same lrtune and function; mark it as shared."""
-        record = with_retries(lambda: cls.resume(storage, name, facts), public_name(storage))
-        searched = read_facts(record.study)
-        version, function = searched.version, searched.trainer.function
-        if version != facts.version:
+        """Resume a study as a worker, with the same version of lrtune, and mark it as shared.
+
+        A worker whose source of a user's function differs is refused.
+        """
+        record, recorded = with_retries(
+            lambda: cls._reopen(storage, name, facts), public_name(storage)
+        )
+        if recorded.version != facts.version:
             raise InvalidInputError(
-                f"a worker must run the search's version of lrtune, {version}, but this is "
-                f"{facts.version}: install lrtune {version} here"
+                f"a worker must run the search's version of lrtune, {recorded.version}, but this "
+                f"is {facts.version}: install lrtune {recorded.version} here"
             )
-        if function is not None and function.digest != getattr(
-            facts.trainer.function, "digest", None
-        ):
+        difference = _source_difference(recorded, facts)
+        if difference:
             raise InvalidInputError(
-                f"a worker must train the search's own function, but the source of "
-                f"`{function.name}` differs here: copy {function.path or 'its source'} from there"
+                f"a worker must train what the search of {name!r} trains, but {difference}: copy "
+                "the search's file here, and name it with `data` if it lies elsewhere"
             )
         record.share()
         return record
@@ -382,3 +409,13 @@ def _comparable(facts: SearchFacts) -> dict[tuple[str, ...], Any]:
         ("block_size",): facts.block_size,
         ("pruner",): facts.pruner,
     }
+
+
+def _source_difference(recorded: SearchFacts, now: SearchFacts) -> str:
+    """Return in words how the file of a user's function differs; empty if it does not."""
+    before, after = recorded.trainer.function, now.trainer.function
+    if before is None or after is None or before.digest == after.digest:
+        return ""
+    here = f"is {after.path or f'the source of `{after.name}`'} ({after.digest[:12]})"
+    there = f"was {before.path or f'the source of `{before.name}`'} ({before.digest[:12]})"
+    return f"its source {there} and now {here}, by SHA-256"

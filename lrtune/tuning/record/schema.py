@@ -405,6 +405,40 @@ class Request(_Json):
     baseline: bool
     pruner: str
     seed: int
+    trainings: int | None = None
+    """Trainings in all, of which `trials` and `replicates` are a part; None if they set it."""
+
+
+@dataclass(frozen=True)
+class ScriptRequest(_Json):
+    """The options of ``lrtune search train.py`` that decide its result, for its workers."""
+
+    KEY: ClassVar[str] = "script"
+
+    path: str
+    function: str
+    name: str
+    """Name of the data: the file's, and the function's if it is not called "train"."""
+    epochs: int
+    space: Space
+    trainings: int | None
+    n_trials: int | None
+    replicates: int | None
+    metric: str
+    direction: str
+    default: float | None
+    modifiers: Mapping[str, Any]
+    """Fields of `Schedule` that hold for every setting."""
+    confirm: bool
+    pruner: str
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "space": _plain(self.space.to_json())}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        return cls(**{**cls._own(values), "space": Space.from_json(values["space"])})
 
 
 # --- outcome of a trial ---------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
-from numbers import Number, Real
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import numpy as np
 
 from lrtune.exceptions import Halted, InvalidInputError
 from lrtune.schedules.schedule import Schedule
+from lrtune.support.numbers import as_float
 
 FORKED = 70
 """Exit status of a process that a user's function forked and let return."""
@@ -117,7 +117,7 @@ def run_training(
         import_module("torch")
     had_torch = "torch" in sys.modules
     started, process = time.perf_counter(), os.getpid()
-    with _seeded(run.seed), _same_folder():
+    with seeded(run.seed), _same_folder():
         try:
             halted = _run(run, accept)
         except SystemExit as error:
@@ -285,11 +285,9 @@ def _numbers(value: Any, run: Run, epoch: int) -> tuple[float, dict[str, float]]
 
 def _number(value: Any, run: Run, epoch: int) -> float:
     """Return a Python, NumPy or torch scalar as a float."""
-    is_scalar = isinstance(value, Number) or getattr(value, "shape", None) == ()
-    if is_scalar and hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, Real) and not isinstance(value, bool):
-        return float(value)
+    number = as_float(value)
+    if number is not None:
+        return number
     raise InvalidInputError(
         f"a training must {_verb(run)} a number, or a mapping with {run.metric!r}, but "
         f"{_name(run)} gave {_shown(value)} after epoch {epoch}: {_verb(run)} the validation loss "
@@ -308,7 +306,7 @@ def _same_folder() -> Iterator[None]:
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
     """Seed Python's, NumPy's and, if loaded, torch's global generators; restore them afterwards."""
     python, array = random.getstate(), np.random.get_state()  # noqa: NPY002
     torch = sys.modules.get("torch")

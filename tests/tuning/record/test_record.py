@@ -8,11 +8,16 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from lrtune.exceptions import InvalidInputError, RecordConflictError, RecordWarning
+from lrtune.exceptions import (
+    InvalidInputError,
+    LrtuneWarning,
+    RecordConflictError,
+    RecordWarning,
+)
 from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.record.journal import BlockJournal
 from lrtune.tuning.record.record import Record, open_own_study, read_facts, recorded_seed
-from lrtune.tuning.record.schema import SCHEMA_VERSION, Plan, Source, Step
+from lrtune.tuning.record.schema import SCHEMA_VERSION, FunctionFacts, Plan, Source, Step
 from lrtune.tuning.record.storage import open_storage
 from tests.tuning.record.facts import FACTS
 
@@ -277,3 +282,36 @@ def test_a_file_or_folder_that_is_not_writable_is_refused(
     monkeypatch.setattr("os.access", lambda path, _: path != folder)  # root may write anywhere
     with pytest.raises(InvalidInputError, match=r"`storage` must be writable, but .* is not: "):
         Record.create("record.journal", "study", FACTS)
+
+
+# --- a user's function whose source changed -------------------------------------------------------
+
+
+def facts_of_source(digest: str, path: str | None = "/home/me/train.py") -> Any:
+    function = FunctionFacts("train", path, digest, "def train(): ...")
+    return replace(FACTS, trainer=replace(FACTS.trainer, function=function))
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_a_resumed_search_warns_once_of_a_changed_source(folder: Path, storage: str) -> None:
+    Record.create(storage, "study", facts_of_source("a" * 64))
+    now = facts_of_source("b" * 64, path="/home/you/train.py")
+
+    Record.resume(storage, "study", facts_of_source("a" * 64))
+    with pytest.warns(
+        LrtuneWarning, match=r"'study' goes on .* was /home/me/train.py \(a+\)"
+    ) as told:
+        record = Record.resume(storage, "study", now)
+    assert "now is /home/you/train.py (bbbbbbbbbbbb)" in str(told[0].message)
+    assert read_facts(record.study) == now
+    Record.resume(storage, "study", now)
+
+
+def test_a_worker_with_another_source_is_refused(folder: Path) -> None:
+    Record.create("a.journal", "study", facts_of_source("a" * 64))
+    before = (folder / "a.journal").read_bytes()
+
+    with pytest.raises(InvalidInputError, match=r"a worker must train what .* copy the search's"):
+        Record.join("a.journal", "study", facts_of_source("b" * 64, path=None))
+    assert before == (folder / "a.journal").read_bytes()
+    assert Record.join("a.journal", "study", facts_of_source("a" * 64, path=None)).is_shared

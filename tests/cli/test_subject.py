@@ -1,0 +1,59 @@
+"""The subject of a search: what the options ask for, and what of it is for workers."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lrtune.cli.progress import Count
+from lrtune.cli.search import command
+from lrtune.cli.search_options import is_given
+from lrtune.cli.subject import load_script, load_table, script_request, table_request
+from lrtune.tuning.record.schema import ScriptRequest
+from lrtune.tuning.scripts import Script
+
+
+def options(*words: str) -> tuple[dict[str, Any], set[str]]:
+    """Return the options of search, and those that are given."""
+    with command.make_context("search", list(words), obj=words) as ctx:
+        return dict(ctx.params), {name for name in ctx.params if is_given(ctx, name)}
+
+
+def test_trainings_of_a_table_set_its_trials_and_replicates() -> None:
+    request = table_request(*options("iris", "--trainings", "64"))
+    chosen = table_request(*options("iris", "--trainings", "64", "--replicates", "2"))
+    plain = table_request(*options("iris"))
+
+    assert (request.trainings, request.replicates) == (64, 1)
+    assert 30 <= request.trials < 64
+    assert (chosen.trials, chosen.replicates) == (request.trials // 2, 2)
+    assert (plain.trainings, plain.trials, plain.replicates) == (None, 64, 3)
+
+
+def test_a_table_is_counted_in_trials() -> None:
+    subject = load_table(table_request(*options("iris", "--trials", "7")), n_jobs=1)
+
+    assert (subject.name, subject.count) == ("iris", Count(7))
+
+
+def test_a_script_is_asked_for_what_is_given(folder: Path) -> None:
+    words = ("train.py:fit", "--epochs", "5", "--alpha0", "0.01:1", "--param", "size=8,16")
+    request = script_request(Script("train.py", "fit"), *options(*words, "--warmup-epochs", "2"))
+
+    assert (request.name, request.function, request.epochs) == ("train-fit", "fit", 5)
+    assert (request.trainings, request.n_trials, request.replicates) == (None, None, None)
+    assert request.space.learning_rate_init == (0.01, 1.0)
+    assert [name for name, _ in request.space.others] == ["size"]
+    assert request.modifiers["warmup_epochs"] == 2
+    assert ScriptRequest.from_json(request.to_json()) == request
+
+
+@pytest.mark.parametrize(("words", "planned"), [(["--trainings", "24"], 24), ([], 48)])
+def test_a_script_is_counted_in_trainings(folder: Path, words: list[str], planned: int) -> None:
+    Path("train.py").write_text("def train(schedule, seed):\n    yield 1.0\n")
+    given = options("train.py", "--epochs", "5", *words)
+    subject = load_script(script_request(Script("train.py"), *given), n_jobs=1, gpus=None)
+
+    assert subject.count.unit == "trainings"
+    assert planned - 2 <= subject.count.total <= planned
+    assert subject.request.path == str(folder.resolve() / "train.py")
