@@ -32,6 +32,9 @@ from lrtune.tuning.trainers.scale import best_loss, is_dead
 
 Array = npt.NDArray[Any]
 
+LEAST_MEASURED = 2
+"""Replicates of a measurement for which a race that has to start again leaves trainings."""
+
 
 class UnconfirmedError(Exception):
     """Raised where the time limit or the number of trainings ends a confirmation."""
@@ -65,9 +68,7 @@ def confirm(
     fallback: tuple[_Ranking, dict[str, Any]] | None = None
     while measured is None:
         if not ranking.candidates:  # all candidates diverged in the measurement
-            raced = {racer.trial for racer in ranking.racers}
-            rest = [trial for trial in trials if trial.number not in raced]
-            ranking = ranking.followed_by(_race(rest, fresh, budget, judge))
+            ranking = ranking.followed_by(_race(ranking.rest(trials), fresh, budget, judge))
         if not ranking.candidates:
             raise NothingCompletedError(
                 "every setting that completed in the search diverged on fresh replicates: search "
@@ -77,16 +78,20 @@ def confirm(
         winner, *others = ranking.candidates
         try:
             measured = _measure(winner.setting, baseline, fresh, budget, judge)
+            if measured is None:
+                ranking = ranking.without(winner, "diverged")
+            elif measured["dead"]:
+                fallback = fallback or (ranking, measured)
+                if others and others[0].status != "dead":
+                    ranking, measured = ranking.without(winner, "dead"), None
+                elif rest := complete_trials(ranking.rest(trials)):
+                    winner.status = "dead"
+                    ranking = ranking.followed_by(_race(rest, fresh, budget, judge))
+                    measured = None
         except UnconfirmedError:
             if fallback is None:
                 raise
             ranking, measured = fallback
-            break
-        if measured is None:
-            ranking = ranking.without(winner, "diverged")
-        elif measured["dead"] and others and others[0].status != "dead":
-            fallback = fallback or (ranking, measured)
-            ranking, measured = ranking.without(winner, "dead"), None
     searched = sum(TrialFacts.of(trial).epochs for trial in trials)
     return Confirmation(
         contenders=ranking.contenders(),
@@ -130,6 +135,11 @@ class _Judge:
             raise UnconfirmedError("the time limit passed")
         return outcomes
 
+    def is_short(self, trainings: int) -> bool:
+        """Return whether so many trainings would leave too few to measure a setting."""
+        n_measured = 2 if self.trainer.default_setting(self.space) is not None else 1
+        return self.trainings + trainings > self.limit - LEAST_MEASURED * n_measured
+
     def values(self, settings: Sequence[Setting], replicates: Sequence[int]) -> Array:
         """Return losses, or minus the metric, of shape (K, n); inf where a setting diverged."""
         outcomes = self.outcomes(settings, replicates, metrics=True)
@@ -171,6 +181,11 @@ class _Ranking:
         racer.status = status
         return _Ranking(self.racers, self.candidates[1:])
 
+    def rest(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """Return the trials that did not race."""
+        raced = {racer.trial for racer in self.racers}
+        return [trial for trial in trials if trial.number not in raced]
+
     def followed_by(self, other: _Ranking) -> _Ranking:
         return _Ranking([*self.racers, *other.racers], other.candidates)
 
@@ -205,11 +220,15 @@ def _race(
     racers: list[_Racer] = []
     running: list[_Racer] = []
     spent = 0
-    while not running and best_first:  # again only if the whole field diverges
+    while not running and best_first:  # again only if the whole field diverges or dies
         field_trials, best_first = best_first[:n_field], best_first[n_field:]
+        is_over = not budget.race
+        if racers and judge.is_short(len(field_trials) * budget.round):
+            field_trials, is_over = field_trials[:1], True
         running = [_Racer.of(trial, judge.space) for trial in field_trials]
         racers += running
-        is_over = not budget.race
+        lowest = min(racer.setting.learning_rate_init for racer in racers)
+        best_first.sort(key=lambda trial: trial.params["learning_rate_init"] >= lowest)
         while not is_over:
             replicates = list(islice(fresh, budget.round))
             spent += len(running) * budget.round
