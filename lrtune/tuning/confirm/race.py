@@ -32,6 +32,9 @@ from lrtune.tuning.trainers.scale import best_loss, is_dead
 
 Array = npt.NDArray[Any]
 
+LEAST_MEASURED = 2
+"""Replicates of a measurement for which a race that has to start again leaves trainings."""
+
 
 class UnconfirmedError(Exception):
     """Raised where the time limit or the number of trainings ends a confirmation."""
@@ -63,19 +66,21 @@ def confirm(
     ranking = _race(trials, fresh, budget, judge)
     measured: dict[str, Any] | None = None
     fallback: tuple[_Ranking, dict[str, Any]] | None = None
+    ceiling = math.inf  # a high rate is what networks die of
     while measured is None:
-        if not ranking.candidates:  # all candidates diverged in the measurement
-            raced = {racer.trial for racer in ranking.racers}
-            rest = [trial for trial in trials if trial.number not in raced]
-            ranking = ranking.followed_by(_race(rest, fresh, budget, judge))
-        if not ranking.candidates:
-            raise NothingCompletedError(
-                "every setting that completed in the search diverged on fresh replicates: search "
-                "lower rates (`learning_rate_init=(LOW, HIGH)`), or judge each setting on more "
-                "replicates"
-            )
-        winner, *others = ranking.candidates
         try:
+            if not ranking.candidates:  # all diverged in the measurement, or died
+                rest = ranking.rest(trials, ceiling)
+                ranking = ranking.followed_by(_race(rest, fresh, budget, judge))
+            if not ranking.candidates and fallback is None:
+                raise NothingCompletedError(
+                    "every setting that completed in the search diverged on fresh replicates: "
+                    "search lower rates (`learning_rate_init=(LOW, HIGH)`), or judge each setting "
+                    "on more replicates"
+                )
+            if not ranking.candidates:
+                raise UnconfirmedError("every setting died")
+            winner = ranking.candidates[0]
             measured = _measure(winner.setting, baseline, fresh, budget, judge)
         except UnconfirmedError:
             if fallback is None:
@@ -84,9 +89,11 @@ def confirm(
             break
         if measured is None:
             ranking = ranking.without(winner, "diverged")
-        elif measured["dead"] and others and others[0].status != "dead":
-            fallback = fallback or (ranking, measured)
-            ranking, measured = ranking.without(winner, "dead"), None
+        elif measured["dead"]:
+            if fallback is None or _dead_share(measured) < _dead_share(fallback[1]):
+                fallback = ranking, measured
+            ceiling = min(ceiling, _ceiling(measured["profile"], judge))
+            ranking, measured = ranking.without(winner, "dead").up_to(ceiling, trials), None
     searched = sum(TrialFacts.of(trial).epochs for trial in trials)
     return Confirmation(
         contenders=ranking.contenders(),
@@ -96,6 +103,21 @@ def confirm(
         share=round(judge.epochs / searched, 3),
         **measured,
     )
+
+
+def _ceiling(profile: Profile, judge: _Judge) -> float:
+    """Return the highest rate below the middle that always learned; if unknown, half of that."""
+    middle = len(profile.rates) // 2
+    for rate, losses in zip(
+        profile.rates[:middle][::-1], profile.losses[:middle][::-1], strict=True
+    ):
+        if None not in losses and not judge.died(np.array(losses)).any():
+            return rate
+    return profile.rates[middle] / 2
+
+
+def _dead_share(measured: dict[str, Any]) -> float:
+    return float(measured["dead"] / measured["replicates"])
 
 
 class _Judge:
@@ -130,6 +152,11 @@ class _Judge:
             raise UnconfirmedError("the time limit passed")
         return outcomes
 
+    def is_short(self, trainings: int) -> bool:
+        """Return whether so many trainings would leave too few to measure a setting."""
+        n_measured = 2 if self.trainer.default_setting(self.space) is not None else 1
+        return self.trainings + trainings > self.limit - LEAST_MEASURED * n_measured
+
     def values(self, settings: Sequence[Setting], replicates: Sequence[int]) -> Array:
         """Return losses, or minus the metric, of shape (K, n); inf where a setting diverged."""
         outcomes = self.outcomes(settings, replicates, metrics=True)
@@ -148,6 +175,10 @@ class _Racer:
     search_loss: float
     status: str = "contending"
     losses: list[float] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        return self.setting.learning_rate_init
 
     @classmethod
     def of(cls, trial: FrozenTrial, space: Space) -> Self:
@@ -170,6 +201,24 @@ class _Ranking:
     def without(self, racer: _Racer, status: str) -> _Ranking:
         racer.status = status
         return _Ranking(self.racers, self.candidates[1:])
+
+    def rest(self, trials: Sequence[FrozenTrial], ceiling: float) -> list[FrozenTrial]:
+        """Return the trials that did not race: those up to a rate, or all if there are none."""
+        raced = {racer.trial for racer in self.racers}
+        rest = [trial for trial in complete_trials(trials) if trial.number not in raced]
+        return [trial for trial in rest if trial.params["learning_rate_init"] <= ceiling] or rest
+
+    def up_to(self, ceiling: float, trials: Sequence[FrozenTrial]) -> _Ranking:
+        """Return the ranking with the candidates up to a rate first, and without dead ones.
+
+        There are no candidates if only trials that did not race are up to that rate.
+        """
+        alive = [racer for racer in self.candidates if racer.status != "dead"]
+        alive.sort(key=lambda racer: racer.rate > ceiling)
+        rest = self.rest(trials, ceiling)
+        if rest and rest[0].params["learning_rate_init"] <= ceiling:
+            alive = [racer for racer in alive if racer.rate <= ceiling]
+        return _Ranking(self.racers, alive)
 
     def followed_by(self, other: _Ranking) -> _Ranking:
         return _Ranking([*self.racers, *other.racers], other.candidates)
@@ -205,11 +254,15 @@ def _race(
     racers: list[_Racer] = []
     running: list[_Racer] = []
     spent = 0
-    while not running and best_first:  # again only if the whole field diverges
+    while not running and best_first:  # again only if the whole field diverges or dies
         field_trials, best_first = best_first[:n_field], best_first[n_field:]
+        is_over = not budget.race
+        if judge.is_short(len(field_trials) * budget.round):
+            field_trials, is_over = field_trials[:1], True
         running = [_Racer.of(trial, judge.space) for trial in field_trials]
         racers += running
-        is_over = not budget.race
+        lowest = min(racer.rate for racer in racers)
+        best_first.sort(key=lambda trial: trial.params["learning_rate_init"] >= lowest)
         while not is_over:
             replicates = list(islice(fresh, budget.round))
             spent += len(running) * budget.round
