@@ -8,7 +8,7 @@ from pathlib import Path
 import joblib
 import pytest
 
-from lrtune.support.processes import CHECK_SECONDS, in_processes
+from lrtune.support.processes import CHECK_SECONDS, Workers, in_processes
 
 PARENT = """
 import os, signal, time
@@ -53,3 +53,19 @@ def test_workers_leave_ctrl_c_to_their_parent_and_end_with_it() -> None:
         time.sleep(0.05)
 
     assert not any(map(is_running, workers))
+
+
+class OddError(Exception):
+    """An error whose class cannot make it again from its message."""
+
+    def __init__(self, what: str, when: int) -> None:
+        super().__init__(f"{what} at {when}")
+
+
+def raise_odd(_: int) -> None:
+    raise OddError("no memory", 3)
+
+
+def test_an_error_that_cannot_be_read_again_is_told_all_the_same() -> None:
+    with Workers([{}]) as workers, pytest.raises(RuntimeError, match="OddError: no memory at 3"):
+        list(workers.in_turn(raise_odd, iter([(0, 0)])))
