@@ -23,6 +23,8 @@ FIRST_LINE = 5.0
 """Seconds until a redirected search prints its first line. Every further pause is twice as long, up
 to `LONGEST_SILENCE` seconds, so that a long search does not fill a log."""
 LONGEST_SILENCE = 300.0
+SHORT = 10.0
+"""Seconds of a training below which they are shown with a fraction."""
 
 Show = Callable[["Progress"], None]
 
@@ -95,7 +97,9 @@ def describe(progress: Progress, seconds_left: float | None, measure: Measure | 
         parts.append(f"best {measure.name} {measure.show(progress.best.value)}")
     parts.append(f"{progress.trials.diverged} diverged")
     if progress.median_seconds is not None:
-        parts.append(f"{duration(progress.median_seconds)} each (median)")
+        seconds = progress.median_seconds
+        each = f"{seconds:.2g} s" if seconds < SHORT else duration(seconds)
+        parts.append(f"{each} each (median)")
     if progress.confirming:
         parts.append("confirming on fresh replicates")
     if seconds_left is not None:

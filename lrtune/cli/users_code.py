@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 import click
@@ -22,16 +23,24 @@ RUNNERS = ("lrtune", "click", "joblib", "concurrent")
 def users_code(path: str) -> Iterator[None]:
     """Run a script's code: what it prints goes to standard error, so that ours can be read.
 
-    An error that it raises ends the process with the script's traceback and exit code 1.
+    An error that it raises ends the process with the script's traceback and exit code 1; so does
+    the end of a process that trains, with a line that says so.
     """
     try:
         with _printing_to_stderr():
             yield
     except LrtuneError:
         raise
+    except BrokenExecutor as error:
+        click.echo(
+            "lrtune: a process that trains was ended from outside or by the script itself, perhaps "
+            "as memory ran out: use fewer --jobs, or smaller trainings",
+            err=True,
+        )
+        raise SystemExit(1) from error
     except Exception as error:
         text = own_traceback(error)
-        if str(Path(path).resolve()) not in text:
+        if str(Path(path).resolve().parent) not in text:  # an error of ours
             raise
         click.echo(text.rstrip("\n"), err=True)
         raise SystemExit(1) from error

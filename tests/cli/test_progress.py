@@ -74,11 +74,11 @@ def test_long_trainings_are_counted_with_those_of_the_confirmation(clock: Any) -
     assert forecast.seconds_left(begun) is None
     clock.now += 100
     best = SimpleNamespace(value=-0.93)
-    now = progress(16, trainings=24, planned=48, median_seconds=5.0, confirming=True, best=best)
+    now = progress(16, trainings=24, planned=48, median_seconds=0.25, confirming=True, best=best)
 
     assert count.describe(now) == "24 of about 48 trainings"
     assert describe(now, forecast.seconds_left(now), count.measure) == (
-        "best accuracy 0.93, 4 diverged, 5 s each (median), confirming on fresh replicates, "
+        "best accuracy 0.93, 4 diverged, 0.25 s each (median), confirming on fresh replicates, "
         "about 2 min left"
     )
     over = progress(16, trainings=50, planned=48)

@@ -275,6 +275,29 @@ def test_a_resumed_search_of_a_changed_script_warns(
     assert warning.count(str(script)) == 2
 
 
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        (("--direction", "maximize"), "--direction maximize is given"),
+        (("--metric", "accuracy"), "--metric accuracy is given"),
+        (("--default", "0.1"), "--default 0.1 is given"),
+        (("--warmup-epochs", "1"), "--warmup-epochs 1.0 is given"),
+        (("--param", "size=8,16"), "must take (schedule, seed, size)"),
+    ],
+)
+def test_a_resumed_search_keeps_its_options(
+    lrtune: Callable[..., Any], folder: Path, script: Path, option: tuple[str, str], told: str
+) -> None:
+    words = ("search", "descent.py", "--epochs", "8", "--trials", "2", "--replicates", "1")
+    lrtune(*words, "--no-confirm", "--json")
+    before = contents(folder)
+    run = lrtune(*words, "--no-confirm", "--resume", *option)
+
+    assert run.code == 2
+    assert told in run.err.splitlines()[-1]
+    assert before == contents(folder)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_stopped_half_way_and_resumed_is_as_uninterrupted(

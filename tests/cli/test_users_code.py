@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,14 @@ def test_frames_of_lrtune_are_left_out(folder: Path) -> None:
 
     assert path in text
     assert "training_run" not in text
+
+
+def test_a_process_that_was_killed_is_told_in_a_line(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit), users_code("script.py"):
+        raise BrokenProcessPool("a traceback of joblib's")
+    told = capsys.readouterr().err
+
+    assert told.startswith("lrtune: a process that trains was ended")
+    assert told.count("\n") == 1

@@ -21,6 +21,7 @@ from lrtune.tuning.table_search import (
     read_request,
     search_table,
     with_path,
+    with_trainings,
 )
 
 
@@ -94,3 +95,16 @@ def test_a_file_is_recorded_with_its_whole_path(folder: Path) -> None:
 
     assert with_path(request(data="table.csv")).data == str(folder.resolve() / "table.csv")
     assert with_path(request()).data == "iris"
+
+
+def test_trainings_pay_for_trials_replicates_and_the_confirmation(folder: Path) -> None:
+    asked = with_trainings(request(trainings=24, confirm=True), None)
+    recording = Recording(partial(Record.create, "a.journal", "iris"), request=asked)
+    result = search_table(asked, load(asked), recording=recording)
+
+    assert (asked.replicates, asked.trainings) == (1, 24)
+    assert len(result.finished) == asked.trials == result.trainings["search"]
+    assert 20 <= result.trainings["total"] <= 24
+    worker = read_request(Record.look("a.journal", "iris"))
+    assert (worker.trainings, worker.trials, worker.replicates) == (24, asked.trials, 1)
+    assert with_trainings(request(), 5) == request()

@@ -33,6 +33,7 @@ from lrtune.tuning.record.schema import (
     Fact,
     Plan,
     SearchFacts,
+    TrainerFacts,
     TrialFacts,
 )
 from lrtune.tuning.record.storage import (
@@ -43,6 +44,7 @@ from lrtune.tuning.record.storage import (
     with_retries,
 )
 from lrtune.tuning.record.upgrade import upgrade
+from lrtune.tuning.setting import SCHEDULE_PARAMETERS
 
 _T = TypeVar("_T")
 _F = TypeVar("_F", bound=Fact)
@@ -390,16 +392,17 @@ def _comparable(facts: SearchFacts) -> dict[tuple[str, ...], Any]:
         ("preprocessor",): data.preprocessor,
         ("task",): trainer.task,
         ("estimator",): trainer.estimator,
-        **{("estimator", name): value for name, value in trainer.parameters.items()},
+        **_parameters(trainer),
         ("kinds", "steps"): tuple(step.kind for step in trainer.steps),
         **steps,
         ("sources", "steps"): tuple(step.source for step in trainer.steps),
         ("epochs",): trainer.epochs,
-        ("maximize",): trainer.maximize,
+        ("direction",): "maximize" if trainer.maximize else "minimize",
         ("seed",): facts.seed,
         ("replicates",): facts.replicates,
         ("scoring",): facts.scoring,
         ("metric",): facts.metric,
+        ("loss", "metric"): trainer.loss if trainer.function is not None else None,
         ("data",): facts.data_hash,
         ("splits",): facts.splits_hash,
         ("space", "learning_rate_init"): space.learning_rate_init,
@@ -408,6 +411,15 @@ def _comparable(facts: SearchFacts) -> dict[tuple[str, ...], Any]:
         **{("space", name): dimension.distribution for name, dimension in space.others},
         ("block_size",): facts.block_size,
         ("pruner",): facts.pruner,
+    }
+
+
+def _parameters(trainer: TrainerFacts) -> dict[tuple[str, ...], Any]:
+    """Return the trainer's parameters; those of a function's default schedule are its `default`."""
+    is_default = SCHEDULE_PARAMETERS if trainer.function is not None else ()
+    return {
+        (name, "default") if name in is_default else ("estimator", name): value
+        for name, value in trainer.parameters.items()
     }
 
 
