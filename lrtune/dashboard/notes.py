@@ -21,8 +21,8 @@ _MEANINGS = {
     "complete": "trained to the last epoch on all replicates; its value is the mean loss there.",
     "diverged": "training broke down, so it was stopped on all replicates. Optuna calls such a "
     "trial *pruned*; this dashboard draws it in grey and calls it *infeasible*. Its real loss "
-    "would flatten the plots, so it is drawn at the worst completed value or at that of a guess; the "
-    "trial's attributes have the real loss, and the step at which it diverged.",
+    "would flatten the plots, so it is drawn at the worst completed value or at that of a guess; "
+    "the trial's attributes have the real loss, and the step at which it diverged.",
     "pruned": "stopped early because others did better (only with a pruner).",
     "failed": "trained to the end, but the metric gave no number.",
 }
