@@ -6,6 +6,7 @@ import json
 import random
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,11 +36,10 @@ from lrtune.review.tables import best_settings
 from lrtune.schedules.schedule import Schedule
 from lrtune.tuning.record.trials import status
 from lrtune.tuning.result import SearchResult, read_result
+from tests.review.variants import changed
 
 EPOCHS = 5
-NOT_APPLYING = re.compile(
-    r"\bcolumns?\b|\bnetworks?\b|\baccuracy\b|\bR²|of a batch\b|\btable\b", re.I
-)
+NOT_APPLYING = re.compile(r"\b(columns?|networks?|accuracy|R²|of a batch|a guess)\b", re.IGNORECASE)
 """Words about tables, networks and scores."""
 
 
@@ -318,6 +318,18 @@ def test_the_notes_of_such_trials_say_why(compared: Study) -> None:
     assert trial_attributes(compared, failed)["error"].startswith("FloatingPointError")
     assert trial_note(compared, dead).startswith("### did not learn")
     assert trial_attributes(compared, dead)["outcome"] == "did not learn"
+
+
+def test_a_setting_that_did_not_learn_in_the_race_says_so(compared: Study) -> None:
+    assert compared.confirmation is not None
+    first, *others = compared.confirmation.contenders
+    dead = replace(others[0], status="dead")
+    confirmation = replace(compared.confirmation, contenders=(first, dead))
+    variant = changed(compared, confirmation=confirmation)
+    trial = next(each for each in compared.trials if each.number == dead.trial)
+
+    assert best_settings(variant).rows[1].cells[-1] == "did not learn"
+    assert "perplexity" in trial_note(variant, trial).partition("In the race")[2]
 
 
 def test_the_figure_of_outcomes_tells_them_apart(compared: Study) -> None:
