@@ -24,7 +24,7 @@ from lrtune.dashboard.attributes import (
 from lrtune.dashboard.charts import CHARTS
 from lrtune.dashboard.notes import study_note, trial_note
 from lrtune.dashboard.pictures import draw_trial
-from lrtune.exceptions import InvalidInputError
+from lrtune.exceptions import InvalidInputError, NothingCompletedError
 from lrtune.export.provenance import recommend
 from lrtune.review.figures import draw_learning_curves, draw_losses, draw_outcomes, draw_profile
 from lrtune.review.gallery import GALLERY
@@ -330,6 +330,26 @@ def test_a_setting_that_did_not_learn_in_the_race_says_so(compared: Study) -> No
 
     assert best_settings(variant).rows[1].cells[-1] == "did not learn"
     assert "perplexity" in trial_note(variant, trial).partition("In the race")[2]
+
+
+def test_a_search_of_which_all_trials_failed_is_shown(tmp_path: Path) -> None:
+    def broken(schedule: Schedule, seed: int) -> Iterator[float]:
+        yield 1.0
+        if schedule.learning_rate_init > 1e-5:
+            raise ValueError("broken")
+
+    journal = str(tmp_path / "broken.journal")
+    with pytest.raises(NothingCompletedError):
+        lrtune.search(broken, epochs=2, trainings=12, storage=journal, catch=[ValueError])
+    study = Study(read_result("broken", journal))
+    text = words(render_report(study.result))
+
+    assert "ValueError: broken (" in text
+    assert "ValueError: broken (" in study_note(study)
+    assert not NOT_APPLYING.findall(text)
+    assert "they failed" in text
+    assert all(chart(study) for chart in CHARTS.values())
+    assert draw_trial(study, study.trials[0]).startswith(b"\x89PNG")
 
 
 def test_the_figure_of_outcomes_tells_them_apart(compared: Study) -> None:
