@@ -11,7 +11,13 @@ from lrtune.dashboard.attributes import NOT_FINITE, capped_value, setting_in_wor
 from lrtune.dashboard.pictures import PICTURES
 from lrtune.review.study import Study
 from lrtune.review.subject import DIED, DIED_BECAUSE
-from lrtune.review.tables import best_settings, code_samples, report_command, reproduction_rows
+from lrtune.review.tables import (
+    best_settings,
+    code_samples,
+    report_command,
+    reproduction_rows,
+    verdict,
+)
 from lrtune.review.wording import PARAMETER, headline, paragraphs, progress_notes
 from lrtune.support.numbers import estimate, number
 from lrtune.tuning.record.schema import TrialFacts
@@ -21,8 +27,8 @@ _MEANINGS = {
     "complete": "trained to the last epoch on all replicates; its value is the mean loss there.",
     "diverged": "training broke down, so it was stopped on all replicates. Optuna calls such a "
     "trial *pruned*; this dashboard draws it in grey and calls it *infeasible*. Its real loss "
-    "would flatten the plots, so it is drawn at the worst completed value or at that of a guess; the "
-    "trial's attributes have the real loss, and the step at which it diverged.",
+    "would flatten the plots, so it is drawn at the worst completed value or at that of a guess; "
+    "the trial's attributes have the real loss, and the step at which it diverged.",
     "pruned": "stopped early because others did better (only with a pruner).",
     "failed": "trained to the end, but the metric gave no number.",
 }
@@ -175,7 +181,7 @@ def _race(study: Study, trial: FrozenTrial) -> str:
     loss = ""
     if contender.loss is not None:
         loss = f"{name} {number(study.optimised(contender.loss), 4)}, "
-    text = f" In the race on {contender.replicates} fresh replicates: {loss}{contender.status}."
+    text = f" In the race on {contender.replicates} fresh replicates: {loss}{verdict(contender)}."
     if contender.status == "recommended":
         recommended = study.confirmation.recommended
         expected = estimate(study.result.own(recommended.loss), recommended.se)

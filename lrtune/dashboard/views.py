@@ -223,7 +223,7 @@ def _add_note(entry: dict[str, Any], text: str) -> None:
 
 def _figure_ids(study: Study) -> list[str]:
     """Return ids of the pictures in a study's note; they change with it, so none is cached."""
-    if not study.trials:
+    if any(picture.missing(study) for picture in PICTURES):
         return []
     state = f"{len(study.trials):x}-{int(study.confirmation is not None)}"
     return [f"{index}-{state}" for index in range(len(PICTURES))]

@@ -64,6 +64,12 @@ def _untried(study: Study) -> str:
     return "" if study.trials else "No trial has finished yet."
 
 
+def _unfinished(study: Study) -> str:
+    if study.trials and study.counts.failed == len(study.trials):
+        return f"None of {len(study.trials)} trials has a {study.subject.short}: they failed."
+    return _untried(study)
+
+
 def _unmeasured(study: Study) -> str:
     if study.confirmation is None:
         return "Not measured: the recommended setting was not tried on fresh replicates."
@@ -182,7 +188,7 @@ def _of_outcomes(_: Study) -> str:
 
 
 GALLERY: dict[str, Picture] = {
-    "loss": Picture("Loss by initial rate", figures.draw_losses, _of_losses, _untried),
+    "loss": Picture("Loss by initial rate", figures.draw_losses, _of_losses, _unfinished),
     "sensitivity": Picture(
         "How precise the rate must be", figures.draw_profile, _of_profile, _unmeasured
     ),
@@ -190,7 +196,7 @@ GALLERY: dict[str, Picture] = {
         "The recommended schedule", figures.draw_schedule, _of_schedule, _unknown_schedule
     ),
     "learning-curves": Picture(
-        "Learning curves", figures.draw_learning_curves, _of_curves, _untried
+        "Learning curves", figures.draw_learning_curves, _of_curves, _unfinished
     ),
     "range-test": Picture("Range test", figures.draw_range, _of_range, _untested),
     "importance": Picture(

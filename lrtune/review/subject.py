@@ -190,8 +190,8 @@ def _function(facts: SearchFacts, function: FunctionFacts) -> Subject:
             name: f"What the function yields or reports after an epoch: {side} is better.",
             "diverged": f"Training broke down: {name} was not finite, or far worse than where "
             "trainings begin, so the trial was stopped.",
-            DIED: f"Trained to the end, but its {name} stayed at that of a constant guess: the rate "
-            "is too low, or the model died.",
+            DIED: f"Trained to the end, but its {name} stayed at that of a constant guess: the "
+            "rate is too low, or the model died.",
             "failed": "The function raised an error of a kind that the search lets pass.",
             "divergence edge": "",
             "safe range": f"Initial rates whose {name} is at most 10 % worse than that of the "

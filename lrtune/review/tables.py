@@ -14,7 +14,9 @@ from lrtune.exceptions import InvalidInputError
 from lrtune.export.export import export_schedule
 from lrtune.export.hooks import HOOKS
 from lrtune.review.study import Study
+from lrtune.review.subject import DIED
 from lrtune.support.numbers import number
+from lrtune.tuning.confirm.result import Contender
 from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.record.storage import DEFAULT_STORAGE
 from lrtune.tuning.space import Space
@@ -85,7 +87,7 @@ def best_settings(study: Study) -> SettingsTable:
                     *_setting_cells(study, trials[contender.trial], others),
                     "–" if contender.loss is None else number(study.optimised(contender.loss)),
                     str(contender.replicates),
-                    contender.status,
+                    verdict(contender),
                 ),
                 contender.status == "recommended",
             )
@@ -99,6 +101,11 @@ def best_settings(study: Study) -> SettingsTable:
     )
     caption = "Ranked by their values in the search; none was tried on fresh replicates."
     return SettingsTable(caption, heads, rows)
+
+
+def verdict(contender: Contender) -> str:
+    """Return the outcome of a setting in the race."""
+    return DIED if contender.status == "dead" else contender.status
 
 
 def _setting_cells(study: Study, trial: FrozenTrial, others: Sequence[str]) -> tuple[str, ...]:

@@ -70,6 +70,8 @@ def progress_notes(study: Study) -> list[str]:
             f"There is no recommendation: none of {n_trials} trials completed, "
             f"{study.counts.diverged} diverged. {study.subject.cure}"
         )
+        if study.failures:
+            texts.append(_failures(study))
     if ending is not None and ending.failure is not None and study.best is not None:
         texts.append(f"No setting can be recommended as safe: {ending.failure}.")
     if n_trials < study.plan.n_trials and ending is None:
@@ -234,6 +236,11 @@ def _safe(study: Study, confirmation: Confirmation) -> str:
     )
 
 
+def _failures(study: Study) -> str:
+    errors = "; ".join(f"{error} ({n})" for error, n in study.failures.items())
+    return f"Trials that failed raised: {errors}."
+
+
 def _trials(study: Study) -> str:
     n_trials = len(study.trials)
     subject = "1 trial was" if n_trials == 1 else f"{n_trials} trials were"
@@ -248,8 +255,7 @@ def _trials(study: Study) -> str:
             "ones may diverge later."
         )
     if study.failures:
-        errors = "; ".join(f"{error} ({n})" for error, n in study.failures.items())
-        sentences.append(f"Those that failed raised: {errors}.")
+        sentences.append(_failures(study))
     if study.subject.is_function:
         n_trainings = study.result.trainings["total"]
         sentences.append(f"It took {n_trainings} trainings: {study.trainings}.")

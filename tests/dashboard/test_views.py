@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 import pytest
 
+import lrtune
 from lrtune.dashboard.attributes import NOT_FINITE
 from lrtune.dashboard.views import Annotations
 from lrtune.exceptions import InvalidInputError
@@ -196,3 +197,22 @@ def test_a_record_in_a_database_is_shown_alike(
     picture = f"/artifacts/{best['study_id']}/{best['trial_id']}/"
     assert client.ask(picture + best["artifacts"][0]["artifact_id"])[1].startswith(b"\x89PNG")
     assert client.ask(f"/api/studies/{summary['study_id']}", method="DELETE")[0] == 403
+
+
+def test_a_number_that_is_maximised_is_shown_as_such(folder: Path) -> None:
+    def ascend(schedule: lrtune.Schedule, seed: int) -> Iterator[float]:
+        x = 10.0
+        for epoch in range(3):
+            x -= float(schedule(epoch)) * x
+            yield 100 - x * x
+
+    result = lrtune.search(
+        ascend, epochs=3, trainings=12, direction="maximize", metric="recall", n_jobs=1
+    )
+    told = Client("lrtune.journal").study()
+    values = [each["values"][0] for each in told["trials"] if each["state"] == "Complete"]
+
+    assert told["directions"] == ["maximize"]
+    assert told["objective_names"][0].startswith("recall, ")
+    assert max(values) == pytest.approx(100, abs=30)
+    assert f"recall {result.describe_loss()}" in attributes(told)["recommended"]
