@@ -30,6 +30,8 @@ class Progress:
         Trainings that ended in this run, of about how many; 0 where they end many at once.
     median_seconds : float or None
         Of a training.
+    maximize : bool
+        Whether higher is better, and `best` has minus the user's number.
     """
 
     study: str | None
@@ -41,6 +43,14 @@ class Progress:
     trainings: int = 0
     planned: int = 0
     median_seconds: float | None = None
+    maximize: bool = False
+
+    @property
+    def best_loss(self) -> float | None:
+        """Return the best trial's loss so far, or the user's number."""
+        if self.best is None or self.best.value is None:
+            return None
+        return -self.best.value if self.maximize else self.best.value
 
     def __str__(self) -> str:
         parts = [f"{self.finished} of {self.total} trials"]
@@ -51,8 +61,8 @@ class Progress:
                 f"{duration(self.median_seconds)} each (median)",
                 f"about {duration(left)} left at one a time",
             ]
-        if self.best is not None and self.best.value is not None:
-            parts.append(f"best so far: trial {self.best.number}, {number(self.best.value)}")
+        if self.best is not None and self.best_loss is not None:
+            parts.append(f"best so far: trial {self.best.number}, {number(self.best_loss)}")
         return ", ".join(parts) + (", confirming" if self.confirming else "")
 
 
@@ -67,6 +77,7 @@ class Reporter:
         *,
         total: int,
         planned: int,
+        maximize: bool = False,
     ) -> None:
         self._listener = listener
         self._study = study
@@ -75,6 +86,7 @@ class Reporter:
         self._seconds: list[float] = []
         self._confirming = False
         self._planned = planned
+        self._maximize = maximize
 
     def count_training(self, seconds: float) -> None:
         """Count a training that ended, and report."""
@@ -98,5 +110,6 @@ class Reporter:
                 len(self._seconds),
                 self._planned,
                 median(self._seconds) if self._seconds else None,
+                self._maximize,
             )
         )

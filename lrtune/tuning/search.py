@@ -163,7 +163,12 @@ def search(
     total = max(budget.n_trials, len(finished))
     study = None if record is None else record.name
     reporter = Reporter(
-        on_progress, study, finished, total=total, planned=budget.trainings(len(finished))
+        on_progress,
+        study,
+        finished,
+        total=total,
+        planned=budget.trainings(len(finished)),
+        maximize=facts.trainer.maximize,
     )
     reporter.report()
     explorer = Explorer(trainer, space, replicates, sampling, record)

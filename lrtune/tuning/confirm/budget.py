@@ -19,7 +19,7 @@ MEASUREMENT_REPLICATES = (6, 20)
 """Fewest and most replicates of the winner's measurement."""
 MIN_TRAININGS = 12
 """Fewest trainings of a search that confirms."""
-RACE_SHARE, MEASUREMENT_SHARE = 0.3, 0.25
+RACE_SHARE, MEASUREMENT_SHARE = 0.25, 1 / 3
 """Shares of a search's limited trainings; the rest explores."""
 SMALL_ROUND = 2
 """Replicates of a round where trainings are limited."""
@@ -27,6 +27,8 @@ SMALL_FIELD = 4
 """Settings in a race that can afford only one round."""
 NEIGHBOURS = (FACTORS[2], 1.0, FACTORS[-3])
 """Factors of α₀ that are measured where trainings are limited."""
+LEAST_REPLICATES = 4
+"""Replicates below which no rates around the winner's are measured, but the winner on more."""
 REPLICATES_BY_TRAININGS = ((300, 3), (96, 2))
 """Replicates of a setting from this many exploring trainings on; one below."""
 
@@ -114,7 +116,7 @@ def split_trainings(
     --------
     >>> split = split_trainings(32)
     >>> split.n_trials, split.replicates, split.confirmation.limit
-    (18, 1, 14)
+    (14, 1, 18)
     """
     if confirm and trainings < MIN_TRAININGS:
         raise InvalidInputError(
@@ -151,7 +153,7 @@ def _small_confirmation(trainings: int, *, has_default: bool) -> ConfirmationBud
     n_others = int(has_default)
     measuring = max(int(MEASUREMENT_SHARE * trainings), 2 * (1 + n_others))
     factors: tuple[float, ...] = (1.0,)
-    for candidates, least in ((FACTORS, 4), (NEIGHBOURS, 2)):
+    for candidates, least in ((FACTORS, MEASUREMENT_REPLICATES[0]), (NEIGHBOURS, LEAST_REPLICATES)):
         if measuring // (len(candidates) + n_others) >= least:
             factors = candidates
             break
