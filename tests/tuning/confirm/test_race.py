@@ -449,7 +449,7 @@ class Noisy:
     def truth(self, setting: Setting) -> float:
         return 1 + 0.3 * np.log10(setting.learning_rate_init) ** 2
 
-    def is_short(self, trainings: int) -> bool:
+    def is_short(self, trainings: int) -> bool:  # noqa: ARG002
         return False
 
     def values(self, settings: Sequence[Setting], replicates: Sequence[int]) -> np.ndarray:
