@@ -435,6 +435,9 @@ class Noisy:
     def truth(self, setting: Setting) -> float:
         return 1 + 0.3 * np.log10(setting.learning_rate_init) ** 2
 
+    def is_short(self, trainings: int) -> bool:  # noqa: ARG002
+        return False
+
     def values(self, settings: Sequence[Setting], replicates: Sequence[int]) -> np.ndarray:
         truths = np.array([self.truth(setting) for setting in settings])[:, None]
         difficulty = self.rng.normal(0, 0.3, len(replicates))
