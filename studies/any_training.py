@@ -57,7 +57,7 @@ FIRST_SEED = 2**31
 """The first further seed: a search of a function takes its own from below."""
 GUESS = math.log(10)
 """Loss of a guess."""
-DEAD = 0.9 * GUESS
+NOT_LEARNT = 0.9 * GUESS
 """A training that ends above it did not learn."""
 
 
@@ -198,7 +198,7 @@ class Tuned:
 
     @property
     def lost(self) -> tuple[int, int]:
-        """How many of the search's trainings diverged, and died; the race's settings included."""
+        """How many trainings diverged, and did not learn, in the search and among the race's."""
         assert self.result.confirmation is not None
         statuses = [each.status for each in self.result.confirmation.contenders]
         return (
@@ -235,12 +235,15 @@ def mean_loss(losses: Array) -> str:
     """Return a mean and its standard error, and how many seeds did not learn.
 
     >>> mean_loss(np.array([0.1, 0.2, 0.3])), mean_loss(np.array([0.1, 2.3, np.inf]))
-    ('0.2 ± 0.058', 'diverged on 1, dead on 1 of 3')
+    ('0.2 ± 0.058', 'diverged on 1, not learnt on 1 of 3')
     """
-    diverged, dead = int(np.isinf(losses).sum()), int((np.isfinite(losses) & (losses > DEAD)).sum())
+    diverged, dead = (
+        int(np.isinf(losses).sum()),
+        int((np.isfinite(losses) & (losses > NOT_LEARNT)).sum()),
+    )
     if diverged:
-        return f"diverged on {diverged}, dead on {dead} of {len(losses)}"
-    note = f" (dead on {dead} of {len(losses)})" if dead else ""
+        return f"diverged on {diverged}, not learnt on {dead} of {len(losses)}"
+    note = f" (not learnt on {dead} of {len(losses)})" if dead else ""
     return estimate(float(losses.mean()), float(sem(losses))) + note
 
 
@@ -254,7 +257,7 @@ COLUMNS = (
     "default on further seeds",
     "outside 2 s.e.",
     "trainings",
-    "diverged / dead",
+    "diverged / did not learn",
     "minutes",
 )
 
@@ -270,8 +273,8 @@ def row(tuned: Tuned) -> tuple[str, ...]:
         mean_loss(tuned.further),
         f"{tuned.door.default:g}",
         mean_loss(tuned.default),
-        f"{'**yes**' if abs(distance) > 2 else 'no'} ({distance:+.1f}; "
-        f"{tuned.distance_by_spread:+.1f})",
+        f"{'**yes**' if abs(distance) > 2 else 'no'} ({distance:+.2f}; "
+        f"{tuned.distance_by_spread:+.2f})",
         str(result.trainings["total"]),
         "{} / {}".format(*tuned.lost),
         f"{tuned.minutes:.1f}",
@@ -301,9 +304,11 @@ def notes(n_seeds: int, claim_seeds: int) -> str:
         "does without lrtune's trainer, on seeds that the search cannot have used; the default's "
         "on the same. Outside: whether the further seeds' mean differs from the claim by more than "
         "2 standard errors of both; in brackets the distance in standard errors, first with the "
-        f"claim's own, which comes of {claim_seeds} seeds alone, then with the one that the further "
-        f"seeds' spread gives a mean of {claim_seeds}. Diverged / dead: among the trainings of the "
-        "search, and settings that left the race for it. Minutes: the search."
+        f"claim's own, which comes of {claim_seeds} seeds alone, then with the one that the "
+        f"further seeds' spread gives a mean of {claim_seeds}. Diverged / did not learn: "
+        "among the trainings of the search, and settings that left the race for it; a training "
+        "that ends about where it began had a rate that is too low, or its network died. Minutes: "
+        "the search."
     )
 
 
@@ -336,7 +341,7 @@ def draw(tuned: Sequence[Tuned]) -> Figure:
         Line2D(
             [], [], marker="o", linestyle="", color=COLOURS[1], label="further seeds: mean, all"
         ),
-        Line2D([], [], marker="o", linestyle="", color="0.45", label="default, the same seeds"),
+        Line2D([], [], marker="o", linestyle="", color="0.45", label="default on them, mean"),
         Line2D([], [], linestyle=":", color="0.4", label="a guess, ln 10"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize="small")

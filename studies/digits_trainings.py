@@ -196,7 +196,8 @@ def train_lightning(schedule: Schedule, seed: int, report: Report) -> None:
         callbacks=[FollowSchedule(schedule), ReportLoss(report)],
     )
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*does not have many workers")
+        for told in (".*does not have many workers", ".*LeafSpec.*is deprecated"):
+            warnings.filterwarnings("ignore", told)
         trainer.fit(Digits(), batches, validation)
 
 
