@@ -5,7 +5,9 @@ each tuned with 32 trainings. What is recommended is then trained on further see
 without lrtune's trainer, and the loss compared with the one that the search claims.
 
     pip install torch==2.13.0 keras lightning transformers accelerate
-    python studies/any_training.py [--doors torch,keras] [--trainings 32] [--seeds 10]
+    python studies/any_training.py [--doors torch,keras] [--trainings 32] [--searches 20]
+
+How often a claim holds is counted over further searches of lrtune's network, which trains fastest.
 """
 
 import argparse
@@ -36,6 +38,7 @@ from digits_trainings import (
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.stats import sem
+from scipy.stats import t as t_distribution
 from threadpoolctl import threadpool_limits
 from tutorial import RESULTS, header, logarithmic_losses, table, write
 
@@ -61,21 +64,26 @@ NOT_LEARNT = 0.9 * GUESS
 """A training that ends above it did not learn."""
 
 
-def search_function(door: "Door", trainings: int) -> SearchResult:
+def search_function(door: "Door", trainings: int, seed: int) -> SearchResult:
     """Search a training function."""
     return lrtune.search(
-        door.train, epochs=EPOCHS, trainings=trainings, default=door.default, storage=None
+        door.train,
+        epochs=EPOCHS,
+        trainings=trainings,
+        default=door.default,
+        seed=seed,
+        storage=None,
     )
 
 
-def search_network(_: "Door", trainings: int) -> SearchResult:
+def search_network(_: "Door", trainings: int, seed: int) -> SearchResult:
     """Search lrtune's network, whose settings train in lockstep."""
     split = split_trainings(trainings, has_default=True)
     return search_with(
-        NetworkTrainer.on_random_splits(network(), *images(), split.replicates),
+        NetworkTrainer.on_random_splits(network(), *images(), split.replicates, seed=seed),
         Space.default(EPOCHS),
         budget=Budget(split.n_trials, split.replicates, confirmation=split.confirmation),
-        sampling=Sampling(0),
+        sampling=Sampling(seed),
     )
 
 
@@ -92,7 +100,7 @@ class Door:
     train : callable
         The training, as a generator or with `report`.
     search : callable
-        Function of the door and a number of trainings that returns the search's result.
+        Function of the door, a number of trainings and a seed that returns the search's result.
     needs : tuple of str
         Modules without which it is left out.
     """
@@ -101,7 +109,7 @@ class Door:
     model: str
     default: float
     train: Callable[..., Any]
-    search: Callable[["Door", int], SearchResult] = search_function
+    search: Callable[["Door", int, int], SearchResult] = search_function
     needs: tuple[str, ...] = ()
 
     def missing(self) -> list[str]:
@@ -177,16 +185,22 @@ class Tuned:
 
     @property
     def distance(self) -> float:
-        """How far the further seeds' mean lies above the claim, in standard errors of both."""
+        """How far the further seeds' mean lies above the claim, in standard errors of both.
+
+        It is inf if one of them diverged.
+        """
         own = self.result.confirmed_se
         return self._distance(math.inf if own is None else own)
 
     @property
     def distance_by_spread(self) -> float:
         """The same, with the claim's standard error by the further seeds' spread."""
-        return self._distance(self.further.std(ddof=1) / math.sqrt(self.claim_seeds))
+        finite = self.further[np.isfinite(self.further)]
+        return self._distance(float(finite.std(ddof=1)) / math.sqrt(self.claim_seeds))
 
     def _distance(self, claim_se: float) -> float:
+        if not np.isfinite(self.further).all():
+            return math.inf
         gap = float(self.further.mean()) - (self.result.confirmed_loss or math.nan)
         return gap / math.hypot(claim_se, sem(self.further))
 
@@ -207,10 +221,10 @@ class Tuned:
         )
 
 
-def tune(door: Door, trainings: int, n_seeds: int) -> Tuned:
+def tune(door: Door, trainings: int, n_seeds: int, seed: int = 0) -> Tuned:
     """Search, and train what is recommended and the default on further seeds."""
     begun = time.perf_counter()
-    result = door.search(door, trainings)
+    result = door.search(door, trainings, seed)
     minutes = (time.perf_counter() - begun) / 60
     default = Schedule(learning_rate_init=door.default)
     further, untuned = (
@@ -296,20 +310,65 @@ def verdict(tuned: Sequence[Tuned]) -> str:
     return " ".join(sentences)
 
 
+def gains(tuned: Sequence[Tuned]) -> str:
+    """Say where the recommended schedule is surely better than the default, seed by seed."""
+    better = []
+    for each in tuned:
+        saved = each.default - each.further
+        if np.isfinite(saved).all() and saved.mean() > 2 * sem(saved):
+            better.append(each)
+    return (
+        f"On them the recommended schedule is better than the default by more than 2 standard "
+        f"errors, seed by seed, at {len(better)} of {len(tuned)} doors."
+    )
+
+
 def notes(n_seeds: int, claim_seeds: int) -> str:
     """Say what the table shows."""
+    missed = 2 * t_distribution.sf(2, claim_seeds - 1)
     return (
         "A claim is the confirmed loss, on seeds that had no part in choosing the schedule. "
         f"Further seeds: mean loss ± standard error of {n_seeds} trainings by a plain loop that "
         "does without lrtune's trainer, on seeds that the search cannot have used; the default's "
         "on the same. Outside: whether the further seeds' mean differs from the claim by more than "
         "2 standard errors of both; in brackets the distance in standard errors, first with the "
-        f"claim's own, which comes of {claim_seeds} seeds alone, then with the one that the "
-        f"further seeds' spread gives a mean of {claim_seeds}. Diverged / did not learn: "
+        f"claim's own, then with the one that the further seeds' spread gives a claim. A claim "
+        f"comes of {claim_seeds} seeds, and with so few even a correct one lies more than 2 of its "
+        f"own standard errors from the truth {missed:.0%} of the time. Diverged / did not learn: "
         "among the trainings of the search, and settings that left the race for it; a training "
         "that ends about where it began had a rate that is too low, or its network died. Minutes: "
         "the search."
     )
+
+
+def how_often(searches: Sequence[Tuned]) -> list[str]:
+    """Return lines that count how often a claim holds."""
+    counted = {
+        "searches": len(searches),
+        "further mean more than 2 s.e. above the claim": sum(e.distance > 2 for e in searches),
+        "more than 2 s.e. below it": sum(e.distance < -2 for e in searches),
+        "more than 2 s.e. above it, by the further seeds' spread": sum(
+            each.distance_by_spread > 2 for each in searches
+        ),
+        "more than 2 s.e. below it, by their spread": sum(
+            each.distance_by_spread < -2 for each in searches
+        ),
+        "recommendations that diverged on a further seed (counted as above)": sum(
+            not np.isfinite(each.further).all() for each in searches
+        ),
+        "recommendations with a further seed above 1 nat": sum(
+            bool((each.further > 1).any()) for each in searches
+        ),
+    }
+    return [
+        "",
+        "## How often a claim holds",
+        "",
+        f"Further searches of lrtune's network with other seeds, each recommendation trained on "
+        f"{len(searches[0].further)} further seeds by plain code.",
+        "",
+        *table(("", ""), [(name, str(count)) for name, count in counted.items()]),
+    ]
 
 
 def draw(tuned: Sequence[Tuned]) -> Figure:
@@ -327,6 +386,8 @@ def draw(tuned: Sequence[Tuned]) -> Figure:
             (each.default, 0.22, "0.45"),
         ):
             finite = losses[np.isfinite(losses)]
+            if not finite.size:
+                continue
             axes.plot(finite, [place + offset] * len(finite), "|", color=colour, alpha=0.6)
             axes.plot(finite.mean(), place + offset, "o", color=colour, markersize=6)
     axes.axvline(GUESS, color="0.4", linestyle=":", linewidth=1)
@@ -363,6 +424,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--trainings", type=int, default=32, help="of each search (%(default)s)")
     parser.add_argument("--seeds", type=int, default=10, help="further seeds (%(default)s)")
     parser.add_argument(
+        "--searches",
+        type=int,
+        default=20,
+        help="further searches of lrtune's network that count how often a claim holds, each on "
+        "four times as many further seeds (%(default)s)",
+    )
+    parser.add_argument(
         "--results", type=Path, default=RESULTS, help="folder to write to (studies/results)"
     )
     options = parser.parse_args()
@@ -391,7 +459,12 @@ def main() -> None:
         raise SystemExit("no door is left: install what is named above, or choose others")
     with threadpool_limits(1):
         tuned = [tune(door, options.trainings, options.seeds) for door in doors.values()]
+        searches = [
+            tune(DOORS["network"], options.trainings, 4 * options.seeds, seed)
+            for seed in range(1, options.searches + 1)
+        ]
     command = f"any_training.py --trainings {options.trainings} --seeds {options.seeds}"
+    command += f" --searches {options.searches}"
     if options.doors != list(DOORS):
         command += f" --doors {','.join(options.doors)}"
     modules = dict.fromkeys(name for door in doors.values() for name in door.needs)
@@ -407,9 +480,10 @@ def main() -> None:
         ),
         *table(COLUMNS, [row(each) for each in tuned]),
         "",
-        verdict(tuned),
+        f"{verdict(tuned)} {gains(tuned)}",
         "",
         notes(options.seeds, tuned[0].claim_seeds),
+        *(how_often(searches) if searches else ()),
         *(line for sentence in left_out for line in ("", f"{sentence}.")),
     ]
     write(options.results, "any_training", lines, draw(tuned))

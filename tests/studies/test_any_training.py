@@ -70,7 +70,7 @@ def test_a_door_without_a_framework_is_tuned_and_written_down(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    words = ("--doors", name, "--trainings", "12", "--seeds", "2")
+    words = ("--doors", name, "--trainings", "12", "--seeds", "2", "--searches", "1")
     run(any_training, monkeypatch, tmp_path, *words)
 
     printed = capsys.readouterr().out
@@ -78,8 +78,9 @@ def test_a_door_without_a_framework_is_tuned_and_written_down(
     rows = [line.split(" | ") for line in printed.splitlines() if line.startswith("| ")]
 
     assert written.startswith(printed.rstrip("\n"))
-    assert [row[0] for row in rows[1:]] == [f"| {title}"]
-    assert all(len(row) == len(any_training.COLUMNS) for row in rows)
+    assert [len(row) for row in rows[:2]] == [len(any_training.COLUMNS)] * 2
+    assert rows[1][0] == f"| {title}"
+    assert rows[3] == ["| searches", "1 |"]
     assert "The further seeds' mean lies " in printed
     assert 5_000 < (tmp_path / "any_training.png").stat().st_size < LARGEST_PICTURE
 
@@ -146,3 +147,16 @@ def test_a_claim_is_held_against_the_errors_of_both(any_training: Any) -> None:
     assert tuned.distance == pytest.approx(0.1 / math.hypot(0.03, error))
     assert tuned.distance_by_spread == pytest.approx(0.1 / math.hypot(math.sqrt(2) * error, error))
     assert any_training.verdict([tuned]).endswith("above the claim: torch, a loop by hand.")
+    assert any_training.gains([tuned]).endswith("at 0 of 1 doors.")
+
+
+def test_a_claim_is_exceeded_if_a_further_seed_diverges(any_training: Any) -> None:
+    result = SimpleNamespace(
+        confirmed_loss=0.1, confirmed_se=0.03, confirmation=SimpleNamespace(replicates=2)
+    )
+    losses = np.array([0.1, 0.11, np.inf])
+    tuned = any_training.Tuned(any_training.DOORS["network"], result, losses, losses, 0.0)
+    counts = [line.split(" | ")[-1] for line in any_training.how_often([tuned])[-7:]]
+
+    assert tuned.distance == tuned.distance_by_spread == math.inf
+    assert counts == ["1 |", "1 |", "0 |", "1 |", "0 |", "1 |", "1 |"]
