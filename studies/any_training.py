@@ -359,6 +359,9 @@ def how_often(searches: Sequence[Tuned]) -> list[str]:
         "recommendations with a further seed above 1 nat": sum(
             bool((each.further > 1).any()) for each in searches
         ),
+        "recommendations with a higher further mean than the default's": sum(
+            each.further.mean() > each.default.mean() for each in searches
+        ),
     }
     return [
         "",

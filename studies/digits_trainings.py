@@ -21,6 +21,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
 from lrtune import MLPClassifier, Schedule
+from lrtune.exceptions import DivergenceWarning
 
 Array = npt.NDArray[Any]
 Report = Callable[[Any], Any]
@@ -51,11 +52,18 @@ def network() -> MLPClassifier:
 
 
 def train_network(schedule: Schedule, seed: int) -> Iterator[float]:
-    """Fit lrtune's network, and yield its last loss alone."""
+    """Fit lrtune's network, and yield its last loss alone; inf if it diverged."""
     X, X_validation, y, y_validation = split(seed)
     names = network().get_params().keys() & Schedule.__dataclass_fields__.keys()
     parameters = {name: getattr(schedule, name) for name in names}
-    model = network().set_params(**parameters, random_state=seed).fit(X, y)
+    model = network().set_params(**parameters, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DivergenceWarning)  # else it keeps its last good weights
+        try:
+            model.fit(X, y)
+        except DivergenceWarning:
+            yield float("inf")
+            return
     yield log_loss(y_validation, model.predict_proba(X_validation))
 
 
