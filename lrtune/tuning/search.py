@@ -225,7 +225,6 @@ def search(
         warnings=(
             *result.advice,
             *_shortfalls(len(finished), budget.n_trials, unconfirmed, lost),
-            *_changed_source(facts, trainer),
         ),
         seconds=Seconds(searched - started, done - searched, done - started),
         pruning_audit=audit,
@@ -343,16 +342,6 @@ def _confirm(
     except RecordLostError as error:
         return confirmation, error
     return confirmation, None
-
-
-def _changed_source(facts: SearchFacts, trainer: Trainer) -> Iterator[str]:
-    """Yield a warning if the user's function is not as it was when the search began."""
-    before, now = facts.trainer.function, trainer.facts().function
-    if before is not None and now is not None and before.digest != now.digest:
-        yield (
-            f"the source of `{now.name}` changed since the search began, so that its trials may "
-            "not compare: search anew if the training did"
-        )
 
 
 def _shortfalls(
