@@ -107,7 +107,7 @@ class LoopTrainer:
                         yield index, place, self._run(setting, number, limit)
 
         results: list[RunResult] = []
-        for index, result in self._results(runs(), settings, control):
+        for index, result in self._results(runs(), control):
             if is_over[index]:  # another process had begun it before
                 continue
             results.append(result)
@@ -119,10 +119,7 @@ class LoopTrainer:
                 results = []
 
     def _results(
-        self,
-        runs: Iterator[tuple[int, int, Run]],
-        settings: Sequence[Setting],
-        control: Control,
+        self, runs: Iterator[tuple[int, int, Run]], control: Control
     ) -> Iterator[tuple[int, RunResult]]:
         """Yield the index of each run's setting and its result, in order."""
         prune = control.prune
@@ -131,10 +128,10 @@ class LoopTrainer:
             yield from self._workers.in_turn(run_training, tasks)
             return
         for index, place, run in runs:
-            schedule = self.loop.schedule(settings[index])
 
-            def is_pruned(epoch: int, loss: float, index: int = index, to: Any = schedule) -> bool:
-                return prune is not None and prune(index, epoch, loss) and to.is_comparable(epoch)
+            def is_pruned(epoch: int, loss: float, index: int = index, run: Run = run) -> bool:
+                is_lagging = prune is not None and prune(index, epoch, loss)
+                return is_lagging and run.schedule.is_comparable(epoch)
 
             yield index, run_training(run, is_pruned) if place == 0 else run_training(run)
 
@@ -273,12 +270,7 @@ class LoopTrainer:
         if self._scale is None:
             lowest = space.rates[0]
             setting = Setting(lowest, space.decay[0], space.decay_rate[0], self._others(space))
-            run = replace(self._run(setting, 0, np.inf), stop_after=1, catch=())
-            if self._workers is None:
-                result = run_training(run)
-            else:  # on the user's GPU, if one was given
-                ((_, result),) = self._workers.in_turn(run_training, iter([(0, run)]))
-            initial = result.losses[0]
+            initial = self._first_loss(setting)
             if not np.isfinite(initial):
                 raise NothingCompletedError(
                     f"`train` gave {initial:g} after one epoch at the lowest rate, {lowest:g}: "
@@ -286,6 +278,15 @@ class LoopTrainer:
                 )
             self._scale = LossScale.from_initial(initial)
         return self._scale
+
+    def _first_loss(self, setting: Setting) -> float:
+        """Return the loss after one epoch on replicate 0."""
+        run = replace(self._run(setting, 0, np.inf), stop_after=1, catch=())
+        if self._workers is None:
+            result = run_training(run)
+        else:  # on the user's GPU, if one was given
+            ((_, result),) = self._workers.in_turn(run_training, iter([(0, run)]))
+        return result.losses[0]
 
     def dead_loss(self, space: Space) -> float | None:
         """Return the loss of a training that does not learn."""

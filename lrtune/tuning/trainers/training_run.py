@@ -107,7 +107,7 @@ def run_training(
         return result.diverged or result.pruned or epoch == run.stop_after
 
     started, process = time.perf_counter(), os.getpid()
-    with _seeded(run.seed):
+    with seeded(run.seed):
         try:
             halted = _run(run, accept)
         except SystemExit as error:
@@ -276,7 +276,7 @@ def _number(value: Any, run: Run, epoch: int) -> float:
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
     """Seed Python's, NumPy's and, if loaded, torch's global generators; restore them afterwards."""
     python, array = random.getstate(), np.random.get_state()  # noqa: NPY002
     torch = sys.modules.get("torch")
