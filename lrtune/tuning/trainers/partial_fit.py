@@ -130,7 +130,7 @@ class Training:
         with _quiet():
             loss = self.tunable.loss(model, rows.X, rows.y, rows.sample_weight)
         if isinstance(loss, Number) or getattr(loss, "shape", None) == ():
-            return float(loss)  # type: ignore[arg-type]
+            return float(loss)
         raise InvalidInputError(
             f"`loss` of {type(model).__name__} must return a number, but got {loss!r}: return the "
             "mean over the rows as a float"
@@ -166,8 +166,9 @@ def train_epochs(
     rng = np.random.default_rng(seed)
     shuffles = getattr(model, "shuffle", True)
     own_size = getattr(model, "batch_size", None)
-    has_size = isinstance(own_size, int) and own_size > 0
-    size = own_size if has_size else BATCH_SIZE if own_size is None else AUTO_BATCH_SIZE
+    size = BATCH_SIZE if own_size is None else AUTO_BATCH_SIZE
+    if isinstance(own_size, int) and own_size > 0:
+        size = own_size
     starts = np.arange(0, len(rows), size)
     first = {} if classes is None or not accepts(model, "classes") else {"classes": classes}
     for epoch in range(epochs):
@@ -178,13 +179,13 @@ def train_epochs(
             rates, batches = rates[:1], [order]
         for rate, batch in zip(rates.tolist(), batches, strict=True):
             part = rows.take(batch)
-            if has_size:
+            if size == own_size:
                 model.batch_size = min(size, len(part))  # scikit-learn warns of a larger one
             tunable.set_rate(model, rate)
             with _quiet():
                 model.partial_fit(part.X, part.y, **first, **part.weights)
             first = {}
-        if has_size:
+        if size == own_size:
             model.batch_size = own_size
         yield
 
@@ -312,18 +313,7 @@ class PartialFitTrainer(LoopTrainer):
 
         A parameter may be unknown, out of its range, or fixed for all trainings.
         """
-        own = self._model.get_params()
-        fixed = {*self._tunable.fixed, self._tunable.epochs, self._tunable.rate, "random_state"}
-        for name, _ in space.others:
-            if name in MODIFIERS:
-                continue
-            if name not in own or name in fixed:
-                rule = "is fixed or set by the search" if name in own else "it does not have"
-                raise InvalidInputError(
-                    f"`space` may name learning_rate_init, decay, decay_rate, "
-                    f"{', '.join(MODIFIERS)} and parameters of {type(self._model).__name__}, but "
-                    f"got {name!r}, which {rule}: leave it out"
-                )
+        self._check_names(space)
         for decay in space.decay:
             if DECAYS[decay].feedback:
                 raise InvalidInputError(
@@ -344,10 +334,23 @@ class PartialFitTrainer(LoopTrainer):
                 except InvalidParameterError as error:
                     raise InvalidInputError(str(error)) from error
 
+    def _check_names(self, space: Space) -> None:
+        """Raise InvalidInputError unless all further parameters may be searched."""
+        own = self._model.get_params()
+        fixed = {*self._tunable.fixed, self._tunable.epochs, self._tunable.rate, "random_state"}
+        for name, _ in space.others:
+            if name in MODIFIERS:
+                continue
+            if name not in own or name in fixed:
+                rule = "is fixed or set by the search" if name in own else "it does not have"
+                raise InvalidInputError(
+                    f"`space` may name learning_rate_init, decay, decay_rate, "
+                    f"{', '.join(MODIFIERS)} and parameters of {type(self._model).__name__}, but "
+                    f"got {name!r}, which {rule}: leave it out"
+                )
+
     def find_rates(
-        self,
-        space: Space,
-        replicates: Sequence[int],
+        self, space: Space, replicates: Sequence[int]
     ) -> tuple[tuple[float, float], Edges]:
         """Return a range of α₀ below the highest rate that does not diverge within an epoch.
 

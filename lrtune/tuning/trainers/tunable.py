@@ -62,10 +62,12 @@ class Tunable:
         Estimators refuse a rate of 0, where a schedule may end: theirs is then the smallest number.
         """
         rate = max(rate, float(np.finfo(np.float64).tiny))
-        if isinstance(self.rate, str):
-            estimator.set_params(**{self.rate: rate})
-        else:
+        if not isinstance(self.rate, str):
             self.rate(estimator, rate)
+        elif "__" in self.rate:
+            estimator.set_params(**{self.rate: rate})
+        else:  # as set_params does, without its search for names
+            setattr(estimator, self.rate, rate)
 
 
 # --- scikit-learn and skorch ----------------------------------------------------------------------
