@@ -60,25 +60,32 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
     """Search for the learning rate of an estimator by cross-validation.
 
     Each setting of initial rate, decay type and decay rate is trained on every split, with
-    different initial weights and shuffling per split, and scored at the last epoch. Settings train
-    in lockstep; those that diverge are stopped at once.
+    different initial weights and shuffling per split, and scored at the last epoch. Settings that
+    diverge are stopped at once. lrtune's networks train in lockstep; other estimators one at a time
+    by `partial_fit`, for as many epochs as their ``max_iter`` (skorch: ``max_epochs``) says, with
+    the schedule in place of their own.
 
     Parameters
     ----------
-    estimator : MLPClassifier, MLPRegressor or a Pipeline that ends in one
-        The estimator to tune. Transformers are fitted on each split's training rows only.
+    estimator : estimator or a Pipeline that ends in one
+        The estimator to tune: lrtune's MLPClassifier or MLPRegressor; scikit-learn's SGDClassifier,
+        SGDRegressor, Perceptron, MLPClassifier or MLPRegressor; a skorch net; or one of a class
+        that `register_estimator` was given. Transformers are fitted on each split's training rows
+        only.
     space : mapping or None, default=None
         Maps parameter names to lists of choices, (low, high) tuples or Optuna distributions:
         "learning_rate_init" and "decay_rate" to a range, which is searched on a logarithmic
         scale, "decay" to a list, and optionally further parameters of the network such as
-        "optimizer", "alpha" or "batch_size". The first three have default ranges.
+        "optimizer", "alpha" or "batch_size". The first three have default ranges. For estimators
+        with `partial_fit`, fields of `Schedule` such as ``"update": ["batch"]`` can be named, too.
     n_trials : int, default=64
         Settings to try, including those that a continued study already has.
     cv : int, splitter, iterable or None, default=3
         As in `GridSearchCV`; None is 5 folds.
     scoring : str, callable, list, tuple, dict or None, default=None
         Score to maximise, as in `GridSearchCV`. None is minus the validation loss (log loss or
-        squared error), which distinguishes settings more finely than accuracy.
+        squared error; the own loss of an SGDClassifier, SGDRegressor or skorch net; the hinge loss
+        of a Perceptron), which distinguishes settings more finely than accuracy.
     storage : str, path or None, default=None
         A journal file or an Optuna storage URL that records the finished trials.
     study_name : str or None, default=None
@@ -106,7 +113,10 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
     Attributes
     ----------
     best_params_ : dict
-        Parameters of the best setting; for a pipeline, prefixed with the step's name.
+        Parameters of the best setting; for a pipeline that ends in one of lrtune's networks,
+        prefixed with the step's name.
+    best_schedule_ : Schedule
+        Its schedule: call it with t in epochs.
     best_score_ : float
         Mean score of the best setting over the splits.
     best_index_ : int

@@ -328,7 +328,7 @@ class PartialFitTrainer(LoopTrainer):
                     schedule_of(Setting(rate, decay, space.decay_rate[0], others))
             setting = Setting(1.0, "constant", 0.0, others)
             model = configured(self._model, self._tunable, setting)
-            if hasattr(model, "_validate_params"):
+            if hasattr(model, "_parameter_constraints"):  # scikit-learn's own check
                 try:
                     model._validate_params()
                 except InvalidParameterError as error:
