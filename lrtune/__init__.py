@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lrtune.tuning.range_test import lr_range_test
     from lrtune.tuning.sampling.pruners import DivergencePruner
     from lrtune.tuning.sampling.suggest import suggest_schedule
+    from lrtune.tuning.trainers.tunable import register_estimator
 
 __all__ = [
     "DivergencePruner",
@@ -36,6 +37,7 @@ __all__ = [
     "export_schedule",
     "load_model",
     "lr_range_test",
+    "register_estimator",
     "save_model",
     "search",
     "suggest_schedule",
@@ -52,6 +54,7 @@ _HOMES = {
     "export_schedule": "lrtune.export.export",
     "load_model": "lrtune.models.load",
     "lr_range_test": "lrtune.tuning.range_test",
+    "register_estimator": "lrtune.tuning.trainers.tunable",
     "save_model": "lrtune.models.save",
     "search": "lrtune.tuning.function_search",
     "suggest_schedule": "lrtune.tuning.sampling.suggest",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import operator
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
 from numbers import Integral, Real
@@ -14,6 +15,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 import optuna
+from joblib import effective_n_jobs
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from sklearn import get_config
@@ -31,13 +33,17 @@ from lrtune.exceptions import InvalidInputError
 from lrtune.search_cv.cv_results import cv_results, metric_names
 from lrtune.search_cv.delegation import Refitted
 from lrtune.search_cv.splits import SplitReplicates
+from lrtune.support.processes import Workers
 from lrtune.tuning.record.record import Record, recorded_seed
 from lrtune.tuning.record.storage import quiet_optuna
 from lrtune.tuning.sampling.asking import Sampling
 from lrtune.tuning.search import Budget, Recording, search
+from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer
-from lrtune.tuning.trainers.preparation import require_network, split_pipeline
+from lrtune.tuning.trainers.partial_fit import PartialFitTrainer, fit_with_schedule, schedule_of
+from lrtune.tuning.trainers.preparation import split_pipeline
+from lrtune.tuning.trainers.protocol import Trainer
 from lrtune.tuning.trainers.scoring import (
     LOSS,
     Objective,
@@ -45,6 +51,7 @@ from lrtune.tuning.trainers.scoring import (
     make_objective,
     require_no_metadata,
 )
+from lrtune.tuning.trainers.tunable import require_tunable
 
 Array = npt.NDArray[Any]
 
@@ -53,25 +60,32 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
     """Search for the learning rate of an estimator by cross-validation.
 
     Each setting of initial rate, decay type and decay rate is trained on every split, with
-    different initial weights and shuffling per split, and scored at the last epoch. Settings train
-    in lockstep; those that diverge are stopped at once.
+    different initial weights and shuffling per split, and scored at the last epoch. Settings that
+    diverge are stopped at once. lrtune's networks train in lockstep; other estimators one at a time
+    by `partial_fit`, for as many epochs as their ``max_iter`` (skorch: ``max_epochs``) says, with
+    the schedule in place of their own.
 
     Parameters
     ----------
-    estimator : MLPClassifier, MLPRegressor or a Pipeline that ends in one
-        The estimator to tune. Transformers are fitted on each split's training rows only.
+    estimator : estimator or a Pipeline that ends in one
+        The estimator to tune: lrtune's MLPClassifier or MLPRegressor; scikit-learn's SGDClassifier,
+        SGDRegressor, Perceptron, MLPClassifier or MLPRegressor; a skorch net; or one of a class
+        that `register_estimator` was given. Transformers are fitted on each split's training rows
+        only.
     space : mapping or None, default=None
         Maps parameter names to lists of choices, (low, high) tuples or Optuna distributions:
         "learning_rate_init" and "decay_rate" to a range, which is searched on a logarithmic
         scale, "decay" to a list, and optionally further parameters of the network such as
-        "optimizer", "alpha" or "batch_size". The first three have default ranges.
+        "optimizer", "alpha" or "batch_size". The first three have default ranges. For estimators
+        with `partial_fit`, fields of `Schedule` such as ``"update": ["batch"]`` can be named, too.
     n_trials : int, default=64
         Settings to try, including those that a continued study already has.
     cv : int, splitter, iterable or None, default=3
         As in `GridSearchCV`; None is 5 folds.
     scoring : str, callable, list, tuple, dict or None, default=None
         Score to maximise, as in `GridSearchCV`. None is minus the validation loss (log loss or
-        squared error), which distinguishes settings more finely than accuracy.
+        squared error; the own loss of an SGDClassifier, SGDRegressor or skorch net; the hinge loss
+        of a Perceptron), which distinguishes settings more finely than accuracy.
     storage : str, path or None, default=None
         A journal file or an Optuna storage URL that records the finished trials.
     study_name : str or None, default=None
@@ -99,7 +113,10 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
     Attributes
     ----------
     best_params_ : dict
-        Parameters of the best setting; for a pipeline, prefixed with the step's name.
+        Parameters of the best setting; for a pipeline that ends in one of lrtune's networks,
+        prefixed with the step's name.
+    best_schedule_ : Schedule
+        Its schedule: call it with t in epochs.
     best_score_ : float
         Mean score of the best setting over the splits.
     best_index_ : int
@@ -213,11 +230,10 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         NothingCompletedError
             If no setting trained to the end.
         """
-        network = require_network(self.estimator)
-        _require_fixed_epochs(network)
+        epochs = _require_epochs(self.estimator)
         X, y = indexable(X, y)
-        _check_target(y, network)
-        cv = check_cv(self.cv, y, classifier=is_classifier(network))
+        _check_target(y, self.estimator)
+        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splitter_params, fit_params = self._route(params, cv)
         seed = self._seed()
         splits = SplitReplicates(cv, X, y, splitter_params, seed)
@@ -226,41 +242,62 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
                 "`cv` must give at least one split, but gave none: a generator can be used only "
                 "once, so give a list or a splitter"
             )
-        space = Space.of(self.space, network.max_iter)
+        space = Space.of(self.space, epochs)
         objective, scorer = make_objective(self.estimator, self.scoring, self.refit)
         if objective is not None:
             require_no_metadata(scorer, params)
-        trainer = NetworkTrainer(
-            self.estimator,
-            X,
-            y,
-            splits.first,
-            fresh=splits,
-            sample_weight=self._network_weight(X, fit_params),
-            objective=objective,
-            n_jobs=self.n_jobs,
-        )
+        weight = self._sample_weight(X, fit_params)
         n_splits = len(splits.first)
-        result = search(
-            trainer,
-            space,
-            budget=Budget(self.n_trials, n_splits, self.timeout, self.confirm),
-            sampling=Sampling(seed, self.sampler, self.pruner),
-            scoring=describe_scoring(self.scoring),
-            recording=self._recording(),
-        )
+        with self._trainer(X, y, splits, weight, objective) as trainer:
+            result = search(
+                trainer,
+                space,
+                budget=Budget(self.n_trials, n_splits, self.timeout, self.confirm),
+                sampling=Sampling(seed, self.sampler, self.pruner),
+                scoring=describe_scoring(self.scoring),
+                recording=self._recording(),
+            )
         trials = result.finished
         self.n_splits_ = n_splits
         self.scorer_ = scorer
         self.multimetric_ = len(metric_names(trials)) > 1
         self.result_ = result
         self.study_ = _study(trials, result.study)
-        prefix = "" if network is self.estimator else f"{self.estimator.steps[-1][0]}__"
+        pastes = isinstance(self.estimator, Pipeline) and is_network(self.estimator)
+        prefix = f"{self.estimator.steps[-1][0]}__" if pastes else ""
         self.cv_results_ = cv_results(trials, result.facts.space, n_splits, prefix=prefix)
         self._choose(trials, objective)
+        setting = result.facts.space.setting(trials[self.best_index_].params)
+        if is_network(self.estimator):
+            self.best_schedule_ = self._tuned(setting).schedule()
+        else:
+            self.best_schedule_ = schedule_of(setting)
         if self.refit:
-            self._refit(X, y, fit_params, seed)
+            self._refit(X, y, fit_params, setting, weight, seed)
         return self
+
+    @contextmanager
+    def _trainer(
+        self,
+        X: Any,
+        y: Any,
+        splits: SplitReplicates,
+        sample_weight: Array | None,
+        objective: Objective | None,
+    ) -> Iterator[Trainer]:
+        """Provide the trainer of the estimator, and its processes while it is used."""
+        options: dict[str, Any] = {
+            "fresh": splits,
+            "sample_weight": sample_weight,
+            "objective": objective,
+        }
+        if is_network(self.estimator):
+            yield NetworkTrainer(self.estimator, X, y, splits.first, **options, n_jobs=self.n_jobs)
+            return
+        n_workers = effective_n_jobs(self.n_jobs)
+        with Workers([{}] * n_workers) as workers:
+            options["workers"] = workers if n_workers > 1 else None
+            yield PartialFitTrainer(self.estimator, X, y, splits.first, **options)
 
     def _seed(self) -> int:
         """Return the seed from `random_state`, else that of a continued study, else a new one."""
@@ -294,15 +331,33 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         self.best_params_ = self.cv_results_["params"][self.best_index_]
         self.best_score_ = float(self.cv_results_[f"mean_test_{metric}"][self.best_index_])
 
-    def _refit(self, X: Any, y: Any, fit_params: dict[str, Any], seed: int) -> None:
-        best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
-        _, network = split_pipeline(best)
-        if network.random_state is None:
-            network.random_state = seed
+    def _refit(
+        self,
+        X: Any,
+        y: Any,
+        fit_params: dict[str, Any],
+        setting: Setting,
+        sample_weight: Array | None,
+        seed: int,
+    ) -> None:
         started = time.perf_counter()
-        best.fit(X, y, **fit_params)
+        if is_network(self.estimator):
+            best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
+            _, network = split_pipeline(best)
+            if network.random_state is None:
+                network.random_state = seed
+            best.fit(X, y, **fit_params)
+        else:
+            best = fit_with_schedule(
+                self.estimator, X, y, setting, seed=seed, sample_weight=sample_weight
+            )
         self.refit_time_ = time.perf_counter() - started
         self.best_estimator_ = best
+
+    def _tuned(self, setting: Setting) -> Any:
+        """Return an untrained copy of the network with a setting."""
+        _, network = split_pipeline(self.estimator)
+        return clone(network).set_params(**clone(setting.params, safe=False))
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return the metadata router to the estimator's fit and the splitter's split."""
@@ -324,8 +379,8 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         fit_params = dict(params)
         return {"groups": fit_params.pop("groups", None)}, fit_params
 
-    def _network_weight(self, X: Any, fit_params: dict[str, Any]) -> Array | None:
-        """Return the sample weights that the estimator's fit would pass to its network."""
+    def _sample_weight(self, X: Any, fit_params: dict[str, Any]) -> Array | None:
+        """Return the sample weights that the estimator's fit would pass to its last step."""
         name = "sample_weight"
         if isinstance(self.estimator, Pipeline):
             steps = [step for step, _ in self.estimator.steps]
@@ -341,7 +396,7 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         unknown = sorted(set(fit_params) - {name})
         if unknown:
             raise InvalidInputError(
-                f"fit takes groups and {name}, which goes to the network, but got "
+                f"fit takes groups and {name}, which goes to what is tuned, but got "
                 f"{', '.join(unknown)}: other metadata would not reach what is trained on the "
                 "splits"
             )
@@ -358,23 +413,39 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
-def _require_fixed_epochs(network: TrainableMLP) -> None:
-    if network.early_stopping or network.tol is not None:
+def is_network(estimator: Any) -> bool:
+    """Return whether an estimator is, or ends in, one of lrtune's networks."""
+    return isinstance(split_pipeline(estimator)[1], TrainableMLP)
+
+
+def _require_epochs(estimator: Any) -> int:
+    """Return the epochs of an estimator that can be tuned; else raise InvalidInputError."""
+    _, model = split_pipeline(estimator)
+    if not isinstance(model, TrainableMLP):
+        return require_tunable(model)[1]
+    if model.early_stopping or model.tol is not None:
         raise InvalidInputError(
             "`estimator` must train for max_iter epochs, as schedules are judged at their last "
-            f"one, but got early_stopping={network.early_stopping}, tol={network.tol}: set "
+            f"one, but got early_stopping={model.early_stopping}, tol={model.tol}: set "
             "them to False and None"
         )
+    return int(model.max_iter)
 
 
-def _check_target(y: Any, network: TrainableMLP) -> None:
+def _check_target(y: Any, estimator: Any) -> None:
     if y is None:
         raise ValueError(
             "requires y to be passed, but the target y is None: a search needs a target"
         )
     assert_all_finite(np.asarray(y), input_name="y")
-    if is_classifier(network):
-        check_classification_targets(y)
+    if not is_classifier(estimator):
+        return
+    check_classification_targets(y)
+    if not is_network(estimator) and np.ndim(y) > 1:
+        raise InvalidInputError(
+            f"`y` must be one column of classes, but got shape {np.shape(y)}: search for each "
+            "column by itself"
+        )
 
 
 def _study(trials: Any, name: str | None) -> optuna.Study:

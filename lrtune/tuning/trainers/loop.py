@@ -119,7 +119,7 @@ class LoopTrainer:
                         yield index, place, self._run(setting, number, limit)
 
         results: list[RunResult] = []
-        for index, result in self._results(runs(), settings, control):
+        for index, result in self._results(runs(), control):
             if is_over[index]:  # another process had begun it before
                 continue
             results.append(result)
@@ -131,10 +131,7 @@ class LoopTrainer:
                 results = []
 
     def _results(
-        self,
-        runs: Iterator[tuple[int, int, Run]],
-        settings: Sequence[Setting],
-        control: Control,
+        self, runs: Iterator[tuple[int, int, Run]], control: Control
     ) -> Iterator[tuple[int, RunResult]]:
         """Yield the index of each run's setting and its result, in order."""
         prune = control.prune
@@ -143,10 +140,10 @@ class LoopTrainer:
             yield from self._workers.in_turn(run_training, tasks)
             return
         for index, place, run in runs:
-            schedule = self.loop.schedule(settings[index])
 
-            def is_pruned(epoch: int, loss: float, index: int = index, to: Any = schedule) -> bool:
-                return prune is not None and prune(index, epoch, loss) and to.is_comparable(epoch)
+            def is_pruned(epoch: int, loss: float, index: int = index, run: Run = run) -> bool:
+                is_lagging = prune is not None and prune(index, epoch, loss)
+                return is_lagging and run.schedule.is_comparable(epoch)
 
             yield index, run_training(run, is_pruned) if place == 0 else run_training(run)
 

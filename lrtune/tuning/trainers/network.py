@@ -6,20 +6,23 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
-import joblib
 import numpy as np
 import numpy.typing as npt
 from joblib import effective_n_jobs
-from sklearn.base import BaseEstimator, is_classifier
-from sklearn.utils._pprint import _changed_params
+from sklearn.base import is_classifier
 
 from lrtune.schedules.decays import DECAYS
 from lrtune.support.blas import one_blas_thread
 from lrtune.support.processes import in_processes
 from lrtune.training.population import population_size
-from lrtune.tuning.record.schema import Step, TrainerFacts, decode, encode, stable_repr
+from lrtune.tuning.record.schema import TrainerFacts
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.description import (
+    describe_estimator,
+    hash_replicates,
+    hash_table,
+)
 from lrtune.tuning.trainers.edges import find_range
 from lrtune.tuning.trainers.lockstep import Lockstep, LockstepResult, merge
 from lrtune.tuning.trainers.preparation import (
@@ -28,7 +31,6 @@ from lrtune.tuning.trainers.preparation import (
     default_setting,
     prepare,
     require_network,
-    split_pipeline,
 )
 from lrtune.tuning.trainers.protocol import DEFAULT_CONTROL, Control, Edges, Outcome
 from lrtune.tuning.trainers.replicates import Replicate, Task, draw_replicates, make_replicates
@@ -153,26 +155,11 @@ class NetworkTrainer:
     def facts(self) -> TrainerFacts:
         """Return the facts of the network and of the transformers before it."""
         network = require_network(self.estimator)
-        transformers, _ = split_pipeline(self.estimator)
-        steps = () if transformers is None else [step for _, step in transformers.steps]
-        return TrainerFacts(
-            estimator=type(network).__name__,
-            task="classification" if is_classifier(network) else "regression",
-            loss=network._loss,
-            epochs=network.max_iter,
-            parameters={
-                name: decode(encode(value)) for name, value in sorted(network.get_params().items())
-            },
-            changed=tuple(sorted(_changed_params(network))),
-            steps=tuple(_describe(step) for step in steps if step not in (None, "passthrough")),
-        )
+        return describe_estimator(self.estimator, loss=network._loss, epochs=network.max_iter)
 
     def hashes(self) -> tuple[str, str]:
         """Return a hash of the table, and one of the search's replicates."""
-        X, y, sample_weight = self._table
-        table = (_to_hash(X), _to_hash(y), *(() if sample_weight is None else (sample_weight,)))
-        replicates = [(r.train, r.validation, r.seed) for r in self._replicates]
-        return joblib.hash(table), joblib.hash(replicates)
+        return hash_table(*self._table), hash_replicates(self._replicates)
 
     def check(self, space: Space) -> None:
         """Raise InvalidInputError if the network does not accept the ends of the space."""
@@ -203,32 +190,6 @@ class NetworkTrainer:
 
     def dead_loss(self, space: Space) -> None:
         """Return None: the trials of a network are ranked by their loss alone."""
-
-
-def _describe(step: Any) -> Step:
-    source = " ".join(stable_repr(step).split())
-    is_estimator = isinstance(step, BaseEstimator)
-    parameters = step.get_params(deep=True) if is_estimator else {}
-    return Step(
-        kind=type(step).__name__,
-        source=source if source.isprintable() else ascii(source)[1:-1],
-        parameters={name: _comparable(value) for name, value in sorted(parameters.items())},
-        changed=not is_estimator or bool(_changed_params(step)),
-    )
-
-
-def _comparable(value: Any) -> Any:
-    """Return a parameter's value, or its repr where it is neither number nor text."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    plain = isinstance(value, int | float | str | bool | None) and value == value
-    return value if plain else stable_repr(value)
-
-
-def _to_hash(values: Any) -> Any:
-    """Return numbers unchanged, other arrays as lists: joblib's hash of those is stable."""
-    array = np.asarray(values)
-    return array.tolist() if array.dtype == object else array
 
 
 def _alike(

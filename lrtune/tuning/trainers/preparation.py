@@ -176,7 +176,7 @@ def prepare(
     if _is_read_in_place(X, transformers):
         transformers, X_train, X_validation = _in_place(X, transformers, replicate)
     else:
-        transformers, X_train, X_validation = _copied(X, y_train, transformers, replicate)
+        transformers, X_train, X_validation = transform_rows(X, y_train, transformers, replicate)
     if pipeline is not None and transformers is not None:
         pipeline.steps = [*transformers.steps, pipeline.steps[-1]]
     model = clone(model).set_params(random_state=replicate.seed)
@@ -233,7 +233,7 @@ def _in_place(
     return transformers, train, validation
 
 
-def _copied(
+def transform_rows(
     X: Any, y_train: Any, transformers: Pipeline | None, replicate: Replicate
 ) -> tuple[Pipeline | None, Any, Any]:
     """Return the fitted transformers, and transformed copies of training and validation rows."""
