@@ -242,7 +242,7 @@ def test_a_space_that_does_not_fit_is_refused_before_anything_is_recorded(
             "got sklearn.linear_model._logistic.LogisticRegression",
         ),
         ({"estimator": scaled(LogisticRegression())}, "estimator.* MLPClassifier"),
-        ({"estimator": MLPClassifier}, "estimator.* MLPClassifier"),
+        ({"estimator": MLPClassifier}, "estimator.* builtins.type"),
         ({"estimator": Classifier(early_stopping=True)}, "early_stopping=True"),
         ({"estimator": scaled(Classifier(tol=1e-3))}, "tol=0.001"),
         ({"estimator": Classifier(min_learning_rate=1.0)}, "min_learning_rate"),

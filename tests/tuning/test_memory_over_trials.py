@@ -82,12 +82,12 @@ def test_a_search_holds_each_finished_trial_a_fixed_number_of_times(folder: Path
 
     def on_progress(progress: Progress) -> None:
         gc.collect()
-        held = sum(isinstance(each, FrozenTrial) for each in gc.get_objects())
+        held = sum(type(each) is FrozenTrial for each in gc.get_objects())
         if progress.finished:
             copies[progress.finished] = (held - before) / progress.finished
 
     gc.collect()
-    before = sum(isinstance(each, FrozenTrial) for each in gc.get_objects())
+    before = sum(type(each) is FrozenTrial for each in gc.get_objects())
     search_for(64, on_progress)
 
     assert copies[64] <= copies[32]

@@ -59,7 +59,7 @@ def test_a_confirmation_beside_a_search_takes_about_as_many_trainings(
 ) -> None:
     limit = confirmation_beside(exploring, has_default=has_default).limit
 
-    assert limit <= max(1.3 * exploring + 1, MIN_TRAININGS)
+    assert limit <= max(1.5 * exploring + 1, MIN_TRAININGS)
 
 
 def test_without_confirmation_all_trainings_explore() -> None:

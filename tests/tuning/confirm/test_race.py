@@ -20,16 +20,15 @@ from sklearn.preprocessing import StandardScaler
 
 from lrtune import MLPClassifier, MLPRegressor
 from lrtune.exceptions import NothingCompletedError
-from lrtune.tuning.confirm.measurement import FACTORS
-from lrtune.tuning.confirm.race import (
+from lrtune.tuning.confirm.budget import (
     FIELD,
     MEASUREMENT_REPLICATES,
     ROUND,
     ConfirmationBudget,
-    _race,
-    _Ranking,
     share_of_search,
 )
+from lrtune.tuning.confirm.measurement import FACTORS
+from lrtune.tuning.confirm.race import _race, _Ranking
 from lrtune.tuning.confirm.result import Confirmation, Estimate
 from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.record.record import Record

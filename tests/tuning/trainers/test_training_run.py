@@ -549,7 +549,11 @@ LATE: dict[str, tuple[Late, type[BaseException], str]] = {
     "text": (instead("0.3", 1), InvalidInputError, "`Late` gave '0.3' after epoch 2: yield the"),
     "a list": (instead([0.3, 0.4]), InvalidInputError, r"gave \[0\.3, 0\.4\] after epoch 1: yield"),
     "a bool": (instead(True), InvalidInputError, "gave True after epoch 1: yield the validation"),
-    "NumPy's bool": (instead(np.True_), InvalidInputError, "gave True after epoch 1: yield the"),
+    "NumPy's bool": (
+        instead(np.True_),
+        InvalidInputError,
+        r"gave (np\.)?True_? after epoch 1: yield the",
+    ),
     "complex": (instead(1j), InvalidInputError, "gave 1j after epoch 1: yield the validation loss"),
     "two": (instead(np.ones(2)), InvalidInputError, r"gave array\(\[1\., 1\.\]\) after epoch 1: y"),
     "no loss": (
