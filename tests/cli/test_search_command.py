@@ -19,7 +19,7 @@ from lrtune.training.optimizers import OPTIMIZERS
 KEYS = [
     "study", "storage", "dataset", "task", "best", "search_loss", "confirmed_loss", "confirmed_se",
     "default_loss", "score", "safe_range", "confirmation", "trials", "pruning_audit",
-    "trial_epochs", "epochs_saved", "warnings", "seconds",
+    "trial_epochs", "epochs_saved", "trainings", "warnings", "seconds",
 ]  # fmt: skip
 CONFIRMATION_KEYS = [
     "replicates", "contenders", "epochs", "share", "default_se", "gain", "gain_se",

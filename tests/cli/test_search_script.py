@@ -251,7 +251,7 @@ def test_an_error_in_the_function_keeps_what_is_finished_and_is_gone_on_with(
     assert "KeyError: 'trapped'" in run.err
     assert f'  File "{script}", line ' in run.err
     assert ", in fails\n" in run.err
-    assert f"{kept} of 12 trials are kept; go on with:" in run.err
+    assert f"{kept} of 10 trials are kept; go on with:" in run.err
     assert run.err.endswith("--name mine --resume\n")
     assert 0 < kept < 12
 

@@ -552,7 +552,7 @@ LATE: dict[str, tuple[Late, type[BaseException], str]] = {
     "NumPy's bool": (
         instead(np.True_),
         InvalidInputError,
-        r"gave (np\.)?True_? after epoch 1: yield the",
+        r"gave (np\.)?True_? after epoch 1: y",
     ),
     "complex": (instead(1j), InvalidInputError, "gave 1j after epoch 1: yield the validation loss"),
     "two": (instead(np.ones(2)), InvalidInputError, r"gave array\(\[1\., 1\.\]\) after epoch 1: y"),
