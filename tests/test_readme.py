@@ -1,5 +1,6 @@
 """What the README shows works as shown."""
 
+import importlib
 import re
 import shlex
 from collections.abc import Callable
@@ -38,6 +39,8 @@ def test_python_examples_run(
     for framework in ("torch", "keras"):
         if f"import {framework}" in code:
             pytest.importorskip(framework)
+    if "import torch" in code:
+        importlib.import_module("torch").set_num_threads(1)  # two would wait for each other
     path = folder / "train.py"
     path.write_text(code, encoding="utf-8")
     exec(compile(code, str(path), "exec"), {"__name__": "__main__"})  # noqa: S102
