@@ -196,7 +196,7 @@ BAD = {
     ("mein modell.skops", FLOWERS, "--output", FLOWERS): (
         "--output", repr(FLOWERS), "a new file", "name another",
     ),
-    ("mein modell.skops", "iris"): ("lacks 'länge'", "columns of the training table", "it has 'sepal length (cm)'"),
+    ("mein modell.skops", "iris"): ("lacks 'länge'", "columns of the training", "it has 'sepal l"),
     ("mein modell.skops", "empty.csv"): ("'empty.csv'", "header line", "another file"),
     ("mein modell.skops", "header.csv"): ("'header.csv'", "rows to predict for"),
     ("mein modell.skops", "huge.csv"): (
