@@ -11,7 +11,7 @@ from rich.text import Text
 from lrtune.cli.console import make_console
 from lrtune.cli.flags import with_flags
 from lrtune.export.estimator import estimator_line
-from lrtune.export.hooks import function_line
+from lrtune.export.hooks import function_line, schedule_line
 from lrtune.export.provenance import recommend
 from lrtune.review.study import Study
 from lrtune.support.numbers import estimate, number
@@ -62,6 +62,8 @@ def _use(result: SearchResult) -> str:
     origin = recommend(result)
     if origin.is_function:
         return function_line(origin)
+    if not origin.is_network:
+        return f"the search's best_estimator_, or {schedule_line(origin)}"
     return estimator_line(origin) + (", or --save" if origin.preparation.is_table else "")
 
 

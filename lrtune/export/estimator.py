@@ -21,13 +21,19 @@ def estimator_source(schedule: Schedule, origin: Recommendation | None) -> str:
     Raises
     ------
     InvalidInputError
-        If a user's function was tuned, not an estimator.
+        If another model than one of lrtune's networks was tuned.
     """
     if origin is not None and origin.is_function:
         raise InvalidInputError(
             f"an estimator can be exported from studies of estimators, but {origin.study!r} tuned "
             f"the function {origin.estimator!r}: export to torch, keras, optax or json, or pass "
             "`result.schedule` to the function"
+        )
+    if origin is not None and not origin.is_network:
+        raise InvalidInputError(
+            f"an estimator can be exported from studies of lrtune's networks, but "
+            f"{origin.study!r} tuned {origin.estimator}, which cannot follow a schedule by itself: "
+            "use the search's `best_estimator_`, or export to torch, keras, optax or json"
         )
     estimator = "MLPClassifier" if origin is None else origin.estimator
     parameters = dict(() if origin is None else origin.parameters) | changed(schedule)

@@ -41,11 +41,16 @@ HOOKS = {"function": function_source, "torch hook": torch_source, "keras hook": 
 """Functions of a recommendation for a user's training function, by the way of training."""
 
 
+def schedule_line(origin: Recommendation) -> str:
+    """Return the schedule's source on one line with rounded numbers, for reading."""
+    arguments = ", ".join(f"{name}={_rounded(v)}" for name, v in changed(origin.schedule).items())
+    return f"lrtune.Schedule({arguments})"
+
+
 def function_line(origin: Recommendation) -> str:
     """Return a call of the function on one line with rounded numbers, for reading."""
-    arguments = ", ".join(f"{name}={_rounded(v)}" for name, v in changed(origin.schedule).items())
     others = "".join(f", {name}={_rounded(value)}" for name, value in _others(origin))
-    return f"{origin.estimator}(lrtune.Schedule({arguments}), seed{others})"
+    return f"{origin.estimator}({schedule_line(origin)}, seed{others})"
 
 
 def _schedule(module: str, origin: Recommendation) -> str:

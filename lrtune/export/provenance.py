@@ -36,6 +36,8 @@ class Recommendation:
     preparation: Preparation = field(default_factory=Preparation)
     loss_name: str = "loss"
     """The user's name for the loss of a training function."""
+    is_network: bool = True
+    """Whether one of lrtune's networks was tuned."""
 
     @property
     def is_function(self) -> bool:
@@ -73,4 +75,5 @@ def recommend(result: SearchResult) -> Recommendation:
         replicates=None if confirmation is None else confirmation.replicates,
         preparation=Preparation.of(result.facts),
         loss_name="loss" if trainer.function is None else trainer.loss,
+        is_network=trainer.is_network,
     )

@@ -27,16 +27,20 @@ def tuned_for(trainer: TrainerFacts, setting: Setting, *, options: bool = True) 
     """Return the parameters that a learning rate was tuned for.
 
     They are `NETWORK`, further parameters that were searched or differ from their defaults, and,
-    with `options`, all options of the optimizer. Of a user's function they are the epochs and what
-    was searched.
+    with `options`, all options of the optimizer. Of another estimator they are the epochs and those
+    further parameters; of a user's function, the epochs and what was searched.
     """
     parameters = tuned_parameters(trainer, setting)
     if trainer.function is not None:
         return parameters
     searched = {name for name, _ in setting.others}
+    if not trainer.is_network:
+        further = (name for name in parameters if name in searched.union(trainer.changed))
+        own = {name: parameters[name] for name in further if name not in _ELSEWHERE}
+        return {"epochs": trainer.epochs, **own}
     optimizer_options = {field.name for field in fields(OPTIMIZERS[parameters["optimizer"]])}
     relevant = searched.union(trainer.changed, optimizer_options if options else ())
-    further = (
+    names = [
         name for name in parameters if name in relevant and name not in _ELSEWHERE.union(NETWORK)
-    )
-    return {name: parameters[name] for name in (*NETWORK, *further)}
+    ]
+    return {name: parameters[name] for name in (*NETWORK, *names)}

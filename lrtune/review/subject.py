@@ -13,11 +13,14 @@ from lrtune.tuning.confirm.measurement import SAFE_MARGIN
 from lrtune.tuning.record.schema import FunctionFacts, SearchFacts
 from lrtune.tuning.setting import SCHEDULE_PARAMETERS
 
-SCORES = {"log_loss": "accuracy", "squared_error": "R²"}
-"""Score reported beside each loss of lrtune's network."""
+SCORES = {"classification": "accuracy", "regression": "R²"}
+"""Score reported beside the loss of an estimator, by its task."""
 DIED = "did not learn"
 """Outcome of a training whose loss stayed at that of a constant guess."""
 DIED_BECAUSE = "the loss stayed at that of a constant guess"
+
+UNTESTED = "No range test was run: the range of the initial learning rate was given, from"
+UNTESTED_ESTIMATOR = "No range test is run with this estimator; the search covered rates from"
 
 _SAFE = f"{100 * SAFE_MARGIN:.0f} %"
 
@@ -88,7 +91,7 @@ class Subject:
         "Standardise the columns, look for outliers in them, or search lower rates "
         "(`learning_rate_init`)."
     )
-    untested: str = "No range test was run: the range of the initial learning rate was given, from"
+    untested: str = UNTESTED
     repeat: str = "With the same command, data, seed and versions, a search gives the same trials."
     source: str = ""
     meanings: Mapping[str, str] = field(default_factory=dict)
@@ -113,10 +116,12 @@ class Subject:
 def _network(facts: SearchFacts) -> Subject:
     trainer = facts.trainer
     loss = trainer.loss.replace("_", " ") or "loss"
-    names = ("hidden_layer_sizes", "activation", "optimizer", "batch_size", "max_iter", "dtype")
+    names: tuple[str, ...] = ("max_iter", *trainer.changed)
+    if trainer.is_network:
+        names = ("hidden_layer_sizes", "activation", "optimizer", "batch_size", "max_iter", "dtype")
     parameters = trainer.parameters
     network = ", ".join(f"{name}={parameters[name]}" for name in names if name in parameters)
-    is_regression = trainer.task == "regression"
+    is_squared = trainer.loss == "squared_error"
     return Subject(
         loss=loss,
         short="loss",
@@ -125,11 +130,12 @@ def _network(facts: SearchFacts) -> Subject:
         kind=f"a validation loss ({loss})",
         trained=(
             ("estimator", ", ".join([*(step.source for step in trainer.steps), trainer.estimator])),
-            ("network", network),
+            ("network" if trainer.is_network else "parameters", network),
         ),
-        score=SCORES.get(trainer.loss, "score"),
-        has_root=trainer.loss == "squared_error",
-        unit=", squared error in the target's unit" if is_regression else "",
+        score=SCORES[trainer.task],
+        has_root=is_squared,
+        unit=", squared error in the target's unit" if is_squared else "",
+        untested=UNTESTED if trainer.is_network else UNTESTED_ESTIMATOR,
     )
 
 

@@ -205,6 +205,8 @@ class TrainerFacts(_Json):
     """Names of the parameters that differ from their defaults."""
     steps: tuple[Step, ...] = ()
     function: FunctionFacts | None = None
+    is_network: bool = True
+    """Whether it is one of lrtune's networks."""
     maximize: bool = False
     """Whether higher is better: the record then holds minus the user's numbers."""
 

@@ -213,6 +213,7 @@ class LoopTrainer:
             parameters={**loop.modifiers, **default},
             changed=tuple(sorted(loop.modifiers)),
             function=describe_function(loop.function),
+            is_network=False,
             maximize=loop.maximize,
         )
 

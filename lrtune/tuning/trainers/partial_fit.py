@@ -304,7 +304,9 @@ class PartialFitTrainer(LoopTrainer):
         loss = self._tunable.loss_name(self._model)
         facts = describe_estimator(self.estimator, loss=loss, epochs=self.epochs)
         others = {name: v for name, v in facts.parameters.items() if name not in MODIFIERS}
-        return replace(facts, parameters=others)  # a `power` of its own is not the schedule's
+        return replace(
+            facts, parameters=others, is_network=False
+        )  # a `power` of its own is not the schedule's
 
     def hashes(self) -> tuple[str, str]:
         """Return a hash of the table, and one of the search's replicates."""

@@ -76,6 +76,7 @@ trainers = st.builds(
     tuples(steps),
     st.none() | functions,
     st.booleans(),
+    st.booleans(),
 )
 dimensions = st.sampled_from(
     [
