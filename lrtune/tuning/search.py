@@ -216,6 +216,7 @@ def search(
         study=None if record is None else record.name,
         storage=None if record is None else record.storage,
     )
+    cure = "give a higher limit" + (", and `resume=True`" if record is not None else "")
     audit = None
     if budget.audit_share is not None:
         audit = audit_pruning(explorer, finished, share=budget.audit_share)
@@ -224,7 +225,7 @@ def search(
         confirmed=confirmation is not None,
         warnings=(
             *result.advice,
-            *_shortfalls(len(finished), budget.n_trials, unconfirmed, lost),
+            *_shortfalls(len(finished), budget.n_trials, unconfirmed, cure, lost),
         ),
         seconds=Seconds(searched - started, done - searched, done - started),
         pruning_audit=audit,
@@ -345,12 +346,12 @@ def _confirm(
 
 
 def _shortfalls(
-    n_finished: int, n_trials: int, unconfirmed: str, lost: RecordLostError | None
+    n_finished: int, n_trials: int, unconfirmed: str, cure: str, lost: RecordLostError | None
 ) -> Iterator[str]:
     """Yield warnings of a search that a limit stopped, or that lost its record."""
     if n_finished < n_trials:
         yield f"stopped by the time limit after {n_finished} of {n_trials} trials"
     if unconfirmed:
-        yield f"not confirmed, as {unconfirmed}: go on with `resume=True` and a higher limit"
+        yield f"not confirmed, as {unconfirmed}: {cure}"
     if lost is not None:
         yield f"{lost}; this result, of {n_finished} trials, is not recorded in full"
