@@ -407,7 +407,7 @@ def test_a_worker_joins_a_search_that_runs_and_comes_to_the_same(
 ) -> None:
     storage = shared
     place = ("--storage", storage, "--json")
-    searching = start("search", "descent.py:slow", "--epochs", "8", "--trainings", "300", *place)
+    searching = start("search", "descent.py:slow", "--epochs", "8", "--trainings", "120", *place)
     while True:
         time.sleep(0.1)
         assert searching.poll() is None
