@@ -103,6 +103,7 @@ def test_further_parameters_of_estimator_and_schedule_are_searched() -> None:
     assert search.best_estimator_.penalty == search.best_params_["penalty"]
 
 
+@pytest.mark.slow
 def test_the_result_does_not_depend_on_the_number_of_processes() -> None:
     one, two = (Search(SGD(), n_jobs=n_jobs, confirm=True).fit(X, Y) for n_jobs in (None, 2))
 
