@@ -1,4 +1,4 @@
-"""What a search optimises, in the user's own words."""
+"""The optimised quantity, in the user's own words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Measure:
-    """What a search optimises; the record holds minus its numbers where higher is better.
+    """The optimised quantity; the record holds minus its numbers where higher is better.
 
     Attributes
     ----------

@@ -31,7 +31,7 @@ Show = Callable[["Progress"], None]
 
 @dataclass(frozen=True)
 class Count:
-    """What a search's progress counts.
+    """The unit and the number that a search's progress counts.
 
     Attributes
     ----------

@@ -37,7 +37,7 @@ class Recommendation:
     loss_name: str = "loss"
     """The user's name for the loss of a training function."""
     is_network: bool = True
-    """Whether one of lrtune's networks was tuned."""
+    """True if one of lrtune's networks was tuned."""
 
     @property
     def is_function(self) -> bool:

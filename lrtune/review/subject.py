@@ -1,4 +1,4 @@
-"""What a study trained, and the words for it: lrtune's network on a table, or a user's function."""
+"""The subject of a study, a network on a table or a user's function, and the words for it."""
 
 from __future__ import annotations
 
@@ -166,8 +166,8 @@ def _function(facts: SearchFacts, function: FunctionFacts) -> Subject:
         ),
         worse=worse,
         excess=f"mean {name} lost" if trainer.maximize else f"mean excess {name}",
-        safe_briefly=f"has a {name} at most {_SAFE} {worse}",
-        safe=f"has a {name} at most {_SAFE} {worse}",
+        safe_briefly=f"has {article(name)} {name} at most {_SAFE} {worse}",
+        safe=f"has {article(name)} {name} at most {_SAFE} {worse}",
         plural="losses" if name == "loss" else "values",
         reference=DIED,
         guess=f"a training that {DIED}",
@@ -204,6 +204,15 @@ def _function(facts: SearchFacts, function: FunctionFacts) -> Subject:
             "recommended one, and that diverged on no replicate.",
         },
     )
+
+
+def article(name: str) -> str:
+    """Return the indefinite article of a name.
+
+    >>> article("accuracy"), article("perplexity")
+    ('an', 'a')
+    """
+    return "an" if name[:1].lower() in "aeiou" else "a"
 
 
 def _in_words(parameters: Mapping[str, Any]) -> str:

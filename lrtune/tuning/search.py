@@ -97,7 +97,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Recording:
-    """Where, and with which further facts, a search is recorded.
+    """The place of a search's record, and further facts for it.
 
     Attributes
     ----------

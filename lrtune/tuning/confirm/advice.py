@@ -17,7 +17,7 @@ NOT_CONFIRMED = (
     "the loss was measured on the replicates that chose the setting, so expect a higher one on "
     "fresh seeds, the more so the smaller the table"
 )
-"""What is said of a search on a table that was not confirmed."""
+"""Advice on a search on a table that was not confirmed."""
 EDGE_SHARE = 0.05
 """A setting in the outermost share of a range, on a logarithmic scale, lies at its edge."""
 WIDEN = 10.0

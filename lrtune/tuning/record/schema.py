@@ -206,9 +206,9 @@ class TrainerFacts(_Json):
     steps: tuple[Step, ...] = ()
     function: FunctionFacts | None = None
     is_network: bool = True
-    """Whether it is one of lrtune's networks."""
+    """True for one of lrtune's networks."""
     maximize: bool = False
-    """Whether higher is better: the record then holds minus the user's numbers."""
+    """True if higher is better: the record then holds minus the user's numbers."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -245,7 +245,7 @@ class SearchFacts(_Json):
     """Replicates per setting in the search."""
     trainer: TrainerFacts
     metric: str
-    """What is optimised: "loss", or the name of the user's metric."""
+    """The optimised quantity: "loss", or the name of the user's metric."""
     scoring: Any
     """The user's `scoring`, as JSON."""
     data_hash: str

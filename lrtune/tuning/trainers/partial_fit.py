@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, fields, replace
-from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from lrtune.exceptions import InvalidInputError, NothingCompletedError
 from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.schedule import Schedule
 from lrtune.support.blas import one_blas_thread
+from lrtune.support.numbers import as_float
 from lrtune.support.processes import Workers
 from lrtune.tuning.record.schema import TrainerFacts
 from lrtune.tuning.setting import SCHEDULE_PARAMETERS, Setting
@@ -43,7 +43,7 @@ MODIFIERS = tuple(
 BATCH_SIZE = 32
 """Rows between two rates that change within an epoch, of estimators without a batch size."""
 AUTO_BATCH_SIZE = 200
-"""What scikit-learn's networks call "auto"."""
+"""Batch size that scikit-learn's networks call "auto"."""
 TESTED_RATES = np.geomspace(WIDE_RANGE[1], 1e-8, 19)
 """Rates that are tested for one epoch, from the highest on, until one does not diverge."""
 RANGE_BELOW = 1e-5
@@ -129,8 +129,9 @@ class Training:
         rows = self.fold.validation
         with _quiet():
             loss = self.tunable.loss(model, rows.X, rows.y, rows.sample_weight)
-        if isinstance(loss, Number) or getattr(loss, "shape", None) == ():
-            return float(loss)
+        number = as_float(loss)
+        if number is not None:
+            return number
         raise InvalidInputError(
             f"`loss` of {type(model).__name__} must return a number, but got {loss!r}: return the "
             "mean over the rows as a float"

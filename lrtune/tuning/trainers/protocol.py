@@ -30,7 +30,7 @@ Edges = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True)
 class Control:
-    """How a trainer is to train.
+    """Instructions to a trainer.
 
     Attributes
     ----------

@@ -27,7 +27,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Tunable:
-    """How a kind of estimator is told its rate and gives its loss.
+    """Access to the rate and the loss of a kind of estimator.
 
     Attributes
     ----------
