@@ -17,11 +17,10 @@ from optuna.trial import FrozenTrial, Trial
 
 from lrtune.exceptions import RecordLostError
 from lrtune.tuning.record.record import Record
-from lrtune.tuning.record.trials import complete_trials, to_trial
+from lrtune.tuning.record.trials import best_value, to_trial
 from lrtune.tuning.sampling.asking import BLOCK_SIZE, Asker, Sampling, keep_notes
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.protocol import Control, Trainer
-from lrtune.tuning.trainers.scale import best_loss
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Explorer:
             first = len(finished) // BLOCK_SIZE * BLOCK_SIZE
             block = asker.ask(finished[:first])
             asked = block[len(finished) - first : n_trials - first]
-            best = best_loss(trial.value for trial in complete_trials(finished[:first]))  # type: ignore[misc]
+            best = best_value(finished[:first])
             n_trained = 0
             with closing(self._train(asked, replace(control, best=best))) as training:
                 for trials in training:

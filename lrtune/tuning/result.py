@@ -28,9 +28,9 @@ from lrtune.tuning.record.schema import (
     TrialFacts,
 )
 from lrtune.tuning.record.storage import public_name
-from lrtune.tuning.record.trials import TrialCounts, best_trial, complete_trials
+from lrtune.tuning.record.trials import TrialCounts, best_trial, best_value
 from lrtune.tuning.setting import Setting
-from lrtune.tuning.trainers.scale import best_loss, is_dead
+from lrtune.tuning.trainers.scale import is_dead
 
 UNFINISHED = (
     "the search did not end: it was interrupted after {finished} of {total} trials, or it still "
@@ -193,7 +193,7 @@ class SearchResult:
     def died(self) -> int:
         """Return the number of the search's trainings that did not learn."""
         losses = [loss for each in self.finished for loss in TrialFacts.of(each).replicate_losses]
-        best = best_loss(trial.value for trial in complete_trials(self.finished))  # type: ignore[misc]
+        best = best_value(self.finished)
         return int(is_dead(losses, self.plan.dead_loss, best).sum())
 
     @property

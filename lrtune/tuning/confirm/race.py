@@ -24,11 +24,11 @@ from lrtune.tuning.confirm.measurement import Profile, around
 from lrtune.tuning.confirm.result import Confirmation, Contender, Estimate
 from lrtune.tuning.confirm.statistics import in_contention, settled, tied
 from lrtune.tuning.record.schema import TrialFacts
-from lrtune.tuning.record.trials import complete_trials
+from lrtune.tuning.record.trials import best_value, complete_trials
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.protocol import Control, Outcome, Trainer, train_all
-from lrtune.tuning.trainers.scale import best_loss, is_dead
+from lrtune.tuning.trainers.scale import is_dead
 
 Array = npt.NDArray[Any]
 
@@ -136,7 +136,7 @@ class _Judge:
         self.limit = limit
         self.epochs = 0.0
         self.trainings = 0
-        self._best = best_loss(trial.value for trial in complete_trials(trials))  # type: ignore[misc]
+        self._best = best_value(trials)
         self._control = replace(control, best=self._best)
 
     def outcomes(

@@ -132,6 +132,12 @@ def complete_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     return [trial for trial in trials if trial.state == TrialState.COMPLETE]
 
 
+def best_value(trials: Sequence[FrozenTrial]) -> float | None:
+    """Return the lowest finite value of the trials that trained to the end; None without one."""
+    values = (trial.value for trial in complete_trials(trials) if trial.value is not None)
+    return min(filter(math.isfinite, values), default=None)
+
+
 def best_trial(trials: Sequence[FrozenTrial], cure: str = "") -> FrozenTrial:
     """Return the complete trial with the lowest value, the first one of equals.
 

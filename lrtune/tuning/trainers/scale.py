@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,8 +70,3 @@ def is_dead(
     if initial is None or best is None or not best < initial:
         return np.zeros(losses.shape, dtype=bool)
     return losses > initial - DEAD_SHARE * (initial - best)
-
-
-def best_loss(losses: Iterable[float]) -> float | None:
-    """Return the lowest finite loss; None if there is none."""
-    return min((loss for loss in losses if math.isfinite(loss)), default=None)

@@ -15,6 +15,7 @@ from lrtune.tuning.record.trials import (
     STATUSES,
     TrialCounts,
     best_trial,
+    best_value,
     complete_trials,
     status,
     to_trial,
@@ -151,3 +152,10 @@ def test_without_a_complete_trial_the_message_says_what_to_do(
 
     assert count in str(error.value)
     assert cure in str(error.value)
+
+
+def test_the_best_value_is_the_lowest_of_the_trials_that_ended() -> None:
+    lower = made(validation_curves=CURVES - 0.5)
+
+    assert best_value([made(), lower, diverged(1), failed()]) == lower.value == 1.5
+    assert best_value([diverged(1)]) is None

@@ -11,7 +11,6 @@ from lrtune.training.divergence import DIVERGENCE_FACTOR
 from lrtune.tuning.trainers.scale import (
     DEAD_SHARE,
     LossScale,
-    best_loss,
     divergence_limit,
     is_dead,
 )
@@ -97,9 +96,3 @@ def test_none_is_dead_where_nothing_is_known_or_nothing_learned() -> None:
     assert not is_dead([2.3, 0.1], None, 0.1).any()
     assert not is_dead([2.3, 0.1], 2.3, None).any()
     assert not is_dead([2.3, 2.4], 2.3, 2.3).any()
-
-
-def test_the_best_loss_is_the_lowest_finite_one() -> None:
-    assert best_loss([3.0, math.nan, -math.inf, 2.0]) == 2.0
-    assert best_loss([math.nan]) is None
-    assert best_loss([]) is None
