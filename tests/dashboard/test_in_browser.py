@@ -109,7 +109,7 @@ def test_the_note_leads_to_the_trials(lrtune: Callable[..., Any], page: Any) -> 
     best = found.confirmation.contenders[0].trial
     with dashboard() as address:
         page.goto(f"{address}/dashboard/studies/0/note")
-        wait_for(page, "What came of a trial")
+        wait_for(page, "Outcomes of a trial")
         page.wait_for_function(
             "() => [...document.images].filter(i => i.naturalWidth > 400).length === 2"
         )
