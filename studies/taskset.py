@@ -371,7 +371,9 @@ def main() -> None:
         "lies far from what was wished for. So samplers are also played among the rows, where "
         "they score these instead of points of the space: TPE draws its candidates from them, and "
         "the Gaussian process takes the one with the highest expected improvement. TPE is "
-        "Optuna's, multivariate, GP Optuna's `GPSampler`; both begin with 10 random settings.",
+        "Optuna's, multivariate, GP Optuna's `GPSampler`; both begin with 10 random settings. "
+        "The slower samplers have few repetitions, so that a few per cent between two samplers "
+        "say little.",
     ]
     options.results.mkdir(exist_ok=True)
     path = options.results / f"{options.name}.md"

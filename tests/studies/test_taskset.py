@@ -128,3 +128,10 @@ def test_an_unknown_sampler_is_refused(
         taskset.main()
 
     assert "GP among rows, ScheduleSampler, but got 'luck'" in capsys.readouterr().err
+
+
+def test_it_has_written_a_table_with_its_command() -> None:
+    written = (FOLDER / "results" / "taskset.md").read_text(encoding="utf-8")
+
+    assert written.splitlines()[2].startswith("`python studies/taskset.py taskset.npz ")
+    assert "[taskset.md](results/taskset.md)" in (FOLDER / "README.md").read_text(encoding="utf-8")
