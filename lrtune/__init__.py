@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lrtune.tuning.function_search import search
     from lrtune.tuning.range_test import lr_range_test
     from lrtune.tuning.sampling.pruners import DivergencePruner
+    from lrtune.tuning.sampling.schedule_sampler import ScheduleSampler
     from lrtune.tuning.sampling.suggest import suggest_schedule
     from lrtune.tuning.trainers.tunable import register_estimator
 
@@ -33,6 +34,7 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "Schedule",
+    "ScheduleSampler",
     "__version__",
     "export_schedule",
     "load_model",
@@ -51,6 +53,7 @@ _HOMES = {
     "MLPClassifier": "lrtune.estimators",
     "MLPRegressor": "lrtune.estimators",
     "Schedule": "lrtune.schedules.schedule",
+    "ScheduleSampler": "lrtune.tuning.sampling.schedule_sampler",
     "export_schedule": "lrtune.export.export",
     "load_model": "lrtune.models.load",
     "lr_range_test": "lrtune.tuning.range_test",

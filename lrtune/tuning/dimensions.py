@@ -134,3 +134,20 @@ def at_share(distribution: BaseDistribution, share: float) -> Any:
         value = distribution.low + steps * distribution.step
     value = min(max(value, distribution.low), distribution.high)
     return round(value) if isinstance(distribution, IntDistribution) else value
+
+
+def share_of(distribution: BaseDistribution, value: Any) -> float:
+    """Return the place of a value in its range, in [0, 1], on the range's own scale.
+
+    Examples
+    --------
+    >>> round(share_of(FloatDistribution(0.01, 1.0, log=True), 0.1), 6)
+    0.5
+    """
+    if isinstance(distribution, CategoricalDistribution):
+        return (distribution.choices.index(value) + 0.5) / len(distribution.choices)
+    assert isinstance(distribution, FloatDistribution | IntDistribution)  # noqa: S101
+    low, high, value = float(distribution.low), float(distribution.high), float(value)
+    if distribution.log:
+        low, high, value = math.log(low), math.log(high), math.log(value)
+    return 0.5 if low == high else (value - low) / (high - low)
