@@ -91,7 +91,7 @@ def epochs_option(help_text: str) -> Decorator:
     )
 
 
-def replicates_option(default: int, help_text: str) -> Decorator:
+def replicates_option(default: int | None, help_text: str) -> Decorator:
     """Return the option ``--replicates``."""
     return click.option(
         "--replicates",

@@ -23,7 +23,7 @@ from lrtune.cli.search_options import (
     script_options,
     training_options,
 )
-from lrtune.cli.subject import load_script, load_table, script_request, table_request
+from lrtune.cli.subject import load_script, load_table, script_request
 from lrtune.exceptions import InvalidInputError
 from lrtune.tuning.sampling.competitive import PRUNERS
 
@@ -86,15 +86,16 @@ def command(
     from lrtune.cli.environment import environment
     from lrtune.cli.summary import print_result
     from lrtune.tuning.record.record import Record
+    from lrtune.tuning.record.schema import Request
     from lrtune.tuning.search import Recording
 
-    say, given = partial(_say, quiet=quiet), {each for each in ctx.params if is_given(ctx, each)}
+    say = partial(_say, quiet=quiet)
     if script is None:
-        request = table_request(ctx.params, given)
+        request = Request.from_json(ctx.params)
         subject = load_table(request, n_jobs=jobs, audit_share=audit_share)
     else:
-        n_jobs = jobs if gpus is None or "jobs" in given else None
-        subject = load_script(script_request(script, ctx.params, given), n_jobs=n_jobs, gpus=gpus)
+        n_jobs = jobs if gpus is None or is_given(ctx, "jobs") else None
+        subject = load_script(script_request(script, ctx.params), n_jobs=n_jobs, gpus=gpus)
     for note in () if subject.dataset is None else subject.dataset.notes:
         say(note)
     recording = Recording(

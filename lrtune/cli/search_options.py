@@ -123,21 +123,20 @@ def training_options(function: Any) -> Any:
         click.option(
             "--trials",
             type=WholeNumber(1, 1_000_000),
-            default=64,
-            show_default=True,
-            help="Settings to try; the confirmation comes on top.",
+            help="Settings to try, in place of --trainings; the confirmation comes on top.",
         ),
         click.option(
             "--trainings",
             type=WholeNumber(1, 10_000_000),
             metavar="N",
-            help="Trainings in all, with those of the confirmation, in place of --trials; at least "
-            "12.  [default for a script: 48]",
+            help="Trainings in all, with those of the confirmation; at least 12.  "
+            "[default: 256; 48 for a script]",
         ),
         timeout_option,
         replicates_option(
-            3,
-            "Splits and seeds that each setting is judged on; with --trainings by their number.",
+            None,
+            "Splits and seeds that each setting is judged on, the same for all.  "
+            "[default: one for each block of settings; 3 with --pruner]",
         ),
         click.option(
             "--confirm/--no-confirm",

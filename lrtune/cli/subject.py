@@ -47,22 +47,14 @@ class Subject:
     dataset: Dataset | None = None
 
 
-def table_request(options: Mapping[str, Any], given: set[str]) -> Request:
-    """Return the request that the options of a command make; `given` are those by the user."""
-    from lrtune.tuning.record.schema import Request
-    from lrtune.tuning.table_search import with_trainings
-
-    replicates = options["replicates"] if "replicates" in given else None
-    return with_trainings(Request.from_json(options), replicates)
-
-
 def load_table(request: Request, *, n_jobs: int, audit_share: float | None = None) -> Subject:
     """Return the subject of a request on a table."""
-    from lrtune.tuning.table_search import load, search_table, with_path
+    from lrtune.tuning.table_search import load, search_table, split_request, with_path
 
+    split = split_request(request)
     dataset = load(request)
     run = partial(search_table, request, dataset, audit_share=audit_share, n_jobs=n_jobs)
-    return Subject(dataset.name, with_path(request), Count(request.trials), run, dataset=dataset)
+    return Subject(dataset.name, with_path(request), Count(split.n_trials), run, dataset=dataset)
 
 
 def load_script(
@@ -76,7 +68,7 @@ def load_script(
     around = partial(users_code, request.path)
     with around():
         function = Script(request.path, request.function).load()
-    planned = split.n_trials * split.replicates
+    planned = split.n_trials * (split.replicates or 1)
     if split.confirmation is not None:
         planned += int(split.confirmation.limit)
     measure = Measure(request.metric, request.direction == "maximize")
@@ -85,13 +77,10 @@ def load_script(
     return Subject(request.name, request, Count(planned, "trainings", measure), run, around)
 
 
-def script_request(script: Script, options: Mapping[str, Any], given: set[str]) -> ScriptRequest:
-    """Return the request that the options of a command make; `given` are those by the user."""
+def script_request(script: Script, options: Mapping[str, Any]) -> ScriptRequest:
+    """Return the request that the options of a command make."""
     from lrtune.tuning.record.schema import ScriptRequest
     from lrtune.tuning.space import Space
-
-    def only_given(name: str) -> Any:
-        return options[name] if name in given else None
 
     ranges = {
         "learning_rate_init": options["alpha0"],
@@ -107,8 +96,8 @@ def script_request(script: Script, options: Mapping[str, Any], given: set[str]) 
         epochs=options["epochs"],
         space=Space.of(searched | options["parameters"], options["epochs"]),
         trainings=options["trainings"],
-        n_trials=only_given("trials"),
-        replicates=only_given("replicates"),
+        n_trials=options["trials"],
+        replicates=options["replicates"],
         modifiers={name: options[name] for name in modifiers},
         **{
             name: options[name]

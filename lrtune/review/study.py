@@ -45,7 +45,7 @@ class Study:
         self.confirmation, self.ending = result.confirmation, result.ending
         self.environment = result.environment
         self.rates = self.facts.space.rates
-        self.n_replicates = self.facts.replicates
+        self.n_replicates = self.facts.n_replicates
         self.epochs = self.facts.trainer.epochs
         self.parameters: Mapping[str, Any] = self.facts.trainer.parameters  # of what was untuned
         self.sign = -1 if self.facts.trainer.maximize else 1

@@ -30,7 +30,7 @@ def audit_pruning(
     rng = np.random.default_rng(explorer.sampling.seed)
     sample = rng.choice(len(pruned), n_finished, replace=False).tolist() if pruned else []
     settings = [explorer.space.setting(pruned[index].params) for index in sorted(sample)]
-    trainer, replicates = explorer.trainer, explorer.replicates
+    trainer, replicates = explorer.trainer, explorer.replicates_of(0)
     outcomes = train_all(trainer, settings, replicates, Control(metrics=True))
     pruned_values = [float(o.values(len(replicates), trainer.metric).mean()) for o in outcomes]
     values = [(float(trial.value), False) for trial in complete_trials(trials)]  # type: ignore[arg-type]

@@ -25,11 +25,17 @@ from lrtune.tuning.trainers.protocol import Control, Trainer
 
 @dataclass(frozen=True)
 class Explorer:
-    """Asks for settings of a space, trains them on the replicates, and records the trials."""
+    """Asks for settings of a space, trains them, and records the trials.
+
+    Attributes
+    ----------
+    replicates : int or None
+        Replicates of each setting, the same for all; None for a fresh one in each block.
+    """
 
     trainer: Trainer
     space: Space
-    replicates: Sequence[int]
+    replicates: int | None
     sampling: Sampling
     record: Record | None = None
 
@@ -48,7 +54,8 @@ class Explorer:
         raises RecordLostError; the search itself continues, and returns the error.
         """
         sampling, record = self.sampling, self.record
-        asker = Asker(self.space, sampling, default=self.trainer.default_setting(self.space))
+        trainer = self.trainer
+        asker = Asker(self.space, sampling, trainer.default_setting(self.space), trainer.epochs)
         lost = None
         while len(finished) < n_trials and not (finished and time.monotonic() > control.deadline):
             # a block is always asked for as a whole; its trials that are finished are skipped
@@ -57,7 +64,8 @@ class Explorer:
             asked = block[len(finished) - first : n_trials - first]
             best = best_value(finished[:first])
             n_trained = 0
-            with closing(self._train(asked, replace(control, best=best))) as training:
+            replicates = self.replicates_of(first)
+            with closing(self._train(asked, replicates, replace(control, best=best))) as training:
                 for trials in training:
                     n_trained += len(trials)
                     try:
@@ -74,8 +82,13 @@ class Explorer:
                 break
         return lost
 
+    def replicates_of(self, trial: int) -> range:
+        """Return the replicates of a trial by its number."""
+        block = trial // BLOCK_SIZE
+        return range(block, block + 1) if self.replicates is None else range(self.replicates)
+
     def _train(
-        self, asked: Sequence[Trial], control: Control
+        self, asked: Sequence[Trial], replicates: Sequence[int], control: Control
     ) -> Generator[list[FrozenTrial], None, None]:
         """Train trials that were asked for; yield the finished trials that end together."""
 
@@ -84,12 +97,12 @@ class Explorer:
             return asked[index].should_prune()
 
         begun = datetime.now()
-        cap = self.trainer.scale(self.space, self.replicates).cap
+        cap = self.trainer.scale(self.space, replicates).cap
         settings = [self.space.setting(trial.params) for trial in asked]
         has_pruner = self.sampling.pruner is not None
         control = replace(control, metrics=True, prune=prune if has_pruner else None)
         remaining = iter(asked)
-        training = self.trainer.train(settings, self.replicates, control)
+        training = self.trainer.train(settings, replicates, control)
         for outcomes in training:
             ended = list(islice(remaining, len(outcomes)))
             trials = [
@@ -97,6 +110,7 @@ class Explorer:
                     trial.params,
                     outcome,
                     self.space,
+                    replicates,
                     cap=cap,
                     begun=begun,
                     metric=self.trainer.metric,

@@ -16,7 +16,7 @@ from lrtune.exceptions import InvalidInputError
 from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.schedule import Schedule
 from lrtune.support.processes import Workers
-from lrtune.tuning.confirm.budget import Split, confirmation_beside, split_trainings
+from lrtune.tuning.confirm.budget import split_budget
 from lrtune.tuning.progress import Progress
 from lrtune.tuning.record.record import Record
 from lrtune.tuning.record.schema import DataFacts
@@ -31,8 +31,7 @@ from lrtune.tuning.trainers.training_run import function_name, require_function
 TRAININGS = 48
 """Trainings of a search if neither their number nor that of the trials is given."""
 REPLICATES = 3
-"""Replicates of each setting if the number of trials is given, or a sampler or pruner, which cannot
-know replicates."""
+"""Replicates of each setting with a sampler or pruner of the user's, which knows no replicates."""
 
 
 def search(
@@ -89,8 +88,9 @@ def search(
     n_trials : int, optional
         Settings to try, in place of `trainings`; the confirmation takes about as many trainings.
     replicates : int, optional
-        Seeds that each setting is tried on. By default 1, and more from about 100 trainings on; 3
-        with `n_trials`, `sampler` or `pruner`.
+        Seeds that each setting is tried on, the same for all. By default each block of 8 settings
+        has one seed of its own, and `ScheduleSampler` models how these differ; 3 with `sampler` or
+        `pruner`.
     direction : {"minimize", "maximize"}, default="minimize"
         "maximize" if higher is better, as for an accuracy.
     metric : str, default="loss"
@@ -115,7 +115,7 @@ def search(
         Errors of `train` that make its trial fail, while the search goes on. Others end the search
         with their own traceback; the finished trials are kept, and ``resume=True`` continues.
     sampler : optuna.samplers.BaseSampler, optional
-        In place of lrtune's.
+        In place of `ScheduleSampler`.
     pruner : optuna.pruners.BasePruner, optional
         Also stops trainings that lag behind others, by their loss on a setting's first seed.
     storage : str, path or None, default="lrtune.journal"
@@ -173,10 +173,15 @@ def search(
         },
     )
     is_users = sampler is not None or pruner is not None
-    if replicates is None and (is_users or n_trials is not None):
+    if replicates is None and is_users:
         replicates = REPLICATES
+    n_others = int(loop.default is not None)
     split = split_budget(
-        trainings, n_trials, replicates, has_default=loop.default is not None, confirm=confirm
+        TRAININGS if trainings is None and n_trials is None else trainings,
+        n_trials,
+        replicates,
+        n_others=n_others,
+        confirm=confirm,
     )
     recording = None
     if storage is not None:
@@ -267,43 +272,6 @@ def _default_schedule(
         raise InvalidInputError(
             f"`default` must be a learning rate or a Schedule, but got {default!r}: {error}"
         ) from error
-
-
-def split_budget(
-    trainings: int | None,
-    n_trials: int | None,
-    replicates: int | None,
-    *,
-    has_default: bool,
-    confirm: bool,
-) -> Split:
-    """Return the trials, replicates and confirmation that a budget pays for."""
-    for name, value in (
-        ("trainings", trainings),
-        ("n_trials", n_trials),
-        ("replicates", replicates),
-    ):
-        if value is not None and (
-            isinstance(value, bool) or not isinstance(value, Integral) or value < 1
-        ):
-            raise InvalidInputError(
-                f"`{name}` must be a whole number of at least 1, but got {value!r}"
-            )
-    if n_trials is None:
-        return split_trainings(
-            TRAININGS if trainings is None else trainings,
-            replicates=replicates,
-            has_default=has_default,
-            confirm=confirm,
-        )
-    if trainings is not None:
-        raise InvalidInputError(
-            f"`trainings` and `n_trials` each set the budget, but got {trainings} and {n_trials}: "
-            "leave out one of them"
-        )
-    replicates = replicates or REPLICATES
-    budget = confirmation_beside(n_trials * replicates, has_default=has_default)
-    return Split(n_trials, replicates, budget if confirm else None)
 
 
 def process_environments(n_jobs: int | None, gpus: Sequence[int] | None) -> list[dict[str, str]]:

@@ -172,8 +172,11 @@ class SearchResult:
 
     @property
     def safe_range(self) -> tuple[float, float] | None:
-        """Return the lowest and highest α₀ whose loss is within 10 % and that never diverged."""
-        return None if self.confirmation is None else self.confirmation.profile.safe_range
+        """Return the lowest and highest α₀ whose loss is within 10 % and that never diverged.
+
+        `confirmation.safe_range_is_measured` says whether they were trained, or are predicted.
+        """
+        return None if self.confirmation is None else self.confirmation.safe_range
 
     @property
     def trainings(self) -> dict[str, int | None]:
@@ -183,7 +186,7 @@ class SearchResult:
         """
         facts = [TrialFacts.of(trial) for trial in self.finished]
         search = sum(
-            self.facts.replicates if each.trainings is None else each.trainings for each in facts
+            self.facts.n_replicates if each.trainings is None else each.trainings for each in facts
         )
         confirm = 0 if self.confirmation is None else self.confirmation.trainings
         total = None if confirm is None else search + confirm
@@ -204,7 +207,7 @@ class SearchResult:
     @property
     def epochs_saved(self) -> float:
         """Return the epochs that were not trained, as trials diverged or were pruned."""
-        in_full = self.facts.trainer.epochs * self.facts.replicates * len(self.finished)
+        in_full = self.facts.trainer.epochs * self.facts.n_replicates * len(self.finished)
         return round(in_full - self._epochs, 2)
 
     @property

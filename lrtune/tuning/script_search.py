@@ -8,12 +8,12 @@ from typing import Any, cast
 
 from lrtune.exceptions import InvalidInputError
 from lrtune.support.processes import Workers
-from lrtune.tuning.confirm.budget import Split
+from lrtune.tuning.confirm.budget import Split, split_budget
 from lrtune.tuning.function_search import (
     REPLICATES,
+    TRAININGS,
     make_loop,
     process_environments,
-    split_budget,
 )
 from lrtune.tuning.progress import Progress
 from lrtune.tuning.record.record import Record, read_facts
@@ -43,13 +43,13 @@ def read_script_request(record: Record, data: str | None = None) -> ScriptReques
 def split_request(request: ScriptRequest) -> Split:
     """Return the trials, replicates and confirmation that a request pays for."""
     replicates = request.replicates
-    if replicates is None and (request.n_trials is not None or request.pruner != "none"):
+    if replicates is None and request.pruner != "none":
         replicates = REPLICATES
     return split_budget(
-        request.trainings,
+        TRAININGS if request.trainings is None and request.n_trials is None else request.trainings,
         request.n_trials,
         replicates,
-        has_default=request.default is not None,
+        n_others=int(request.default is not None),
         confirm=request.confirm,
     )
 

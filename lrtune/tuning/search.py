@@ -36,7 +36,7 @@ from lrtune.tuning.record.schema import (
     SearchFacts,
     Seconds,
 )
-from lrtune.tuning.record.trials import best_trial
+from lrtune.tuning.record.trials import best_trial, n_replicates
 from lrtune.tuning.record.workers import once, patience
 from lrtune.tuning.result import SearchResult
 from lrtune.tuning.sampling.asking import BLOCK_SIZE, Sampling
@@ -44,6 +44,9 @@ from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.protocol import Control, Edges, Trainer
 from lrtune.tuning.trainers.scale import LossScale
+
+REFERENCE = 3
+"""Replicates of the range test and of the reference losses, where each block has a fresh one."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,8 @@ class Budget:
     ----------
     n_trials : int
         Trials in the study, including those that a resumed study already has.
-    replicates : int
-        Replicates of each trial.
+    replicates : int or None
+        Replicates of each setting, the same for all; None for a fresh one in each block.
     timeout : float or None
         Seconds after which no further block starts.
     confirm : bool
@@ -69,7 +72,7 @@ class Budget:
     """
 
     n_trials: int = 64
-    replicates: int = 3
+    replicates: int | None = None
     timeout: float | None = None
     confirm: bool = True
     baseline: Setting | None = None
@@ -78,7 +81,7 @@ class Budget:
 
     def trainings(self, n_finished: int) -> int:
         """Return about how many trainings are left after some trials."""
-        exploring = max(0, self.n_trials - n_finished) * self.replicates
+        exploring = max(0, self.n_trials - n_finished) * (self.replicates or 1)
         confirming = 0 if self.confirmation is None else self.confirmation.limit
         return int(exploring + confirming)
 
@@ -149,14 +152,14 @@ def search(
         If a worker loses the record; a search that does goes on without it.
     """
     started = time.monotonic()
-    replicates = range(budget.replicates)
+    reference = range(budget.replicates or REFERENCE)
     trainer.check(space)
     edges: Edges = ()
     if space.learning_rate_init is None:
-        bounds, edges = trainer.find_rates(space, replicates)
+        bounds, edges = trainer.find_rates(space, reference)
         space = replace(space, learning_rate_init=bounds)
         trainer.check(space)
-    scale = trainer.scale(space, replicates)  # of a user's function, it trains an epoch
+    scale = trainer.scale(space, reference)  # of a user's function, it trains an epoch
     facts = _facts(trainer, space, budget, sampling, data or DataFacts(), scoring)
     record = None if recording is None else recording.open(facts)
     finished = [] if record is None else record.pull()
@@ -171,7 +174,7 @@ def search(
         maximize=facts.trainer.maximize,
     )
     reporter.report()
-    explorer = Explorer(trainer, space, replicates, sampling, record)
+    explorer = Explorer(trainer, space, budget.replicates, sampling, record)
     plan, environment = _plan(explorer, budget, total, edges, scale), Environment()
     if record is not None and recording is not None:
         facts = record.read(SearchFacts) or facts
@@ -315,12 +318,12 @@ def _confirm(
 
     def run() -> Confirmation:
         share = share_of_search(explorer.trainer.n_validation or FEW_ROWS)
-        trainings = share * len(finished) * budget.replicates
+        trainings = share * len(finished) * (budget.replicates or 1)
         return confirm(
             finished,
             explorer.space,
             explorer.trainer,
-            fresh=itertools.count(budget.replicates),
+            fresh=itertools.count(n_replicates(finished) or budget.replicates or 1),
             budget=budget.confirmation or ConfirmationBudget.of(trainings),
             baseline=budget.baseline,
             control=control,

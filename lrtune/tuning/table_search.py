@@ -12,18 +12,20 @@ from sklearn.pipeline import make_pipeline
 from lrtune.estimators import MLPClassifier, MLPRegressor
 from lrtune.exceptions import InvalidInputError
 from lrtune.tables.dataset import Dataset, load_dataset
-from lrtune.tuning.confirm.budget import split_trainings
+from lrtune.tuning.confirm.budget import Split, split_budget
 from lrtune.tuning.progress import Progress
 from lrtune.tuning.record.record import Record, read_facts
 from lrtune.tuning.record.schema import DataFacts, Request
 from lrtune.tuning.result import SearchResult
 from lrtune.tuning.sampling.asking import Sampling
 from lrtune.tuning.sampling.competitive import PRUNERS
-from lrtune.tuning.search import Budget, Recording, search
+from lrtune.tuning.search import REFERENCE, Budget, Recording, search
 from lrtune.tuning.setting import DEFAULT_RATES, LEARNING_RATE_FREE
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer
 
+TRAININGS = 256
+"""Trainings of a search if neither their number nor that of the trials is given."""
 STANDARD_INPUT = "-"
 """Data argument that reads a table from standard input."""
 
@@ -90,17 +92,18 @@ def make_network(request: Request, dataset: Dataset) -> Any:
     )
 
 
-def with_trainings(request: Request, replicates: int | None) -> Request:
-    """Return a request with the trials and replicates that its trainings pay for, if it has them.
-
-    `replicates` is their number for each setting; None chooses it by the number of trainings.
-    """
-    if request.trainings is None:
-        return request
-    split = split_trainings(
-        request.trainings, replicates=replicates, has_default=True, confirm=request.confirm
+def split_request(request: Request) -> Split:
+    """Return the trials, replicates and confirmation that a request pays for."""
+    replicates = request.replicates
+    if replicates is None and request.pruner != "none":  # which cannot know replicates
+        replicates = REFERENCE
+    return split_budget(
+        TRAININGS if request.trainings is None and request.trials is None else request.trainings,
+        request.trials,
+        replicates,
+        n_others=1 + request.baseline,
+        confirm=request.confirm,
     )
-    return replace(request, trials=split.n_trials, replicates=split.replicates)
 
 
 def search_table(
@@ -115,29 +118,21 @@ def search_table(
     on_progress: Callable[[Progress], None] | None = None,
 ) -> SearchResult:
     """Run a requested search; further arguments are those of `search`, `Budget` and `Sampling`."""
-    confirmation = None
-    if request.trainings is not None:
-        split = split_trainings(
-            request.trainings,
-            replicates=request.replicates,
-            has_default=True,
-            confirm=request.confirm,
-        )
-        confirmation = split.confirmation
+    split = split_request(request)
     budget = Budget(
-        n_trials=request.trials,
-        replicates=request.replicates,
-        timeout=timeout,
-        confirm=request.confirm,
+        split.n_trials,
+        split.replicates,
+        timeout,
+        request.confirm,
         baseline=LEARNING_RATE_FREE if request.baseline else None,
         audit_share=audit_share,
-        confirmation=confirmation,
+        confirmation=split.confirmation,
     )
     trainer = NetworkTrainer.on_random_splits(
         make_network(request, dataset),
         dataset.X,
         dataset.y,
-        request.replicates,
+        split.replicates or REFERENCE,
         seed=request.seed,
         n_jobs=n_jobs,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Self
 
 import numpy as np
@@ -19,18 +20,18 @@ MEASUREMENT_REPLICATES = (6, 20)
 """Fewest and most replicates of the winner's measurement."""
 MIN_TRAININGS = 12
 """Fewest trainings of a search that confirms."""
-RACE_SHARE, MEASUREMENT_SHARE = 0.25, 1 / 3
-"""Shares of a search's limited trainings; the rest explores."""
-SMALL_ROUND = 2
-"""Replicates of a round where trainings are limited."""
-SMALL_FIELD = 4
-"""Settings in a race that can afford only one round."""
-NEIGHBOURS = (FACTORS[2], 1.0, FACTORS[-3])
-"""Factors of α₀ that are measured where trainings are limited."""
-LEAST_REPLICATES = 4
-"""Replicates below which no rates around the winner's are measured, but the winner on more."""
-REPLICATES_BY_TRAININGS = ((300, 3), (96, 2))
-"""Replicates of a setting from this many exploring trainings on; one below."""
+RACE_SHARE = 0.35
+"""Share of a search's limited trainings, less those of the measurement, that race."""
+RACERS = (4, 16)
+"""Fewest and most settings in such a race."""
+TRAININGS_PER_RACER = 12
+"""Trainings of a race for each setting at its start, from `RACERS`' fewest on."""
+MEASURED_RATES = ((FACTORS, 6, 1 / 3), ((), 5, 1 / 4), ((1.0,), 2, 1 / 3))
+"""Ways to measure: the multiples of the rate, the fewest replicates, and the share of the trainings
+that is at most spent on it. The first that can be paid for is taken; `()` are the ends of the safe
+range that the model predicts, and the rate itself."""
+WINNER_SHARE = 1 / 8
+"""Trainings of the winner, where it is measured without other rates, as a share of all."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class ConfirmationBudget:
     round : int
         Replicates of a round.
     factors : tuple of float
-        Multiples of the winner's α₀ that are measured, an odd number with 1 in the middle.
+        Multiples of the winner's α₀ that are measured, an odd number with 1 in the middle; empty
+        for the ends of the safe range that the model predicts, and 1.
     measurement_replicates : int
     limit : float
         Most trainings in all.
@@ -89,23 +91,64 @@ def share_of_search(n_validation: int) -> float:
 
 @dataclass(frozen=True)
 class Split:
-    """A number of trainings, split between exploration and confirmation."""
+    """A number of trainings, split between exploration and confirmation.
+
+    `replicates` are those of each setting; None for a fresh one in each block.
+    """
 
     n_trials: int
-    replicates: int
+    replicates: int | None
     confirmation: ConfirmationBudget | None
+
+
+def split_budget(
+    trainings: int | None,
+    n_trials: int | None,
+    replicates: int | None,
+    *,
+    n_others: int,
+    confirm: bool,
+) -> Split:
+    """Return the trials, replicates and confirmation of a number of trainings, or of trials.
+
+    `n_others` are the settings that are measured beside the winner: the default, a baseline.
+    """
+    for name, value in (
+        ("trainings", trainings),
+        ("n_trials", n_trials),
+        ("replicates", replicates),
+    ):
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, Integral) or value < 1
+        ):
+            raise InvalidInputError(
+                f"`{name}` must be a whole number of at least 1, but got {value!r}"
+            )
+    if n_trials is None:
+        assert trainings is not None  # noqa: S101
+        return split_trainings(
+            trainings,
+            replicates=replicates,
+            n_others=n_others,
+            confirm=confirm,
+        )
+    if trainings is not None:
+        raise InvalidInputError(
+            f"`trainings` and `n_trials` each set the budget, but got {trainings} and {n_trials}: "
+            "leave out one of them"
+        )
+    budget = confirmation_beside(n_trials * (replicates or 1), n_others=n_others)
+    return Split(n_trials, replicates, budget if confirm else None)
 
 
 def split_trainings(
     trainings: int,
     *,
     replicates: int | None = None,
-    has_default: bool = False,
+    n_others: int = 0,
     confirm: bool = True,
 ) -> Split:
     """Split the trainings of a search, of which none are spent beyond their number.
-
-    `replicates` is the number for each setting; None chooses it by the number of trainings.
 
     Raises
     ------
@@ -114,49 +157,49 @@ def split_trainings(
 
     Examples
     --------
-    >>> split = split_trainings(32)
-    >>> split.n_trials, split.replicates, split.confirmation.limit
-    (14, 1, 18)
+    >>> split = split_trainings(48)
+    >>> split.n_trials, split.confirmation.race, split.confirmation.measurement_replicates
+    (30, 12, 6)
     """
     if confirm and trainings < MIN_TRAININGS:
         raise InvalidInputError(
             f"`trainings` must be at least {MIN_TRAININGS}, but got {trainings}: fewer cannot "
             "explore, choose and measure on seeds of their own; give more, or `confirm=False`"
         )
-    budget = _small_confirmation(trainings, has_default=has_default) if confirm else None
+    budget = _small_confirmation(trainings, n_others=n_others) if confirm else None
     exploring = trainings - (0 if budget is None else int(budget.limit))
-    if replicates is None:
-        affordable = (n for least, n in REPLICATES_BY_TRAININGS if exploring >= least)
-        replicates = next(affordable, 1)
-    if exploring < 2 * replicates:
+    each = replicates or 1
+    if exploring < 2 * each:
         raise InvalidInputError(
             f"`trainings` must be enough to try two settings, but {exploring} of {trainings} are "
-            f"left to explore with {replicates} replicates each: give more `trainings`, or fewer "
+            f"left to explore with {each} replicates each: give more `trainings`, or fewer "
             "`replicates`"
         )
-    return Split(exploring // replicates, replicates, budget)
+    return Split(exploring // each, replicates, budget)
 
 
-def confirmation_beside(exploring: int, *, has_default: bool) -> ConfirmationBudget:
+def confirmation_beside(exploring: int, *, n_others: int) -> ConfirmationBudget:
     """Return the confirmation beside a number of exploring trainings."""
-    trainings = math.ceil(exploring / (1 - RACE_SHARE - MEASUREMENT_SHARE))
-    return _small_confirmation(max(trainings, MIN_TRAININGS), has_default=has_default)
+    trainings = MIN_TRAININGS
+    while split_trainings(trainings, n_others=n_others).n_trials < exploring:
+        trainings += max(1, (exploring - trainings) // 4)
+    return _small_confirmation(trainings, n_others=n_others)
 
 
-def _small_confirmation(trainings: int, *, has_default: bool) -> ConfirmationBudget:
+def _small_confirmation(trainings: int, *, n_others: int) -> ConfirmationBudget:
     """Return the confirmation's part of the trainings of a search."""
-    race = int(RACE_SHARE * trainings)
-    smallest = max(1, min(SMALL_FIELD, race // SMALL_ROUND))
-    n_field = int(np.clip(race // (2 * SMALL_ROUND), smallest, FIELD[1]))
-    per_round = n_field * SMALL_ROUND
-    race = per_round * (race // per_round) if n_field > 1 else 0
-    n_others = int(has_default)
-    measuring = max(int(MEASUREMENT_SHARE * trainings), 2 * (1 + n_others))
-    factors: tuple[float, ...] = (1.0,)
-    for candidates, least in ((FACTORS, MEASUREMENT_REPLICATES[0]), (NEIGHBOURS, LEAST_REPLICATES)):
-        if measuring // (len(candidates) + n_others) >= least:
-            factors = candidates
+    for factors, least, share in MEASURED_RATES:
+        n_settings = (len(factors) or 3) + n_others
+        replicates = int(share * trainings) // n_settings
+        if replicates >= least:
             break
-    replicates = min(measuring // (len(factors) + n_others), MEASUREMENT_REPLICATES[1])
-    limit = race + replicates * (len(factors) + n_others)
-    return ConfirmationBudget(race, (n_field, n_field), SMALL_ROUND, factors, replicates, limit)
+    if len(factors) == 1:
+        replicates = min(replicates, max(least, int(WINNER_SHARE * trainings)))
+    replicates = max(least, min(replicates, MEASUREMENT_REPLICATES[1]))
+    race = int(RACE_SHARE * (trainings - replicates * n_settings))
+    n_field = min(RACERS[0], race // 2)
+    if race >= RACERS[0] * TRAININGS_PER_RACER:
+        n_field = min(RACERS[1], race // TRAININGS_PER_RACER)
+    race = n_field * (race // n_field) if n_field > 1 else 0
+    limit = race + replicates * n_settings
+    return ConfirmationBudget(race, (n_field, n_field), 1, factors, replicates, limit)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from lrtune.tuning.sampling.loss_model import LossModel
 from lrtune.tuning.setting import Setting
 
 Array = npt.NDArray[Any]
@@ -18,6 +19,12 @@ FACTORS = tuple(float(factor) for factor in np.logspace(-1, 1, 9))
 """Factors of α₀ that the profile measures; the one in the middle is 1."""
 SAFE_MARGIN = 0.1
 """A rate is safe if its mean loss is at most this share above that of the recommended one."""
+
+PREDICTED_FACTORS = 41
+"""Multiples of α₀ at which the model predicts the loss."""
+MOST_DIVERGED = 0.05
+"""Probability of divergence, by the model, at a rate that is still predicted to be safe."""
+NEXT_FACTOR = 1.1
 
 
 def around(
@@ -34,6 +41,29 @@ def around(
             others["min_learning_rate"] = rate
         settings.append(replace(setting, learning_rate_init=rate, others=tuple(others.items())))
     return settings
+
+
+def safe_factors(model: LossModel, params: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the lowest and highest multiple of a rate that the model predicts to be safe.
+
+    Its loss is within `SAFE_MARGIN` of that at the rate itself, also one standard deviation of the
+    difference worse, and it is unlikely to diverge. Both are at least `NEXT_FACTOR` away from 1.
+    """
+    factors = np.logspace(-1, 1, PREDICTED_FACTORS)
+    rate, middle = params["learning_rate_init"], len(factors) // 2
+    settings = [{**params, "learning_rate_init": rate * factor} for factor in factors.tolist()]
+    belief = model.predict(settings)
+    mean, covariance = belief.loss
+    variance = np.diag(covariance) + covariance[middle, middle] - 2 * covariance[middle]
+    losses = model.scale.back(mean + np.sqrt(np.maximum(variance, 0.0)))
+    own = float(model.scale.back(mean[middle]))
+    is_safe = (losses <= own + SAFE_MARGIN * abs(own)) & (belief.divergence() <= MOST_DIVERGED)
+    low = high = middle
+    while low > 0 and is_safe[low - 1]:
+        low -= 1
+    while high < len(factors) - 1 and is_safe[high + 1]:
+        high += 1
+    return min(float(factors[low]), 1 / NEXT_FACTOR), max(float(factors[high]), NEXT_FACTOR)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """The race of the search's best settings on fresh replicates, and the winner's measurement.
 
-The better half of the settings trains on fresh replicates, a few at a time, and settings that are
-worse than the best leave (`_race`). Then the winner trains on replicates that were not used to
-choose it, beside rates around its own and the untuned default (`_measure`), which gives the loss
-that is reported.
+The best settings by the model of the losses train on fresh replicates, a few at a time, and those
+that are worse than the best leave (`_race`). Then the winner trains on replicates that were not
+used to choose it, beside rates around its own and the untuned default (`_measure`), which gives the
+loss that is reported.
 """
 
 from __future__ import annotations
@@ -19,12 +19,17 @@ import numpy.typing as npt
 from optuna.trial import FrozenTrial
 
 from lrtune.exceptions import NothingCompletedError
+from lrtune.schedules.decays import DECAYS
+from lrtune.support.blas import one_blas_thread
 from lrtune.tuning.confirm.budget import ConfirmationBudget
-from lrtune.tuning.confirm.measurement import Profile, around
+from lrtune.tuning.confirm.measurement import Profile, around, safe_factors
 from lrtune.tuning.confirm.result import Confirmation, Contender, Estimate
 from lrtune.tuning.confirm.statistics import in_contention, settled, tied
 from lrtune.tuning.record.schema import TrialFacts
 from lrtune.tuning.record.trials import best_value, complete_trials
+from lrtune.tuning.sampling.curve_features import Encoder, is_flat
+from lrtune.tuning.sampling.loss_model import LossModel, Observation
+from lrtune.tuning.sampling.schedule_sampler import mean_of_last, observe
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.protocol import Control, Outcome, Trainer, train_all
@@ -33,7 +38,16 @@ from lrtune.tuning.trainers.scale import is_dead
 Array = npt.NDArray[Any]
 
 LEAST_MEASURED = 2
-"""Replicates of a measurement for which a race that has to start again leaves trainings."""
+"""Replicates on which a winner is measured first, as another one takes its place if it diverges or
+dies, and for which a race that has to start again leaves trainings."""
+LEAST_RACED = 3
+"""Losses of a setting in the race before it is compared with others by them alone."""
+ERRORS = 0.5
+"""Standard deviations of the model that are added to its mean: a setting must be surely good."""
+MODEL_WEIGHT = 4
+"""Weight of the model's bound, in losses of the race."""
+APART = 0.2
+"""Settings whose features all differ by less train alike: one of them races."""
 
 
 class UnconfirmedError(Exception):
@@ -81,7 +95,8 @@ def confirm(
             if not ranking.candidates:
                 raise UnconfirmedError("every setting died")
             winner = ranking.candidates[0]
-            measured = _measure(winner.setting, baseline, fresh, budget, judge)
+            winner.simplify(judge.encoder)
+            measured = _measure(winner, baseline, fresh, budget, judge)
         except UnconfirmedError:
             if fallback is None:
                 raise
@@ -136,8 +151,15 @@ class _Judge:
         self.limit = limit
         self.epochs = 0.0
         self.trainings = 0
+        self.encoder = Encoder(space.distributions(), trainer.epochs)
+        self._observations = observe(trials)
         self._best = best_value(trials)
         self._control = replace(control, best=self._best)
+
+    def model(self) -> LossModel:
+        """Return the model of all losses so far: those of the search, and of the race."""
+        with one_blas_thread():
+            return LossModel.fit(self.encoder, self._observations)
 
     def outcomes(
         self, settings: Sequence[Setting], replicates: Sequence[int], *, metrics: bool = False
@@ -157,11 +179,21 @@ class _Judge:
         n_measured = 2 if self.trainer.default_setting(self.space) is not None else 1
         return self.trainings + trainings > self.limit - LEAST_MEASURED * n_measured
 
-    def values(self, settings: Sequence[Setting], replicates: Sequence[int]) -> Array:
-        """Return losses, or minus the metric, of shape (K, n); inf where a setting diverged."""
+    def race(self, racers: Sequence[_Racer], replicates: Sequence[int]) -> Array:
+        """Return losses, or minus the metric, of shape (K, n); inf where a setting diverged.
+
+        The model is told of them.
+        """
+        settings = [racer.setting for racer in racers]
         outcomes = self.outcomes(settings, replicates, metrics=True)
         metric = self.trainer.metric
-        return np.array([outcome.values(len(replicates), metric) for outcome in outcomes])
+        values = np.array([outcome.values(len(replicates), metric) for outcome in outcomes])
+        for racer, outcome, row in zip(racers, outcomes, values, strict=True):
+            is_curve = metric is None and outcome.is_complete
+            read = mean_of_last(outcome.validation_curves) if is_curve else row
+            for number, value in zip(replicates, read.tolist(), strict=True):
+                self._observations.append(Observation(racer.params, value, (number,)))
+        return values
 
     def died(self, losses: Array) -> npt.NDArray[np.bool_]:
         """Return a mask of the losses of trainings that did not learn, while others do."""
@@ -171,6 +203,7 @@ class _Judge:
 @dataclass
 class _Racer:
     trial: int
+    params: dict[str, Any]
     setting: Setting
     search_loss: float
     status: str = "contending"
@@ -180,9 +213,19 @@ class _Racer:
     def rate(self) -> float:
         return self.setting.learning_rate_init
 
+    def simplify(self, encoder: Encoder) -> None:
+        """Make the setting constant, at its mean rate, if it is that in all but name."""
+        curve = encoder.curve(self.params)
+        follows_losses = DECAYS[self.setting.decay].feedback
+        if is_flat(curve) and "constant" in encoder.decays and not follows_losses:
+            rate = float(curve.mean())
+            self.setting = replace(self.setting, learning_rate_init=rate, decay="constant")
+            self.params = {**self.params, "learning_rate_init": rate, "decay": "constant"}
+
     @classmethod
     def of(cls, trial: FrozenTrial, space: Space) -> Self:
-        return cls(trial.number, space.setting(trial.params), float(trial.value))  # type: ignore[arg-type]
+        value: float = trial.value  # type: ignore[assignment]
+        return cls(trial.number, trial.params, space.setting(trial.params), float(value))
 
     def result(self) -> Contender:
         has_loss = self.losses and self.status != "diverged"
@@ -268,23 +311,34 @@ def _race(
             spent += len(running) * budget.round
             running = _round(running, replicates, judge)
             next_round = spent + len(running) * budget.round
-            is_over = len(running) <= 1 or next_round > budget.race or settled(_losses(running))
-    return _Ranking(racers, _rank(racers, running))
+            is_over = len(running) <= 1 or next_round > budget.race or _is_settled(running)
+    return _Ranking(racers, _rank(racers, running, judge))
 
 
 def _best_first(trials: Sequence[FrozenTrial], judge: _Judge) -> list[FrozenTrial]:
-    """Return the completed trials by value, those with a training that did not learn last."""
+    """Return the completed trials by the model's bound, those that did not learn last.
 
-    def key(trial: FrozenTrial) -> tuple[Any, ...]:
-        died = judge.died(np.array(TrialFacts.of(trial).replicate_losses)).any()
-        return (died, trial.value, trial.number)
-
-    return sorted(complete_trials(trials), key=key)
+    Of trials with about the same curve, the best comes first, and the others after all that differ.
+    """
+    complete = complete_trials(trials)
+    bounds = judge.model().predict([trial.params for trial in complete]).bound(ERRORS)
+    died = [judge.died(np.array(TrialFacts.of(trial).replicate_losses)).any() for trial in complete]
+    points = judge.encoder.features([trial.params for trial in complete]).points
+    order = sorted(range(len(complete)), key=lambda i: (died[i], bounds[i], complete[i].number))
+    apart: list[int] = []
+    for index in order:
+        if all(np.abs(points[index] - points[each]).max() > APART for each in apart):
+            apart.append(index)
+    chosen = set(apart)
+    return [complete[index] for index in [*apart, *(i for i in order if i not in chosen)]]
 
 
 def _round(running: list[_Racer], replicates: list[int], judge: _Judge) -> list[_Racer]:
-    """Train one round; return the racers that are in contention after it."""
-    values = judge.values([racer.setting for racer in running], replicates)
+    """Train one round; return the racers that are in contention after it.
+
+    None is judged worse before it has `LEAST_RACED` losses.
+    """
+    values = judge.race(running, replicates)
     for racer, losses, died in zip(running, values.tolist(), judge.died(values), strict=True):
         racer.losses += losses
         if not all(map(math.isfinite, losses)):
@@ -292,7 +346,7 @@ def _round(running: list[_Racer], replicates: list[int], judge: _Judge) -> list[
         elif died.any():
             racer.status = "dead"
     running = [racer for racer in running if racer.status == "contending"]
-    if len(running) < 2:
+    if len(running) < 2 or len(running[0].losses) < LEAST_RACED:
         return running
     for racer, stays in zip(running, in_contention(_losses(running)), strict=True):
         if not stays:
@@ -300,57 +354,87 @@ def _round(running: list[_Racer], replicates: list[int], judge: _Judge) -> list[
     return [racer for racer in running if racer.status == "contending"]
 
 
+def _is_settled(running: list[_Racer]) -> bool:
+    return len(running[0].losses) >= LEAST_RACED and settled(_losses(running))
+
+
 def _losses(racers: Sequence[_Racer]) -> Array:
     return np.array([racer.losses for racer in racers])
 
 
-def _rank(racers: list[_Racer], running: list[_Racer]) -> list[_Racer]:
-    """Rank the racers: tied ones first, of them the simplest and furthest from the edge."""
-    if len(running) > 1 and running[0].losses:
+def _rank(racers: list[_Racer], running: list[_Racer], judge: _Judge) -> list[_Racer]:
+    """Rank the racers: tied ones first, of them the simplest and furthest from the edge.
+
+    The others are ranked by a mean of the model's bound, which knows the search's losses and those
+    of the race, and of their own losses in the race; the more of these, the more they weigh.
+    """
+    if len(running) > 1 and len(running[0].losses) >= LEAST_RACED:
         for racer, is_tied in zip(running, tied(_losses(running)), strict=True):
             racer.status = "tied" if is_tied else "contending"
+    model = judge.model()
+    bounds = model.predict([racer.params for racer in racers]).bound(ERRORS)
+    estimates = {}
+    for racer, bound in zip(racers, bounds.tolist(), strict=True):
+        n = 0 if racer.status == "diverged" else len(racer.losses)
+        own = float(model.scale.to(np.array(np.mean(racer.losses)))) if n else 0.0
+        estimates[racer.trial] = (n * own + MODEL_WEIGHT * bound) / (n + MODEL_WEIGHT)
 
     def key(racer: _Racer) -> tuple[Any, ...]:
         if racer.status == "tied":
             return (0, racer.setting.decay != "constant", racer.setting.learning_rate_init)
-        loss = float(np.mean(racer.losses)) if racer.losses else racer.search_loss
-        return (2 if racer.status == "dead" else 1, racer.status == "worse", loss)
+        return (2 if racer.status == "dead" else 1, racer.status == "worse", estimates[racer.trial])
 
     return sorted((racer for racer in racers if racer.status != "diverged"), key=key)
 
 
 def _measure(
-    winner: Setting,
+    winner: _Racer,
     baseline: Setting | None,
     fresh: Iterator[int],
     budget: ConfirmationBudget,
     judge: _Judge,
 ) -> dict[str, Any] | None:
-    """Measure the winner, its profile, the default and the baseline; None if it diverges."""
+    """Measure the winner, its profile, the default and the baseline; None if it diverges.
+
+    It trains on `LEAST_MEASURED` replicates first, and on the others if it learned on these.
+    """
     trainer, space = judge.trainer, judge.space
     others = [trainer.default_setting(space), baseline]
     n_others = sum(setting is not None for setting in others)
+    predicted = safe_factors(judge.model(), winner.params)
     factors, n_replicates = _affordable(budget, n_others, judge)
+    factors = factors or (predicted[0], 1.0, predicted[1])
+    settings = [*around(winner.setting, trainer.floor(winner.setting), factors)]
+    n_rates, middle = len(settings), len(settings) // 2
+    settings += filter(None, others)
     replicates = list(islice(fresh, n_replicates))
-    settings = [*around(winner, trainer.floor(winner), factors), *filter(None, others)]
-    outcomes = judge.outcomes(settings, replicates)
-    losses = np.array([outcome.values(n_replicates) for outcome in outcomes])
-    n_rates, middle = len(factors), len(factors) // 2
-    if not outcomes[middle].is_complete:
-        return None
+    losses, scores = np.empty((len(settings), 0)), list[Array]()
+    for part in filter(None, (replicates[:LEAST_MEASURED], replicates[LEAST_MEASURED:])):
+        outcomes = judge.outcomes(settings, part)
+        losses = np.hstack([losses, [outcome.values(len(part)) for outcome in outcomes]])
+        if not outcomes[middle].is_complete:
+            return None
+        own_scores = outcomes[middle].scores
+        scores += [] if own_scores is None else [own_scores]
+        dead = int(judge.died(losses[middle]).sum())
+        if dead:
+            replicates = replicates[: losses.shape[1]]
+            break
     further = iter(losses[n_rates:])
     default, untrained = (None if setting is None else next(further) for setting in others)
-    scores, scale = outcomes[middle].scores, trainer.scale(space, replicates)
+    scale = trainer.scale(space, replicates)
     rates = [setting.learning_rate_init for setting in settings[:n_rates]]
+    rate = winner.setting.learning_rate_init
     return {
         "recommended": Estimate.of(losses[middle]),
         "default": None if default is None else Estimate.of(default),
         "gain": None if default is None else Estimate.of(default - losses[middle]),
-        "score": None if scores is None else float(np.mean(scores)),
+        "score": float(np.mean(np.concatenate(scores))) if scores else None,
         "profile": Profile.of(rates, losses[:n_rates], scale.initial),
+        "predicted_range": (rate * predicted[0], rate * predicted[1]),
         "naive_loss": scale.naive,
-        "replicates": n_replicates,
-        "dead": int(judge.died(losses[middle]).sum()),
+        "replicates": len(replicates),
+        "dead": dead,
         "baseline": None if untrained is None else Estimate.of(untrained),
     }
 
@@ -360,7 +444,8 @@ def _affordable(
 ) -> tuple[tuple[float, ...], int]:
     """Return the factors and replicates to measure: fewer if too few trainings are left."""
     left = judge.limit - judge.trainings
-    if (len(budget.factors) + n_others) * budget.measurement_replicates <= left:
+    n_rates = len(budget.factors) or 3
+    if (n_rates + n_others) * budget.measurement_replicates <= left:
         return budget.factors, budget.measurement_replicates
     n_replicates = int(left // (1 + n_others))
     if n_replicates < 1:

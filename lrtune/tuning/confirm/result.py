@@ -96,6 +96,8 @@ class Confirmation:
         Trainings of the confirmation; None if a release before 0.2 wrote it.
     dead : int
         Trainings of the recommended setting, among its measurement's, that did not learn.
+    predicted_range : tuple of float or None
+        Safe range of α₀ that the model of the losses predicts; `profile` has the one measured.
     """
 
     KEY: ClassVar[str] = "confirmation"
@@ -114,6 +116,17 @@ class Confirmation:
     baseline: Estimate | None = None
     trainings: int | None = None
     dead: int = 0
+    predicted_range: tuple[float, float] | None = None
+
+    @property
+    def safe_range(self) -> tuple[float, float] | None:
+        """Return the safe range: as measured, or as predicted if no other rate was measured."""
+        return self.profile.safe_range or self.predicted_range
+
+    @property
+    def safe_range_is_measured(self) -> bool:
+        """Return whether the ends of the safe range were trained."""
+        return self.profile.safe_range is not None
 
     def summary(self) -> dict[str, Any]:
         """Return the part of the confirmation that ``lrtune search --json`` prints."""
@@ -128,6 +141,7 @@ class Confirmation:
             "baseline_loss": None if self.baseline is None else self.baseline.loss,
             "naive_loss": self.naive_loss,
             "sensitivity": self.profile.sensitivity,
+            "safe_range_is_measured": self.safe_range_is_measured,
             "safe_range_is_bounded": list(self.profile.is_bounded),
             "tied_decays": list(self.tied_decays),
         }
@@ -140,6 +154,7 @@ class Confirmation:
         ]
         values["profile"] = self.profile.to_json()
         values["tied_decays"] = list(self.tied_decays)
+        values["predicted_range"] = self.predicted_range and list(self.predicted_range)
         return values
 
     @classmethod
@@ -157,6 +172,7 @@ class Confirmation:
             "contenders": contenders,
             "profile": Profile.from_json(values["profile"]),
             "tied_decays": tuple(values["tied_decays"]),
+            "predicted_range": values.get("predicted_range") and tuple(values["predicted_range"]),
         }
         plain = {each.name: values[each.name] for each in fields(cls) if each.name in values}
         return cls(**{**plain, **estimates, **typed})

@@ -409,7 +409,6 @@ def _comparable(facts: SearchFacts) -> dict[tuple[str, ...], Any]:
         ("space", "decay"): space.decay,
         ("space", "decay_rate"): space.decay_rate,
         **{("space", name): dimension.distribution for name, dimension in space.others},
-        ("block_size",): facts.block_size,
         ("pruner",): facts.pruner,
     }
 

@@ -241,8 +241,8 @@ class SearchFacts(_Json):
     data: DataFacts
     seed: int
     """Seed of the sampler."""
-    replicates: int
-    """Replicates per setting in the search."""
+    replicates: int | None
+    """Replicates of each setting, the same for all; None if each block has a fresh one."""
     trainer: TrainerFacts
     metric: str
     """The optimised quantity: "loss", or the name of the user's metric."""
@@ -258,6 +258,11 @@ class SearchFacts(_Json):
     """Settings per block."""
     pruner: str | None = None
     """Class of the competitive pruner."""
+
+    @property
+    def n_replicates(self) -> int:
+        """Return the number of replicates of a setting."""
+        return self.replicates or 1
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -401,14 +406,14 @@ class Request(_Json):
     decays: tuple[str, ...] | None
     alpha0: tuple[float, float] | None
     decay_rate: tuple[float, float] | None
-    trials: int
-    replicates: int
+    trials: int | None
+    replicates: int | None
     confirm: bool
     baseline: bool
     pruner: str
     seed: int
     trainings: int | None = None
-    """Trainings in all, of which `trials` and `replicates` are a part; None if they set it."""
+    """Trainings in all, in place of `trials`."""
 
 
 @dataclass(frozen=True)
@@ -471,6 +476,8 @@ class TrialFacts(_Json):
     """The error that ended a training, of a kind that the user lets pass."""
     seconds: float = 0.0
     """The trial's share of its population's training time."""
+    replicates: tuple[int, ...] = ()
+    """Numbers of its replicates; empty if a release before 0.2 wrote it: the first ones."""
     replicate_losses: tuple[float, ...] = ()
     """Validation loss of each replicate at the last epoch."""
     replicate_curves: tuple[tuple[float, ...], ...] = ()

@@ -28,6 +28,7 @@ def to_trial(
     params: Mapping[str, Any],
     outcome: Outcome,
     space: Space,
+    replicates: Sequence[int],
     *,
     cap: float,
     begun: datetime,
@@ -48,6 +49,7 @@ def to_trial(
         diverged=outcome.diverged,
         failure=outcome.failure,
         seconds=outcome.seconds,
+        replicates=tuple(replicates),
         replicate_losses=tuple(outcome.validation_curves[:, -1].tolist()) if len(curve) else (),
         replicate_curves=_shortened(outcome.validation_curves),
     )
@@ -130,6 +132,11 @@ class TrialCounts:
 def complete_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """Return the trials that trained to the end and have a value."""
     return [trial for trial in trials if trial.state == TrialState.COMPLETE]
+
+
+def n_replicates(trials: Sequence[FrozenTrial]) -> int:
+    """Return the number of replicates that trials used; 0 if it is not recorded."""
+    return max((max(TrialFacts.of(each).replicates, default=-1) for each in trials), default=-1) + 1
 
 
 def best_value(trials: Sequence[FrozenTrial]) -> float | None:

@@ -1,12 +1,4 @@
-"""Ask for blocks of settings: each a pure function of the seed and of the trials before it.
-
-The first block is quasi-random, the others come from TPE. As the best settings are confirmed
-afterwards, the sampler makes little difference in the median: in studies/results/regret.md random,
-quasi-random and Gaussian-process sampling end about as near to the best, random sampling with worse
-90th percentiles on two of five data sets. TPE is the default because it learns which rates diverge
-(studies/results/divergence.md), so that fewer trials do, and because, unlike Optuna's Gaussian
-process, it needs no torch.
-"""
+"""Ask for blocks of settings: each a pure function of the seed and of the trials before it."""
 
 from __future__ import annotations
 
@@ -18,19 +10,18 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.pruners import BasePruner
-from optuna.samplers import BaseSampler, TPESampler
+from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lrtune.tuning.record.storage import quiet_optuna
+from lrtune.tuning.sampling.schedule_sampler import REPLICATES, ScheduleSampler
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 
-BLOCK_SIZE = 16
+BLOCK_SIZE = 8
 """Settings per block."""
-TPE_TRIALS = 128
-"""Limit on the finished trials that TPE gets."""
-TPE_BEST = 48
-"""Number of best trials among these; the others are a random sample."""
+HISTORY = 512
+"""Limit on the finished trials that the sampler gets: the best half, and a random sample."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +33,7 @@ class Sampling:
     seed : int
         Seed of lrtune's own sampler.
     sampler, pruner : optional
-        The user's; by default TPE and no competitive pruning.
+        The user's; by default `ScheduleSampler` and no competitive pruning.
     worker : int
         Worker id; 0 is the main process.
     """
@@ -53,38 +44,31 @@ class Sampling:
     worker: int = 0
 
 
-def make_sampler(seed: int, n_finished: int, worker: int = 0) -> BaseSampler:
-    """Return the sampler of every block but the first: TPE."""
-    return TPESampler(
-        seed=_block_seed(seed, n_finished, worker),
-        n_startup_trials=BLOCK_SIZE,
-        multivariate=True,
-        constant_liar=True,
-    )
-
-
 def _block_seed(seed: int, n_finished: int, worker: int = 0) -> int:
     workers = [worker] if worker else []
     return int(np.random.SeedSequence([n_finished, seed, *workers]).generate_state(1)[0])
 
 
-def subsample_history(finished: Sequence[FrozenTrial], seed: int) -> list[FrozenTrial]:
-    """Subsample the history for TPE: the best trials plus a random sample, in their order.
-
-    TPE slows down with the number of trials: it takes 1.4 ms per setting after 64, 40 ms after
-    4,080. It models the best (at most 25) against all others, and a sample of these is enough.
-    """
-    if len(finished) <= TPE_TRIALS:
+def _subsample(finished: Sequence[FrozenTrial], seed: int) -> list[FrozenTrial]:
+    """Return the trials, or of many the best half and a random sample, in their order."""
+    if len(finished) <= HISTORY:
         return list(finished)
-
     losses = [
         trial.value if trial.state == TrialState.COMPLETE and trial.value is not None else np.inf
         for trial in finished
     ]
-    ranked = sorted(range(len(finished)), key=losses.__getitem__)
+    ranked = np.argsort(losses, kind="stable")
     rng = np.random.default_rng(seed)
-    sample = rng.choice(ranked[TPE_BEST:], TPE_TRIALS - TPE_BEST, replace=False).tolist()
-    return [finished[index] for index in sorted([*ranked[:TPE_BEST], *sample])]
+    sample = rng.choice(ranked[HISTORY // 2 :], HISTORY - HISTORY // 2, replace=False)
+    return [finished[index] for index in sorted([*ranked[: HISTORY // 2], *sample])]
+
+
+def _slim(trial: FrozenTrial) -> FrozenTrial:
+    """Return a finished trial with what `ScheduleSampler` reads, as Optuna copies each deeply."""
+    slim = copy(trial)
+    slim.user_attrs = {REPLICATES: trial.user_attrs.get(REPLICATES, ())}
+    slim.distributions = _Shared(trial.distributions)
+    return slim
 
 
 class _Shared(dict[str, Any]):
@@ -94,24 +78,12 @@ class _Shared(dict[str, Any]):
         return self
 
 
-def _slim(trial: FrozenTrial) -> FrozenTrial:
-    """Return a finished trial with only what TPE reads, as Optuna copies each trial deeply.
-
-    Of the intermediate values TPE reads the last one, in pruned trials.
-    """
-    slim = copy(trial)
-    slim.user_attrs = {}
-    slim.distributions = _Shared(trial.distributions)
-    last = trial.last_step
-    slim.intermediate_values = {} if last is None else {last: trial.intermediate_values[last]}
-    return slim
-
-
 def ask_block(
     finished: Sequence[FrozenTrial],
     space: Space,
     sampling: Sampling,
     *,
+    epochs: float,
     default: Mapping[str, Any] | None = None,
     notes: dict[str, Any] | None = None,
 ) -> list[Trial]:
@@ -120,12 +92,12 @@ def ask_block(
     `finished` are the trials of all earlier blocks; `default` are the parameters of the very first
     trial. `notes` are the study's system attributes, where the user's sampler or pruner may keep
     its state from block to block; they are updated. (`Asker` handles samplers that keep their state
-    in themselves.) Each trial takes those before it in the block into account (constant liar).
+    in themselves.)
 
     Examples
     --------
     >>> space = Space.default(epochs=20, learning_rate_init=(0.01, 10.0))
-    >>> first, again = ask_block([], space, Sampling()), ask_block([], space, Sampling())
+    >>> first, again = (ask_block([], space, Sampling(), epochs=20) for _ in range(2))
     >>> [trial.params for trial in first] == [trial.params for trial in again]
     True
     """
@@ -134,15 +106,16 @@ def ask_block(
         study = optuna.create_study(
             study_name="lrtune",  # HyperbandPruner assigns its brackets by the name
             direction="minimize",
-            sampler=sampling.sampler or make_sampler(seed, len(finished), worker),
+            sampler=sampling.sampler
+            or ScheduleSampler(epochs=epochs, seed=_block_seed(seed, len(finished), worker)),
             pruner=sampling.pruner or optuna.pruners.NopPruner(),
         )
     notes = {} if notes is None else notes
     for key, value in notes.items():
         study._storage.set_study_system_attr(study._study_id, key, value)
     if sampling.sampler is None and sampling.pruner is None:
-        history = subsample_history(finished, _block_seed(seed, len(finished), worker))
-        finished = [_slim(trial) for trial in history]
+        seed = _block_seed(seed, len(finished), worker)
+        finished = [_slim(trial) for trial in _subsample(finished, seed)]
     study.add_trials(finished)
     if sampling.sampler is None and not finished:
         first, *others = space.spread(BLOCK_SIZE, _block_seed(seed, 0, worker))
@@ -163,8 +136,10 @@ class Asker:
     blocks again.
     """
 
-    def __init__(self, space: Space, sampling: Sampling, default: Setting | None) -> None:
-        self._space = space
+    def __init__(
+        self, space: Space, sampling: Sampling, default: Setting | None, epochs: float
+    ) -> None:
+        self._space, self._epochs = space, epochs
         self._default = None if default is None else space.params(default)
         sampler, pruner = deepcopy((sampling.sampler, sampling.pruner))
         self._sampling = replace(sampling, sampler=sampler, pruner=pruner)
@@ -181,7 +156,12 @@ class Asker:
 
     def _ask(self, finished: Sequence[FrozenTrial]) -> list[Trial]:
         return ask_block(
-            finished, self._space, self._sampling, default=self._default, notes=self._notes
+            finished,
+            self._space,
+            self._sampling,
+            epochs=self._epochs,
+            default=self._default,
+            notes=self._notes,
         )
 
 

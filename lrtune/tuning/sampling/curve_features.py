@@ -34,6 +34,8 @@ FLOOR = 1e-4
 """Smallest rate, as a share of the highest one, that a feature distinguishes from zero."""
 STEEPEST = 5.0
 """Largest log ratio of the mean to the final rate: a rate that much smaller changes nothing."""
+FLAT = 0.1
+"""A schedule is constant in all but name if its rate falls by at most this share."""
 CURVE_LENGTHS = (2.0, 1.5, 2.0)
 """Prior length scales of a curve's features, in natural logarithms."""
 OTHER_LENGTH = 0.7
@@ -87,7 +89,7 @@ class Encoder:
                 curve_features(self._curves(settings)).T, CURVE_LENGTHS, strict=True
             )
         ]
-        if self.schedule is None and any(map(_follows_losses, self._decays)):
+        if self.schedule is None and any(map(_follows_losses, self.decays)):
             # what such a decay does is not in its curve
             rates = [math.log1p(params["decay_rate"] * self.epochs) if
                      _follows_losses(params["decay"]) else 0.0 for params in settings]  # fmt: skip
@@ -102,8 +104,13 @@ class Encoder:
             np.array([length for _, length in blocks]),
         )
 
+    def curve(self, setting: Mapping[str, Any]) -> Array:
+        """Return the rates ``(POINTS,)`` of a setting."""
+        return np.asarray(self._curves([setting])[0])
+
     @property
-    def _decays(self) -> tuple[Any, ...]:
+    def decays(self) -> tuple[Any, ...]:
+        """Return the decay types."""
         decays = self.distributions.get("decay")
         return decays.choices if isinstance(decays, CategoricalDistribution) else ()
 
@@ -112,7 +119,9 @@ class Encoder:
         times = (np.arange(POINTS) + 0.5) * (self.epochs / POINTS)
         if self.schedule is not None:
             names = self.schedule_names
-            curves = (self.schedule(**{name: params[name] for name in names}) for params in settings)
+            curves = (
+                self.schedule(**{name: params[name] for name in names}) for params in settings
+            )
             return np.array([[float(curve(t)) for t in times.tolist()] for curve in curves])
         rates, decays, k = (
             np.array([params[name] for params in settings]) for name in SCHEDULE_PARAMETERS
@@ -122,7 +131,7 @@ class Encoder:
             decay, chosen = DECAYS[name], decays == name
             options = {} if decay.feedback else {each: _DEFAULTS[each] for each in decay.options}
             table[chosen] = decay(k[chosen, np.newaxis], times, **options)
-        return table * rates[:, np.newaxis]
+        return np.asarray(table * rates[:, np.newaxis])
 
 
 def curve_features(curves: Array) -> Array:
@@ -138,6 +147,11 @@ def curve_features(curves: Array) -> Array:
     final = np.maximum(curves[:, -FINAL:].mean(axis=1), FLOOR * highest)
     fall = np.clip(np.log(mean / final), 0.0, STEEPEST)
     return np.column_stack([np.log(mean), np.log(highest / mean), fall])
+
+
+def is_flat(curve: Array) -> bool:
+    """Return whether the rates ``(n,)`` hardly change."""
+    return bool(curve.min() >= (1 - FLAT) * curve.max())
 
 
 def _own_features(distribution: BaseDistribution, values: list[Any]) -> tuple[Array, float]:

@@ -81,11 +81,14 @@ class Posterior:
 
     def predict(self, features: Features) -> tuple[Array, Array]:
         """Return the mean ``(m,)`` and the covariance ``(m, m)`` of f."""
-        variance, lengths = self._variance, self.hyperparameters.lengths
-        cross = variance * _matern(_squares(features, self.features), lengths)[0]
-        reduced = solve_triangular(self.factor, cross.T, lower=True)
-        prior = variance * _matern(_squares(features, features), lengths)[0]
+        cross = self._covariance(features, self.features)
+        reduced = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)
+        prior = self._covariance(features, features)
         return cross @ self.weights, prior - reduced.T @ reduced
+
+    def mean(self, features: Features) -> Array:
+        """Return the mean ``(m,)`` of f."""
+        return np.asarray(self._covariance(features, self.features) @ self.weights)
 
     def effects(self) -> tuple[Array, Array]:
         """Return the mean effect of each replicate, and its standard deviation, both ``(R,)``."""
@@ -94,9 +97,11 @@ class Posterior:
         spread = np.sqrt(np.maximum(variance - (reduced**2).sum(axis=0), 0.0))
         return variance * self.membership.T @ self.weights, spread
 
-    @property
-    def _variance(self) -> float:
-        return self.hyperparameters.signal**2
+    def _covariance(self, first: Features, second: Features) -> Array:
+        lengths = np.array(self.hyperparameters.lengths)
+        a, b = (each.points / lengths[each.groups] for each in (first, second))
+        squares = (a**2).sum(axis=1)[:, np.newaxis] + (b**2).sum(axis=1) - 2 * a @ b.T
+        return self.hyperparameters.signal**2 * _matern(np.maximum(squares, 0.0))[0]
 
 
 def fit(
@@ -134,7 +139,9 @@ class _Process:
     """The negative log posterior density of the hyperparameters, with its gradient."""
 
     def __init__(self, features: Features, membership: Array, values: Array) -> None:
-        self._squares = _squares(features, features)
+        squares = (features.points[:, np.newaxis] - features.points) ** 2
+        same_group = features.groups[:, np.newaxis] == np.arange(len(features.lengths))
+        self._squares = np.moveaxis(squares @ same_group, 2, 0)  # (g, n, n)
         self._shared = membership @ membership.T
         self._noise = (membership**2).sum(axis=1)  # 1 / R
         self._values = values
@@ -142,7 +149,8 @@ class _Process:
     def covariance(self, logarithms: Array) -> tuple[Array, Array, Array]:
         """Return the covariance, the correlation of f, and its factor of the derivatives."""
         signal, replicate, noise = np.exp(2 * logarithms[:3])
-        correlation, slope = _matern(self._squares, np.exp(logarithms[3:]))
+        scales = np.exp(-2 * logarithms[3:])
+        correlation, slope = _matern(np.tensordot(scales, self._squares, 1))
         total = signal * correlation + replicate * self._shared
         total[np.diag_indices_from(total)] += noise * self._noise + JITTER
         return total, correlation, slope
@@ -150,8 +158,10 @@ class _Process:
     def loss(self, logarithms: Array, medians: Array) -> tuple[float, Array]:
         """Return the negative log density, and its gradient (Rasmussen and Williams, eq. 5.9)."""
         covariance, correlation, slope = self.covariance(logarithms)
-        factor = cholesky(covariance, lower=True)
-        solved = cho_solve((factor, True), np.column_stack([np.eye(len(factor)), self._values]))
+        factor = cholesky(covariance, lower=True, check_finite=False)
+        solved = cho_solve(
+            (factor, True), np.column_stack([np.eye(len(factor)), self._values]), check_finite=False
+        )
         inverse, weights = solved[:, :-1], solved[:, -1]
         outer = np.outer(weights, weights) - inverse
         signal, replicate, noise = np.exp(2 * logarithms[:3])
@@ -167,17 +177,12 @@ class _Process:
         return float(loss), gradient + from_medians / SPREAD
 
 
-def _squares(first: Features, second: Features) -> Array:
-    """Return the squared distances ``(g, n, m)`` in each group of features."""
-    squares = (first.points[:, np.newaxis] - second.points) ** 2
-    return np.stack(
-        [squares[:, :, first.groups == g].sum(axis=2) for g in range(len(first.lengths))]
-    )
+def _matern(squares: Array) -> tuple[Array, Array]:
+    """Return the Matérn 5/2 correlation at squared scaled distances, and a factor of its slope.
 
-
-def _matern(squares: Array, lengths: Any) -> tuple[Array, Array]:
-    """Return the Matérn 5/2 correlation, and the factor of its derivative by a log length."""
-    scale = np.asarray(lengths)[:, np.newaxis, np.newaxis]
-    distance = np.sqrt(5 * (squares / scale**2).sum(axis=0))
+    Its derivative by the logarithm of a length scale is that factor times the squared scaled
+    distance in that length's features.
+    """
+    distance = np.sqrt(5 * squares)
     decay = np.exp(-distance)
     return (1 + distance + distance**2 / 3) * decay, 5 / 3 * (1 + distance) * decay

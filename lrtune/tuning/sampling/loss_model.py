@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -17,7 +18,13 @@ import numpy.typing as npt
 from scipy import stats
 
 from lrtune.tuning.sampling.curve_features import Encoder
-from lrtune.tuning.sampling.gaussian_process import Features, Hyperparameters, Posterior, condition, fit
+from lrtune.tuning.sampling.gaussian_process import (
+    Features,
+    Hyperparameters,
+    Posterior,
+    condition,
+    fit,
+)
 
 Array = npt.NDArray[Any]
 
@@ -90,24 +97,33 @@ class LogScale:
 class Belief:
     """Predictions at settings: the mean and covariance of y, and those of divergence."""
 
-    mean: Array
-    covariance: Array
+    loss: tuple[Array, Array]
     edge: tuple[Array, Array] | None
-
-    def draw(self, rng: np.random.Generator) -> Array:
-        """Return a draw of y, with a penalty where it diverges (Thompson sampling)."""
-        values = _draw(self.mean, self.covariance, rng)
-        if self.edge is not None:
-            values += CLIFF * np.maximum(0.0, _draw(*self.edge, rng))
-        return values
 
     def bound(self, errors: float) -> Array:
         """Return the mean plus some standard deviations, and the expected penalty."""
-        bound = self.mean + errors * np.sqrt(np.maximum(np.diag(self.covariance), 0.0))
-        if self.edge is not None:
-            mean, variance = self.edge[0], np.diag(self.edge[1]) + JITTER
-            bound = bound + CLIFF * stats.norm.cdf(mean / np.sqrt(variance))
-        return np.asarray(bound)
+        mean, covariance = self.loss
+        spread = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+        return np.asarray(mean + errors * spread + CLIFF * self.divergence())
+
+    def divergence(self) -> Array:
+        """Return the probability of divergence."""
+        if self.edge is None:
+            return np.zeros(len(self.loss[0]))
+        mean, covariance = self.edge
+        return np.asarray(stats.norm.cdf(mean / np.sqrt(np.diag(covariance) + JITTER)))
+
+    @cached_property
+    def _factors(self) -> list[tuple[Array, Array]]:
+        """Return the means and Cholesky factors."""
+        parts = [self.loss, *([] if self.edge is None else [self.edge])]
+        return [(mean, _factor(covariance)) for mean, covariance in parts]
+
+    def draw(self, rng: np.random.Generator) -> Array:
+        """Return a draw of y, with a penalty where it diverges (Thompson sampling)."""
+        draws = [mean + factor @ rng.standard_normal(len(mean)) for mean, factor in self._factors]
+        penalties = [CLIFF * np.maximum(0.0, draw) for draw in draws[1:]]
+        return np.asarray(sum(penalties, start=draws[0]))
 
 
 @dataclass(frozen=True)
@@ -146,7 +162,13 @@ class LossModel:
         if self.edge is not None:
             mean, covariance = self.edge.predict(features)
             edge = mean - 1.0, covariance
-        return Belief(*self.losses.predict(features), edge)
+        return Belief(self.losses.predict(features), edge)
+
+    def best(self, n: int) -> list[Mapping[str, Any]]:
+        """Return the n settings, of those observed to the end, with the lowest mean."""
+        mean = self.losses.mean(self.losses.features)
+        settings = [each.params for each in self.observations if not each.diverged]
+        return [settings[index] for index in np.argsort(mean, kind="stable")[:n]]
 
     def adjust(self, observation: Observation) -> tuple[float, float]:
         """Return an observation's value on a replicate of average difficulty, and its error.
@@ -202,8 +224,7 @@ def _condition(features: Features, membership: Array, values: Array, seed: int) 
     return condition(features, membership, values, hyperparameters)
 
 
-def _draw(mean: Array, covariance: Array, rng: np.random.Generator) -> Array:
-    """Return a draw of a normal distribution."""
-    jitter = JITTER * max(1.0, float(np.trace(covariance)) / len(mean))
-    factor = np.linalg.cholesky(covariance + jitter * np.eye(len(mean)))
-    return np.asarray(mean + factor @ rng.standard_normal(len(mean)))
+def _factor(covariance: Array) -> Array:
+    """Return the Cholesky factor of a covariance that rounding may have left indefinite."""
+    jitter = JITTER * max(1.0, float(np.trace(covariance)) / len(covariance))
+    return np.asarray(np.linalg.cholesky(covariance + jitter * np.eye(len(covariance))))

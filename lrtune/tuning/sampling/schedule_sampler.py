@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
 from optuna.search_space import IntersectionSearchSpace
@@ -31,7 +33,7 @@ STARTUP_TRIALS = 8
 LAST_SHARE = 0.15
 """Share of the epochs, at the end, whose mean loss the model reads: a loss jumps from epoch to
 epoch, above all at high rates."""
-CANDIDATES = 192
+CANDIDATES = 128
 """Settings drawn at random among which the model chooses."""
 NEIGHBOURS = 64
 """Further ones close to the best settings so far."""
@@ -130,11 +132,11 @@ class ScheduleSampler(BaseSampler):
                 f"`n_startup_trials` must be at least 2, but got {n_startup_trials!r}: the model "
                 "needs losses to begin with"
             )
-        self._epochs = float(epochs)
-        self._schedule = schedule
-        self._n_startup_trials = n_startup_trials
-        self._seed = _new_seed() if seed is None else int(seed)
-        self._space = IntersectionSearchSpace()
+        self._epochs: float = epochs
+        self._schedule: Callable[..., Callable[[float], Any]] | None = schedule
+        self._n_startup_trials: int = n_startup_trials
+        self._seed: int = _new_seed() if seed is None else seed
+        self._space: IntersectionSearchSpace = IntersectionSearchSpace()
         self._choice: _Choice | None = None
 
     def reseed_rng(self) -> None:
@@ -237,23 +239,29 @@ def observe(trials: Sequence[FrozenTrial], *, maximize: bool = False) -> list[Ob
     return observations
 
 
+def mean_of_last(curves: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the mean ``(R,)`` of the last epochs of curves ``(R, E)``."""
+    return np.asarray(curves[:, -_n_last(curves.shape[1]) :].mean(axis=1))
+
+
+def _n_last(n_epochs: int) -> int:
+    return max(1, round(LAST_SHARE * n_epochs))
+
+
 def _value(trial: FrozenTrial) -> float | None:
-    """Return a trial's value, that of its last epochs if it is a loss; NaN if it diverged."""
-    reported = [trial.intermediate_values[step] for step in sorted(trial.intermediate_values)]
+    """Return a trial's value, the mean of its last epochs if it is a loss; NaN if it diverged."""
+    steps = sorted(trial.intermediate_values)
+    reported = [trial.intermediate_values[step] for step in steps[-_n_last(len(steps)) :]]
     if trial.state == TrialState.PRUNED:
         broken = any(violation > 0 for violation in (trial.constraints or {}).values())
         last = reported[-1] if reported else trial.value
-        if broken or (last is not None and not np.isfinite(last)):
-            return float("nan")
-        return last
+        return math.nan if broken or last is None or not math.isfinite(last) else last
     if trial.value is None:
         return None
-    if not np.isfinite(trial.value):
-        return float("nan")
-    n_last = max(1, round(LAST_SHARE * len(reported)))
-    if reported and reported[-1] == trial.value and np.isfinite(reported[-n_last:]).all():
-        return float(np.mean(reported[-n_last:]))
-    return trial.value
+    if not math.isfinite(trial.value):
+        return math.nan
+    is_loss = bool(reported) and reported[-1] == trial.value
+    return float(np.mean(reported)) if is_loss and np.isfinite(reported).all() else trial.value
 
 
 def _replicates(trial: FrozenTrial) -> tuple[int, ...]:
@@ -266,11 +274,8 @@ def _candidates(model: LossModel, rng: np.random.Generator) -> list[dict[str, An
     distributions = model.encoder.distributions
     shares = rng.random((CANDIDATES, len(distributions)))
     drawn = [_at(distributions, row) for row in shares.tolist()]
-    settings = [each.params for each in model.observations]
-    best = np.argsort(model.predict(settings).bound(0.0), kind="stable")[:PARENTS]
-    close = [
-        _near(distributions, settings[best[index % len(best)]], rng) for index in range(NEIGHBOURS)
-    ]
+    best = model.best(PARENTS)
+    close = [_near(distributions, best[index % len(best)], rng) for index in range(NEIGHBOURS)]
     return [*drawn, *close]
 
 
