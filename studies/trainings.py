@@ -8,7 +8,7 @@ the table, as a share of the latter. A divergence counts as twice the loss of a 
     python studies/trainings.py --tables FOLDER [--problems iris,wine] [--strategies lrtune,TPE]
         [--budgets 12,24,48,96,192] [--seeds 20] [--again]
 
-Rows that are in ``results/trainings.csv`` already are not played again, unless ``--again`` is given:
+Rows that ``results/trainings.csv`` has already are not played again, unless ``--again`` is given:
 ``--strategies lrtune --again`` plays lrtune alone again and leaves the peers' rows as they are.
 """
 
@@ -191,18 +191,18 @@ def parse(words: Sequence[str] | None, sources: dict[str, Source]) -> argparse.N
     """Return the checked arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tables", type=Path, required=True, help="folder of the tables of losses")
-    parser.add_argument("--problems", default=";".join(sources), help="separated by ;")
-    parser.add_argument("--strategies", default=";".join(STRATEGIES), help="separated by ;")
+    parser.add_argument("--problems", default=",".join(sources), help="separated by commas")
+    parser.add_argument("--strategies", default=",".join(STRATEGIES), help="separated by commas")
     parser.add_argument("--budgets", default=",".join(map(str, BUDGETS)))
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--again", action="store_true", help="play what has a row already, too")
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args(words)
     for name, known in (("problems", sources), ("strategies", STRATEGIES)):
-        chosen = [word.strip() for word in getattr(arguments, name).split(";")]
+        chosen = [word.strip() for word in getattr(arguments, name).split(",")]
         for word in chosen:
             if word not in known:
-                parser.error(f"--{name} must be some of {'; '.join(known)}, but got {word!r}")
+                parser.error(f"--{name} must be some of {', '.join(known)}, but got {word!r}")
         setattr(arguments, name, chosen)
     arguments.budgets = [int(budget) for budget in arguments.budgets.split(",")]
     return arguments

@@ -1,7 +1,8 @@
 """A small convolutional network on digits, whose settings torch trains in lockstep.
 
-Two convolutions of 2 × 2 with stride 2 and two dense layers, SGD with momentum: all settings of a replicate
-share the split, the initial weights and the order of the rows. Torch is imported when it trains.
+Two convolutions of 2 × 2 with stride 2 and two dense layers, SGD with momentum. All settings of a
+replicate share the split, the initial weights and the order of the rows. Torch is imported when it
+trains.
 """
 
 import math
@@ -94,7 +95,7 @@ def _initial_weights(n_settings: int, generator: Any) -> list[Any]:
 
 
 def _patches(images: Any) -> Any:
-    """Return the 2 × 2 patches ``(…, pixels)`` of images ``(n_images, height, width, channels)``."""
+    """Return the 2 × 2 patches of images ``(n_images, height, width, channels)``."""
     n_images, height, width, channels = images.shape
     pieces = images.reshape(n_images, height // 2, 2, width // 2, 2, channels)
     return pieces.transpose(2, 3).reshape(n_images, height // 2, width // 2, 4 * channels)

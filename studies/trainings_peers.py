@@ -1,7 +1,7 @@
 """How other tuners play: Optuna, scikit-learn's halving and SMAC3, each as it is meant to be used.
 
-Optuna knows no seeds, so it gets one seed for all trials, or the mean over three. Halving doubles as
-a race over seeds. SMAC3 chooses the seeds itself. Packages are imported when they play.
+Optuna knows no seeds, so it gets one seed for all trials, or the mean over three. Halving can race
+over seeds. SMAC3 chooses the seeds itself. Packages are imported when they play.
 """
 
 import math
@@ -212,8 +212,8 @@ PEERS: dict[str, Strategy] = {
     "GP × 3": optuna_with(gp, 3),
     "random": optuna_with(random, 1),
     "random × 3": optuna_with(random, 3),
-    "halving, seeds": for_each_budget(partial(halving, over="seeds")),
-    "halving, epochs": for_each_budget(partial(halving, over="epochs")),
+    "halving over seeds": for_each_budget(partial(halving, over="seeds")),
+    "halving over epochs": for_each_budget(partial(halving, over="epochs")),
     "SMAC3": for_each_budget(partial(smac, max_config_calls=3)),
     "SMAC3 × 10": for_each_budget(partial(smac, max_config_calls=10)),
 }

@@ -19,6 +19,8 @@ ENOUGH_PROBLEMS = 0.75
 FLOOR = 0.3
 """The figure shows a regret below it, in per cent, as this much."""
 RESAMPLES = 2000
+ENOUGH_REPETITIONS = 5
+"""With fewer, a peer is not compared."""
 
 
 def percentiles(rows: pd.DataFrame) -> tuple[float, float]:
@@ -107,7 +109,11 @@ def beside_peers(rows: pd.DataFrame) -> list[str]:
         for budget in budgets:
             ours = cell(rows, problem, "lrtune", budget)
             here = rows[(rows.problem == problem) & (rows.budget == budget)]
-            peers = here[here.strategy != "lrtune"].groupby("strategy").regret
+            counts = here.strategy.value_counts()
+            rivals = counts.index[counts >= min(ENOUGH_REPETITIONS, len(ours))].drop(
+                "lrtune", errors="ignore"
+            )
+            peers = here[here.strategy.isin(rivals)].groupby("strategy").regret
             if ours.empty or not len(peers):
                 words.append("–")
                 continue

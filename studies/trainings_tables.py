@@ -39,7 +39,7 @@ SEED = 30_001
 
 
 def grid(n_rates: int, n_decay_rates: int, epochs: int) -> list[Setting]:
-    """Return the settings of a grid, which is even in the logarithms; a constant has one decay rate.
+    """Return the settings of a grid, even in the logarithms; a constant has one decay rate.
 
     Examples
     --------
@@ -137,7 +137,7 @@ def network_source(name: str, replicates: int) -> Source:
 
 
 REPLICATES = {"iris": 40, "wine": 40, "breast_cancer": 24, "diabetes": 24, "digits": 12}
-CNN = "digits, torch CNN"
+CNN = "digits CNN"
 SOURCES = {
     **{name: network_source(name, REPLICATES[name]) for name in sorted(BUNDLED)},
     "moons": network_source("moons", 40),
@@ -217,7 +217,7 @@ class LossTable:
 def table_of(name: str, folder: Path, sources: dict[str, Source] = SOURCES) -> LossTable:
     """Return a problem's table: that of the folder, with replicates that it lacks trained now."""
     source = sources[name]
-    path = folder / f"{name.replace(', ', '_').replace(' ', '_')}.npz"
+    path = folder / f"{name.replace(' ', '_')}.npz"
     table = LossTable.load(path) if path.exists() else None
     settings = source.settings
     if table is not None and table.settings != settings:
