@@ -35,7 +35,13 @@ from lrtune.tuning.setting import Setting
 
 BUDGETS = (12, 24, 48, 96, 192)
 SEEDS = 20
-SLOW = {"GP": (10, 48), "GP × 3": (10, 96), "SMAC3": (10, 96), "SMAC3 × 10": (10, 96)}
+SLOW = {
+    "GP": (10, 48),
+    "GP × 3": (10, 96),
+    "halving over epochs": (10, 48),
+    "SMAC3": (10, 96),
+    "SMAC3 × 10": (10, 96),
+}
 """Repetitions and largest budget of strategies that take seconds for each of them."""
 KEY = ["problem", "strategy", "budget", "seed"]
 
@@ -55,8 +61,7 @@ def play_lrtune(game: Game, budget: int, seed: int) -> Setting | None:
             ).schedule
         except NothingCompletedError:
             return None
-    decay_rate = schedule.decay_rate if schedule.decay != "constant" else 1.0
-    return Setting(schedule.learning_rate_init, schedule.decay, decay_rate)
+    return Setting(schedule.learning_rate_init, schedule.decay, schedule.decay_rate)
 
 
 STRATEGIES: dict[str, Strategy] = {"lrtune": for_each_budget(play_lrtune), **PEERS}

@@ -1,7 +1,6 @@
 """A strategy's game on a table of losses: it asks for trainings, and is judged by its regret."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -71,7 +70,8 @@ class Game:
     def curve(self, setting: Setting, seed: int) -> Array:
         """Train: return the loss after each epoch, inf from a divergence on."""
         self.trainings += 1
-        return self.table.losses[self.replicate(seed), self.nearest(setting)]
+        losses: Array = self.table.losses[self.replicate(seed), self.nearest(setting)]
+        return losses
 
     def loss(self, setting: Setting, seed: int, epochs: int | None = None) -> float:
         """Train for some epochs, by default all: return the loss at the end, at most the cap."""
@@ -87,7 +87,8 @@ class Game:
             loss = float(self.table.initial[self.replicate(seed)])
             yield from [loss] * self.table.epochs
             return
-        yield from self.curve(_setting_of(schedule), seed).tolist()
+        setting = Setting(schedule.learning_rate_init, schedule.decay, schedule.decay_rate)
+        yield from self.curve(setting, seed).tolist()
 
     def regret(self, setting: Setting | None) -> float:
         """Return the mean loss on fresh replicates above that of the table's best setting.
@@ -109,11 +110,6 @@ class Game:
         return self.table.settings[self.nearest(setting)]
 
 
-def _setting_of(schedule: Schedule) -> Setting:
-    rate = schedule.decay_rate if schedule.decay != "constant" else 1.0
-    return Setting(schedule.learning_rate_init, schedule.decay, rate)
-
-
 Recommendation = tuple[int, Setting | None]
 Strategy = Callable[[Game, Sequence[int], int], Iterator[Recommendation]]
 """Function of a game, the budgets in ascending order and a seed; yields a budget and what it
@@ -129,8 +125,3 @@ def for_each_budget(play: Callable[[Game, int, int], Setting | None]) -> Strateg
             yield budget, play(game, budget, seed)
 
     return strategy
-
-
-def positive(setting: Setting) -> Setting:
-    """Return a setting whose decay rate has a logarithm."""
-    return setting if setting.decay_rate > 0 else replace(setting, decay="constant", decay_rate=1.0)

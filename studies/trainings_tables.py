@@ -100,7 +100,7 @@ def bundled(name: str) -> Problem:
     """Return a data set that scikit-learn comes with, and the network that is to learn it."""
     dataset = load_dataset(name)
     hidden = (64, 32) if name == "digits" else (50, 12)
-    return Problem(dataset.X, dataset.y, dataset.task, hidden, EPOCHS)
+    return Problem(np.asarray(dataset.X), dataset.y, dataset.task, hidden, EPOCHS)
 
 
 @cache
