@@ -162,12 +162,13 @@ def lines_of(rows: pd.DataFrame, sources: dict[str, Source]) -> list[str]:
     n_seeds = int(rows.seed.nunique())
     strategies = [name for name in STRATEGIES if name in set(rows.strategy)]
     absent = [name for name in STRATEGIES if name not in strategies]
+    absent += [name for name in sources if name not in set(rows.problem)]
     replicates = ", ".join(
         f"{name} {sources[name].replicates}" for name in dict.fromkeys(rows.problem)
     )
     about = (
-        f"SGD on tables of up to 900 settings, {n_seeds} repetitions (fewer where a cell has their "
-        f"number in brackets), Optuna {optuna.__version__}"
+        f"SGD on tables of 187 (digits CNN) to 900 settings, {n_seeds} repetitions (fewer where a "
+        f"cell has their number in brackets), Optuna {optuna.__version__}"
     )
     lines = [
         *header("Regret after few trainings", "trainings.py --tables FOLDER", about),
@@ -182,7 +183,8 @@ def lines_of(rows: pd.DataFrame, sources: dict[str, Source]) -> list[str]:
         "TPE, GP and random are Optuna's samplers, with the same seed for each trial, or (× 3) the "
         "mean over three. Halving is scikit-learn's `HalvingRandomSearchCV`, its resource the "
         "number of seeds (1, 3, 9) or of epochs (on three seeds). SMAC3 trains a setting on up to "
-        "3 seeds (its default) or 10, as it chooses.",
+        "3 seeds (its default) or 10, as it chooses. Seeds beyond the usable 60 % of replicates "
+        "meet the first of them again.",
     ]
     if absent:
         lines += ["", f"Not played: {', '.join(absent)}."]
