@@ -148,6 +148,7 @@ class ScheduleSampler(BaseSampler):
     ) -> dict[str, BaseDistribution]:
         """Return the distributions that all finished trials have in common."""
         del trial
+        self._raise_error_if_multi_objective(study)
         return self._space.calculate(study)
 
     def sample_relative(
