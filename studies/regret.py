@@ -338,8 +338,8 @@ def main() -> None:
         "# Regret on fresh seeds",
         "",
         f"`python studies/regret.py{' --quick' if quick else ''}"
-        f"{' --variants' if arguments.variants else ''}`: {TRIALS} trials ({TRAININGS} trainings in "
-        f"all for lrtune), {EPOCHS} epochs, SGD, "
+        f"{' --variants' if arguments.variants else ''}`: {TRIALS} trials ({TRAININGS} trainings "
+        f"in all for lrtune), {EPOCHS} epochs, SGD, "
         f"batches of 32, 50-12 networks (64-32 on digits), {len(seeds)} seeds; lrtune "
         f"{lrtune.__version__}, optuna {optuna.__version__}, scikit-learn {sklearn.__version__}, "
         f"numpy {np.__version__}, Python {platform.python_version()}, one process, one BLAS "

@@ -195,17 +195,29 @@ def tpe(seed: int, _: Rows) -> TPESampler:
     return TPESampler(seed=seed, multivariate=True, constant_liar=True)
 
 
-def schedule_of(params: Mapping[str, float]) -> Callable[[float], float]:
+def schedule_of(
+    learning_rate: float, linear_decay: float, exponential_decay: float
+) -> Callable[[float], float]:
     """Return a setting's learning rate as a function of t in steps."""
-    rate, linear = params["learning_rate"], params["linear_decay"]
-    exponential = params["exponential_decay"]
-    return lambda t: rate * max(0.0, 1 - linear * t) * math.exp(-exponential * t)
+    return lambda t: (
+        learning_rate * max(0.0, 1 - linear_decay * t) * math.exp(-exponential_decay * t)
+    )
 
 
 def schedule_sampler(seed: int, _: Rows) -> BaseSampler:
     """Return lrtune's sampler, which is told each setting's schedule."""
-    sampler: BaseSampler = lrtune.ScheduleSampler(epochs=STEPS, schedule=schedule_of, seed=seed)
-    return sampler
+    return lrtune.ScheduleSampler(epochs=STEPS, schedule=schedule_of, seed=seed)
+
+
+class ScheduleSamplerAmong(lrtune.ScheduleSampler):
+    """Takes the untried row that is the best in a draw of the model."""
+
+    def __init__(self, seed: int, rows: Rows) -> None:
+        super().__init__(epochs=STEPS, schedule=schedule_of, seed=seed)
+        self._rows = rows
+
+    def _candidates(self, *_: Any) -> list[dict[str, Any]]:
+        return [self._rows.params(int(row)) for row in np.flatnonzero(self._rows.untried)]
 
 
 STRATEGIES: dict[str, Callable[[int, Rows], BaseSampler]] = {
@@ -216,9 +228,10 @@ STRATEGIES: dict[str, Callable[[int, Rows], BaseSampler]] = {
     "TPE among rows": tpe_among,
     "GP among rows": GaussianProcessAmong,
     "ScheduleSampler": schedule_sampler,
+    "ScheduleSampler among rows": ScheduleSamplerAmong,
 }
 """Functions of a seed and the table's rows that return a sampler; to add one, add a line."""
-AMONG_ROWS = ("random row", "TPE among rows", "GP among rows")
+AMONG_ROWS = ("random row", "TPE among rows", "GP among rows", "ScheduleSampler among rows")
 NEEDS_TORCH = ("GP", "GP among rows")
 SLOW = {"GP": 2, "GP among rows": 4}
 """Strategies with so many repetitions at most."""

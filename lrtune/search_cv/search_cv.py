@@ -107,8 +107,8 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         shuffling, and on fresh splits if `cv` draws them at random, as ``KFold(shuffle=True)``
         does; else on the same splits.
     sampler, pruner : optuna sampler and pruner or None, default=None
-        By default TPE, and no pruning beyond diverged settings. `random_state` does not seed a
-        `sampler` that you pass.
+        By default `ScheduleSampler`, and no pruning beyond diverged settings. `random_state` does
+        not seed a `sampler` that you pass.
 
     Attributes
     ----------

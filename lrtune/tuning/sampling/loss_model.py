@@ -40,6 +40,8 @@ DIVERGENCE = Hyperparameters(signal=1.0, replicate=0.01, noise=0.3)
 """Model of divergence: -1 where a setting trains to the end, +1 where it diverges."""
 CLIFF = 10.0
 """Penalty of a setting that diverges, in standard deviations of the losses."""
+BOLDNESS = 0.5
+"""Factor of the deviation of a draw from the mean: a smaller one explores less."""
 JITTER = 1e-6
 
 
@@ -121,7 +123,10 @@ class Belief:
 
     def draw(self, rng: np.random.Generator) -> Array:
         """Return a draw of y, with a penalty where it diverges (Thompson sampling)."""
-        draws = [mean + factor @ rng.standard_normal(len(mean)) for mean, factor in self._factors]
+        draws = [
+            mean + BOLDNESS * (factor @ rng.standard_normal(len(mean)))
+            for mean, factor in self._factors
+        ]
         penalties = [CLIFF * np.maximum(0.0, draw) for draw in draws[1:]]
         return np.asarray(sum(penalties, start=draws[0]))
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 REPLICATES = "replicates"
 """User attribute of a trial: the number of its replicate, or a list of them."""
 STARTUP_TRIALS = 8
@@ -156,17 +157,19 @@ class ScheduleSampler(BaseSampler):
     ) -> dict[str, Any]:
         """Return the parameters that the model suggests; none before the first trials ended."""
         finished = study.get_trials(deepcopy=False, states=FINISHED)
-        maximize = study.direction == StudyDirection.MAXIMIZE
-        encoder = Encoder(search_space, self._epochs, self._schedule)
         if len(finished) < self._n_startup_trials or not search_space:
             return {}
+        encoder = Encoder(search_space, self._epochs, self._schedule)
         encoder.require_names()
         key = [each.number for each in finished]
         if self._choice is None or self._choice.key != key:
+            observations = observe(finished, maximize=study.direction == StudyDirection.MAXIMIZE)
+            if all(each.diverged for each in observations):
+                return {}
             with one_blas_thread():
-                self._choice = _Choice.of(encoder, finished, key, self._seed, maximize=maximize)
-        if self._choice is None:
-            return {}
+                model = LossModel.fit(encoder, observations, self._seed)
+                candidates = self._candidates(model, np.random.default_rng([self._seed, len(key)]))
+                self._choice = _Choice(key, candidates, model.predict(candidates))
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         taken = [each.params for each in running if each.number != trial.number]
         rng = np.random.default_rng([self._seed, len(key), trial.number])
@@ -189,8 +192,14 @@ class ScheduleSampler(BaseSampler):
         order, jitter = rng.permutation(n), rng.random(n)
         return at_share(param_distribution, float((order[place] + jitter[place]) / n))
 
-
-FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+    def _candidates(self, model: LossModel, rng: np.random.Generator) -> list[dict[str, Any]]:
+        """Return settings drawn at random, and others close to the best ones so far."""
+        distributions = model.encoder.distributions
+        shares = rng.random((CANDIDATES, len(distributions)))
+        drawn = [_at(distributions, row) for row in shares.tolist()]
+        best = model.best(PARENTS)
+        close = [_near(distributions, best[i % len(best)], rng) for i in range(NEIGHBOURS)]
+        return [*drawn, *close]
 
 
 @dataclass
@@ -200,25 +209,6 @@ class _Choice:
     key: list[int]
     candidates: list[dict[str, Any]]
     belief: Belief
-
-    @classmethod
-    def of(
-        cls,
-        encoder: Encoder,
-        finished: Sequence[FrozenTrial],
-        key: list[int],
-        seed: int,
-        *,
-        maximize: bool,
-    ) -> _Choice | None:
-        """Return the choice after some trials; None if all of them diverged."""
-        observations = observe(finished, maximize=maximize)
-        if all(each.diverged for each in observations):
-            return None
-        rng = np.random.default_rng([seed, len(key)])
-        model = LossModel.fit(encoder, observations, seed)
-        candidates = _candidates(model, rng)
-        return cls(key, candidates, model.predict(candidates))
 
     def draw(self, rng: np.random.Generator, taken: list[dict[str, Any]]) -> dict[str, Any]:
         """Return the best candidate of a draw that no running trial has."""
@@ -268,16 +258,6 @@ def _value(trial: FrozenTrial) -> float | None:
 def _replicates(trial: FrozenTrial) -> tuple[int, ...]:
     numbers = trial.user_attrs.get(REPLICATES, ())
     return tuple(numbers) if isinstance(numbers, Sequence) else (int(numbers),)
-
-
-def _candidates(model: LossModel, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Return settings drawn at random, and others close to the best ones so far."""
-    distributions = model.encoder.distributions
-    shares = rng.random((CANDIDATES, len(distributions)))
-    drawn = [_at(distributions, row) for row in shares.tolist()]
-    best = model.best(PARENTS)
-    close = [_near(distributions, best[index % len(best)], rng) for index in range(NEIGHBOURS)]
-    return [*drawn, *close]
 
 
 def _at(distributions: Mapping[str, BaseDistribution], shares: Sequence[float]) -> dict[str, Any]:
