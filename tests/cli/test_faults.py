@@ -19,8 +19,10 @@ from tests.full_disk import largest_file
 SMALL = ("--trials", "4", "--epochs", "1", "--hidden", "200,50", "--quiet")
 """A search whose record is smaller than anything else that it writes."""
 JOURNAL = "lrtune.journal"
-QUICK = ("--epochs", "2", "--hidden", "8")
-N_TRIALS = 160
+N_TRIALS = 96
+SEARCH = (
+    "search", "iris", "--epochs", "2", "--hidden", "8", "--trials", str(N_TRIALS), "--no-confirm",
+)  # fmt: skip
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
 
 
@@ -165,11 +167,7 @@ def searching(*more: str) -> Iterator[Any]:
             sys.executable,
             "-c",
             BOUND_BY_PERMISSIONS,
-            "search",
-            "iris",
-            *QUICK,
-            "--trials",
-            str(N_TRIALS),
+            *SEARCH,
             *more,
         ],
         stdout=subprocess.PIPE,
@@ -231,6 +229,5 @@ def test_a_search_that_loses_its_record_ends_with_its_result_and_says_so(
     assert names(folder) == ([] if lose is deleted else [JOURNAL])
     if lose is not deleted:
         assert Path(JOURNAL).read_bytes() == before
-        words = ("search", "iris", *QUICK, "--trials", str(N_TRIALS))
-        again = lrtune(*words, "--resume", "--json").json
+        again = lrtune(*SEARCH, "--resume", "--json").json
         assert again["best"] == result["best"]
