@@ -146,14 +146,6 @@ def interrupted(folder: Path) -> None:
     assert run.end(JOURNAL)[0] == 130
 
 
-def terminated(folder: Path) -> None:
-    run = Run(folder, *LONG)
-    until(lambda: run.trials() > 16)
-    run.process.terminate()
-
-    assert run.end(JOURNAL)[0] == 143
-
-
 def out_of_time_then_helped_then_shown(folder: Path) -> None:
     search = Run(folder, "search", "iris", *QUICK, "--trials", "32", "--timeout", "0.00001")
 
@@ -223,7 +215,6 @@ def killed_with_two_jobs(folder: Path) -> None:
 FAST = (refused, interrupted)
 SLOW = (
     finished,
-    terminated,
     out_of_time_then_helped_then_shown,
     finished_with_two_jobs,
     interrupted_with_two_jobs,
@@ -304,7 +295,7 @@ def test_a_second_signal_ends_it_at_once_and_keeps_what_is_recorded(
 def test_stopped_while_it_confirms_it_is_gone_on_with(
     folder: Path, lrtune: Callable[..., Any]
 ) -> None:
-    words = ("search", "iris", "--trials", "16", "--epochs", "200", "--json")
+    words = ("search", "iris", "--trials", "16", "--epochs", "100", "--json")
     run = Run(folder / "run", *words)
     until(lambda: run.trials() == 16)
     run.ctrl_c()

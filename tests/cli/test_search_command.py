@@ -73,7 +73,7 @@ def test_the_same_seed_gives_the_same_json_in_two_fresh_folders(
     for name in ("first", "second"):
         (folder / name).mkdir()
         processes.append(
-            start("search", "iris", "--trials", "64", "--seed", "0", "--json", cwd=folder / name)
+            start("search", "iris", *QUICK, "--seed", "0", "--json", cwd=folder / name)
         )
     results = [json.loads(process.communicate()[0]) for process in processes]
 
@@ -99,7 +99,7 @@ def test_a_second_search_neither_fails_nor_mixes(lrtune: Callable[..., Any], fol
 def test_killed_half_way_and_resumed_is_as_uninterrupted(
     folder: Path, start: Callable[..., Any], lrtune: Callable[..., Any]
 ) -> None:
-    words = ("search", "digits", "--trials", "64", "--epochs", "8", "--seed", "0", "--json")
+    words = ("search", "digits", "--trials", "48", "--epochs", "6", "--seed", "0", "--json")
     journal = folder / "lrtune.journal"
     process = start(*words)
     while not journal.exists() or journal.read_bytes().count(b"\n") < 20:
@@ -111,7 +111,7 @@ def test_killed_half_way_and_resumed_is_as_uninterrupted(
     resumed = lrtune(*words, "--resume").json
     whole = lrtune(*words, "--storage", "whole.journal").json
 
-    assert 16 <= half < 64
+    assert 16 <= half < 48
     assert without_times(resumed) == without_times(whole) | {"storage": "lrtune.journal"}
     expected = fingerprint(load(folder / "whole.journal", "digits"))
     assert expected == fingerprint(load(journal, "digits"))
@@ -122,7 +122,7 @@ def test_killed_half_way_and_resumed_is_as_uninterrupted(
     [
         pytest.param([(18, 100)], id="once"),
         pytest.param(
-            [(1, 0), (2, 0), (2, 40), (9, 0), (18, 100), (25, 7), (-1, 1)],
+            [(1, 0), (2, 40), (9, 0), (25, 7), (-1, 1)],
             marks=pytest.mark.slow,
             id="anywhere",
         ),
@@ -417,7 +417,7 @@ def test_classes_may_be_called_na_or_be_fractions(lrtune: Callable[..., Any], fo
 
 @pytest.mark.slow
 def test_two_searches_at_once_into_a_new_database(start: Callable[..., Any], folder: Path) -> None:
-    words = ("search", "iris", *QUICK, "--storage", "sqlite:///s.db", "--json")
+    words = ("search", "iris", *QUICK, "--no-confirm", "--storage", "sqlite:///s.db", "--json")
     runs = [start(*words) for _ in range(2)]
     names = {json.loads(run.communicate()[0])["study"] for run in runs}
 

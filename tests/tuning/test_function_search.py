@@ -316,7 +316,7 @@ def test_an_error_in_a_process_reaches_the_user_and_the_search_goes_on_by_resumi
         search(train, n_jobs=2, storage="a.journal", study_name="toy")
 
     assert "in train" in str(caught.value.__cause__)
-    resumed = search(train, n_jobs=2, storage="a.journal", study_name="toy", resume=True)
+    resumed = search(train, storage="a.journal", study_name="toy", resume=True)
     assert outcome(resumed) == uninterrupted()
 
 

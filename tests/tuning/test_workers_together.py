@@ -108,7 +108,6 @@ def test_a_search_alone_is_the_same_whether_or_not_it_is_shared(folder: Path) ->
     ("storage", "n_workers"),
     [
         ("record.journal", 1),
-        pytest.param("record.journal", 2, marks=pytest.mark.slow),
         pytest.param("sqlite:///record.db", 2, marks=pytest.mark.slow),
     ],
 )
@@ -144,7 +143,7 @@ def test_four_workers_on_postgresql_one_killed_one_late_the_server_restarted(
     storage = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     run(storage, n_trials=16)
     begun = Record.look(storage, "iris")
-    queue, total = context.Queue(), 160
+    queue, total = context.Queue(), 112
     workers = [start(storage, folder, queue, n_trials=total) for _ in range(3)]
     wait_for(begun, 32)
     os.kill(workers[0].pid, signal.SIGKILL)
