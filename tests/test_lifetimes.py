@@ -381,6 +381,7 @@ def live(storage: str, operations: Sequence[Operation]) -> None:
         life.end()
 
 
+@pytest.mark.slow
 @settings(real, max_examples=1)
 @given(short_lives)
 def test_a_journal_loses_nothing_in_a_short_life(operations: Sequence[Operation]) -> None:

@@ -111,8 +111,10 @@ def expected_loss(schedule: Schedule) -> float:
     return CURVATURE / 2 * square
 
 
-@pytest.mark.parametrize("seed", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("trainings", [48, 100])
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
+)
+@pytest.mark.parametrize("trainings", [48, pytest.param(100, marks=pytest.mark.slow)])
 def test_the_recommended_rate_is_near_the_best_that_is_known(trainings: int, seed: int) -> None:
     result = search(
         quadratic,
