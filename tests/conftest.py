@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # those of several processes wait for each other
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
