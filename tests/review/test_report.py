@@ -397,7 +397,7 @@ def test_pruned_trials_are_counted_and_drawn_open(storage: str) -> None:
     X, y = load_iris(return_X_y=True)
     LearningRateSearchCV(
         MLPClassifier((8,), max_iter=6),
-        n_trials=15, cv=2, pruner=optuna.pruners.MedianPruner(4, 1), storage=storage,
+        n_trials=20, cv=2, pruner=optuna.pruners.MedianPruner(4, 1), storage=storage,
         study_name="s", random_state=0,
     ).fit(X, y)  # fmt: skip
     text = said(storage)
