@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # those of several processes wait for each other
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -23,6 +25,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="CI" in os.environ,
         help="run the tests that are marked slow, too; so does the environment variable CI",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep pytest-xdist from putting the files with fewest tests last, some of which take long."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

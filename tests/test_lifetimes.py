@@ -381,6 +381,7 @@ def live(storage: str, operations: Sequence[Operation]) -> None:
         life.end()
 
 
+@pytest.mark.slow
 @settings(real, max_examples=1)
 @given(short_lives)
 def test_a_journal_loses_nothing_in_a_short_life(operations: Sequence[Operation]) -> None:
@@ -388,14 +389,14 @@ def test_a_journal_loses_nothing_in_a_short_life(operations: Sequence[Operation]
 
 
 @pytest.mark.slow
-@settings(real, max_examples=4)
+@settings(real, max_examples=2)
 @given(lives)
 def test_a_journal_loses_nothing_whatever_happens_to_it(operations: Sequence[Operation]) -> None:
     live(JOURNAL, operations)
 
 
 @pytest.mark.slow
-@settings(real, max_examples=2)
+@settings(real, max_examples=1)
 @given(lives)
 def test_a_database_loses_nothing_whatever_happens_to_it(operations: Sequence[Operation]) -> None:
     live(DATABASE, operations)

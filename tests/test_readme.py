@@ -33,7 +33,15 @@ PRINTED = [
 """What the examples print."""
 
 
-@pytest.mark.parametrize(("code", "printed"), list(zip(blocks("python"), PRINTED, strict=True)))
+EXAMPLES = [
+    pytest.param(code, printed, marks=[pytest.mark.slow] if "SearchCV" in code else [])
+    for code, printed in zip(blocks("python"), PRINTED, strict=True)
+]
+"""Searches by cross-validation, which take long as a user runs them, are searched shorter in
+`tests/search_cv`."""
+
+
+@pytest.mark.parametrize(("code", "printed"), EXAMPLES)
 def test_python_examples_run(
     code: str, printed: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -53,29 +61,33 @@ SERVES = "lrtune dashboard"
 """Does not end by itself."""
 
 
-@pytest.mark.parametrize(
-    "shorter",
-    [
-        pytest.param(("--trials", "2", "--epochs", "1"), id="shortened"),
-        pytest.param((), id="as they are", marks=pytest.mark.slow),
-    ],
-)
-def test_commands_run_in_the_order_shown(
-    lrtune: Callable[..., Any], folder: Path, shorter: tuple[str, ...]
-) -> None:
+SHORT = {"--trials": "2", "--epochs": "1"}
+"""What a search of a table is given, unless the README itself gives it."""
+SHORT_TRAINING = {"--epochs 10": "--epochs 2", "--trainings 48": "--trainings 12"}
+"""What the search of the script is given in place of what the README gives it."""
+
+
+def test_commands_run_in_the_order_shown(lrtune: Callable[..., Any], folder: Path) -> None:
     rng = np.random.default_rng(0)
     pd.DataFrame(rng.normal(size=(80, 3)), columns=["size", "age", "price"]).to_csv(
         "table.csv", index=False
     )
-    Path("run.toml").write_text("epochs = 5\nalpha0 = [0.01, 1]\n")
+    Path("run.toml").write_text("epochs = 2\nalpha0 = [0.01, 1]\n")
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     commands = [line for line in lines if line.startswith("lrtune ") and SERVES not in line]
-    Path("train.py").write_text(blocks("python")[0], encoding="utf-8")
+    script = blocks("python")[0].replace("EPOCHS = 10", "EPOCHS = 2")
+    Path("train.py").write_text(script, encoding="utf-8")
     if find_spec("torch") is None:
         commands = [line for line in commands if "train.py" not in line]
     for command in commands:
+        if "train.py" in command:
+            for shown, short in SHORT_TRAINING.items():
+                assert shown in command
+                command = command.replace(shown, short)
         words = shlex.split(command, comments=True)[1:]
         is_table = words[0] == "search" and "train.py" not in words
+        given = {*words, *(("--epochs",) if "run.toml" in words else ())}
+        shorter = [word for name in SHORT if name not in given for word in (name, SHORT[name])]
         run = lrtune(*words, *(shorter if is_table else ()))
 
         assert run.code == 0, f"{command}: {run.err}"

@@ -18,9 +18,13 @@ from tests.full_disk import largest_file
 
 SMALL = ("--trials", "4", "--epochs", "1", "--hidden", "200,50", "--quiet")
 """A search whose record is smaller than anything else that it writes."""
+LITTLE = ("--trials", "4", "--epochs", "1", "--hidden", "8", "--no-confirm", "--quiet")
+"""The shortest search, where only its record counts."""
 JOURNAL = "lrtune.journal"
-QUICK = ("--epochs", "2", "--hidden", "8")
-N_TRIALS = 160
+N_TRIALS = 64
+SEARCH = (
+    "search", "iris", "--epochs", "2", "--hidden", "8", "--trials", str(N_TRIALS), "--no-confirm",
+)  # fmt: skip
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
 
 
@@ -83,7 +87,7 @@ def test_a_figure_that_was_there_stays_as_it_was(
 def test_what_is_written_of_a_study_is_written_whole_or_not_at_all(
     lrtune: Callable[..., Any], folder: Path, words: str
 ) -> None:
-    lrtune("search", "iris", *SMALL)
+    lrtune("search", "iris", *LITTLE)
     with largest_file(100):
         run = lrtune(*words.split())
 
@@ -97,7 +101,7 @@ def test_a_search_that_has_no_room_for_a_record_is_refused(
     lrtune: Callable[..., Any], folder: Path
 ) -> None:
     with largest_file(100):
-        run = lrtune("search", "iris", *SMALL)
+        run = lrtune("search", "iris", *LITTLE)
 
     assert (run.code, run.out) == (2, "")
     assert run.err.count("\n") == 1
@@ -109,24 +113,23 @@ def test_a_search_that_has_no_room_for_a_record_is_refused(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is none")
+@pytest.mark.parametrize(
+    "command",
+    ["search", *(pytest.param(each, marks=pytest.mark.slow) for each in ("schedule", "--help"))],
+)
 def test_a_standard_output_that_is_full_is_one_line_and_costs_no_trial(
-    lrtune: Callable[..., Any], folder: Path
+    lrtune: Callable[..., Any], folder: Path, command: str
 ) -> None:
-    commands = (("search", "iris", *SMALL, "--json"), ("schedule",), ("--help",))
+    words = (command, "iris", *LITTLE, "--json") if command == "search" else (command,)
     with Path("/dev/full").open("w") as full:
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-m", "lrtune", *words],
-                stdout=full,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for words in commands
-        ]
-        told = [process.communicate()[1] for process in processes]
+        run = subprocess.run(
+            [sys.executable, "-m", "lrtune", *words], stdout=full, stderr=subprocess.PIPE, text=True
+        )
 
-    assert told == ["lrtune: [Errno 28] No space left on device\n"] * len(commands)
-    assert [process.returncode for process in processes] == [1] * len(commands)
+    assert run.stderr == "lrtune: [Errno 28] No space left on device\n"
+    assert run.returncode == 1
+    if command != "search":
+        return
     (study,) = lrtune("studies", "--json").json
     assert sum(study["trials"].values()) == 4
 
@@ -134,7 +137,7 @@ def test_a_standard_output_that_is_full_is_one_line_and_costs_no_trial(
 @pytest.mark.slow
 def test_a_search_needs_no_standard_streams(lrtune: Callable[..., Any], folder: Path) -> None:
     """What is opened next would else take their numbers, and what is printed go into the record."""
-    words = shlex.join([sys.executable, "-m", "lrtune", "search", "iris", *SMALL[:-1]])
+    words = shlex.join([sys.executable, "-m", "lrtune", "search", "iris", *LITTLE[:-1]])
     run = subprocess.run(["/bin/sh", "-c", f"exec {words} <&- >&- 2>&-"])
 
     assert run.returncode == 0
@@ -165,11 +168,7 @@ def searching(*more: str) -> Iterator[Any]:
             sys.executable,
             "-c",
             BOUND_BY_PERMISSIONS,
-            "search",
-            "iris",
-            *QUICK,
-            "--trials",
-            str(N_TRIALS),
+            *SEARCH,
             *more,
         ],
         stdout=subprocess.PIPE,
@@ -231,6 +230,5 @@ def test_a_search_that_loses_its_record_ends_with_its_result_and_says_so(
     assert names(folder) == ([] if lose is deleted else [JOURNAL])
     if lose is not deleted:
         assert Path(JOURNAL).read_bytes() == before
-        words = ("search", "iris", *QUICK, "--trials", str(N_TRIALS))
-        again = lrtune(*words, "--resume", "--json").json
+        again = lrtune(*SEARCH, "--resume", "--json").json
         assert again["best"] == result["best"]

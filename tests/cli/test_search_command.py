@@ -73,7 +73,7 @@ def test_the_same_seed_gives_the_same_json_in_two_fresh_folders(
     for name in ("first", "second"):
         (folder / name).mkdir()
         processes.append(
-            start("search", "iris", "--trials", "64", "--seed", "0", "--json", cwd=folder / name)
+            start("search", "iris", *QUICK, "--seed", "0", "--json", cwd=folder / name)
         )
     results = [json.loads(process.communicate()[0]) for process in processes]
 
@@ -82,14 +82,16 @@ def test_the_same_seed_gives_the_same_json_in_two_fresh_folders(
 
 def test_another_seed_gives_other_trials(lrtune: Callable[..., Any]) -> None:
     first, second = (
-        lrtune("search", "iris", *QUICK, "--json", "--seed", seed).json for seed in "01"
+        lrtune("search", "iris", *QUICK, "--no-confirm", "--json", "--seed", seed).json
+        for seed in "01"
     )
 
     assert first["best"] != second["best"]
 
 
 def test_a_second_search_neither_fails_nor_mixes(lrtune: Callable[..., Any], folder: Path) -> None:
-    names = [lrtune("search", "iris", *QUICK, "--json").json["study"] for _ in range(3)]
+    words = ("search", "iris", *QUICK, "--no-confirm", "--json")
+    names = [lrtune(*words).json["study"] for _ in range(3)]
 
     assert names == ["iris", "iris-2", "iris-3"]
     assert [len(load(folder / "lrtune.journal", name).trials) for name in names] == [20, 20, 20]
@@ -99,7 +101,7 @@ def test_a_second_search_neither_fails_nor_mixes(lrtune: Callable[..., Any], fol
 def test_killed_half_way_and_resumed_is_as_uninterrupted(
     folder: Path, start: Callable[..., Any], lrtune: Callable[..., Any]
 ) -> None:
-    words = ("search", "digits", "--trials", "64", "--epochs", "8", "--seed", "0", "--json")
+    words = ("search", "digits", "--trials", "48", "--epochs", "2", "--seed", "0", "--json")
     journal = folder / "lrtune.journal"
     process = start(*words)
     while not journal.exists() or journal.read_bytes().count(b"\n") < 20:
@@ -111,7 +113,7 @@ def test_killed_half_way_and_resumed_is_as_uninterrupted(
     resumed = lrtune(*words, "--resume").json
     whole = lrtune(*words, "--storage", "whole.journal").json
 
-    assert 16 <= half < 64
+    assert 16 <= half < 48
     assert without_times(resumed) == without_times(whole) | {"storage": "lrtune.journal"}
     expected = fingerprint(load(folder / "whole.journal", "digits"))
     assert expected == fingerprint(load(journal, "digits"))
@@ -122,7 +124,7 @@ def test_killed_half_way_and_resumed_is_as_uninterrupted(
     [
         pytest.param([(18, 100)], id="once"),
         pytest.param(
-            [(1, 0), (2, 0), (2, 40), (9, 0), (18, 100), (25, 7), (-1, 1)],
+            [(1, 0), (2, 40), (9, 0), (25, 7), (-1, 1)],
             marks=pytest.mark.slow,
             id="anywhere",
         ),
@@ -131,7 +133,7 @@ def test_killed_half_way_and_resumed_is_as_uninterrupted(
 def test_a_record_that_is_cut_resumes_as_uninterrupted(
     lrtune: Callable[..., Any], folder: Path, cuts: list[tuple[int, int]]
 ) -> None:
-    words = ("search", "iris", "--trials", "40", "--epochs", "2", "--json")
+    words = ("search", "iris", "--trials", "32", "--epochs", "2", "--json")
     whole = lrtune(*words).json
     journal = folder / "lrtune.journal"
     content = journal.read_bytes()
@@ -151,8 +153,8 @@ def test_a_record_that_is_cut_resumes_as_uninterrupted(
 def test_more_trials_go_on_where_fewer_ended(lrtune: Callable[..., Any]) -> None:
     words = ("search", "iris", "--epochs", "2", "--json")
     lrtune(*words, "--trials", "18")
-    extended = lrtune(*words, "--trials", "34", "--resume").json
-    whole = lrtune(*words, "--trials", "34", "--name", "whole").json
+    extended = lrtune(*words, "--trials", "24", "--resume").json
+    whole = lrtune(*words, "--trials", "24", "--name", "whole").json
 
     assert without_times(whole) | {"study": "iris"} == without_times(extended)
 
@@ -239,7 +241,7 @@ def test_every_optimizer_finds_a_setting(lrtune: Callable[..., Any], optimizer: 
 
 def test_the_space_is_the_users(lrtune: Callable[..., Any], folder: Path) -> None:
     words = ("--decay", "cosine,plateau", "--alpha0", "0.01:0.1", "--decay-rate", "0.1:0.2")
-    lrtune("search", "iris", *QUICK, *words)
+    lrtune("search", "iris", *QUICK, "--no-confirm", *words)
     trials = load(folder / "lrtune.journal", "iris").trials
 
     assert {t.params["decay"] for t in trials} == {"cosine", "plateau"}
@@ -248,8 +250,8 @@ def test_the_space_is_the_users(lrtune: Callable[..., Any], folder: Path) -> Non
 
 
 def test_all_decays_can_be_searched_by_one_word(lrtune: Callable[..., Any], folder: Path) -> None:
-    lrtune("search", "iris", *QUICK, "--decay", "all")
-    lrtune("search", "iris", *QUICK, "--decay", ",".join(DECAYS))
+    lrtune("search", "iris", *QUICK, "--no-confirm", "--decay", "all")
+    lrtune("search", "iris", *QUICK, "--no-confirm", "--decay", ",".join(DECAYS))
     named, spelled = (load(folder / "lrtune.journal", name) for name in ("iris", "iris-2"))
 
     assert named.trials[0].distributions["decay"].choices == tuple(DECAYS)
@@ -259,8 +261,9 @@ def test_all_decays_can_be_searched_by_one_word(lrtune: Callable[..., Any], fold
 def test_the_first_trial_is_what_was_measured_untuned(
     lrtune: Callable[..., Any], folder: Path
 ) -> None:
-    lrtune("search", "iris", *QUICK)
-    lrtune("search", "iris", *QUICK, "--alpha0", "0.2:1", "--name", "without")
+    words = ("search", "iris", *QUICK, "--no-confirm")
+    lrtune(*words)
+    lrtune(*words, "--alpha0", "0.2:1", "--name", "without")
     first, without = (
         load(folder / "lrtune.journal", name).trials[0].params for name in ("iris", "without")
     )
@@ -391,7 +394,7 @@ def test_quiet_says_nothing_but_the_result(lrtune: Callable[..., Any]) -> None:
 
 
 def test_resuming_with_fewer_trials_loses_none(lrtune: Callable[..., Any]) -> None:
-    first = lrtune("search", "iris", "--epochs", "2", "--trials", "40", "--json").json
+    first = lrtune("search", "iris", "--epochs", "2", "--trials", "20", "--json").json
     again = lrtune("search", "iris", "--epochs", "2", "--trials", "10", "--resume", "--json").json
 
     assert without_times(first) == without_times(again)
@@ -399,7 +402,7 @@ def test_resuming_with_fewer_trials_loses_none(lrtune: Callable[..., Any]) -> No
 
 def test_a_batch_larger_than_the_table_is_the_table(lrtune: Callable[..., Any]) -> None:
     whole, larger = (
-        lrtune("search", "iris", *QUICK, "--batch-size", size, "--json").json
+        lrtune("search", "iris", *QUICK, "--no-confirm", "--batch-size", size, "--json").json
         for size in ("112", "1000000000")
     )
 
@@ -410,14 +413,15 @@ def test_classes_may_be_called_na_or_be_fractions(lrtune: Callable[..., Any], fo
     for labels in (("NA", "None"), ("0.5", "1.5")):
         rows = "".join(f"{i},{labels[i % 2]}\n" for i in range(40))
         (folder / "table.csv").write_text("a,y\n" + rows)
-        run = lrtune("search", "table.csv", *QUICK, "--task", "classification", "--json")
+        words = ("--no-confirm", "--task", "classification", "--json")
+        run = lrtune("search", "table.csv", *QUICK, *words)
 
         assert run.code == 0
 
 
 @pytest.mark.slow
 def test_two_searches_at_once_into_a_new_database(start: Callable[..., Any], folder: Path) -> None:
-    words = ("search", "iris", *QUICK, "--storage", "sqlite:///s.db", "--json")
+    words = ("search", "iris", *QUICK, "--no-confirm", "--storage", "sqlite:///s.db", "--json")
     runs = [start(*words) for _ in range(2)]
     names = {json.loads(run.communicate()[0])["study"] for run in runs}
 

@@ -74,7 +74,7 @@ def test_of_an_interrupted_search_what_is_finished_is_shown(
 
 
 def test_a_study_without_trials_says_so(lrtune: Callable[..., Any], folder: Path) -> None:
-    lrtune(*QUICK)
+    lrtune(*QUICK, "--no-confirm")
     journal = folder / "lrtune.journal"
     journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:2]))
     run = lrtune("show", "iris")

@@ -75,6 +75,7 @@ def test_without_the_diverged_trials_it_would_seem_to_matter_little() -> None:
     assert whole[0].share > 0.8
 
 
+@pytest.mark.slow
 def test_the_same_trials_give_the_same_importances() -> None:
     assert importances(*trials_of(20)) == importances(*trials_of(20))
 

@@ -39,7 +39,7 @@ Classifier = partial(MLPClassifier, max_iter=4)
 
 
 def search(estimator: Any = None, **options: Any) -> LearningRateSearchCV:
-    small = {"n_trials": 16, "cv": 2, "random_state": 0}
+    small = {"n_trials": 16, "cv": 2, "confirm": False, "random_state": 0}
     return LearningRateSearchCV(estimator or scaled(Classifier()), **(small | options))
 
 
@@ -71,24 +71,24 @@ def weighted_score(best: dict[str, Any], scaler: Any) -> float:
 
 def test_sample_weights_go_to_the_network_and_its_validation_loss() -> None:
     rows = StandardScaler().fit_transform(X)
-    bare = search(Classifier()).fit(rows, Y, sample_weight=WEIGHTS)
-    piped = search().fit(X, Y, mlpclassifier__sample_weight=WEIGHTS)
+    bare = search(Classifier(), confirm=True).fit(rows, Y, sample_weight=WEIGHTS)
+    piped = search(confirm=True).fit(X, Y, mlpclassifier__sample_weight=WEIGHTS)
     params = {name.rpartition("__")[2]: value for name, value in piped.best_params_.items()}
     refitted = Classifier(**bare.best_params_, random_state=0).fit(rows, Y, sample_weight=WEIGHTS)
 
     assert piped.best_score_ == pytest.approx(weighted_score(params, StandardScaler()), rel=1e-9)
     assert np.array_equal(bare.predict_proba(rows), refitted.predict_proba(rows))
-    assert told(bare) != told(search(Classifier()).fit(rows, Y))
+    assert told(bare) != told(search(Classifier(), confirm=True).fit(rows, Y))
 
 
 def test_with_metadata_routing_weights_and_groups_go_where_they_are_requested() -> None:
-    expected = search(cv=GroupKFold(3)).fit(
+    expected = search(cv=GroupKFold(3), confirm=True).fit(
         X, Y, groups=GROUPS, mlpclassifier__sample_weight=WEIGHTS
     )
     with config_context(enable_metadata_routing=True):
         scaler = StandardScaler().set_fit_request(sample_weight=False)
         network = Classifier().set_fit_request(sample_weight=True)
-        searching = search(make_pipeline(scaler, network), cv=GroupKFold(3))
+        searching = search(make_pipeline(scaler, network), cv=GroupKFold(3), confirm=True)
         routed = searching.fit(X, Y, sample_weight=WEIGHTS, groups=GROUPS)
         with pytest.raises(ValueError, match="standardscaler__sample_weight"):
             search(
@@ -154,9 +154,9 @@ def test_metadata_pass_through_cross_validation() -> None:
 
 
 def test_a_search_can_be_cross_validated(baseline: LearningRateSearchCV) -> None:
-    scores = cross_val_score(search(), X, Y, cv=3)
-    short = search(confirm=False)
-    probabilities = cross_val_predict(short, X, Y, cv=3, method="predict_proba")
+    scores = cross_val_score(search(confirm=True), X, Y, cv=2)
+    short = search()
+    probabilities = cross_val_predict(short, X, Y, cv=2, method="predict_proba")
 
     assert scores.min() > 0.7
     assert probabilities.shape == (150, 3)
@@ -174,7 +174,7 @@ def test_a_search_may_be_a_step_of_a_pipeline() -> None:
 @pytest.mark.slow
 def test_a_search_may_be_searched_over() -> None:
     grid = {"n_trials": [1, 16], "estimator__mlpclassifier__max_iter": [1, 4]}
-    short = search(confirm=False)
+    short = search()
     searched = GridSearchCV(short, grid, cv=2).fit(X, Y)
     scorings = GridSearchCV(short, {"scoring": [None, "accuracy"]}, cv=2).fit(X, Y)
 

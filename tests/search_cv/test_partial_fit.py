@@ -215,7 +215,7 @@ def test_a_skorch_net_is_tuned(scales: bool) -> None:
     net = skorch.NeuralNetClassifier(Net, max_epochs=3, batch_size=16)
     model = make_pipeline(StandardScaler(), net) if scales else net
     table = X.astype(np.float32)
-    first, second = (Search(model).fit(table, Y) for _ in range(2))
+    first, second = (Search(model, n_trials=4).fit(table, Y) for _ in range(2))
     history = first.best_estimator_[-1].history if scales else first.best_estimator_.history
 
     assert losses(first) == losses(second)

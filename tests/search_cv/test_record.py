@@ -27,7 +27,7 @@ def pipeline(**options: Any) -> Any:
 
 
 def search(**options: Any) -> LearningRateSearchCV:
-    small = {"n_trials": 16, "cv": 2, "random_state": 0}
+    small = {"n_trials": 16, "cv": 2, "confirm": False, "random_state": 0}
     return LearningRateSearchCV(options.pop("estimator", pipeline()), **(small | options))
 
 
@@ -68,12 +68,12 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_study_is_gone_on_with_and_ends_as_an_uninterrupted_one_would(
     folder: Path, trained: list[int], storage: str, scoring: Any
 ) -> None:
-    kept = partial(search, storage=storage, study_name="study", scoring=scoring)
+    kept = partial(search, storage=storage, study_name="study", scoring=scoring, confirm=True)
     kept(n_trials=20).fit(X, Y)
     resumed = kept(n_trials=40).fit(X, Y)
     sizes = list(trained)
     again = kept(n_trials=40).fit(X, Y)
-    whole = search(n_trials=40, scoring=scoring).fit(X, Y)
+    whole = search(n_trials=40, scoring=scoring, confirm=True).fit(X, Y)
 
     assert sizes == [16, 4, 12, 8]
     assert told(whole) == told(resumed) == told(again)
@@ -186,7 +186,7 @@ def test_a_study_of_something_else_is_refused_by_name(
         fit = {"X": X, "y": Y, "params": {}}
         options = {key: value for key, value in changes.items() if key not in fit}
         fit |= {key: value for key, value in changes.items() if key in fit}
-        return recorded(confirm=False, **options).fit(fit["X"], fit["y"], **fit["params"])
+        return recorded(**options).fit(fit["X"], fit["y"], **fit["params"])
 
     run(first)
     before = Path("record.journal").read_bytes()
@@ -234,7 +234,7 @@ def test_another_function_of_the_same_name_is_another_metric(folder: Path) -> No
 
 
 def test_a_pickled_search_needs_no_file_where_it_is_loaded(folder: Path) -> None:
-    searched = recorded().fit(X, Y)
+    searched = recorded(confirm=True).fit(X, Y)
     kept = pickle.dumps(searched)
     Path("record.journal").unlink()
 

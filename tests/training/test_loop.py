@@ -230,7 +230,7 @@ rates = st.one_of(st.floats(-4, 3).map(lambda power: 10**power), st.just(1e30))
 
 
 @given(task=tasks(), alphas=st.lists(rates, min_size=1, max_size=5))
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 def test_any_population_is_bit_for_bit(task: Task, alphas: list[float]) -> None:
     assert all(together_as_alone(task, constant(*alphas)))
 

@@ -111,8 +111,10 @@ def expected_loss(schedule: Schedule) -> float:
     return CURVATURE / 2 * square
 
 
-@pytest.mark.parametrize("seed", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("trainings", [48, 100])
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
+)
+@pytest.mark.parametrize("trainings", [48, pytest.param(100, marks=pytest.mark.slow)])
 def test_the_recommended_rate_is_near_the_best_that_is_known(trainings: int, seed: int) -> None:
     result = search(
         quadratic,
@@ -316,7 +318,7 @@ def test_an_error_in_a_process_reaches_the_user_and_the_search_goes_on_by_resumi
         search(train, n_jobs=2, storage="a.journal", study_name="toy")
 
     assert "in train" in str(caught.value.__cause__)
-    resumed = search(train, n_jobs=2, storage="a.journal", study_name="toy", resume=True)
+    resumed = search(train, storage="a.journal", study_name="toy", resume=True)
     assert outcome(resumed) == uninterrupted()
 
 

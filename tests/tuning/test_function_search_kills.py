@@ -82,7 +82,7 @@ def n_epochs() -> int:
     return Path("epochs").stat().st_size if Path("epochs").exists() else 0
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_killed_at_random_instants_a_search_ends_as_one_that_was_not(
     folder: Path, script: ModuleType, kills: int
 ) -> None:
@@ -153,7 +153,7 @@ def test_halted_trainings_leave_no_generator_file_or_thread(folder: Path) -> Non
 
     halt(leaky, 2)
     before = before_and_after()
-    halt(leaky, 200)
+    halt(leaky, 60)
 
     assert before_and_after() == before
     assert before[0] == 0
@@ -166,7 +166,7 @@ def test_halted_functions_that_report_leave_no_exception_behind() -> None:
         for epoch in range(10):
             report(np.inf if epoch and schedule(0) > 0.5 else 1.0)
 
-    halt(reporting, 200)
+    halt(reporting, 60)
     gc.collect()
 
     assert n_alive(Halted) == 0

@@ -135,34 +135,34 @@ def test_a_python_search_with_further_parameters_reads_back(storage: str, scorin
 
 
 def test_a_search_stopped_by_the_time_limit_and_resumed_reads_back(storage: str) -> None:
-    stopped = table_search(storage, timeout=1e-9, trials=40)
+    stopped = table_search(storage, timeout=1e-9, trials=20)
 
     assert len(stopped.finished) == 16
     assert any("stopped by the time limit" in warning for warning in stopped.warnings)
     assert_reads_back(stopped)
 
-    resumed = table_search(storage, resume=True, trials=40)
+    resumed = table_search(storage, resume=True, trials=20)
 
-    assert len(resumed.finished) == 40
+    assert len(resumed.finished) == 20
     assert_reads_back(resumed)
 
 
 def test_an_interrupted_search_has_no_ending_and_says_how_to_go_on(storage: str) -> None:
     with pytest.raises(KeyboardInterrupt):
-        table_search(storage, trials=40, on_progress=interrupt_at(32))
+        table_search(storage, trials=20, on_progress=interrupt_at(16))
     interrupted = read_result("iris", storage)
     note, advice = interrupted.warnings
 
     assert interrupted.ending is None
     assert interrupted.confirmation is None
-    assert len(interrupted.finished) == 32
-    assert "interrupted after 32 of 40 trials" in note
+    assert len(interrupted.finished) == 16
+    assert "interrupted after 16 of 20 trials" in note
     assert COMMAND in note
     assert advice == NOT_CONFIRMED
     assert interrupted.seconds.total > 0
     assert json.dumps(interrupted.to_dict(), allow_nan=False)
 
-    resumed = table_search(storage, resume=True, trials=40)
+    resumed = table_search(storage, resume=True, trials=20)
 
     assert resumed.ending is not None
     assert not any("did not end" in warning for warning in resumed.warnings)
@@ -171,9 +171,9 @@ def test_an_interrupted_search_has_no_ending_and_says_how_to_go_on(storage: str)
 
 def test_an_interrupted_and_resumed_search_equals_an_uninterrupted_one(folder: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        table_search("a.journal", trials=40, on_progress=interrupt_at(32))
-    resumed = table_search("a.journal", resume=True, trials=40)
-    whole = table_search("b.journal", trials=40)
+        table_search("a.journal", trials=24, on_progress=interrupt_at(16))
+    resumed = table_search("a.journal", resume=True, trials=24)
+    whole = table_search("b.journal", trials=24)
 
     assert [t.params for t in resumed.finished] == [t.params for t in whole.finished]
     assert resumed.confirmation == whole.confirmation

@@ -100,7 +100,11 @@ def test_a_record_that_is_deleted_or_replaced_is_not_created_again(
     assert not replaced or Path("record.journal").read_bytes() == content
 
 
-def test_a_lock_left_by_a_killed_run_is_removed_with_a_warning(folder: Path) -> None:
+@pytest.mark.filterwarnings("ignore:The value of `grace_period` might be too small")
+def test_a_lock_left_by_a_killed_run_is_removed_with_a_warning(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lrtune.tuning.record.journal.LOCK_SECONDS", 0.5)
     record = Record.create("record.journal", "study", FACTS)
     Path("record.journal.lock").symlink_to("record.journal")
     with pytest.warns(RecordWarning, match="lock on record.journal was removed"):

@@ -15,7 +15,7 @@ from lrtune.tuning.search import Budget, search
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer
 
-ROWS, COLUMNS = 100_000, 50
+ROWS, COLUMNS = 40_000, 50
 MIB = 1 << 20
 
 

@@ -333,6 +333,7 @@ def noisy(schedule: Schedule, seed: int) -> Iterator[dict[str, float]]:
         yield {"loss": np.nan if schedule(0) > 0.4 else loss, "seed": seed}
 
 
+@pytest.mark.slow
 def test_outcomes_do_not_depend_on_the_number_of_processes() -> None:
     rates = (0.3, 0.5, 0.7, 0.1, 0.2)
     loop = Loop(noisy, EPOCHS, catch=(RuntimeError,))
