@@ -67,7 +67,7 @@ def explore(
     **sampling: Any,
 ) -> list[FrozenTrial]:
     trials = list(finished)
-    explorer = Explorer(trainer or Toy(), SPACE, range(3), Sampling(seed, **sampling))  # type: ignore[arg-type]
+    explorer = Explorer(trainer or Toy(), SPACE, 3, Sampling(seed, **sampling))  # type: ignore[arg-type]
     explorer.explore(trials, n_trials=n_trials, control=Control(), on_trials=lambda: None)
     return trials
 
@@ -153,7 +153,7 @@ def test_a_diverged_trial_ends_in_twice_the_loss_of_guessing_and_is_infeasible()
 
 def test_no_block_is_begun_after_the_deadline_but_one_is_made() -> None:
     trials: list[FrozenTrial] = []
-    explorer = Explorer(Toy(), SPACE, range(3), Sampling())  # type: ignore[arg-type]
+    explorer = Explorer(Toy(), SPACE, 3, Sampling())  # type: ignore[arg-type]
     explorer.explore(
         trials, n_trials=64, control=Control(deadline=time.monotonic()), on_trials=lambda: None
     )
@@ -185,7 +185,7 @@ class LostRecord:
 
 def test_a_search_goes_on_without_a_record_that_is_lost_and_a_worker_does_not() -> None:
     trials: list[FrozenTrial] = []
-    explorer = Explorer(Toy(), SPACE, range(3), Sampling(), LostRecord())  # type: ignore[arg-type]
+    explorer = Explorer(Toy(), SPACE, 3, Sampling(), LostRecord())  # type: ignore[arg-type]
     error = explorer.explore(trials, n_trials=48, control=Control(), on_trials=lambda: None)
 
     assert isinstance(error, RecordLostError)

@@ -82,7 +82,7 @@ def test_a_default_that_the_space_leaves_out_is_not_tried(
     iris: NetworkTrainer, space: Space
 ) -> None:
     trials = run(iris, 16, space=space).finished
-    plain = ask_block([], space, Sampling())
+    plain = ask_block([], space, Sampling(), epochs=3)
 
     assert [trial.params for trial in trials] == [trial.params for trial in plain]
     assert all(

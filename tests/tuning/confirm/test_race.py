@@ -446,7 +446,7 @@ class Noisy:
         setting = setting or Setting(float(10 ** self.rng.uniform(-3, 1)), "cosine", 0.1)
         curves = np.tile(self.values([setting], range(3)).T, EPOCHS)
         outcome = Outcome(setting, curves, np.ones(3), 3 * EPOCHS)
-        trial = to_trial(setting.params, outcome, SPACE, cap=5.0, begun=datetime.now())
+        trial = to_trial(setting.params, outcome, SPACE, range(3), cap=5.0, begun=datetime.now())
         trial.number = number
         return trial
 
