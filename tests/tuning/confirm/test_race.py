@@ -63,8 +63,7 @@ class Run:
 
         def fresh(number: int) -> Replicate:
             replicate = next(draw_replicates(self.y, task=task, seed=seed, first=number))
-            if replicate.seed not in {each.seed for each in self.fresh}:
-                self.fresh.append(replicate)
+            self.fresh.append(replicate)
             return replicate
 
         space = Space.default(EPOCHS, learning_rate_init=(highest / 100, highest))
@@ -167,7 +166,8 @@ def test_a_contenders_loss_is_that_on_the_replicates_it_met_in_the_race(
     run: Run,
 ) -> None:
     for contender in run.confirmation.contenders[:: len(run.confirmation.contenders) - 1]:
-        losses, _ = run.by_hand(run.fresh[: contender.replicates], contender.setting)
+        raced = run.space.setting(run.result.finished[contender.trial].params)
+        losses, _ = run.by_hand(run.fresh[: contender.replicates], raced)
 
         assert contender.loss == pytest.approx(losses.mean(), rel=1e-9)
 
@@ -432,7 +432,7 @@ class Noisy:
     def default_setting(self, space: Space) -> Setting:  # noqa: ARG002
         return UNTUNED
 
-    def dead_loss(self, space: Space) -> None:
+    def dead_loss(self, space: Space) -> None:  # noqa: ARG002
         return None
 
     def truth(self, setting: Setting) -> float:
