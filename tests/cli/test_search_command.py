@@ -274,15 +274,17 @@ def test_nothing_to_learn_is_told(lrtune: Callable[..., Any], folder: Path) -> N
     rng = np.random.default_rng(0)
     rows = "".join(f"{rng.normal()},{'ab'[rng.integers(2)]}\n" for _ in range(80))
     (folder / "noise.csv").write_text("x,y\n" + rows)
-    run = lrtune("search", "noise.csv", *QUICK, "--alpha0", "5:10")
+    words = ("--trials", "40", "--epochs", "4", "--alpha0", "5:10")
+    run = lrtune("search", "noise.csv", *words)
 
     assert "Note: " in run.err
     assert "class shares" in run.err
 
 
 def test_the_result_reads_at_a_glance(lrtune: Callable[..., Any]) -> None:
-    run = lrtune("search", "iris", *QUICK)
-    result = lrtune("search", "iris", *QUICK, "--json").json
+    words = ("search", "iris", "--trainings", "120", "--epochs", "4", "--decay", "cosine")
+    run = lrtune(*words)
+    result = lrtune(*words, "--json").json
     lines = {line[:19].strip(): line[19:] for line in run.out.splitlines()}
 
     assert list(lines)[: len(GLANCE)] == GLANCE
