@@ -33,10 +33,12 @@ import lrtune
 from lrtune.exceptions import NothingCompletedError
 from lrtune.tables.bundled import BUNDLED
 from lrtune.tables.dataset import load_dataset
+from lrtune.tuning.confirm.budget import split_budget
 from lrtune.tuning.sampling.asking import Sampling
-from lrtune.tuning.search import Budget, search
+from lrtune.tuning.search import REFERENCE, Budget, search
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import DEFAULT_DECAYS, Space
+from lrtune.tuning.table_search import TRAININGS
 from lrtune.tuning.trainers.network import NetworkTrainer
 from lrtune.tuning.trainers.protocol import train_all
 from lrtune.tuning.trainers.replicates import Replicate, draw_replicates, make_replicates
@@ -61,17 +63,30 @@ RESULTS = Path(__file__).parent / "results"
 def lrtune_with(
     *,
     confirm: bool = True,
-    n_replicates: int = REPLICATES,
+    trainings: int | None = TRAININGS,
     sampler: Callable[[int], Any] | None = None,
 ) -> Method:
-    """Return the search of ``lrtune search`` with its defaults, except for the arguments."""
+    """Return the search of ``lrtune search`` with its defaults, except for the arguments.
+
+    Without `trainings`, the number of trials sets the budget. Another sampler gets `REPLICATES` for
+    each setting.
+    """
 
     def method(problem: Problem, n_trials: int, seed: int) -> Setting:
         network = own_network(problem, seed).set_params(**{own_dtype(problem): "float32"})
+        split = split_budget(
+            None if sampler else trainings,
+            n_trials if sampler or trainings is None else None,
+            REPLICATES if sampler else None,
+            n_others=1,
+            confirm=confirm,
+        )
         return search(
-            NetworkTrainer.on_random_splits(network, problem.X, problem.y, n_replicates, seed=seed),
+            NetworkTrainer.on_random_splits(network, problem.X, problem.y, REFERENCE, seed=seed),
             Space.default(problem.epochs),
-            budget=Budget(n_trials, n_replicates, confirm=confirm),
+            budget=Budget(
+                split.n_trials, split.replicates, confirm=confirm, confirmation=split.confirmation
+            ),
             sampling=Sampling(seed, None if sampler is None else sampler(seed)),
         ).best
 
@@ -81,6 +96,11 @@ def lrtune_with(
 def own_dtype(problem: Problem) -> str:
     """Name of the dtype parameter in the pipeline; the command line trains in float32."""
     return f"mlp{'classifier' if problem.task == 'classification' else 'regressor'}__dtype"
+
+
+def tpe_sampler(seed: int) -> Any:
+    """Return Optuna's TPE, which knows no replicates."""
+    return optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
 
 
 def random_sampler(seed: int) -> Any:
@@ -101,6 +121,7 @@ def gp_sampler(seed: int) -> Any:
 RIVALS: dict[str, Method] = {"lrtune": lrtune_with(), **METHODS}
 VARIANTS: dict[str, Method] = {
     "lrtune without confirmation": lrtune_with(confirm=False),
+    "lrtune, TPE": lrtune_with(sampler=tpe_sampler),
     "lrtune, random sampler": lrtune_with(sampler=random_sampler),
     "lrtune, quasi-random sampler": lrtune_with(sampler=quasi_random_sampler),
     "lrtune, Gaussian-process sampler": lrtune_with(sampler=gp_sampler),
@@ -317,7 +338,8 @@ def main() -> None:
         "# Regret on fresh seeds",
         "",
         f"`python studies/regret.py{' --quick' if quick else ''}"
-        f"{' --variants' if arguments.variants else ''}`: {TRIALS} trials, {EPOCHS} epochs, SGD, "
+        f"{' --variants' if arguments.variants else ''}`: {TRIALS} trials ({TRAININGS} trainings in "
+        f"all for lrtune), {EPOCHS} epochs, SGD, "
         f"batches of 32, 50-12 networks (64-32 on digits), {len(seeds)} seeds; lrtune "
         f"{lrtune.__version__}, optuna {optuna.__version__}, scikit-learn {sklearn.__version__}, "
         f"numpy {np.__version__}, Python {platform.python_version()}, one process, one BLAS "

@@ -36,10 +36,9 @@ gpus_option = click.option(
 jobs_option = click.option(
     "--jobs",
     type=WholeNumber(1, 1024),
-    default=1,
-    show_default=True,
     metavar="N",
-    help="Processes to train in; the result does not depend on their number.",
+    help="Processes to train in; the result does not depend on their number.  "
+    "[default: one; on a table one for each core once it has trained for 10 s]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 plot_option = click.option(

@@ -45,7 +45,7 @@ def command(
     data: str,
     timeout: float | None,
     audit_share: float | None,
-    jobs: int,
+    jobs: int | None,
     gpus: tuple[int, ...] | None,
     storage: str,
     name: str | None,

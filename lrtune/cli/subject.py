@@ -47,7 +47,9 @@ class Subject:
     dataset: Dataset | None = None
 
 
-def load_table(request: Request, *, n_jobs: int, audit_share: float | None = None) -> Subject:
+def load_table(
+    request: Request, *, n_jobs: int | None, audit_share: float | None = None
+) -> Subject:
     """Return the subject of a request on a table."""
     from lrtune.tuning.table_search import load, search_table, split_request, with_path
 

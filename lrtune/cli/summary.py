@@ -69,8 +69,7 @@ def _use(result: SearchResult) -> str:
 
 def _searched(study: Study) -> list[tuple[str, str, str]]:
     result, subject = study.result, study.subject
-    n = study.n_replicates
-    what = f"mean of {n} replicate{'' if n == 1 else 's'} after {study.epochs} epochs"
+    what = f"{study.judged_on} after {study.epochs} epochs"
     what += ", not confirmed" if subject.is_function else subject.unit
     return [(subject.row, number(result.search_loss, 4), what), *_score(study, "")]
 
@@ -88,6 +87,8 @@ def _confirmed(study: Study) -> list[tuple[str, str, str]]:
     fresh = f"{n} fresh replicate{'' if n == 1 else 's'}"
     what = f"after {study.epochs} epochs, on {fresh}{subject.unit}"
     chose = f"on the {study.n_replicates} that chose it"
+    if study.has_fresh_replicates:
+        chose = study.judged_on
     rows = [
         (subject.row, result.describe_loss(), what),
         ("  in the search", number(result.search_loss, 4), chose),
@@ -100,9 +101,12 @@ def _confirmed(study: Study) -> list[tuple[str, str, str]]:
     rows += _score(study, f"on {fresh}")
     if result.safe_range is not None:
         low, high = result.safe_range
-        below, above = confirmation.profile.is_bounded
+        is_measured = confirmation.safe_range_is_measured
+        below, above = confirmation.profile.is_bounded if is_measured else (True, True)
         value = f"{'' if below else '≤ '}{low:.4g} to {'' if above else '≥ '}{high:.4g}"
         what = f"learning_rate_init that {subject.safe_briefly}, without divergence"
+        if not is_measured:
+            what += ", by the model: not trained"
         rows.append(("safe range", value, what))
     rates = confirmation.profile.rates
     if len(rates) > 1:

@@ -47,7 +47,7 @@ def command(
     storage: str,
     name: str,
     data: str | None,
-    jobs: int,
+    jobs: int | None,
     gpus: tuple[int, ...] | None,
     timeout: float | None,
     as_json: bool,

@@ -46,7 +46,7 @@ def draw_losses(study: Study) -> Figure:
         axes.axvspan(low, high, color=COLOURS[2], alpha=0.18, linewidth=0, label="safe range")
     _mark_edge(axes, study)
     _mark_trials(axes, study)
-    axes.set(xlabel=RATE, ylabel=_loss_label(study, study.n_replicates))
+    axes.set(xlabel=RATE, ylabel=_loss_label(study, study.judged_on))
     logarithmic(axes.xaxis, study.rates)
     losses = [study.loss(trial) for trial in study.trials]
     if losses and study.sign > 0 and 0 < 5 * min(losses) < max(losses):
@@ -67,7 +67,9 @@ def draw_learning_curves(study: Study) -> Figure:
     for trial, label, style in _named(study):
         _curve(axes, study, trial, f"{label}, trial {trial.number}", **style)
     mark_guess(axes, study, f"{study.subject.reference} (cap)")
-    axes.set(xlabel="epoch", ylabel=_loss_label(study, study.n_replicates))
+    n = study.n_replicates
+    of = f"mean of {n} replicate{'' if n == 1 else 's'}"
+    axes.set(xlabel="epoch", ylabel=_loss_label(study, of))
     axes.set_xlim(0, study.epochs * 1.02)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     losses = [study.loss(trial) for trial, _, _ in _named(study)]
@@ -121,7 +123,10 @@ def draw_profile(study: Study) -> Figure:
     figure = plot_profile(study.confirmation, sign=study.sign)
     axes = figure.axes[0]
     figure.suptitle("Sensitivity to the initial learning rate")
-    axes.set(xlabel=RATE, ylabel=_loss_label(study, f"{study.confirmation.replicates} fresh"))
+    axes.set(
+        xlabel=RATE,
+        ylabel=_loss_label(study, f"mean of {study.confirmation.replicates} fresh replicates"),
+    )
     rates = study.confirmation.profile.rates
     logarithmic(axes.xaxis, (rates[0], rates[-1]))
     return _finish(figure, axes, height=3.9)
@@ -200,9 +205,8 @@ def _finish(figure: Figure, axes: Axes, *, height: float | None = None) -> Figur
     return figure
 
 
-def _loss_label(study: Study, replicates: int | str) -> str:
-    plural = "" if str(replicates).split()[0] == "1" else "s"
-    return f"{plain(study.subject.axis)}\n(mean of {replicates} replicate{plural})"
+def _loss_label(study: Study, of: str) -> str:
+    return f"{plain(study.subject.axis)}\n({of})"
 
 
 def _title(study: Study) -> str:

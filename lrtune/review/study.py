@@ -57,14 +57,29 @@ class Study:
 
     @cached_property
     def ranked(self) -> list[FrozenTrial]:
-        """Return the completed trials, the best value first."""
-        return sorted(complete_trials(self.trials), key=lambda trial: (trial.value, trial.number))
+        """Return the completed trials, the best comparable value first."""
+        values = self.result.comparable
+        return sorted(
+            complete_trials(self.trials), key=lambda each: (values[each.number].loss, each.number)
+        )
 
     @cached_property
     def diverged(self) -> list[FrozenTrial]:
         """Return the diverged trials, the lowest α₀ first."""
         trials = [trial for trial in self.trials if status(trial) == "diverged"]
         return sorted(trials, key=lambda trial: float(trial.params["learning_rate_init"]))
+
+    @property
+    def has_fresh_replicates(self) -> bool:
+        """Return whether each block of settings had a replicate of its own."""
+        return self.facts.replicates is None
+
+    @property
+    def judged_on(self) -> str:
+        """Return in words the replicates that a setting's loss in the search is of."""
+        if self.has_fresh_replicates:
+            return "on a replicate of average difficulty"
+        return f"mean of {self.n_replicates} replicate{'' if self.n_replicates == 1 else 's'}"
 
     @cached_property
     def metric(self) -> str | None:
@@ -177,16 +192,25 @@ class Study:
         return self.sign * self._worst
 
     def loss(self, trial: FrozenTrial) -> float:
-        """Return a trial's last mean validation loss, at most `cap`; `cap` if it diverged."""
+        """Return a trial's last mean validation loss, at most `cap`; `cap` if it diverged.
+
+        Where each block had a replicate of its own, the replicate's effect is taken out.
+        """
         if status(trial) == "diverged":
             return self.cap
-        return self.sign * min(_last_loss(trial), self._cap)
+        loss = _last_loss(trial) if self.metric is not None else self.comparable(trial)
+        return self.sign * min(loss, self._cap)
+
+    def comparable(self, trial: FrozenTrial) -> float:
+        """Return a completed trial's recorded value without its replicate's effect."""
+        found = self.result.comparable.get(trial.number)
+        return _last_loss(trial) if found is None or found.loss is None else found.loss
 
     def value(self, trial: FrozenTrial) -> float:
         """Return a trial's value, at most `worst`; `worst` if it has none or diverged."""
         if trial.value is None or status(trial) == "diverged":
             return self.worst
-        return self.sign * min(trial.value, self._worst)
+        return self.sign * min(self.comparable(trial), self._worst)
 
     def optimised(self, value: float) -> float:
         """Return a recorded value as the number that was optimised: the metric, or the loss."""

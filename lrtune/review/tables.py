@@ -23,6 +23,10 @@ from lrtune.tuning.space import Space
 
 MAX_ROWS = 10
 SCHEDULE_PARAMETERS = ("learning_rate_init", "decay", "decay_rate")
+COMPARABLE = (
+    "Values of the search are on a replicate of average difficulty: each block of settings had a "
+    "replicate of its own, and its effect, as the model of the losses estimates it, is taken out."
+)
 RACE_CAPTION = (
     "The settings that raced on fresh replicates, the recommended one first; settings that were "
     "clearly worse were dropped early. Ties go to a constant rate, then to the lower rate. The "
@@ -94,12 +98,17 @@ def best_settings(study: Study) -> SettingsTable:
             for contender in study.confirmation.contenders[:MAX_ROWS]
             if contender.trial in trials
         )
-        return SettingsTable(study.subject.titled(RACE_CAPTION), heads, rows)
+        caption = study.subject.titled(RACE_CAPTION)
+        if study.has_fresh_replicates:
+            caption += f" {COMPARABLE}"
+        return SettingsTable(caption, heads, rows)
     rows = tuple(
         Row(_setting_cells(study, trial, others), trial is study.best)
         for trial in study.ranked[:MAX_ROWS]
     )
     caption = "Ranked by their values in the search; none was tried on fresh replicates."
+    if study.has_fresh_replicates:
+        caption += f" {COMPARABLE}"
     return SettingsTable(caption, heads, rows)
 
 
@@ -110,7 +119,7 @@ def verdict(contender: Contender) -> str:
 
 def _setting_cells(study: Study, trial: FrozenTrial, others: Sequence[str]) -> tuple[str, ...]:
     params = trial.params
-    value = study.loss(trial) if trial.value is None else study.optimised(trial.value)
+    value = study.loss(trial) if trial.value is None else study.optimised(study.comparable(trial))
     return (
         str(trial.number),
         number(params["learning_rate_init"]),
@@ -195,6 +204,8 @@ def data_in_words(study: Study, *, with_target: bool = True) -> str:
 
 def _replicates(study: Study) -> str:
     text = f"{study.n_replicates} in the search"
+    if study.has_fresh_replicates:
+        text = "one for each block of settings in the search"
     if study.confirmation is None:
         return text
     return f"{text}, {study.confirmation.replicates} fresh ones to measure the recommendation"

@@ -138,7 +138,7 @@ def _unconfirmed(study: Study) -> str:
     assert study.recommended is not None  # noqa: S101
     return (
         f"The search measured {study.subject.kind} of {number(study.recommended.loss or 0.0, 4)}, "
-        f"the mean of {_replicates(study)} that chose the setting. It was not confirmed on fresh "
+        f"{_chosen_on(study)}. It was not confirmed on fresh "
         f"replicates, so expect a {study.subject.worse} {study.subject.short}: the winner of a "
         "search is partly lucky."
     )
@@ -159,8 +159,8 @@ def _expected(study: Study, confirmation: Confirmation) -> str:
         score = f", and {article} {subject.score} of {number(confirmation.score)}"
     if study.recommended_trial is not None:
         in_search = (
-            f" On {_replicates(study)} that chose it, the {subject.short} was "
-            f"{number(study.loss(study.recommended_trial), 4)}."
+            f" In the search, the {subject.short} was "
+            f"{number(study.loss(study.recommended_trial), 4)}, {_chosen_on(study)}."
         )
     means = "means" if score else "the mean"
     return (
@@ -170,8 +170,12 @@ def _expected(study: Study, confirmation: Confirmation) -> str:
     )
 
 
-def _replicates(study: Study) -> str:
-    return f"the {study.n_replicates} replicates" if study.n_replicates > 1 else "the one replicate"
+def _chosen_on(study: Study) -> str:
+    """Return in words the replicates that a loss in the search is of."""
+    if study.has_fresh_replicates:
+        return study.judged_on
+    n = study.n_replicates
+    return f"the mean of the {n} replicates that chose it" if n > 1 else "on the one that chose it"
 
 
 def _compared(study: Study, confirmation: Confirmation) -> str:
@@ -218,7 +222,7 @@ def _gain(gain: Estimate, loss: str) -> str:
 def _safe(study: Study, confirmation: Confirmation) -> str:
     profile, rate = confirmation.profile, confirmation.contenders[0].setting.learning_rate_init
     if profile.safe_range is None:
-        return ""
+        return _predicted(study, confirmation)
     low, high = profile.safe_range
     open_ends = {(False, False): "either", (False, True): "the low", (True, False): "the high"}
     beyond = ""
@@ -233,6 +237,17 @@ def _safe(study: Study, confirmation: Confirmation) -> str:
         f"Any learning_rate_init from {number(low)} to {number(high)}, with the same decay, "
         f"{study.subject.safe} and did not diverge; the recommended {number(rate)} is {margin}."
         f"{beyond}"
+    )
+
+
+def _predicted(study: Study, confirmation: Confirmation) -> str:
+    """Return the safe range that the model predicts, where no rate of it was trained."""
+    if confirmation.predicted_range is None:
+        return ""
+    low, high = map(number, confirmation.predicted_range)
+    return (
+        f"By the model of the losses, any learning_rate_init from {low} to {high}, with the same "
+        f"decay, {study.subject.safe}; no training checked this."
     )
 
 

@@ -15,8 +15,9 @@ from optuna.trial import FrozenTrial
 from lrtune.exceptions import NothingCompletedError
 from lrtune.schedules.schedule import Schedule
 from lrtune.support.numbers import estimate
+from lrtune.tuning.comparison import comparable_values
 from lrtune.tuning.confirm.advice import advise, not_confirmed
-from lrtune.tuning.confirm.result import Confirmation
+from lrtune.tuning.confirm.result import Confirmation, Estimate
 from lrtune.tuning.record.record import open_own_study, read_facts
 from lrtune.tuning.record.schema import (
     Ending,
@@ -85,6 +86,11 @@ class SearchResult:
         return TrialCounts.of(self.finished)
 
     @cached_property
+    def comparable(self) -> dict[int, Estimate]:
+        """Return the value of each completed trial, by number, without its replicate's effect."""
+        return comparable_values(self.finished, self.facts.space, self.facts.trainer.epochs)
+
+    @cached_property
     def recommended_trial(self) -> FrozenTrial:
         """Return the recommended setting's trial.
 
@@ -99,8 +105,10 @@ class SearchResult:
                 "its search by the same options and `resume=True`"
             )
         if self.confirmation is None:
-            return best_trial(self.finished)
-        number = self.confirmation.contenders[0].trial
+            best_trial(self.finished)  # raises if none completed
+            number = min(self.comparable, key=lambda each: (self.comparable[each].loss, each))
+        else:
+            number = self.confirmation.contenders[0].trial
         return next(trial for trial in self.finished if trial.number == number)
 
     @property
@@ -129,12 +137,18 @@ class SearchResult:
 
     @property
     def search_loss(self) -> float:
-        """Return its mean validation loss over the search's replicates at the last epoch.
+        """Return its mean validation loss in the search at the last epoch.
+
+        Where each block of settings had a replicate of its own, the effect of this replicate is
+        taken out.
 
         In a regression it is the squared error in the target's unit; of a user's function it is the
         user's number, which is not a loss if higher is better.
         """
-        loss = float(np.mean(TrialFacts.of(self.recommended_trial).replicate_losses))
+        trial = self.recommended_trial
+        loss = float(np.mean(TrialFacts.of(trial).replicate_losses))
+        if self.facts.metric == "loss" or self.facts.trainer.function is not None:
+            loss = self.comparable[trial.number].loss or loss
         return -loss if self.facts.trainer.maximize else loss
 
     @property

@@ -42,7 +42,7 @@ LEAST_MEASURED = 2
 dies, and for which a race that has to start again leaves trainings."""
 LEAST_RACED = 3
 """Losses of a setting in the race before it is compared with others by them alone."""
-ERRORS = 0.5
+ERRORS = 1.0
 """Standard deviations of the model that are added to its mean: a setting must be surely good."""
 MODEL_WEIGHT = 4
 """Weight of the model's bound, in losses of the race."""

@@ -104,14 +104,14 @@ class Belief:
         """Return the mean plus some standard deviations, and the expected penalty."""
         mean, covariance = self.loss
         spread = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-        return np.asarray(mean + errors * spread + CLIFF * self.divergence())
+        return np.asarray(mean + errors * spread + CLIFF * self.divergence(errors))
 
-    def divergence(self) -> Array:
-        """Return the probability of divergence."""
+    def divergence(self, errors: float = 0.0) -> Array:
+        """Return the probability of divergence, with some standard deviations of caution."""
         if self.edge is None:
             return np.zeros(len(self.loss[0]))
         mean, covariance = self.edge
-        return np.asarray(stats.norm.cdf(mean / np.sqrt(np.diag(covariance) + JITTER)))
+        return np.asarray(stats.norm.cdf(mean / np.sqrt(np.diag(covariance) + JITTER) + errors))
 
     @cached_property
     def _factors(self) -> list[tuple[Array, Array]]:

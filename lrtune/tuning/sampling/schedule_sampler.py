@@ -148,6 +148,7 @@ class ScheduleSampler(BaseSampler):
     ) -> dict[str, BaseDistribution]:
         """Return the distributions that all finished trials have in common."""
         del trial
+        self._raise_error_if_multi_objective(study)
         return self._space.calculate(study)
 
     def sample_relative(
@@ -221,8 +222,8 @@ class _Choice:
 
     def draw(self, rng: np.random.Generator, taken: list[dict[str, Any]]) -> dict[str, Any]:
         """Return the best candidate of a draw that no running trial has."""
-        for index in np.argsort(self.belief.draw(rng), kind="stable"):
-            params = self.candidates[index]
+        for index in np.argsort(self.belief.draw(rng), kind="stable").tolist():
+            params: dict[str, Any] = self.candidates[index]
             if params not in taken:
                 return params
         return self.candidates[0]

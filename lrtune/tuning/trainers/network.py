@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,10 @@ from lrtune.tuning.trainers.scoring import Objective
 
 Array = npt.NDArray[Any]
 
+START_PAYS = 10.0
+"""Seconds of training after which "auto" starts processes: so much would be lost at most by not
+starting them at once, and a short search is spared their start."""
+
 
 class NetworkTrainer:
     """Trains settings of one of lrtune's networks on replicates of a table.
@@ -58,7 +63,7 @@ class NetworkTrainer:
         fresh: Callable[[int], Replicate] | None = None,
         sample_weight: Array | None = None,
         objective: Objective | None = None,
-        n_jobs: int | None = None,
+        n_jobs: int | Literal["auto"] | None = None,
     ) -> None:
         self.estimator = estimator
         self.objective = objective
@@ -66,6 +71,7 @@ class NetworkTrainer:
         self._replicates = tuple(replicates)
         self._fresh = fresh
         self._n_jobs = n_jobs
+        self._seconds = 0.0
         self._kept = [self._prepare(replicate) for replicate in self._replicates]
         self._latest: dict[int, Prepared] = {}
         self.epochs: int = require_network(estimator).max_iter
@@ -81,7 +87,7 @@ class NetworkTrainer:
         n_replicates: int,
         *,
         seed: int = 0,
-        n_jobs: int | None = None,
+        n_jobs: int | Literal["auto"] | None = None,
     ) -> Self:
         """Return a trainer whose replicates split the table at random, stratified for classes."""
         task: Task = "classification" if is_classifier(estimator) else "regression"
@@ -107,7 +113,7 @@ class NetworkTrainer:
         prune = control.prune
         prepared = self.prepared(replicates)
         scorers = self.objective.scorers if control.metrics and self.objective is not None else None
-        n_workers = 1 if prune is not None else effective_n_jobs(self._n_jobs)
+        n_workers = 1 if prune is not None else self._n_workers()
         # a process with replicates of its own trains whole populations, which costs less
         n_groups = math.gcd(n_workers, len(prepared))
         populations: list[list[int]] = []
@@ -121,16 +127,24 @@ class NetworkTrainer:
                 for group in np.split(np.arange(len(prepared)), n_groups):
                     own = [configured[index] for index in group]
                     tasks.append(Lockstep(own, stack, population, scorers, prune))
+        begun = time.monotonic()
         with one_blas_thread():
             if n_workers > 1 and len(tasks) > 1:
                 results = in_processes(_run, tasks, n_workers)
             else:
                 results = [task.run() for task in tasks]
+        self._seconds += time.monotonic() - begun
         outcomes: dict[int, Outcome] = {}
         for number, population in enumerate(populations):
             merged = merge(results[number * n_groups : (number + 1) * n_groups])
             outcomes.update(zip(population, _outcomes(merged, settings, population), strict=True))
         yield [outcomes[index] for index in range(len(settings))]
+
+    def _n_workers(self) -> int:
+        """Return the number of processes; "auto" is one for each core once it trained a while."""
+        if self._n_jobs == "auto":
+            return 1 if self._seconds < START_PAYS else int(effective_n_jobs(-1))
+        return int(effective_n_jobs(self._n_jobs))
 
     def prepared(self, numbers: Sequence[int]) -> list[Prepared]:
         """Return prepared replicates; fresh ones are kept until the next call that needs others."""
