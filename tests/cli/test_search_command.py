@@ -23,7 +23,8 @@ KEYS = [
 ]  # fmt: skip
 CONFIRMATION_KEYS = [
     "replicates", "contenders", "epochs", "share", "default_se", "gain", "gain_se",
-    "baseline_loss", "naive_loss", "sensitivity", "safe_range_is_bounded", "tied_decays",
+    "baseline_loss", "naive_loss", "sensitivity", "safe_range_is_measured",
+    "safe_range_is_bounded", "tied_decays",
 ]  # fmt: skip
 QUICK = ("--trials", "20", "--epochs", "4")
 GLANCE = [
@@ -61,7 +62,7 @@ def test_json_is_the_documented_object_and_all_that_is_printed(lrtune: Callable[
     assert run.json["confirmation"]["naive_loss"] == pytest.approx(math.log(3), rel=1e-3)
     assert all(side in (True, False) for side in run.json["confirmation"]["safe_range_is_bounded"])
     assert sum(run.json["trials"].values()) == 20
-    assert run.json["trial_epochs"] + run.json["epochs_saved"] == pytest.approx(20 * 3 * 4)
+    assert run.json["trial_epochs"] + run.json["epochs_saved"] == pytest.approx(20 * 4)
     assert run.out.count("\n") == 1
 
 
@@ -113,7 +114,7 @@ def test_killed_half_way_and_resumed_is_as_uninterrupted(
     resumed = lrtune(*words, "--resume").json
     whole = lrtune(*words, "--storage", "whole.journal").json
 
-    assert 16 <= half < 48
+    assert 8 <= half < 48
     assert without_times(resumed) == without_times(whole) | {"storage": "lrtune.journal"}
     expected = fingerprint(load(folder / "whole.journal", "digits"))
     assert expected == fingerprint(load(journal, "digits"))
@@ -199,7 +200,7 @@ def test_diverged_trials_are_an_outcome_of_their_own_and_cheap(
     assert 0 < len(diverged) == result["trials"]["diverged"]
     assert {t.state for t in diverged} == {TrialState.PRUNED}
     assert all(t.constraints["diverged"] > 0 for t in diverged)
-    assert epochs < 0.25 * 3 * 20 * len(diverged)
+    assert epochs < 0.25 * 20 * len(diverged)
     assert "NaN" not in (folder / "lrtune.journal").read_text()
     assert "Infinity" not in (folder / "lrtune.journal").read_text()
 
@@ -276,15 +277,17 @@ def test_nothing_to_learn_is_told(lrtune: Callable[..., Any], folder: Path) -> N
     rng = np.random.default_rng(0)
     rows = "".join(f"{rng.normal()},{'ab'[rng.integers(2)]}\n" for _ in range(80))
     (folder / "noise.csv").write_text("x,y\n" + rows)
-    run = lrtune("search", "noise.csv", *QUICK, "--alpha0", "5:10")
+    words = ("--trials", "40", "--epochs", "4", "--alpha0", "5:10")
+    run = lrtune("search", "noise.csv", *words)
 
     assert "Note: " in run.err
     assert "class shares" in run.err
 
 
 def test_the_result_reads_at_a_glance(lrtune: Callable[..., Any]) -> None:
-    run = lrtune("search", "iris", *QUICK)
-    result = lrtune("search", "iris", *QUICK, "--json").json
+    words = ("search", "iris", "--trainings", "120", "--epochs", "4", "--decay", "cosine")
+    run = lrtune(*words)
+    result = lrtune(*words, "--json").json
     lines = {line[:19].strip(): line[19:] for line in run.out.splitlines()}
 
     assert list(lines)[: len(GLANCE)] == GLANCE
@@ -344,8 +347,9 @@ def test_confirmation_may_recommend_another_trial_than_the_searchs_best(
     confirmed, plain = (
         lrtune("search", "iris", *QUICK, "--json", *words).json for words in ([], ["--no-confirm"])
     )
-    trials = load(folder / "lrtune.journal", "iris").trials
-    (recommended,) = (t for t in trials if t.params == confirmed["best"])
+    study = load(folder / "lrtune.journal", "iris")
+    trials = study.trials
+    recommended = trials[study.user_attrs["confirmation"]["contenders"][0]["trial"]]
 
     assert confirmed["search_loss"] == pytest.approx(recommended.value, rel=1e-6)
     assert plain["search_loss"] == pytest.approx(
@@ -431,8 +435,8 @@ def test_two_searches_at_once_into_a_new_database(start: Callable[..., Any], fol
 def test_time_limit_ends_the_search_and_says_so(lrtune: Callable[..., Any]) -> None:
     result = lrtune("search", "iris", "--timeout", "0.000001", "--json").json
 
-    assert sum(result["trials"].values()) == 16
-    assert any("time limit" in each and "16 of 64" in each for each in result["warnings"])
+    assert sum(result["trials"].values()) == 8
+    assert any("time limit" in each and "after 8 of " in each for each in result["warnings"])
 
 
 def test_sqlite_keeps_the_same_trials(lrtune: Callable[..., Any], folder: Path) -> None:

@@ -7,38 +7,44 @@ import pytest
 
 from lrtune.cli.progress import Count
 from lrtune.cli.search import command
-from lrtune.cli.search_options import is_given
-from lrtune.cli.subject import load_script, load_table, script_request, table_request
-from lrtune.tuning.record.schema import ScriptRequest
+from lrtune.cli.subject import load_script, load_table, script_request
+from lrtune.tuning.record.schema import Request, ScriptRequest
 from lrtune.tuning.scripts import Script
+from lrtune.tuning.table_search import split_request
 
 
-def options(*words: str) -> tuple[dict[str, Any], set[str]]:
-    """Return the options of search, and those that are given."""
+def options(*words: str) -> dict[str, Any]:
+    """Return the options of search."""
     with command.make_context("search", list(words), obj=words) as ctx:
-        return dict(ctx.params), {name for name in ctx.params if is_given(ctx, name)}
+        return dict(ctx.params)
 
 
-def test_trainings_of_a_table_set_its_trials_and_replicates() -> None:
-    request = table_request(*options("iris", "--trainings", "64"))
-    chosen = table_request(*options("iris", "--trainings", "64", "--replicates", "2"))
-    plain = table_request(*options("iris"))
+def table_request(*words: str) -> Request:
+    """Return what ``lrtune search`` asks for with these words."""
+    return Request.from_json(options(*words))
 
-    assert (request.trainings, request.replicates) == (64, 1)
-    assert 64 // 3 <= request.trials < 64
-    assert (chosen.trials, chosen.replicates) == (request.trials // 2, 2)
-    assert (plain.trainings, plain.trials, plain.replicates) == (None, 64, 3)
+
+def test_trainings_of_a_table_pay_for_its_trials() -> None:
+    request = table_request("iris", "--trainings", "64")
+    chosen = table_request("iris", "--trainings", "64", "--replicates", "2")
+    plain = table_request("iris")
+
+    assert (request.trainings, request.trials, request.replicates) == (64, None, None)
+    assert 64 // 3 <= split_request(request).n_trials < 64
+    assert split_request(chosen).n_trials == split_request(request).n_trials // 2
+    assert (plain.trainings, plain.trials, plain.replicates) == (None, None, None)
+    assert split_request(plain) == split_request(table_request("iris", "--trainings", "256"))
 
 
 def test_a_table_is_counted_in_trials() -> None:
-    subject = load_table(table_request(*options("iris", "--trials", "7")), n_jobs=1)
+    subject = load_table(table_request("iris", "--trials", "7"), n_jobs=1)
 
     assert (subject.name, subject.count) == ("iris", Count(7))
 
 
 def test_a_script_is_asked_for_what_is_given(folder: Path) -> None:
     words = ("train.py:fit", "--epochs", "5", "--alpha0", "0.01:1", "--param", "size=8,16")
-    request = script_request(Script("train.py", "fit"), *options(*words, "--warmup-epochs", "2"))
+    request = script_request(Script("train.py", "fit"), options(*words, "--warmup-epochs", "2"))
 
     assert (request.name, request.function, request.epochs) == ("train-fit", "fit", 5)
     assert (request.trainings, request.n_trials, request.replicates) == (None, None, None)
@@ -52,7 +58,7 @@ def test_a_script_is_asked_for_what_is_given(folder: Path) -> None:
 def test_a_script_is_counted_in_trainings(folder: Path, words: list[str], planned: int) -> None:
     Path("train.py").write_text("def train(schedule, seed):\n    yield 1.0\n")
     given = options("train.py", "--epochs", "5", *words)
-    subject = load_script(script_request(Script("train.py"), *given), n_jobs=1, gpus=None)
+    subject = load_script(script_request(Script("train.py"), given), n_jobs=1, gpus=None)
 
     assert subject.count.unit == "trainings"
     assert planned - 2 <= subject.count.total <= planned

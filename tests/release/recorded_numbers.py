@@ -1,4 +1,4 @@
-"""Searches whose numbers were recorded with release 0.1.0, to compare with those of this release.
+"""Range tests whose numbers were recorded with release 0.1.0, to compare with today's.
 
 Run as a program, it prints the numbers in the form of ``numbers.json``. The last bits of a float
 depend on the machine's BLAS and on the releases of the libraries, so `platform_facts` are recorded
@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import threadpoolctl
-from sklearn.datasets import load_diabetes, load_wine
-from sklearn.model_selection import KFold
+from sklearn.datasets import load_wine
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -65,37 +64,6 @@ def without_volatile(values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in VOLATILE}
 
 
-def searched(model: Any, X: Any, y: Any, **options: Any) -> Any:
-    """Return the result of `LearningRateSearchCV`, with the loss and parameters of every trial."""
-    search = lrtune.LearningRateSearchCV(model, random_state=0, **options).fit(X, y)
-    return {
-        "result": without_volatile(search.result_.to_dict()),
-        "best_params": search.best_params_,
-        "best_index": search.best_index_,
-        "score": search.score(X, y),
-        "trials": [[trial.value, trial.params] for trial in search.study_.trials],
-        "mean_test_score": search.cv_results_["mean_test_score"].tolist(),
-    }
-
-
-def wine() -> Any:
-    X, y = load_wine(return_X_y=True)
-    network = lrtune.MLPClassifier((16, 8), max_iter=10)
-    return searched(make_pipeline(StandardScaler(), network), X, y, n_trials=32)
-
-
-def diabetes() -> Any:
-    X, y = load_diabetes(return_X_y=True)
-    network = lrtune.MLPRegressor((16, 8), max_iter=8, optimizer="momentum", dtype="float32")
-    space = {
-        "decay": ["constant", "plateau"],
-        "batch_size": [16, 32],
-        "learning_rate_init": (1e-3, 1.0),
-    }
-    options = {"cv": KFold(3, shuffle=True, random_state=0), "scoring": "r2", "space": space}
-    return searched(make_pipeline(StandardScaler(), network), X, y, n_trials=32, **options)
-
-
 def range_test() -> Any:
     X, y = load_wine(return_X_y=True)
     network = lrtune.MLPClassifier((16, 8), optimizer="adam")
@@ -103,14 +71,7 @@ def range_test() -> Any:
 
 
 CASES: dict[str, Callable[[], Any]] = {
-    "search iris": lambda: command("search", "iris", "--seed", "0"),
-    "search digits": lambda: command("search", "digits", "--hidden", "64,32", "--trials", "32"),
-    "search messy": lambda: command(
-        "search", str(TABLE), "--target", "price", "--pruner", "median"
-    ),
     "range-test iris": lambda: command("range-test", "iris"),
-    "LearningRateSearchCV wine": wine,
-    "LearningRateSearchCV diabetes": diabetes,
     "lr_range_test wine": range_test,
 }
 

@@ -19,6 +19,8 @@ from sklearn.preprocessing import PowerTransformer, StandardScaler
 
 from lrtune import LearningRateSearchCV, MLPClassifier, MLPRegressor, Schedule, load_model
 from lrtune.exceptions import LrtuneWarning
+from lrtune.tuning.record.schema import TrialFacts
+from lrtune.tuning.result import read_result
 from tests.iris import X, Y
 from tests.release.recorded_numbers import (
     HERE,
@@ -194,26 +196,27 @@ def test_its_schedule_is_exported_as_an_estimator(
 # --- going on -------------------------------------------------------------------------------------
 
 
-def test_an_interrupted_search_ends_as_an_uninterrupted_one(
-    lrtune: Callable[..., Any], folder: Path
-) -> None:
+def test_an_interrupted_search_goes_on(lrtune: Callable[..., Any], folder: Path) -> None:
     words = ("search", "iris", "--trials", "24", "--epochs", "2", "--hidden", "8")
-    words = (*words, "--replicates", "2", "--json")
-    resumed = lrtune(*words, "--resume", "--storage", copy("interrupted.journal"))
-    whole = lrtune(*words, "--storage", "whole.journal")
-    expected, actual = (without_volatile(run.json) for run in (whole, resumed))
+    words = (*words, "--replicates", "2", "--json", "--storage", copy("interrupted.journal"))
+    before = read_result("iris", "interrupted.journal")
+    resumed = lrtune(*words, "--resume")
+    after = read_result("iris", "interrupted.journal")
 
     assert resumed.code == 0, resumed.err
-    assert sum(actual["trials"].values()) == 24
-    assert list(expected) == list(actual)
-    if platform_facts() == NUMBERS["platform"]:  # elsewhere the first 16 losses differ a little
-        assert expected == actual
+    assert (len(before.finished), len(after.finished)) == (16, 24)
+    assert [(trial.value, trial.params) for trial in before.finished] == [
+        (trial.value, trial.params) for trial in after.finished[:16]
+    ]
+    assert all(TrialFacts.of(trial).trainings == 2 for trial in after.finished[16:])
+    assert resumed.json["confirmed_loss"] == after.confirmed_loss is not None
 
 
 SEARCHES = {
     "table.journal": "search houses.csv --target price --name houses --trials 6 --epochs 3 "
-    "--hidden 8 --pruner median",
-    "sqlite:///study.db": "search iris --trials 4 --epochs 2 --hidden 4 --no-confirm",
+    "--hidden 8 --replicates 3 --pruner median",
+    "sqlite:///study.db": "search iris --trials 4 --epochs 2 --hidden 4 --replicates 3 "
+    "--no-confirm",
 }
 
 
@@ -234,9 +237,9 @@ def test_a_finished_search_trains_no_further_trial_when_resumed(
     expected, actual = (without_volatile(each) for each in (EXPECTED[storage]["show"], run.json))
 
     assert run.code == 0, run.err
-    for key in ("trials", "best", "search_loss", "trial_epochs"):
-        assert expected[key] == actual[key]
-    if platform_facts() == NUMBERS["platform"]:  # what is confirmed is trained again
+    assert expected["trials"] == actual["trials"]
+    assert expected["trial_epochs"] == actual["trial_epochs"]
+    if expected["confirmed_loss"] is None:  # what is confirmed is chosen and trained again
         assert expected == without_new_keys(without_texts(actual), expected)
 
 
@@ -269,8 +272,16 @@ def test_a_search_in_python_is_resumed(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("storage", "words", "value"),
     [
-        ("interrupted.journal", "search iris --trials 24 --epochs 3 --hidden 8", "--epochs 2"),
-        ("sqlite:///study.db", "search iris --trials 4 --epochs 2 --hidden 5", "--hidden 4"),
+        (
+            "interrupted.journal",
+            "search iris --trials 24 --epochs 3 --hidden 8 --replicates 2",
+            "--epochs 2",
+        ),
+        (
+            "sqlite:///study.db",
+            "search iris --trials 4 --epochs 2 --hidden 5 --replicates 3",
+            "--hidden 4",
+        ),
     ],
     indirect=["storage"],
 )

@@ -75,7 +75,7 @@ SEARCHES: dict[str, Callable[[str], SearchResult]] = {
         direction="maximize", metric="recall", space={"momentum": (0.1, 0.9)},
     ),
     "compared": lambda journal: lrtune.search(
-        fragile, epochs=EPOCHS, trainings=60, storage=journal, metric="perplexity",
+        fragile, epochs=EPOCHS, trainings=80, storage=journal, metric="perplexity",
         default=0.01, warmup_epochs=0.5, update="batch", catch=[FloatingPointError],
     ),
     "unconfirmed": lambda journal: lrtune.search(

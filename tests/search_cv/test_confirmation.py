@@ -216,7 +216,7 @@ def test_a_race_is_run_on_what_the_search_maximises(met: Met, scoring: str) -> N
     searched = search(scoring=scoring).fit(X, Y)
     raced = met[2:]
     for contender in searched.result_.confirmation.contenders:
-        params = {f"mlpclassifier__{name}": v for name, v in contender.setting.params.items()}
+        params = searched.cv_results_["params"][contender.trial]
         scores = [
             get_scorer(scoring)(model, X[rows], Y[rows])
             for model, rows in by_hand(searched, raced[: contender.replicates], **params)

@@ -24,14 +24,16 @@ def complete(
     curves = np.tile(np.array(losses)[:, None], 5)
     outcome = Outcome(setting, curves, np.full(2, 0.9), 10.0, metrics=scores, seconds=3.0)
     metric = next(iter(scores), None)
-    return to_trial(setting.params, outcome, SPACE, cap=9.0, begun=datetime.now(), metric=metric)
+    return to_trial(
+        setting.params, outcome, SPACE, range(2), cap=9.0, begun=datetime.now(), metric=metric
+    )
 
 
 def diverged(rate: float) -> FrozenTrial:
     setting = Setting(rate, "cosine", 0.1)
     at = DivergedAt(replicate=1, epoch=1, step=2, loss=None)
     outcome = Outcome(setting, np.empty((2, 0)), None, 0.5, at)
-    return to_trial(setting.params, outcome, SPACE, cap=9.0, begun=datetime.now())
+    return to_trial(setting.params, outcome, SPACE, range(2), cap=9.0, begun=datetime.now())
 
 
 def test_scores_are_minus_the_losses_and_diverged_trials_rank_last() -> None:

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from lrtune import LearningRateSearchCV, MLPClassifier
 from lrtune.exceptions import InvalidInputError, NothingCompletedError
+from lrtune.tuning.sampling.asking import BLOCK_SIZE
 from tests.iris import PAIRS, X, Y, scaled
 
 Classifier = partial(MLPClassifier, max_iter=4)
@@ -199,8 +200,8 @@ def test_the_result_does_not_depend_on_the_number_of_processes() -> None:
 def test_the_time_limit_ends_a_search_after_the_block_that_is_being_trained() -> None:
     searched = search(n_trials=64, timeout=1e-9).fit(X, Y)
 
-    assert len(searched.cv_results_["params"]) == 16
-    assert any("16 of 64" in warning for warning in searched.result_.warnings)
+    assert len(searched.cv_results_["params"]) == BLOCK_SIZE
+    assert any(f"{BLOCK_SIZE} of 64" in warning for warning in searched.result_.warnings)
 
 
 def test_nothing_is_fitted_when_nothing_completes() -> None:

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lrtune.exceptions import RecordLostError
 from lrtune.tuning.blocks import Explorer
-from lrtune.tuning.record.schema import DivergedAt
+from lrtune.tuning.record.schema import DivergedAt, TrialFacts
 from lrtune.tuning.sampling.asking import BLOCK_SIZE, Sampling
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
@@ -34,6 +34,7 @@ class Toy:
     def __init__(self, default: Setting = Setting(100.0, "constant", 0.0)) -> None:  # noqa: B008
         self.default = default
         self.calls: list[tuple[int, bool]] = []
+        self.replicates: list[list[int]] = []
 
     def train(
         self,
@@ -42,6 +43,7 @@ class Toy:
         control: Control,
     ) -> Iterator[list[Outcome]]:
         self.calls.append((len(settings), control.prune is not None))
+        self.replicates.append(list(replicates))
         yield [self._outcome(setting, len(replicates)) for setting in settings]
 
     def _outcome(self, setting: Setting, n: int) -> Outcome:
@@ -64,16 +66,21 @@ def explore(
     seed: int = 0,
     finished: Sequence[FrozenTrial] = (),
     trainer: Toy | None = None,
+    replicates: int | None = 3,
     **sampling: Any,
 ) -> list[FrozenTrial]:
     trials = list(finished)
-    explorer = Explorer(trainer or Toy(), SPACE, range(3), Sampling(seed, **sampling))  # type: ignore[arg-type]
+    explorer = Explorer(trainer or Toy(), SPACE, replicates, Sampling(seed, **sampling))  # type: ignore[arg-type]
     explorer.explore(trials, n_trials=n_trials, control=Control(), on_trials=lambda: None)
     return trials
 
 
 def settings(trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
     return [trial.params for trial in trials]
+
+
+def replicates_of(trial: FrozenTrial) -> tuple[int, ...]:
+    return TrialFacts.of(trial).replicates
 
 
 def test_the_sampler_learns_where_the_cliff_is() -> None:
@@ -97,16 +104,21 @@ def test_the_same_seed_gives_the_same_trials_and_another_seed_others() -> None:
 
 
 def test_settings_of_a_block_differ() -> None:
-    assert len({str(params) for params in settings(explore(48))[32:]}) == BLOCK_SIZE
+    assert len({str(params) for params in settings(explore(48))[-BLOCK_SIZE:]}) == BLOCK_SIZE
 
 
-@pytest.mark.parametrize("n_before", [1, 15, 16, 17, 31, 40])
-def test_a_resumed_search_goes_on_as_an_uninterrupted_one(n_before: int) -> None:
-    whole = explore(48, seed=1)
-    resumed = explore(48, seed=1, finished=explore(n_before, seed=1))
+@pytest.mark.parametrize("replicates", [3, None])
+@pytest.mark.parametrize("n_before", [1, 7, 8, 9, 31, 40])
+def test_a_resumed_search_goes_on_as_an_uninterrupted_one(
+    n_before: int, replicates: int | None
+) -> None:
+    whole = explore(48, seed=1, replicates=replicates)
+    before = explore(n_before, seed=1, replicates=replicates)
+    resumed = explore(48, seed=1, finished=before, replicates=replicates)
 
     assert settings(resumed) == settings(whole)
     assert [trial.number for trial in resumed] == list(range(48))
+    assert [replicates_of(trial) for trial in resumed] == [replicates_of(trial) for trial in whole]
 
 
 def test_a_users_sampler_goes_on_where_it_was() -> None:
@@ -118,7 +130,10 @@ def test_a_users_sampler_goes_on_where_it_was() -> None:
 
 def test_the_untuned_default_is_tried_first_and_changes_no_other_trial_of_its_block() -> None:
     default = Setting(0.1, "constant", 0.0)
-    trials, plain = settings(explore(16, trainer=Toy(default))), settings(explore(16))
+    trials, plain = (
+        settings(explore(BLOCK_SIZE, trainer=Toy(default))),
+        settings(explore(BLOCK_SIZE)),
+    )
 
     assert trials[0] == plain[0] | {"learning_rate_init": 0.1, "decay": "constant"}
     assert trials[1:] == plain[1:]
@@ -153,7 +168,7 @@ def test_a_diverged_trial_ends_in_twice_the_loss_of_guessing_and_is_infeasible()
 
 def test_no_block_is_begun_after_the_deadline_but_one_is_made() -> None:
     trials: list[FrozenTrial] = []
-    explorer = Explorer(Toy(), SPACE, range(3), Sampling())  # type: ignore[arg-type]
+    explorer = Explorer(Toy(), SPACE, 3, Sampling())  # type: ignore[arg-type]
     explorer.explore(
         trials, n_trials=64, control=Control(deadline=time.monotonic()), on_trials=lambda: None
     )
@@ -166,8 +181,18 @@ def test_the_trainer_is_handed_a_pruner_only_if_there_is_one() -> None:
     explore(20, trainer=plain)
     explore(20, trainer=pruned, pruner=optuna.pruners.MedianPruner())
 
-    assert plain.calls == [(16, False), (4, False)]
-    assert pruned.calls == [(16, True), (4, True)]
+    assert plain.calls == [(8, False), (8, False), (4, False)]
+    assert pruned.calls == [(8, True), (8, True), (4, True)]
+
+
+def test_each_block_has_a_fresh_replicate_unless_all_settings_share_some() -> None:
+    fresh, shared = Toy(), Toy()
+    trials = explore(20, trainer=fresh, replicates=None)
+    explore(20, trainer=shared, replicates=2)
+
+    assert fresh.replicates == [[0], [1], [2]]
+    assert [replicates_of(trial) for trial in trials] == [(n // BLOCK_SIZE,) for n in range(20)]
+    assert shared.replicates == [[0, 1]] * 3
 
 
 class LostRecord:
@@ -185,7 +210,7 @@ class LostRecord:
 
 def test_a_search_goes_on_without_a_record_that_is_lost_and_a_worker_does_not() -> None:
     trials: list[FrozenTrial] = []
-    explorer = Explorer(Toy(), SPACE, range(3), Sampling(), LostRecord())  # type: ignore[arg-type]
+    explorer = Explorer(Toy(), SPACE, 3, Sampling(), LostRecord())  # type: ignore[arg-type]
     error = explorer.explore(trials, n_trials=48, control=Control(), on_trials=lambda: None)
 
     assert isinstance(error, RecordLostError)

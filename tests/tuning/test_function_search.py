@@ -193,11 +193,10 @@ def test_no_training_is_spent_beyond_their_number(
 @pytest.mark.parametrize("default", [None, 0.1])
 @pytest.mark.parametrize("trainings", range(12, 40))
 def test_the_split_leaves_no_part_without_trainings(trainings: int, default: float | None) -> None:
-    split = split_trainings(trainings, has_default=default is not None)
+    split = split_trainings(trainings, n_others=int(default is not None))
 
     assert split.confirmation is not None
-    assert split.n_trials * split.replicates + split.confirmation.limit <= trainings
-    assert split.n_trials * split.replicates + split.confirmation.limit > trainings - 4
+    assert split.n_trials + split.confirmation.limit == trainings
     assert split.n_trials >= trainings / 3
     assert split.confirmation.measurement_replicates >= 2
 
@@ -250,13 +249,13 @@ def test_arguments_that_break_a_rule_are_refused_before_anything_trains(
 
 
 def test_the_number_of_trials_sets_the_budget_in_place_of_the_trainings() -> None:
-    result = search(trainings=None, n_trials=8)
+    result = search(trainings=None, n_trials=16)
 
-    assert len(result.finished) == 8
-    assert result.facts.replicates == 3
+    assert len(result.finished) == result.trainings["search"] == 16
+    assert result.facts.replicates is None
     confirming = result.trainings["confirm"]
     assert confirming is not None
-    assert 24 / 2 < confirming <= 2 * 24
+    assert 16 / 4 < confirming <= 16
 
 
 def test_without_confirmation_all_trainings_explore() -> None:
@@ -561,10 +560,11 @@ def test_the_default_is_measured_on_the_same_seeds(default: Any) -> None:
     schedule = default if isinstance(default, Schedule) else Schedule(learning_rate_init=default)
     assert result.confirmation is not None
     n = result.confirmation.replicates
-    measured = calls[-n:]
-    seeds = [seed for _, seed in measured]
+    seeds = list(dict.fromkeys(seed for _, seed in reversed(calls)))[:n]
+    measured = [(each, seed) for each, seed in calls if seed in seeds]
 
-    assert [each for each, _ in measured] == [schedule] * n
+    assert [seed for each, seed in measured if each == schedule] == seeds[::-1]
+    assert [seed for each, seed in measured if each == result.schedule] == seeds[::-1]
     losses = [list(toy(schedule, seed))[-1] for seed in seeds]
     assert result.default_loss == pytest.approx(np.mean(losses))
     winner = [list(toy(result.schedule, seed))[-1] for seed in seeds]
@@ -572,7 +572,9 @@ def test_the_default_is_measured_on_the_same_seeds(default: Any) -> None:
     gain = np.subtract(losses, winner)
     assert result.confirmation.gain is not None
     assert result.confirmation.gain.loss == pytest.approx(gain.mean())
-    assert not {seed for _, seed in calls[: -5 * n]} & set(seeds)  # had no part in choosing it
+    assert measured == calls[-len(measured) :]  # the seeds had no part in choosing it
+    n_settings = 1 + len(result.confirmation.profile.rates)
+    assert len(measured) == n_settings * n
 
 
 def test_progress_says_how_far_and_how_long() -> None:
@@ -590,7 +592,7 @@ def test_progress_says_how_far_and_how_long() -> None:
     assert "of about 24 trainings" in text.getvalue().splitlines()[-1]
     assert "each (median), about " in text.getvalue().splitlines()[-1]
     assert "best so far: trial" in text.getvalue().splitlines()[-1]
-    assert text.getvalue().splitlines()[0] == "0 of 10 trials"
+    assert text.getvalue().splitlines()[0] == f"0 of {split_trainings(24).n_trials} trials"
 
 
 @pytest.mark.parametrize("sampler", [True, False])
@@ -683,7 +685,7 @@ def test_both_trainers_find_the_same_where_they_train_the_same_network(n_replica
     loop = LoopTrainer(Loop(as_generator, EPOCHS, metric="log_loss", default=default))
     numbers = {loop.replicate_seed(number): number for number in range(100)}
     space = Space.default(EPOCHS, learning_rate_init=(0.01, 3.0))  # none diverges or dies
-    split = split_trainings(64, replicates=n_replicates, has_default=True)
+    split = split_trainings(64, replicates=n_replicates, n_others=1)
     budget = Budget(split.n_trials, split.replicates, confirmation=split.confirmation)
     by_lockstep, by_loop = (
         search_with(trainer, space, budget=budget, sampling=Sampling())

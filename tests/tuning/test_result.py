@@ -19,7 +19,7 @@ from lrtune.tuning.confirm.advice import NOT_CONFIRMED
 from lrtune.tuning.record.record import Record
 from lrtune.tuning.record.schema import Environment, Request
 from lrtune.tuning.result import SearchResult, read_result
-from lrtune.tuning.sampling.asking import Sampling
+from lrtune.tuning.sampling.asking import BLOCK_SIZE, Sampling
 from lrtune.tuning.search import Budget, Recording, search
 from lrtune.tuning.space import Space
 from lrtune.tuning.table_search import load, search_table
@@ -137,7 +137,7 @@ def test_a_python_search_with_further_parameters_reads_back(storage: str, scorin
 def test_a_search_stopped_by_the_time_limit_and_resumed_reads_back(storage: str) -> None:
     stopped = table_search(storage, timeout=1e-9, trials=20)
 
-    assert len(stopped.finished) == 16
+    assert len(stopped.finished) == BLOCK_SIZE
     assert any("stopped by the time limit" in warning for warning in stopped.warnings)
     assert_reads_back(stopped)
 

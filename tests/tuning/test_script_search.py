@@ -63,9 +63,9 @@ def test_another_study_has_no_request_of_a_script(folder: Path) -> None:
     assert read_script_request(Record.create("a.journal", "study", FACTS)) is None
 
 
-def test_trials_in_place_of_trainings_are_judged_on_three_seeds() -> None:
-    assert split_request(request()).replicates == 1
+def test_each_block_has_a_fresh_seed_but_with_a_pruner() -> None:
+    assert split_request(request()).replicates is None
     split = split_request(request(trainings=None, n_trials=5))
-    assert (split.n_trials, split.replicates) == (5, 3)
+    assert (split.n_trials, split.replicates) == (5, None)
     assert split_request(request(pruner="median", trainings=40)).replicates == 3
     assert split_request(request(confirm=False)).confirmation is None

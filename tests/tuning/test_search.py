@@ -16,7 +16,7 @@ from lrtune.exceptions import InvalidInputError, NothingCompletedError
 from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.progress import Progress
 from lrtune.tuning.result import SearchResult
-from lrtune.tuning.sampling.asking import Sampling, ask_block
+from lrtune.tuning.sampling.asking import BLOCK_SIZE, Sampling, ask_block
 from lrtune.tuning.search import Budget, search
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
@@ -81,8 +81,8 @@ def test_the_first_trial_is_the_untuned_default(options: dict[str, Any]) -> None
 def test_a_default_that_the_space_leaves_out_is_not_tried(
     iris: NetworkTrainer, space: Space
 ) -> None:
-    trials = run(iris, 16, space=space).finished
-    plain = ask_block([], space, Sampling())
+    trials = run(iris, BLOCK_SIZE, space=space).finished
+    plain = ask_block([], space, Sampling(), epochs=3)
 
     assert [trial.params for trial in trials] == [trial.params for trial in plain]
     assert all(

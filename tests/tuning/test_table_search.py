@@ -16,12 +16,13 @@ from lrtune.tuning.record.schema import Request
 from lrtune.tuning.search import Recording
 from lrtune.tuning.table_search import (
     STANDARD_INPUT,
+    TRAININGS,
     load,
     make_network,
     read_request,
     search_table,
+    split_request,
     with_path,
-    with_trainings,
 )
 
 
@@ -97,14 +98,34 @@ def test_a_file_is_recorded_with_its_whole_path(folder: Path) -> None:
     assert with_path(request()).data == "iris"
 
 
-def test_trainings_pay_for_trials_replicates_and_the_confirmation(folder: Path) -> None:
-    asked = with_trainings(request(trainings=24, confirm=True), None)
+def test_trainings_pay_for_trials_and_the_confirmation(folder: Path) -> None:
+    asked = request(trainings=24, trials=None, replicates=None, confirm=True)
     recording = Recording(partial(Record.create, "a.journal", "iris"), request=asked)
     result = search_table(asked, load(asked), recording=recording)
 
-    assert (asked.replicates, asked.trainings) == (1, 24)
-    assert len(result.finished) == asked.trials == result.trainings["search"]
+    assert len(result.finished) == split_request(asked).n_trials == result.trainings["search"]
     assert 20 <= result.trainings["total"] <= 24
     worker = read_request(Record.look("a.journal", "iris"))
-    assert (worker.trainings, worker.trials, worker.replicates) == (24, asked.trials, 1)
-    assert with_trainings(request(), 5) == request()
+    assert (worker.trainings, worker.trials, worker.replicates) == (24, None, None)
+    assert split_request(worker) == split_request(asked)
+
+
+def test_a_request_without_numbers_pays_for_so_many_trainings() -> None:
+    split = split_request(request(trials=None, replicates=None, confirm=True))
+    assert split.confirmation is not None
+    assert split.n_trials + split.confirmation.limit == TRAININGS
+    assert split.replicates is None
+
+    pruned = split_request(request(trials=None, replicates=None, pruner="median"))
+    assert (pruned.n_trials, pruned.replicates) == (TRAININGS // 3, 3)
+    chosen = split_request(request(trials=7, replicates=2))
+    assert (chosen.n_trials, chosen.replicates, chosen.confirmation) == (7, 2, None)
+
+
+def test_the_default_and_a_baseline_are_measured_within_the_trainings(folder: Path) -> None:
+    asked = request(trainings=32, trials=None, replicates=None, confirm=True, baseline=True)
+    result = search_table(asked, load(asked), recording=Recording(partial(Record.create, "a", "b")))
+
+    assert result.trainings["total"] <= 32
+    assert result.confirmation.default is not None
+    assert result.confirmation.baseline is not None

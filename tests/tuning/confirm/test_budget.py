@@ -36,28 +36,30 @@ def test_the_fewer_rows_validate_the_more_is_confirmed(one: int, other: int) -> 
     assert share_of_search(few) >= share_of_search(many) > 0
 
 
-@given(st.integers(MIN_TRAININGS, 5000), st.booleans())
+@given(st.integers(MIN_TRAININGS, 5000), st.integers(0, 2), st.sampled_from([None, 1, 2]))
 def test_a_split_spends_no_more_than_the_trainings_and_keeps_few_back(
-    trainings: int, has_default: bool
+    trainings: int, n_others: int, replicates: int | None
 ) -> None:
-    split = split_trainings(trainings, has_default=has_default)
+    split = split_trainings(trainings, replicates=replicates, n_others=n_others)
     budget = split.confirmation
     assert budget is not None
-    exploring = split.n_trials * split.replicates
-    measuring = budget.measurement_replicates * (len(budget.factors) + has_default)
+    each = replicates or 1
+    exploring = split.n_trials * each
+    n_rates = len(budget.factors) or 3  # the rate, and the ends of the predicted safe range
+    measuring = budget.measurement_replicates * (n_rates + n_others)
 
-    assert trainings - split.replicates < exploring + budget.limit <= trainings
+    assert trainings - each < exploring + budget.limit <= trainings
     assert budget.race + measuring == budget.limit
     assert budget.measurement_replicates >= 2
-    assert budget.factors[len(budget.factors) // 2] == 1
-    assert exploring >= trainings / 3
+    assert not budget.factors or budget.factors[len(budget.factors) // 2] == 1
+    assert exploring > trainings / 3 - each
 
 
-@given(st.integers(2, 2000), st.booleans())
+@given(st.integers(2, 2000), st.integers(0, 2))
 def test_a_confirmation_beside_a_search_takes_about_as_many_trainings(
-    exploring: int, has_default: bool
+    exploring: int, n_others: int
 ) -> None:
-    limit = confirmation_beside(exploring, has_default=has_default).limit
+    limit = confirmation_beside(exploring, n_others=n_others).limit
 
     assert limit <= max(1.5 * exploring + 1, MIN_TRAININGS)
 

@@ -17,6 +17,7 @@ from lrtune.tuning.record.trials import (
     best_trial,
     best_value,
     complete_trials,
+    n_replicates,
     status,
     to_trial,
 )
@@ -33,7 +34,7 @@ BEGUN = datetime(2026, 1, 1)
 def made(metric: str | None = None, **changes: Any) -> FrozenTrial:
     scores = np.array([0.5, 1.0])
     outcome = replace(Outcome(SETTING, CURVES, scores, epochs=6.0, trainings=2), **changes)
-    return to_trial(SETTING.params, outcome, SPACE, cap=9.0, begun=BEGUN, metric=metric)
+    return to_trial(SETTING.params, outcome, SPACE, (4, 5), cap=9.0, begun=BEGUN, metric=metric)
 
 
 def diverged(epoch: int, loss: float | None = None) -> FrozenTrial:
@@ -63,6 +64,7 @@ def test_a_complete_trial_has_the_mean_loss_at_its_last_epoch() -> None:
         epochs=6.0,
         trainings=2,
         seconds=0.5,
+        replicates=(4, 5),
         replicate_losses=(1.0, 3.0),
         replicate_curves=((3.0, 2.0, 1.0), (5.0, 4.0, 3.0)),
         score=0.75,
@@ -159,3 +161,12 @@ def test_the_best_value_is_the_lowest_of_the_trials_that_ended() -> None:
 
     assert best_value([made(), lower, diverged(1), failed()]) == lower.value == 1.5
     assert best_value([diverged(1)]) is None
+
+
+def test_the_replicates_are_counted_up_to_the_highest_one() -> None:
+    assert n_replicates([made(), diverged(1)]) == 6
+    assert n_replicates([]) == 0
+
+    of_the_first_release = made()
+    del of_the_first_release.user_attrs["replicates"]
+    assert n_replicates([of_the_first_release]) == 0

@@ -116,7 +116,7 @@ def test_worker_ids_are_positive_and_differ() -> None:
 def test_the_wait_is_a_minute_and_six_times_the_time_of_the_trials() -> None:
     setting = Setting(0.1, "cosine", 0.1)
     outcome = Outcome(setting, np.ones((2, 3)), np.ones(2), 6.0, seconds=5.0)
-    trial = to_trial(setting.params, outcome, FACTS.space, cap=2.0, begun=datetime.now())
+    trial = to_trial(setting.params, outcome, FACTS.space, (0,), cap=2.0, begun=datetime.now())
 
     assert patience([]) == 60
     assert patience([trial, trial]) == 120
