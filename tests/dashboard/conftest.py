@@ -11,7 +11,7 @@ from lrtune.review.study import Study
 from lrtune.tuning.result import read_result
 from tests.dashboard.client import Client
 
-SEARCH = ("search", "iris", "--trials", "24", "--epochs", "5", "--quiet")
+SEARCH = ("search", "iris", "--trials", "24", "--replicates", "3", "--epochs", "5", "--quiet")
 
 
 @pytest.fixture(scope="session")
