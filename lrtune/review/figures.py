@@ -109,9 +109,10 @@ def draw_range(study: Study) -> Figure:
     for edge, replicate in points:
         axes.plot(edge, replicate, "o", color=COLOURS[1], label="edge of a replicate")
     _mark_edge(axes, study)
+    n_replicates = max(map(len, study.plan.edges), default=1)
     if study.setting is not None:
         axes.axvline(study.setting.learning_rate_init, color=COLOURS[2], label="recommended α₀")
-    axes.set(xlabel=RATE, ylabel="replicate", ylim=(0.5, study.n_replicates + 0.5))
+    axes.set(xlabel=RATE, ylabel="replicate", ylim=(0.5, n_replicates + 0.5))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
     logarithmic(axes.xaxis, (low, max([high, *(edge for edge, _ in points)])))
     return _finish(figure, axes)

@@ -41,7 +41,7 @@ def summarise_studies(storage: str) -> list[StudySummary]:
         trainer = result.facts.trainer
         best, loss = None, None
         if result.trials.complete:
-            best, loss = result.best, result.own(result.recommended_trial.value)
+            best, loss = result.best, result.search_loss
         if result.confirmation is not None:
             loss = result.confirmed_loss
         metric = "loss" if trainer.function is None else trainer.loss

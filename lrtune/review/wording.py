@@ -18,7 +18,7 @@ _GLOSSARY = {
     "decay_rate": "How fast it falls, in 1/epoch, for every decay type.",
     "epoch": "One pass over the training rows.",
     "setting": "One learning_rate_init, decay and decay_rate.",
-    "trial": "One setting, trained and judged on all replicates of the search.",
+    "trial": "One setting, trained and judged on the replicates of its block, or of the search.",
     "replicate": "One draw of everything random: the rows held out for validation, the initial "
     "weights, the order of the rows. A fresh replicate was not used to choose the setting.",
     "loss": "The error that training minimises, measured on held-out rows: lower is better.",

@@ -86,7 +86,8 @@ def search(
         seeds. At least 12; 48 if `n_trials` is not given. One epoch at a negligible rate comes on
         top, which gives the scale of the loss.
     n_trials : int, optional
-        Settings to try, in place of `trainings`; the confirmation takes about as many trainings.
+        Settings to try, in place of `trainings`; the confirmation comes on top, with about as many
+        trainings from 64 settings on, and fewer before.
     replicates : int, optional
         Seeds that each setting is tried on, the same for all. By default each block of 8 settings
         has one seed of its own, and `ScheduleSampler` models how these differ; 3 with `sampler` or

@@ -21,7 +21,7 @@ from lrtune.exceptions import InvalidInputError, NothingCompletedError, RecordLo
 from lrtune.tuning.audit import audit_pruning, require_share
 from lrtune.tuning.blocks import Explorer
 from lrtune.tuning.confirm.advice import FEW_ROWS
-from lrtune.tuning.confirm.budget import ConfirmationBudget, share_of_search
+from lrtune.tuning.confirm.budget import ConfirmationBudget, confirmation_beside, share_of_search
 from lrtune.tuning.confirm.race import UnconfirmedError, confirm
 from lrtune.tuning.confirm.result import Confirmation
 from lrtune.tuning.progress import Progress, Reporter
@@ -319,14 +319,22 @@ def _confirm(
     def run() -> Confirmation:
         share = share_of_search(explorer.trainer.n_validation or FEW_ROWS)
         trainings = share * len(finished) * (budget.replicates or 1)
+        confirmation = budget.confirmation or ConfirmationBudget.of(trainings)
+        if budget.confirmation is not None and len(finished) != budget.n_trials:
+            default = explorer.trainer.default_setting(explorer.space)
+            confirmation = confirmation_beside(
+                len(finished) * (budget.replicates or 1),
+                n_others=(default is not None) + (budget.baseline is not None),
+            )
         return confirm(
             finished,
             explorer.space,
             explorer.trainer,
             fresh=itertools.count(n_replicates(finished) or budget.replicates or 1),
-            budget=budget.confirmation or ConfirmationBudget.of(trainings),
+            budget=confirmation,
             baseline=budget.baseline,
             control=control,
+            simplify=budget.confirmation is not None,
         )
 
     if record is None:

@@ -33,7 +33,7 @@ from lrtune.tuning.sampling.schedule_sampler import mean_of_last, observe
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.protocol import Control, Outcome, Trainer, train_all
-from lrtune.tuning.trainers.scale import is_dead
+from lrtune.tuning.trainers.scale import LossScale, is_dead
 
 Array = npt.NDArray[Any]
 
@@ -63,11 +63,13 @@ def confirm(
     budget: ConfirmationBudget,
     baseline: Setting | None = None,
     control: Control | None = None,
+    simplify: bool = True,
 ) -> Confirmation:
     """Choose one of the search's best settings on fresh replicates, and measure it.
 
     At least one of `trials` is complete. `fresh` yields numbers of replicates that the search did
-    not use. `control` has the deadline and the listener to trainings.
+    not use. `control` has the deadline and the listener to trainings. With `simplify`, a schedule
+    that is constant in all but name is measured, and recommended, as a constant rate.
 
     Raises
     ------
@@ -76,7 +78,7 @@ def confirm(
     UnconfirmedError
         If the deadline passes, or the trainings are used up, before a setting is measured.
     """
-    judge = _Judge(trainer, space, trials, budget.limit, control or Control())
+    judge = _Judge(trainer, space, trials, budget.limit, control or Control(), simplify=simplify)
     ranking = _race(trials, fresh, budget, judge)
     measured: dict[str, Any] | None = None
     fallback: tuple[_Ranking, dict[str, Any]] | None = None
@@ -95,7 +97,6 @@ def confirm(
             if not ranking.candidates:
                 raise UnconfirmedError("every setting died")
             winner = ranking.candidates[0]
-            winner.simplify(judge.encoder)
             measured = _measure(winner, baseline, fresh, budget, judge)
         except UnconfirmedError:
             if fallback is None:
@@ -145,10 +146,13 @@ class _Judge:
         trials: Sequence[FrozenTrial],
         limit: float,
         control: Control,
+        *,
+        simplify: bool,
     ) -> None:
         self.trainer = trainer
         self.space = space
         self.limit = limit
+        self.simplify = simplify
         self.epochs = 0.0
         self.trainings = 0
         self.encoder = Encoder(space.distributions(), trainer.epochs)
@@ -213,12 +217,12 @@ class _Racer:
     def rate(self) -> float:
         return self.setting.learning_rate_init
 
-    def simplify(self, encoder: Encoder) -> None:
+    def simplify(self, encoder: Encoder, space: Space) -> None:
         """Make the setting constant, at its mean rate, if it is that in all but name."""
         curve = encoder.curve(self.params)
         follows_losses = DECAYS[self.setting.decay].feedback
         if is_flat(curve) and "constant" in encoder.decays and not follows_losses:
-            rate = float(curve.mean())
+            rate = max(float(curve.mean()), space.rates[0])
             self.setting = replace(self.setting, learning_rate_init=rate, decay="constant")
             self.params = {**self.params, "learning_rate_init": rate, "decay": "constant"}
 
@@ -398,6 +402,8 @@ def _measure(
 
     It trains on `LEAST_MEASURED` replicates first, and on the others if it learned on these.
     """
+    if judge.simplify:
+        winner.simplify(judge.encoder, judge.space)
     trainer, space = judge.trainer, judge.space
     others = [trainer.default_setting(space), baseline]
     n_others = sum(setting is not None for setting in others)
@@ -409,9 +415,11 @@ def _measure(
     settings += filter(None, others)
     replicates = list(islice(fresh, n_replicates))
     losses, scores = np.empty((len(settings), 0)), list[Array]()
+    scales: list[tuple[int, LossScale]] = []
     for part in filter(None, (replicates[:LEAST_MEASURED], replicates[LEAST_MEASURED:])):
         outcomes = judge.outcomes(settings, part)
         losses = np.hstack([losses, [outcome.values(len(part)) for outcome in outcomes]])
+        scales.append((len(part), trainer.scale(space, part)))  # while they are prepared
         if not outcomes[middle].is_complete:
             return None
         own_scores = outcomes[middle].scores
@@ -422,7 +430,7 @@ def _measure(
             break
     further = iter(losses[n_rates:])
     default, untrained = (None if setting is None else next(further) for setting in others)
-    scale = trainer.scale(space, replicates)
+    scale = LossScale.mean(scales)
     rates = [setting.learning_rate_init for setting in settings[:n_rates]]
     rate = winner.setting.learning_rate_init
     return {

@@ -140,7 +140,7 @@ class Confirmation:
             "gain_se": self.gain and self.gain.se,
             "baseline_loss": None if self.baseline is None else self.baseline.loss,
             "naive_loss": self.naive_loss,
-            "sensitivity": self.profile.sensitivity,
+            "sensitivity": self.profile.sensitivity if len(self.profile.rates) > 1 else None,
             "safe_range_is_measured": self.safe_range_is_measured,
             "safe_range_is_bounded": list(self.profile.is_bounded),
             "tied_decays": list(self.tied_decays),

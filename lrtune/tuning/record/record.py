@@ -399,7 +399,8 @@ def _comparable(facts: SearchFacts) -> dict[tuple[str, ...], Any]:
         ("epochs",): trainer.epochs,
         ("direction",): "maximize" if trainer.maximize else "minimize",
         ("seed",): facts.seed,
-        ("replicates",): facts.replicates,
+        ("pruner",): facts.pruner,
+        ("replicates",): facts.replicates or "one for each block",
         ("scoring",): facts.scoring,
         ("metric",): facts.metric,
         ("loss", "metric"): trainer.loss if trainer.function is not None else None,
@@ -409,7 +410,6 @@ def _comparable(facts: SearchFacts) -> dict[tuple[str, ...], Any]:
         ("space", "decay"): space.decay,
         ("space", "decay_rate"): space.decay_rate,
         **{("space", name): dimension.distribution for name, dimension in space.others},
-        ("pruner",): facts.pruner,
     }
 
 

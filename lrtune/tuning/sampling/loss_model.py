@@ -8,6 +8,7 @@ section 6.5).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -184,10 +185,13 @@ class LossModel:
         index = [self.columns[each] for each in observation.replicates if each in self.columns]
         if not index or observation.diverged:
             return observation.value, 0.0
-        y = float(self.scale.to(np.array(observation.value)))
-        effect, error = float(effects[index].mean()), float(errors[index].mean())
-        value = float(self.scale.back(np.array(y - effect)))
-        return value, error * self.scale.spread * (value + self.scale.shift)
+        shift, spread, value = self.scale.shift, self.scale.spread, observation.value
+        effect, error = (spread * float(each[index].mean()) for each in (effects, errors))
+        if value > 0 and effect > 0:  # equal to the first order, and a loss stays positive
+            adjusted = value * math.exp(-effect * (value + shift) / value)
+        else:
+            adjusted = (value + shift) * math.exp(-effect) - shift
+        return adjusted, error * (adjusted + shift)
 
 
 def subsample(observations: Sequence[Observation], most: int, seed: int) -> list[Observation]:

@@ -156,7 +156,8 @@ class ScheduleSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Return the parameters that the model suggests; none before the first trials ended."""
-        finished = study.get_trials(deepcopy=False, states=FINISHED)
+        # of all trials: HyperbandPruner hands over a study that shows those of a bracket
+        finished = study._get_trials(deepcopy=False, states=FINISHED)
         if len(finished) < self._n_startup_trials or not search_space:
             return {}
         encoder = Encoder(search_space, self._epochs, self._schedule)
@@ -170,7 +171,7 @@ class ScheduleSampler(BaseSampler):
                 model = LossModel.fit(encoder, observations, self._seed)
                 candidates = self._candidates(model, np.random.default_rng([self._seed, len(key)]))
                 self._choice = _Choice(key, candidates, model.predict(candidates))
-        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        running = study._get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         taken = [each.params for each in running if each.number != trial.number]
         rng = np.random.default_rng([self._seed, len(key), trial.number])
         with one_blas_thread():

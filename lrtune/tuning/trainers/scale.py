@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,17 @@ class LossScale:
     def from_initial(cls, initial: float) -> LossScale:
         """Return the scale where only the initial loss is available, which may be negative."""
         return cls(initial, initial + (abs(initial) or 1.0))
+
+    @classmethod
+    def mean(cls, parts: Sequence[tuple[int, LossScale]]) -> LossScale:
+        """Return the scale of all replicates, from the numbers and scales of parts of them."""
+        weights, scales = zip(*parts, strict=True)
+        naive = [each.naive for each in scales if each.naive is not None]
+        return cls(
+            float(np.average([each.initial for each in scales], weights=weights)),
+            float(np.average([each.cap for each in scales], weights=weights)),
+            float(np.average(naive, weights=weights)) if len(naive) == len(scales) else None,
+        )
 
 
 def divergence_limit(initial: float, best: float | None) -> float:
