@@ -112,9 +112,9 @@ def expected_loss(schedule: Schedule) -> float:
 
 
 @pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
+    ("trainings", "seed"),
+    [(48, 0), *(pytest.param(*each, marks=pytest.mark.slow) for each in ((48, 1), (100, 2)))],
 )
-@pytest.mark.parametrize("trainings", [48, pytest.param(100, marks=pytest.mark.slow)])
 def test_the_recommended_rate_is_near_the_best_that_is_known(trainings: int, seed: int) -> None:
     result = search(
         quadratic,
