@@ -33,10 +33,12 @@ PRINTED = [
 """What the examples print."""
 
 
-SHORT_EXAMPLE = {"fit(X_train, y_train, epochs=5": "fit(X_train, y_train, epochs=2"} | {
-    "train, epochs=5": "train, epochs=2"
+SHORT_EXAMPLE = {
+    "EPOCHS = 10": "EPOCHS = 4",
+    "fit(X_train, y_train, epochs=5": "fit(X_train, y_train, epochs=2",
+    "search(train, epochs=5": "search(train, epochs=2",
 }
-"""What the example in Keras is run with in place of what it shows."""
+"""What the examples in torch and Keras are run with in place of what they show."""
 EXAMPLES = [
     pytest.param(code, printed, marks=[pytest.mark.slow] if "SearchCV" in code else [])
     for code, printed in zip(blocks("python"), PRINTED, strict=True)
