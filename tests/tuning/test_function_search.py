@@ -173,8 +173,7 @@ def on_the_edge(schedule: Schedule, seed: int) -> Iterator[float]:
         yield float("inf") if schedule(0) > 0.01 and seed % 3 == 0 else 1 / (epoch + schedule(0))
 
 
-@pytest.mark.parametrize("function", [toy, on_the_edge])
-@pytest.mark.parametrize("default", [None, 0.1])
+@pytest.mark.parametrize(("function", "default"), [(toy, 0.1), (on_the_edge, None)])
 @pytest.mark.parametrize("trainings", [12, 13, 16, 24, 32, 48, 100])
 def test_no_training_is_spent_beyond_their_number(
     trainings: int, default: float | None, function: Callable[..., Any]
