@@ -33,6 +33,12 @@ PRINTED = [
 """What the examples print."""
 
 
+SHORT_EXAMPLE = {
+    "EPOCHS = 10": "EPOCHS = 4",
+    "fit(X_train, y_train, epochs=5": "fit(X_train, y_train, epochs=2",
+    "search(train, epochs=5": "search(train, epochs=2",
+}
+"""What the examples in torch and Keras are run with in place of what they show."""
 EXAMPLES = [
     pytest.param(code, printed, marks=[pytest.mark.slow] if "SearchCV" in code else [])
     for code, printed in zip(blocks("python"), PRINTED, strict=True)
@@ -50,6 +56,8 @@ def test_python_examples_run(
             pytest.importorskip(framework)
     if "import torch" in code:
         importlib.import_module("torch").set_num_threads(1)  # two would wait for each other
+    for shown, short in SHORT_EXAMPLE.items():
+        code = code.replace(shown, short)
     path = folder / "train.py"
     path.write_text(code, encoding="utf-8")
     exec(compile(code, str(path), "exec"), {"__name__": "__main__"})  # noqa: S102

@@ -16,12 +16,12 @@ import pytest
 
 from tests.full_disk import largest_file
 
-SMALL = ("--trials", "4", "--epochs", "1", "--hidden", "200,50", "--quiet")
+SMALL = ("--trials", "4", "--epochs", "1", "--quiet")
 """A search whose record is smaller than anything else that it writes."""
 LITTLE = ("--trials", "4", "--epochs", "1", "--hidden", "8", "--no-confirm", "--quiet")
 """The shortest search, where only its record counts."""
 JOURNAL = "lrtune.journal"
-N_TRIALS = 64
+N_TRIALS = 40
 SEARCH = (
     "search", "iris", "--epochs", "2", "--hidden", "8", "--trials", str(N_TRIALS), "--no-confirm",
 )  # fmt: skip
@@ -38,9 +38,9 @@ def names(folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     "option",
     [
-        "--save model.skops",
-        pytest.param("--plot safe.svg", marks=pytest.mark.slow),
-        pytest.param("--report page.html", marks=pytest.mark.slow),
+        "--save model.skops --hidden 200,50",
+        pytest.param("--plot safe.svg --hidden 8", marks=pytest.mark.slow),
+        pytest.param("--report page.html --hidden 8", marks=pytest.mark.slow),
     ],
 )
 def test_what_a_search_writes_beside_its_record_is_written_whole_or_not_at_all(

@@ -113,12 +113,6 @@ def large_table(folder: Path) -> str:
 # --- endings --------------------------------------------------------------------------------------
 
 
-def finished(folder: Path) -> None:
-    run = Run(folder, "search", "iris", *QUICK, "--trials", "4", "--report", "iris.html")
-
-    assert run.end(JOURNAL, "iris.html")[0] == 0
-
-
 REFUSAL = ("--report", "'mine.html' exists", "a new file", "name another")
 
 
@@ -140,20 +134,28 @@ def refused(folder: Path) -> None:
 
 def interrupted(folder: Path) -> None:
     run = Run(folder, *LONG)
-    until(lambda: run.trials() > 16)
+    until(run.trials)
     run.ctrl_c()
 
     assert run.end(JOURNAL)[0] == 130
 
 
+def terminated(folder: Path) -> None:
+    run = Run(folder, *LONG)
+    until(run.trials)
+    run.process.terminate()
+
+    assert run.end(JOURNAL)[0] == 143
+
+
 def out_of_time_then_helped_then_shown(folder: Path) -> None:
-    search = Run(folder, "search", "iris", *QUICK, "--trials", "18", "--timeout", "0.00001")
+    search = Run(folder, "search", "iris", *QUICK, "--trials", "10", "--timeout", "0.00001")
 
     assert search.end(JOURNAL)[0] == 0
     worker = Run(folder, "worker", "--name", "iris")
 
     assert worker.end(JOURNAL)[0] == 0
-    assert worker.trials() == 18
+    assert worker.trials() == 10
     if find_spec("optuna_dashboard"):
         dashboard = Run(folder, "dashboard", "--port", "0")
         assert dashboard.process.stdout is not None
@@ -166,16 +168,17 @@ def out_of_time_then_helped_then_shown(folder: Path) -> None:
 
 def finished_with_two_jobs(folder: Path) -> None:
     table = large_table(folder)
-    few = ("--epochs", "1", "--hidden", "4", "--batch-size", "3000", "--trials", "32")
-    run = Run(folder, "search", table, *few, "--jobs", "2", "--no-confirm")
+    few = ("--epochs", "1", "--hidden", "4", "--batch-size", "3000", "--trials", "8")
+    report = ("--no-confirm", "--report", "large.html")
+    run = Run(folder, "search", table, *few, "--jobs", "2", *report)
     until(lambda: len(run.alive()) >= 3)
 
-    assert run.end(table, JOURNAL)[0] == 0
+    assert run.end(table, JOURNAL, "large.html")[0] == 0
 
 
 def interrupted_with_two_jobs(folder: Path) -> None:
     run = Run(folder, *LONG, "--jobs", "2")
-    until(lambda: run.trials() > 16)
+    until(run.trials)
     run.ctrl_c()
     code, told = run.end(JOURNAL)
 
@@ -195,7 +198,7 @@ def interrupted_while_two_jobs_start(folder: Path) -> None:
 
 def terminated_with_two_jobs(folder: Path) -> None:
     run = Run(folder, *LONG, "--jobs", "2")
-    until(lambda: run.trials() > 16)
+    until(run.trials)
     run.process.terminate()
 
     assert run.end(JOURNAL)[0] == 143
@@ -203,7 +206,7 @@ def terminated_with_two_jobs(folder: Path) -> None:
 
 def killed_with_two_jobs(folder: Path) -> None:
     run = Run(folder, *LONG, "--jobs", "2")
-    until(lambda: run.trials() > 16)
+    until(run.trials)
     run.process.kill()
     run.process.wait(PATIENCE)
     for lock in folder.glob(f"{JOURNAL}.lock*"):  # which the next run would take away
@@ -214,7 +217,7 @@ def killed_with_two_jobs(folder: Path) -> None:
 
 FAST = (refused, interrupted)
 SLOW = (
-    finished,
+    terminated,
     out_of_time_then_helped_then_shown,
     finished_with_two_jobs,
     interrupted_with_two_jobs,
@@ -274,7 +277,7 @@ def test_a_second_signal_ends_it_at_once_and_keeps_what_is_recorded(
     read, write = full_pipe()
     words = ("search", "iris", *QUICK, "--no-confirm", "--quiet", "--json")
     run = Run(folder / "run", *words, "--trials", "100000", stderr=write)
-    until(lambda: run.trials() > 16)
+    until(run.trials)
     run.process.send_signal(number)
     until(lambda: not catches(run.process.pid, number))
     run.process.send_signal(number)
@@ -285,9 +288,9 @@ def test_a_second_signal_ends_it_at_once_and_keeps_what_is_recorded(
 
     assert run.end(JOURNAL)[0] == -number
     n_trials = run.trials()
-    resumed = lrtune(*words, "--trials", str(n_trials + 16), "--resume")
+    resumed = lrtune(*words, "--trials", str(n_trials + 2), "--resume")
 
-    assert sum(resumed.json["trials"].values()) == n_trials + 16
+    assert sum(resumed.json["trials"].values()) == n_trials + 2
     assert resumed.err == ""
 
 
@@ -295,7 +298,7 @@ def test_a_second_signal_ends_it_at_once_and_keeps_what_is_recorded(
 def test_stopped_while_it_confirms_it_is_gone_on_with(
     folder: Path, lrtune: Callable[..., Any]
 ) -> None:
-    words = ("search", "iris", "--trials", "16", "--epochs", "50", "--json")
+    words = ("search", "iris", "--hidden", "8", "--trials", "16", "--epochs", "30", "--json")
     run = Run(folder / "run", *words)
     until(lambda: run.trials() == 16)
     run.ctrl_c()

@@ -102,7 +102,7 @@ def test_a_second_search_neither_fails_nor_mixes(lrtune: Callable[..., Any], fol
 def test_killed_half_way_and_resumed_is_as_uninterrupted(
     folder: Path, start: Callable[..., Any], lrtune: Callable[..., Any]
 ) -> None:
-    words = ("search", "digits", "--trials", "48", "--epochs", "2", "--seed", "0", "--json")
+    words = ("search", "digits", "--hidden", "8", "--trials", "32", "--epochs", "2", "--json")
     journal = folder / "lrtune.journal"
     process = start(*words)
     while not journal.exists() or journal.read_bytes().count(b"\n") < 20:
@@ -114,7 +114,7 @@ def test_killed_half_way_and_resumed_is_as_uninterrupted(
     resumed = lrtune(*words, "--resume").json
     whole = lrtune(*words, "--storage", "whole.journal").json
 
-    assert 8 <= half < 48
+    assert 8 <= half < 32
     assert without_times(resumed) == without_times(whole) | {"storage": "lrtune.journal"}
     expected = fingerprint(load(folder / "whole.journal", "digits"))
     assert expected == fingerprint(load(journal, "digits"))
@@ -134,7 +134,7 @@ def test_killed_half_way_and_resumed_is_as_uninterrupted(
 def test_a_record_that_is_cut_resumes_as_uninterrupted(
     lrtune: Callable[..., Any], folder: Path, cuts: list[tuple[int, int]]
 ) -> None:
-    words = ("search", "iris", "--trials", "32", "--epochs", "2", "--json")
+    words = ("search", "iris", "--hidden", "8", "--trials", "24", "--epochs", "2", "--json")
     whole = lrtune(*words).json
     journal = folder / "lrtune.journal"
     content = journal.read_bytes()
@@ -277,7 +277,7 @@ def test_nothing_to_learn_is_told(lrtune: Callable[..., Any], folder: Path) -> N
     rng = np.random.default_rng(0)
     rows = "".join(f"{rng.normal()},{'ab'[rng.integers(2)]}\n" for _ in range(80))
     (folder / "noise.csv").write_text("x,y\n" + rows)
-    words = ("--trials", "40", "--epochs", "4", "--alpha0", "5:10")
+    words = ("--trials", "16", "--epochs", "4", "--alpha0", "5:10")
     run = lrtune("search", "noise.csv", *words)
 
     assert "Note: " in run.err
@@ -424,7 +424,8 @@ def test_classes_may_be_called_na_or_be_fractions(lrtune: Callable[..., Any], fo
 
 @pytest.mark.slow
 def test_two_searches_at_once_into_a_new_database(start: Callable[..., Any], folder: Path) -> None:
-    words = ("search", "iris", *QUICK, "--no-confirm", "--storage", "sqlite:///s.db", "--json")
+    few = ("--trials", "4", "--epochs", "1", "--hidden", "8", "--no-confirm")
+    words = ("search", "iris", *few, "--storage", "sqlite:///s.db", "--json")
     runs = [start(*words) for _ in range(2)]
     names = {json.loads(run.communicate()[0])["study"] for run in runs}
 

@@ -47,7 +47,7 @@ def fails(schedule, seed):
 def slow(schedule, seed):
     for loss in train(schedule, seed):
         if not os.path.exists("hurry"):
-            time.sleep(0.05)
+            time.sleep(0.03)
         yield loss
 
 
@@ -315,7 +315,7 @@ def test_a_resumed_search_keeps_its_options(
 def test_stopped_half_way_and_resumed_is_as_uninterrupted(
     lrtune: Callable[..., Any], start: Callable[..., Any], script: Path, number: signal.Signals
 ) -> None:
-    words = ("search", "descent.py:slow", "--epochs", "8", "--trainings", "48", "--json")
+    words = ("search", "descent.py:slow", "--epochs", "8", "--trainings", "32", "--json")
     Path("hurry").touch()
     whole = lrtune(*words, "--storage", "whole.journal").json
     Path("hurry").unlink()

@@ -37,7 +37,7 @@ URLS = {
     "no slash": "postgresql:me:s3cr3t@127.0.0.1/x",
 }
 TYPICAL = ("unreachable", "a parameter")
-QUICK = ("--trials", "4", "--epochs", "1")
+QUICK = ("--trials", "2", "--epochs", "1", "--hidden", "8")
 
 
 def told(text: str) -> list[str]:
@@ -242,7 +242,7 @@ def test_the_line_to_resume_has_a_place_for_it(
 ) -> None:
     words = ("search", "diabetes", "--trials", "1000", "--epochs", "1", "--storage", database)
     process = start(*words)
-    while (study := studied(database, "diabetes")) is None or len(study.pull()) < 16:
+    while (study := studied(database, "diabetes")) is None or len(study.pull()) < 8:
         assert process.poll() is None
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
@@ -268,7 +268,7 @@ def test_the_dashboard_does_not_show_it(
     lrtune: Callable[..., Any], start: Callable[..., Any], database: str
 ) -> None:
     pytest.importorskip("optuna_dashboard")
-    lrtune("search", "wine", *QUICK, "--storage", database)
+    lrtune("search", "wine", *QUICK, "--no-confirm", "--storage", database)
     process = start("dashboard", "--port", "0", "--storage", database)
     lines = [process.stdout.readline() for _ in range(3)]
     try:

@@ -371,7 +371,7 @@ def test_further_parameters_fixed_ones_and_scorers_are_told(storage: str) -> Non
     }
     LearningRateSearchCV(
         MLPClassifier(max_iter=3),
-        space=space, n_trials=18, cv=2, scoring="accuracy", storage=storage, study_name="s",
+        space=space, n_trials=16, cv=2, scoring="accuracy", storage=storage, study_name="s",
         random_state=0,
     ).fit(X, y)  # fmt: skip
     page = render_report("s", storage)
@@ -397,7 +397,7 @@ def test_pruned_trials_are_counted_and_drawn_open(storage: str) -> None:
     X, y = load_iris(return_X_y=True)
     LearningRateSearchCV(
         MLPClassifier((8,), max_iter=6),
-        n_trials=20, cv=2, pruner=optuna.pruners.MedianPruner(4, 1), storage=storage,
+        n_trials=15, cv=2, pruner=optuna.pruners.MedianPruner(4, 1), storage=storage,
         study_name="s", random_state=0,
     ).fit(X, y)  # fmt: skip
     text = said(storage)
@@ -410,7 +410,7 @@ def test_pruned_trials_are_counted_and_drawn_open(storage: str) -> None:
 def test_what_was_made_of_the_table_is_told(lrtune: Callable[..., Any], folder: Path) -> None:
     messy = make_table("everything")
     path = write_table(messy, folder)
-    options = ("--epochs", "2", "--trials", "16", "--no-confirm", "--hidden", "4", "--name", "s")
+    options = ("--epochs", "2", "--trials", "4", "--no-confirm", "--hidden", "4", "--name", "s")
     said = lrtune("search", str(path), *messy.options, *options).err
     text = str(Text(render_report("s", "lrtune.journal")))
     notes = [" ".join(line.split()) for line in said.splitlines() if line.startswith("target: ")]

@@ -10,7 +10,7 @@ STUDY = Path(__file__).parents[2] / "studies" / "kills.py"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("instants", [8])
+@pytest.mark.parametrize("instants", [4])
 def test_killed_at_random_instants_nothing_is_lost_and_nothing_doubled(
     folder: Path, instants: int
 ) -> None:

@@ -96,6 +96,7 @@ def test_a_network_trains_in_lockstep_as_alone() -> None:
     assert np.isinf(losses[1, -1])
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 def test_a_convolutional_network_trains_in_lockstep_as_alone() -> None:
     pytest.importorskip("torch")

@@ -112,9 +112,9 @@ def expected_loss(schedule: Schedule) -> float:
 
 
 @pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
+    ("trainings", "seed"),
+    [(48, 0), *(pytest.param(*each, marks=pytest.mark.slow) for each in ((48, 1), (100, 2)))],
 )
-@pytest.mark.parametrize("trainings", [48, pytest.param(100, marks=pytest.mark.slow)])
 def test_the_recommended_rate_is_near_the_best_that_is_known(trainings: int, seed: int) -> None:
     result = search(
         quadratic,
@@ -173,8 +173,7 @@ def on_the_edge(schedule: Schedule, seed: int) -> Iterator[float]:
         yield float("inf") if schedule(0) > 0.01 and seed % 3 == 0 else 1 / (epoch + schedule(0))
 
 
-@pytest.mark.parametrize("function", [toy, on_the_edge])
-@pytest.mark.parametrize("default", [None, 0.1])
+@pytest.mark.parametrize(("function", "default"), [(toy, 0.1), (on_the_edge, None)])
 @pytest.mark.parametrize("trainings", [12, 13, 16, 24, 32, 48, 100])
 def test_no_training_is_spent_beyond_their_number(
     trainings: int, default: float | None, function: Callable[..., Any]

@@ -122,7 +122,7 @@ def test_a_python_search_with_further_parameters_reads_back(storage: str, scorin
             "alpha": (1e-6, 1e-2),
             "batch_size": [16, 32],
         },
-        n_trials=18,
+        n_trials=9,
         cv=2,
         scoring=scoring,
         refit="a" if isinstance(scoring, dict) else True,

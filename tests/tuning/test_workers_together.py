@@ -116,14 +116,14 @@ def test_workers_and_the_search_share_the_trials_and_agree(
 ) -> None:
     queue = context.Queue()
     run(storage, n_trials=16)
-    workers = [start(storage, folder, queue, n_trials=64) for _ in range(n_workers)]
-    result = run(storage, n_trials=64, resume=True)
+    workers = [start(storage, folder, queue, n_trials=48) for _ in range(n_workers)]
+    result = run(storage, n_trials=48, resume=True)
     results = [queue.get(timeout=120) for _ in workers]
     for worker in workers:
         worker.join()
     study = open_study(storage)
 
-    assert 64 <= len(study.trials) <= 64 + n_workers * BLOCK_SIZE
+    assert 48 <= len(study.trials) <= 48 + n_workers * BLOCK_SIZE
     assert len(set(settings(study))) == len(study.trials)
     assert results == [(result.best.params, result.confirmed_loss, result.safe_range)] * n_workers
     assert optuna.get_all_study_names(study._storage) == ["iris"]  # no claim is left behind
@@ -137,18 +137,18 @@ def test_a_worker_with_other_data_is_refused(folder: Path) -> None:
 
 @pytest.mark.postgresql
 @pytest.mark.filterwarnings("ignore:.* is out of reach:lrtune.exceptions.RecordWarning")
-def test_four_workers_on_postgresql_one_killed_one_late_the_server_restarted(
+def test_workers_on_postgresql_one_killed_one_late_the_server_restarted(
     folder: Path, server: Any
 ) -> None:
     storage = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     run(storage, n_trials=16)
     begun = Record.look(storage, "iris")
-    queue, total = context.Queue(), 96
-    workers = [start(storage, folder, queue, n_trials=total) for _ in range(3)]
-    wait_for(begun, 32)
+    queue, total = context.Queue(), 64
+    workers = [start(storage, folder, queue, n_trials=total) for _ in range(2)]
+    wait_for(begun, 24)
     os.kill(workers[0].pid, signal.SIGKILL)
     late = start(storage, folder, queue, n_trials=total)
-    wait_for(begun, 64)
+    wait_for(begun, 40)
     server.stop()
     time.sleep(1)
     server.ensure_postgres_running()
@@ -157,9 +157,9 @@ def test_four_workers_on_postgresql_one_killed_one_late_the_server_restarted(
         worker.join()
     trials = begun.pull()
 
-    assert total <= len(trials) <= total + 4 * BLOCK_SIZE
+    assert total <= len(trials) <= total + 3 * BLOCK_SIZE
     assert len({tuple(trial.params.values()) for trial in trials}) == len(trials)
-    assert results[0] == results[1] == results[2]
+    assert results[0] == results[1]
     del begun, trials
     gc.collect()  # a connection left open would be an error here
 

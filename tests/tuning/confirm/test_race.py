@@ -353,9 +353,7 @@ def test_if_everything_diverges_on_fresh_replicates_nothing_is_recommended(seed:
         risky(4.0, 5.5, seed=seed, n_trials=16)
 
 
-@pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (7, 11))]
-)
+@pytest.mark.parametrize("seed", [0, pytest.param(7, marks=pytest.mark.slow)])
 def test_if_whoever_survived_the_race_diverges_when_measured_the_rest_race(seed: int) -> None:
     run = risky(3.0, 5.0, seed=seed, n_trials=48)
     statuses = [each.status for each in run.confirmation.contenders]
@@ -397,7 +395,7 @@ def test_further_parameters_are_confirmed_with_the_rate_and_the_default_keeps_it
 # --- the budget ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n_trials", [1, 5, 20, pytest.param(64, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_trials", [1, 5, 20, pytest.param(40, marks=pytest.mark.slow)])
 def test_the_budget_is_kept_but_for_the_least_that_is_needed(n_trials: int) -> None:
     run = Run(n_trials=n_trials)
     trainings = share_of_search(len(run.fresh[0].validation)) * n_trials * N_REPLICATES

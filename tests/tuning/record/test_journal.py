@@ -28,7 +28,7 @@ def resumed() -> Record:
     return Record.resume("record.journal", "study", FACTS)
 
 
-@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [17, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_journal_cut_anywhere_in_its_last_lines_keeps_its_whole_lines(
     folder: Path, step: int
 ) -> None:
@@ -123,8 +123,8 @@ def _write(number: int, folder: str, n_blocks: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n_processes", [2, 3])
-def test_several_processes_write_into_one_study_at_once(folder: Path, n_processes: int) -> None:
+def test_several_processes_write_into_one_study_at_once(folder: Path) -> None:
+    n_processes = 3
     Record.create("record.journal", "study", FACTS)
     context = multiprocessing.get_context("spawn")
     numbers = range(1, n_processes + 1)

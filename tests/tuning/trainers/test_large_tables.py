@@ -52,7 +52,7 @@ def test_a_search_with_confirmation_takes_no_more_than_the_table(
     result = search(
         NetworkTrainer.on_random_splits(make_pipeline(StandardScaler(), network()), X, y, 3),
         Space.default(1, learning_rate_init=(0.01, 1.0)),
-        budget=Budget(n_trials=16),
+        budget=Budget(n_trials=8),
         sampling=Sampling(),
     )
 
