@@ -143,7 +143,7 @@ def test_workers_on_postgresql_one_killed_one_late_the_server_restarted(
     storage = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     run(storage, n_trials=16)
     begun = Record.look(storage, "iris")
-    queue, total = context.Queue(), 64
+    queue, total = context.Queue(), 80
     workers = [start(storage, folder, queue, n_trials=total) for _ in range(2)]
     wait_for(begun, 24)
     os.kill(workers[0].pid, signal.SIGKILL)
