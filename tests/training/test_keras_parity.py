@@ -141,8 +141,8 @@ def test_a_decay_per_step_gives_the_losses_of_keras(keras: Any, rate: float) -> 
 
 @pytest.mark.parametrize(
     ("rate", "schedule"),
-    zip(RATES[1:], ({}, PER_STEP, {}), strict=True),
-    ids=("fixed", "decay", "fixed and low"),
+    [(0.1, {}), (0.03, PER_STEP), (0.01, {})],
+    ids=("fixed", "decay", "low"),
 )
 def test_unchanged_keras_gives_these_losses(
     keras: Any, rate: float, schedule: dict[str, Any]

@@ -20,8 +20,6 @@ from lrtune.tuning.setting import Setting
 from lrtune.tuning.trainers.protocol import Outcome
 from tests.tuning.record.facts import FACTS
 
-STORAGES = ["record.journal", "sqlite:///record.db"]
-
 
 def _work(folder: str, storage: str, seconds: float) -> dict[str, Any]:
     time.sleep(seconds)
@@ -39,7 +37,9 @@ def _share(folder: str, storage: str, seconds: float, queue: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("storage", "n_processes"), zip(STORAGES, (3, 2), strict=True))
+@pytest.mark.parametrize(
+    ("storage", "n_processes"), [("record.journal", 3), ("sqlite:///record.db", 2)]
+)
 def test_one_process_works_and_the_others_get_its_result(
     folder: Path, storage: str, n_processes: int
 ) -> None:
