@@ -78,9 +78,9 @@ def search_function(door: "Door", trainings: int, seed: int) -> SearchResult:
 
 def search_network(_: "Door", trainings: int, seed: int) -> SearchResult:
     """Search lrtune's network, whose settings train in lockstep."""
-    split = split_trainings(trainings, has_default=True)
+    split = split_trainings(trainings, n_others=1)
     return search_with(
-        NetworkTrainer.on_random_splits(network(), *images(), split.replicates, seed=seed),
+        NetworkTrainer.on_random_splits(network(), *images(), split.replicates or 3, seed=seed),
         Space.default(EPOCHS),
         budget=Budget(split.n_trials, split.replicates, confirmation=split.confirmation),
         sampling=Sampling(seed),

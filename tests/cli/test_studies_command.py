@@ -33,7 +33,7 @@ def test_a_study_is_listed_with_what_was_confirmed_of_it_and_else_with_the_searc
     confirmed, plain = lrtune(*words).json, lrtune(*words, "--no-confirm").json
     first, second = lrtune("studies", "--json").json
 
-    assert confirmed["best"] != plain["best"]
+    assert confirmed["confirmed_loss"] != plain["search_loss"]
     assert (first["best"], first["best_loss"]) == (confirmed["best"], confirmed["confirmed_loss"])
     assert (second["best"], second["best_loss"]) == (plain["best"], plain["search_loss"])
 

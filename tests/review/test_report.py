@@ -302,7 +302,7 @@ def test_an_interrupted_search_says_so_and_how_to_go_on(storage: str) -> None:
     page = render_report("s", storage)
     text = str(Text(page))
 
-    assert "was interrupted, or is still running: 16 of 20 trials have finished" in text
+    assert "was interrupted, or is still running: 8 of 20 trials have finished" in text
     assert "Repeat it with resume=True to continue." in text
     assert "<code>resume=True</code>" in page
     assert "Best of the search, not confirmed" in text

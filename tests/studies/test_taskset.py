@@ -91,7 +91,7 @@ def test_what_is_asked_for_is_told_as_failed_so_that_samplers_ignore_it(
 
 def test_the_schedule_of_a_setting_is_that_of_taskset(taskset: Any) -> None:
     params = {"learning_rate": 0.1, "linear_decay": 1e-4, "exponential_decay": 1e-3}
-    schedule = taskset.schedule_of(params)
+    schedule = taskset.schedule_of(**params)
 
     assert schedule(0) == 0.1
     assert schedule(5_000) == pytest.approx(0.1 * 0.5 * math.exp(-5))
@@ -127,7 +127,7 @@ def test_an_unknown_sampler_is_refused(
     with pytest.raises(SystemExit):
         taskset.main()
 
-    assert "GP among rows, ScheduleSampler, but got 'luck'" in capsys.readouterr().err
+    assert "ScheduleSampler among rows, but got 'luck'" in capsys.readouterr().err
 
 
 def test_it_has_written_a_table_with_its_command() -> None:

@@ -82,6 +82,7 @@ def n_epochs() -> int:
     return Path("epochs").stat().st_size if Path("epochs").exists() else 0
 
 
+@pytest.mark.filterwarnings("ignore:the lock on")  # which a killed search may leave behind
 @pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_killed_at_random_instants_a_search_ends_as_one_that_was_not(
     folder: Path, script: ModuleType, kills: int

@@ -463,7 +463,7 @@ UNTUNED = Setting(0.0011, "constant", 0.0)
 
 
 def raced_toy(toy: Noisy, trials: list[FrozenTrial], trainings: float = 4 * 64 * 3) -> _Ranking:
-    judge = _Judge(toy, SPACE, trials, np.inf, Control())  # type: ignore[arg-type]
+    judge = _Judge(toy, SPACE, trials, np.inf, Control(), simplify=True)  # type: ignore[arg-type]
     return _race(trials, itertools.count(3), ConfirmationBudget.of(trainings), judge)
 
 
