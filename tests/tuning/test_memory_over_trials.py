@@ -24,7 +24,7 @@ from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer
 from lrtune.tuning.trainers.replicates import make_replicates
 
-FEW, MANY = 160, 640
+FEW, MANY = 240, 1008
 context = multiprocessing.get_context("spawn")
 
 
