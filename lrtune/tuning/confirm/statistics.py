@@ -24,7 +24,7 @@ estimated from few replicates at first."""
 EQUIVALENT = 0.03
 """The race ends when the losses of all settings are within this share of the best, at
 `CONFIDENCE`."""
-TIED_MARGIN = 0.03
+TIED_MARGIN = 0.01
 """A setting whose loss is more than this share above the best one's is not tied with it."""
 
 
