@@ -113,7 +113,7 @@ if torch is not None:
     PEERS[TORCH] = partial(optuna_tpe, trainer=train_torch)
 ONE, DEFAULTS = "lrtune, one replicate", "lrtune"
 OWN: dict[str, Method] = {
-    ONE: lrtune_with(confirm=False, n_replicates=1),
+    ONE: lrtune_with(confirm=False, trainings=None),
     DEFAULTS: lrtune_with(),
 }
 

@@ -54,7 +54,8 @@ def test_a_name_that_is_no_file_name_is_made_one(lrtune: Callable[..., Any], fol
 
 @pytest.mark.slow
 def test_figures_go_to_a_new_folder(lrtune: Callable[..., Any], folder: Path) -> None:
-    lrtune(*SEARCH, "--trials", "17")  # from 16 on there are importances, too
+    words = ("search", "iris", "--trainings", "200", "--epochs", "2", "--quiet")
+    lrtune(*words)  # enough for importances and the sensitivity, too
     run = lrtune("report", "iris", "--format", "png")
     written = sorted((folder / "iris-figures").iterdir())
 

@@ -214,5 +214,5 @@ def test_a_number_that_is_maximised_is_shown_as_such(folder: Path) -> None:
 
     assert told["directions"] == ["maximize"]
     assert told["objective_names"][0].startswith("recall, ")
-    assert max(values) == pytest.approx(100, abs=30)
+    assert 50 < max(values) <= 100
     assert f"recall {result.describe_loss()}" in attributes(told)["recommended"]

@@ -24,7 +24,7 @@ from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer
 from lrtune.tuning.trainers.replicates import make_replicates
 
-FEW, MANY = 240, 1008
+FEW, MANY = 520, 1304  # from 512 on the sampler gets a part of the trials
 context = multiprocessing.get_context("spawn")
 
 

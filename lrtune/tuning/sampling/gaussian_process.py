@@ -20,6 +20,8 @@ Array = npt.NDArray[Any]
 
 SPREAD = 0.7
 """Standard deviation of the logarithm of each hyperparameter, in its prior."""
+FARTHEST = 3.0
+"""Limit on that logarithm's distance from its median, so that no covariance is nearly singular."""
 JITTER = 1e-8
 """Added to the variance of each observation, so that the covariance can be decomposed."""
 ITERATIONS = 15
@@ -120,6 +122,7 @@ def fit(
         args=(medians,),
         jac=True,
         method="L-BFGS-B",
+        bounds=[(median - FARTHEST, median + FARTHEST) for median in medians],
         options={"maxiter": ITERATIONS},
     )
     return Hyperparameters.of(best.x)

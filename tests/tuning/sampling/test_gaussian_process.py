@@ -84,6 +84,17 @@ def test_a_mean_over_replicates_has_less_noise() -> None:
     assert variances[1] == pytest.approx(signal + replicate / 3 + noise / 3)
 
 
+def test_values_without_noise_at_points_that_coincide_are_fitted() -> None:
+    drawn = np.repeat(np.random.default_rng(6).normal(size=(6, 1)), 16, axis=0)
+    features = Features(drawn, np.array([0]), np.array([1.0]))
+    values = np.sin(3 * drawn[:, 0]) * 5
+    chosen = fit(features, np.eye(96), values, Hyperparameters(lengths=(1.0,)))
+
+    mean = condition(features, np.eye(96), values, chosen).mean(features)
+
+    assert mean == pytest.approx(values, abs=0.05)
+
+
 def test_hyperparameters_that_made_the_values_are_found_again() -> None:
     rng = np.random.default_rng(5)
     features = Features(rng.uniform(-3, 3, (120, 1)), np.array([0]), np.array([1.0]))
