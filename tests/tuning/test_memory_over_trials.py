@@ -58,7 +58,7 @@ def grow(folder: str, queue: Any) -> None:
     def on_progress(progress: Progress) -> None:
         if progress.finished == FEW:
             gc.collect()
-            before["few"] = megabytes("VmRSS")
+            before["few"] = megabytes("VmHWM")
 
     search_for(MANY, on_progress)
     queue.put(megabytes("VmHWM") - before["few"])
