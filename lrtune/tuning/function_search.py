@@ -87,7 +87,7 @@ def search(
         top, which gives the scale of the loss.
     n_trials : int, optional
         Settings to try, in place of `trainings`; the confirmation comes on top, with about as many
-        trainings from 64 settings on, and fewer before.
+        trainings for 64 to 300 settings, and fewer otherwise.
     replicates : int, optional
         Seeds that each setting is tried on, the same for all. By default each block of 8 settings
         has one seed of its own, and `ScheduleSampler` models how these differ; 3 with `sampler` or

@@ -180,9 +180,10 @@ def split_trainings(
 
 def confirmation_beside(exploring: int, *, n_others: int) -> ConfirmationBudget:
     """Return the confirmation beside a number of exploring trainings."""
-    trainings = MIN_TRAININGS
-    while split_trainings(trainings, n_others=n_others).n_trials < exploring:
-        trainings += max(1, (exploring - trainings) // 4)
+    trainings, explored = MIN_TRAININGS, 0
+    while explored < exploring:
+        trainings += max(1, (exploring - explored) // 4) if explored else 0
+        explored = split_trainings(trainings, n_others=n_others).n_trials
     return _small_confirmation(trainings, n_others=n_others)
 
 

@@ -21,7 +21,7 @@ from optuna.trial import FrozenTrial
 from lrtune.exceptions import NothingCompletedError
 from lrtune.schedules.decays import DECAYS
 from lrtune.support.blas import one_blas_thread
-from lrtune.tuning.confirm.budget import ConfirmationBudget
+from lrtune.tuning.confirm.budget import MEASUREMENT_REPLICATES, ConfirmationBudget
 from lrtune.tuning.confirm.measurement import Profile, around, safe_factors
 from lrtune.tuning.confirm.result import Confirmation, Contender, Estimate
 from lrtune.tuning.confirm.statistics import in_contention, settled, tied
@@ -325,6 +325,8 @@ def _best_first(trials: Sequence[FrozenTrial], judge: _Judge) -> list[FrozenTria
     Of trials with about the same curve, the best comes first, and the others after all that differ.
     """
     complete = complete_trials(trials)
+    if not complete:
+        return []
     bounds = judge.model().predict([trial.params for trial in complete]).bound(ERRORS)
     died = [judge.died(np.array(TrialFacts.of(trial).replicate_losses)).any() for trial in complete]
     points = judge.encoder.features([trial.params for trial in complete]).points
@@ -375,6 +377,8 @@ def _rank(racers: list[_Racer], running: list[_Racer], judge: _Judge) -> list[_R
     if len(running) > 1 and len(running[0].losses) >= LEAST_RACED:
         for racer, is_tied in zip(running, tied(_losses(running)), strict=True):
             racer.status = "tied" if is_tied else "contending"
+    if not racers:
+        return []
     model = judge.model()
     bounds = model.predict([racer.params for racer in racers]).bound(ERRORS)
     estimates = {}
@@ -400,7 +404,7 @@ def _measure(
 ) -> dict[str, Any] | None:
     """Measure the winner, its profile, the default and the baseline; None if it diverges.
 
-    It trains on `LEAST_MEASURED` replicates first, and on the others if it learned on these.
+    It trains alone on `LEAST_MEASURED` replicates first, and the rest follows if it learned there.
     """
     if judge.simplify:
         winner.simplify(judge.encoder, judge.space)
@@ -417,13 +421,22 @@ def _measure(
     losses, scores = np.empty((len(settings), 0)), list[Array]()
     scales: list[tuple[int, LossScale]] = []
     for part in filter(None, (replicates[:LEAST_MEASURED], replicates[LEAST_MEASURED:])):
-        outcomes = judge.outcomes(settings, part)
+        is_first = not scales
+        outcomes = judge.outcomes([settings[middle]] if is_first else settings, part)
+        own = outcomes[0 if is_first else middle]
+        if not own.is_complete:
+            return None
+        if is_first:
+            if judge.died(own.values(len(part))).any():
+                settings, replicates, n_rates, middle = [settings[middle]], part, 1, 0
+                others = [None, None]
+            else:
+                outcomes = judge.outcomes(settings[:middle] + settings[middle + 1 :], part)
+                outcomes.insert(middle, own)
+            losses = losses[: len(settings)]
         losses = np.hstack([losses, [outcome.values(len(part)) for outcome in outcomes]])
         scales.append((len(part), trainer.scale(space, part)))  # while they are prepared
-        if not outcomes[middle].is_complete:
-            return None
-        own_scores = outcomes[middle].scores
-        scores += [] if own_scores is None else [own_scores]
+        scores += [] if own.scores is None else [own.scores]
         dead = int(judge.died(losses[middle]).sum())
         if dead:
             replicates = replicates[: losses.shape[1]]
@@ -455,7 +468,9 @@ def _affordable(
     n_rates = len(budget.factors) or 3
     if (n_rates + n_others) * budget.measurement_replicates <= left:
         return budget.factors, budget.measurement_replicates
-    n_replicates = int(left // (1 + n_others))
-    if n_replicates < 1:
-        raise UnconfirmedError("the trainings were used up")
-    return (1.0,), n_replicates
+    for factors, least in ((budget.factors, MEASUREMENT_REPLICATES[0]), ((), 5), ((1.0,), 1)):
+        n_settings = (len(factors) or 3) + n_others
+        n_replicates = int(min(left // n_settings, MEASUREMENT_REPLICATES[1]))
+        if n_replicates >= least:
+            return factors, n_replicates
+    raise UnconfirmedError("the trainings were used up")

@@ -70,11 +70,16 @@ class Observation:
 
 @dataclass(frozen=True)
 class LogScale:
-    """The scale ``y = (log(value + shift) - center) / spread`` on which losses are modelled."""
+    """The scale ``y = (log(value + shift) - center) / spread`` on which losses are modelled.
+
+    ``value + shift`` is at least `floor`, that of the best value: a better one has no logarithm of
+    its own.
+    """
 
     shift: float
     center: float
     spread: float
+    floor: float
 
     @classmethod
     def of(cls, values: Array) -> Self:
@@ -87,10 +92,15 @@ class LogScale:
             shift = max(shift, 1e-3 * (float(values.max()) - lowest) - lowest)
             shift = shift if shift + lowest > 0 else 1.0 - lowest
         logarithms = np.log(values + shift)
-        return cls(shift, float(np.median(logarithms)), float(logarithms.std()) or 1.0)
+        return cls(
+            shift, float(np.median(logarithms)), float(logarithms.std()) or 1.0, shift + lowest
+        )
+
+    def gap(self, values: Array) -> Array:
+        return np.maximum(values + self.shift, self.floor)
 
     def to(self, values: Array) -> Array:
-        return (np.log(values + self.shift) - self.center) / self.spread
+        return np.asarray((np.log(self.gap(values)) - self.center) / self.spread)
 
     def back(self, y: Array) -> Array:
         return np.asarray(np.exp(y * self.spread + self.center) - self.shift)
@@ -189,9 +199,9 @@ class LossModel:
         effect, error = (spread * float(each[index].mean()) for each in (effects, errors))
         if value > 0 and effect > 0:  # equal to the first order, and a loss stays positive
             adjusted = value * math.exp(-effect * (value + shift) / value)
-        else:
-            adjusted = (value + shift) * math.exp(-effect) - shift
-        return adjusted, error * (adjusted + shift)
+            return adjusted, error * (adjusted + shift)
+        gap = float(self.scale.gap(np.array(value)))
+        return value + gap * (math.exp(-effect) - 1), error * gap * math.exp(-effect)
 
 
 def subsample(observations: Sequence[Observation], most: int, seed: int) -> list[Observation]:

@@ -157,7 +157,9 @@ class ScheduleSampler(BaseSampler):
     ) -> dict[str, Any]:
         """Return the parameters that the model suggests; none before the first trials ended."""
         # of all trials: HyperbandPruner hands over a study that shows those of a bracket
-        finished = study._get_trials(deepcopy=False, states=FINISHED)
+        trials = study._get_trials(deepcopy=False, states=FINISHED)
+        # a trial may have been pruned before it had all parameters
+        finished = [each for each in trials if search_space.keys() <= each.params.keys()]
         if len(finished) < self._n_startup_trials or not search_space:
             return {}
         encoder = Encoder(search_space, self._epochs, self._schedule)

@@ -100,6 +100,12 @@ def test_a_scale_keeps_the_order_of_losses_and_metrics_and_leads_back(values: li
     assert scale.back(y) == pytest.approx(given, abs=1e-9)
 
 
+def test_a_value_better_than_all_that_made_a_scale_is_as_good_as_the_best() -> None:
+    scale = LogScale.of(np.array([-0.99, -0.98, -0.97, -0.5]))
+    best, better = scale.to(np.array([-0.99, -5.0]))
+    assert better == best
+
+
 def test_of_many_observations_the_best_half_and_a_sample_are_kept() -> None:
     observations = observe(3 * MOST)
     kept = subsample(observations, MOST, seed=0)

@@ -136,6 +136,18 @@ def test_trials_without_a_value_are_no_obstacle() -> None:
     assert len(study.trials) == 24
 
 
+def test_a_trial_that_was_pruned_before_it_had_all_parameters_is_no_obstacle() -> None:
+    def function(trial: optuna.Trial) -> float:
+        if trial.number == 3:
+            trial.suggest_float("learning_rate_init", *RANGE, log=True)
+            raise optuna.TrialPruned
+        return objective(trial)
+
+    study = optuna.create_study(sampler=lrtune.ScheduleSampler(epochs=20, seed=0))
+    study.optimize(function, n_trials=12)
+    assert len(study.trials) == 12
+
+
 def test_if_all_trials_diverged_it_goes_on_at_random() -> None:
     def function(trial: optuna.Trial) -> float:
         curve(trial)
