@@ -25,6 +25,7 @@ PREDICTED_FACTORS = 41
 MOST_DIVERGED = 0.05
 """Probability of divergence, by the model, at a rate that is still predicted to be safe."""
 NEXT_FACTOR = 1.1
+"""Least factor between the recommended rate and the ends of its safe range that are trained."""
 
 
 def around(
@@ -47,7 +48,7 @@ def safe_factors(model: LossModel, params: Mapping[str, Any]) -> tuple[float, fl
     """Return the lowest and highest multiple of a rate that the model predicts to be safe.
 
     Its loss is within `SAFE_MARGIN` of that at the rate itself, also one standard deviation of the
-    difference worse, and it is unlikely to diverge. Both are at least `NEXT_FACTOR` away from 1.
+    difference worse, and it is unlikely to diverge.
     """
     factors = np.logspace(-1, 1, PREDICTED_FACTORS)
     rate, middle = params["learning_rate_init"], len(factors) // 2
@@ -63,7 +64,7 @@ def safe_factors(model: LossModel, params: Mapping[str, Any]) -> tuple[float, fl
         low -= 1
     while high < len(factors) - 1 and is_safe[high + 1]:
         high += 1
-    return min(float(factors[low]), 1 / NEXT_FACTOR), max(float(factors[high]), NEXT_FACTOR)
+    return float(factors[low]), float(factors[high])
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from lrtune.exceptions import NothingCompletedError
 from lrtune.schedules.decays import DECAYS
 from lrtune.support.blas import one_blas_thread
 from lrtune.tuning.confirm.budget import MEASUREMENT_REPLICATES, ConfirmationBudget
-from lrtune.tuning.confirm.measurement import Profile, around, safe_factors
+from lrtune.tuning.confirm.measurement import NEXT_FACTOR, Profile, around, safe_factors
 from lrtune.tuning.confirm.result import Confirmation, Contender, Estimate
 from lrtune.tuning.confirm.statistics import in_contention, settled, tied
 from lrtune.tuning.record.schema import TrialFacts
@@ -411,9 +411,9 @@ def _measure(
     trainer, space = judge.trainer, judge.space
     others = [trainer.default_setting(space), baseline]
     n_others = sum(setting is not None for setting in others)
-    predicted = safe_factors(judge.model(), winner.params)
+    low, high = safe_factors(judge.model(), winner.params)
     factors, n_replicates = _affordable(budget, n_others, judge)
-    factors = factors or (predicted[0], 1.0, predicted[1])
+    factors = factors or (min(low, 1 / NEXT_FACTOR), 1.0, max(high, NEXT_FACTOR))
     settings = [*around(winner.setting, trainer.floor(winner.setting), factors)]
     n_rates, middle = len(settings), len(settings) // 2
     settings += filter(None, others)
@@ -452,7 +452,7 @@ def _measure(
         "gain": None if default is None else Estimate.of(default - losses[middle]),
         "score": float(np.mean(np.concatenate(scores))) if scores else None,
         "profile": Profile.of(rates, losses[:n_rates], scale.initial),
-        "predicted_range": (rate * predicted[0], rate * predicted[1]),
+        "predicted_range": (rate * low, rate * high) if low < high else None,
         "naive_loss": scale.naive,
         "replicates": len(replicates),
         "dead": dead,
