@@ -39,9 +39,7 @@ def setting_in_words(params: Mapping[str, Any]) -> str:
 def objective_name(study: Study) -> str:
     """Return the label of axes that show the optimised value."""
     name = study.subject.row if study.metric is None else f"minus {study.metric}"
-    if study.n_replicates == 1:
-        return f"{name}, 1 replicate"
-    return f"{name}, mean of {study.n_replicates} replicates"
+    return f"{name}, {study.judged_on}"
 
 
 def capped_value(study: Study, trial: FrozenTrial) -> float:

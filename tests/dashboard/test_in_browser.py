@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
 ]
 
-SEARCH = ("search", "iris", "--trials", "24", "--epochs", "5", "--quiet")
+SEARCH = ("search", "iris", "--trials", "24", "--epochs", "5", "--replicates", "3", "--quiet")
 HEIGHTS = """() => [...document.querySelectorAll('.js-plotly-plot')].flatMap(
   plot => plot.data.filter(d => d.type === 'scatter').flatMap(d => [...d.y])).map(Number)"""
 SEND = """([url, method, body]) => fetch(url, {method, mode: 'cors', body: JSON.stringify(body),
