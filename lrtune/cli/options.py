@@ -38,7 +38,7 @@ jobs_option = click.option(
     type=WholeNumber(1, 1024),
     metavar="N",
     help="Processes to train in; the result does not depend on their number.  "
-    "[default: one; on a table one for each core once it has trained for 10 s]",
+    "[default: one; a search of a table starts one for each core once it has trained for 10 s]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 plot_option = click.option(

@@ -19,6 +19,7 @@ from lrtune.support.numbers import number
 from lrtune.tuning.confirm.result import Contender
 from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.record.storage import DEFAULT_STORAGE
+from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 
 MAX_ROWS = 10
@@ -88,7 +89,7 @@ def best_settings(study: Study) -> SettingsTable:
         rows = tuple(
             Row(
                 (
-                    *_setting_cells(study, trials[contender.trial], others),
+                    *_setting_cells(study, trials[contender.trial], others, contender.setting),
                     "–" if contender.loss is None else number(study.optimised(contender.loss)),
                     str(contender.replicates),
                     verdict(contender),
@@ -117,8 +118,11 @@ def verdict(contender: Contender) -> str:
     return DIED if contender.status == "dead" else contender.status
 
 
-def _setting_cells(study: Study, trial: FrozenTrial, others: Sequence[str]) -> tuple[str, ...]:
-    params = trial.params
+def _setting_cells(
+    study: Study, trial: FrozenTrial, others: Sequence[str], setting: Setting | None = None
+) -> tuple[str, ...]:
+    """Return the cells of a trial; a `setting` that raced may be simpler than the trial's."""
+    params = trial.params if setting is None else {**trial.params, **setting.schedule_params}
     value = study.loss(trial) if trial.value is None else study.optimised(study.comparable(trial))
     return (
         str(trial.number),

@@ -29,7 +29,7 @@ from lrtune.tuning.record.schema import (
     TrialFacts,
 )
 from lrtune.tuning.record.storage import public_name
-from lrtune.tuning.record.trials import TrialCounts, best_trial, best_value
+from lrtune.tuning.record.trials import TrialCounts, best_trial, best_value, complete_trials
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.trainers.scale import is_dead
 
@@ -88,6 +88,10 @@ class SearchResult:
     @cached_property
     def comparable(self) -> dict[int, Estimate]:
         """Return the value of each completed trial, by number, without its replicate's effect."""
+        if self.facts.replicates is not None:
+            return {
+                each.number: Estimate(each.value, None) for each in complete_trials(self.finished)
+            }
         return comparable_values(self.finished, self.facts.space, self.facts.trainer.epochs)
 
     @cached_property

@@ -317,21 +317,12 @@ def _confirm(
     """Confirm and record it, once among all processes; also return the error if that fails."""
 
     def run() -> Confirmation:
-        share = share_of_search(explorer.trainer.n_validation or FEW_ROWS)
-        trainings = share * len(finished) * (budget.replicates or 1)
-        confirmation = budget.confirmation or ConfirmationBudget.of(trainings)
-        if budget.confirmation is not None and len(finished) != budget.n_trials:
-            default = explorer.trainer.default_setting(explorer.space)
-            confirmation = confirmation_beside(
-                len(finished) * (budget.replicates or 1),
-                n_others=(default is not None) + (budget.baseline is not None),
-            )
         return confirm(
             finished,
             explorer.space,
             explorer.trainer,
             fresh=itertools.count(n_replicates(finished) or budget.replicates or 1),
-            budget=confirmation,
+            budget=_confirmation_budget(explorer, len(finished), budget),
             baseline=budget.baseline,
             control=control,
             simplify=budget.confirmation is not None,
@@ -354,6 +345,19 @@ def _confirm(
     except RecordLostError as error:
         return confirmation, error
     return confirmation, None
+
+
+def _confirmation_budget(explorer: Explorer, n_finished: int, budget: Budget) -> ConfirmationBudget:
+    """Return the budget as planned, or that of the trials if there are more or fewer of them."""
+    explored = n_finished * (budget.replicates or 1)
+    if budget.confirmation is None:
+        share = share_of_search(explorer.trainer.n_validation or FEW_ROWS)
+        return ConfirmationBudget.of(share * explored)
+    if n_finished == budget.n_trials:
+        return budget.confirmation
+    default = explorer.trainer.default_setting(explorer.space)
+    n_others = (default is not None) + (budget.baseline is not None)
+    return confirmation_beside(explored, n_others=n_others)
 
 
 def _shortfalls(

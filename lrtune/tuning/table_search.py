@@ -134,7 +134,7 @@ def search_table(
         dataset.y,
         split.replicates or REFERENCE,
         seed=request.seed,
-        n_jobs="auto" if n_jobs is None else n_jobs,
+        n_jobs="auto" if n_jobs is None and not worker else n_jobs,
     )
     space = Space.default(
         request.epochs,

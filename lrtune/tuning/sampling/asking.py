@@ -14,6 +14,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lrtune.tuning.record.storage import quiet_optuna
+from lrtune.tuning.sampling.loss_model import best_and_sample
 from lrtune.tuning.sampling.schedule_sampler import REPLICATES, ScheduleSampler
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
@@ -51,16 +52,11 @@ def _block_seed(seed: int, n_finished: int, worker: int = 0) -> int:
 
 def _subsample(finished: Sequence[FrozenTrial], seed: int) -> list[FrozenTrial]:
     """Return the trials, or of many the best half and a random sample, in their order."""
-    if len(finished) <= HISTORY:
-        return list(finished)
     losses = [
         trial.value if trial.state == TrialState.COMPLETE and trial.value is not None else np.inf
         for trial in finished
     ]
-    ranked = np.argsort(losses, kind="stable")
-    rng = np.random.default_rng(seed)
-    sample = rng.choice(ranked[HISTORY // 2 :], HISTORY - HISTORY // 2, replace=False)
-    return [finished[index] for index in sorted([*ranked[: HISTORY // 2], *sample])]
+    return [finished[index] for index in best_and_sample(losses, HISTORY, seed)]
 
 
 def _slim(trial: FrozenTrial) -> FrozenTrial:
@@ -114,8 +110,8 @@ def ask_block(
     for key, value in notes.items():
         study._storage.set_study_system_attr(study._study_id, key, value)
     if sampling.sampler is None and sampling.pruner is None:
-        seed = _block_seed(seed, len(finished), worker)
-        finished = [_slim(trial) for trial in _subsample(finished, seed)]
+        history = _subsample(finished, _block_seed(seed, len(finished), worker))
+        finished = [_slim(trial) for trial in history]
     study.add_trials(finished)
     if sampling.sampler is None and not finished:
         first, *others = space.spread(BLOCK_SIZE, _block_seed(seed, 0, worker))

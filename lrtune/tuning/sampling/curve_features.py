@@ -91,9 +91,8 @@ class Encoder:
         ]
         if self.schedule is None and any(map(_follows_losses, self.decays)):
             # what such a decay does is not in its curve
-            rates = [math.log1p(params["decay_rate"] * self.epochs) if
-                     _follows_losses(params["decay"]) else 0.0 for params in settings]  # fmt: skip
-            blocks.append((np.array(rates)[:, np.newaxis], CURVE_LENGTHS[0]))
+            falls = np.array([self._fall_by_losses(params) for params in settings])
+            blocks.append((falls[:, np.newaxis], CURVE_LENGTHS[0]))
         for name, distribution in self.distributions.items():
             if name not in self.schedule_names and not distribution.single():
                 blocks.append(_own_features(distribution, [params[name] for params in settings]))
@@ -103,6 +102,11 @@ class Encoder:
             np.repeat(np.arange(len(blocks)), widths),
             np.array([length for _, length in blocks]),
         )
+
+    def _fall_by_losses(self, params: Mapping[str, Any]) -> float:
+        """Return how far a decay that follows losses may fall; 0 for one that follows time."""
+        k = params["decay_rate"] if _follows_losses(params["decay"]) else 0.0
+        return math.log1p(k * self.epochs)
 
     def curve(self, setting: Mapping[str, Any]) -> Array:
         """Return the rates ``(POINTS,)`` of a setting."""

@@ -206,13 +206,18 @@ class LossModel:
 
 def subsample(observations: Sequence[Observation], most: int, seed: int) -> list[Observation]:
     """Return the observations, or of many the best half and a random sample, in their order."""
-    if len(observations) <= most:
-        return list(observations)
     values = [np.inf if each.diverged else each.value for each in observations]
+    return [observations[index] for index in best_and_sample(values, most, seed)]
+
+
+def best_and_sample(values: Sequence[float], most: int, seed: int) -> list[int]:
+    """Return all indices in order, or of many those of the lowest values and of a random sample."""
+    if len(values) <= most:
+        return list(range(len(values)))
     ranked = np.argsort(values, kind="stable")
     rng = np.random.default_rng(seed)
     sample = rng.choice(ranked[most // 2 :], most - most // 2, replace=False)
-    return [observations[index] for index in sorted([*ranked[: most // 2], *sample])]
+    return sorted([*ranked[: most // 2].tolist(), *sample.tolist()])
 
 
 def _membership(observations: Sequence[Observation]) -> tuple[Array, dict[int, int]]:
