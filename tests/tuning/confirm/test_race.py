@@ -28,13 +28,16 @@ from lrtune.tuning.confirm.budget import (
     share_of_search,
 )
 from lrtune.tuning.confirm.measurement import FACTORS
-from lrtune.tuning.confirm.race import _Judge, _race, _Ranking
+from lrtune.tuning.confirm.race import APART, ERRORS, _Judge, _race, _Ranking
 from lrtune.tuning.confirm.result import Confirmation, Estimate
 from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.record.record import Record
-from lrtune.tuning.record.trials import to_trial
+from lrtune.tuning.record.trials import complete_trials, to_trial
 from lrtune.tuning.result import SearchResult, read_result
 from lrtune.tuning.sampling.asking import Sampling
+from lrtune.tuning.sampling.curve_features import Encoder
+from lrtune.tuning.sampling.loss_model import LossModel
+from lrtune.tuning.sampling.schedule_sampler import observe
 from lrtune.tuning.search import Budget, Recording, search
 from lrtune.tuning.setting import LEARNING_RATE_FREE, Setting
 from lrtune.tuning.space import Space
@@ -194,7 +197,7 @@ def test_search_race_and_measurement_share_no_replicate(run: Run) -> None:
     assert len(set(seeds)) == len(splits) == len(seeds)
 
 
-def test_contenders_are_good_ones_of_the_search_the_recommended_one_first(run: Run) -> None:
+def test_contenders_are_trials_of_the_search_the_recommended_one_first(run: Run) -> None:
     contenders = run.confirmation.contenders
     numbers = {each.trial for each in contenders}
     complete = {
@@ -202,7 +205,6 @@ def test_contenders_are_good_ones_of_the_search_the_recommended_one_first(run: R
         for trial in run.result.finished
         if trial.user_attrs["diverged"] is None
     }
-    others = [value for number, value in complete.items() if number not in numbers]
 
     assert [each.status for each in contenders].count("recommended") == 1
     assert contenders[0].status == "recommended"
@@ -211,9 +213,29 @@ def test_contenders_are_good_ones_of_the_search_the_recommended_one_first(run: R
     assert contenders[0].search_loss == run.result.search_loss
     assert len(numbers) == len(contenders)
     assert all(complete[each.trial] == each.search_loss for each in contenders)
-    assert np.median([each.search_loss for each in contenders]) < np.median(others)
     assert all(each.replicates % ROUND == 0 for each in contenders)
     assert contenders[0].replicates == max(each.replicates for each in contenders)
+
+
+def test_whoever_does_not_race_is_no_better_by_the_model_or_trains_as_a_racer_does(
+    run: Run,
+) -> None:
+    finished = run.result.finished
+    encoder = Encoder(run.space.distributions(), run.result.facts.trainer.epochs)
+    model = LossModel.fit(encoder, observe(finished))
+    complete = complete_trials(finished)
+    settings = [each.params for each in complete]
+    bounds, points = model.predict(settings).bound(ERRORS), encoder.features(settings).points
+    numbers = {each.trial for each in run.confirmation.contenders}
+    raced = np.array([each.number in numbers for each in complete])
+    default = np.array([each.number == 0 for each in complete])  # which races in any case
+    worst = bounds[raced & ~default].max()
+
+    assert raced.any()
+    assert (~raced).any()
+    for bound, point in zip(bounds[~raced], points[~raced], strict=True):
+        alike = np.abs(points[raced] - point).max(axis=1) <= APART
+        assert bound >= worst or alike.any()
 
 
 def test_the_naive_loss_is_that_of_class_shares_or_the_mean_on_the_last_replicates(
