@@ -1,6 +1,7 @@
 """The house stands: imports run downwards, public names are listed, heavy imports stay away."""
 
 import ast
+import functools
 import inspect
 import subprocess
 import sys
@@ -64,21 +65,28 @@ def height(module: str) -> int:
     return ROOMS.index(room(module))
 
 
-def imports(module: str) -> set[str]:
+@functools.cache
+def parse(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+@functools.cache
+def imports(module: str) -> frozenset[str]:
     """Every module that a module imports, anywhere in its file."""
     found = set()
-    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+    for node in ast.walk(parse(module)):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module} imports relatively"
             names = {f"{node.module}.{alias.name}" for alias in node.names}
             found.update(name if name in MODULES else node.module for name in names)
-    return found
+    return frozenset(found)
 
 
-def own_imports(module: str) -> set[str]:
-    return {name for name in imports(module) if name.split(".")[0] == "lrtune"}
+@functools.cache
+def own_imports(module: str) -> frozenset[str]:
+    return frozenset(name for name in imports(module) if name.split(".")[0] == "lrtune")
 
 
 def packages(module: str) -> set[str]:
@@ -149,7 +157,7 @@ PRINTS_IF_VERBOSE = "lrtune.estimators.fitting"
 def test_only_the_command_line_prints(module: str) -> None:
     calls = {
         node.func.id
-        for node in ast.walk(ast.parse(MODULES[module].read_text()))
+        for node in ast.walk(parse(module))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
 
@@ -205,7 +213,7 @@ def functions(module: str) -> dict[str, ast.FunctionDef]:
             else:
                 visit(child, prefix)
 
-    visit(ast.parse(MODULES[module].read_text()), module)
+    visit(parse(module), module)
     return defined
 
 

@@ -23,7 +23,7 @@ def blocks(language: str) -> list[str]:
 
 
 PRINTED = [
-    r"Schedule\(.*\)\n0\.\d+ ± 0\.\d+, safe: \(.*\)",
+    r"Schedule\(.*\)\n\d\.\d+ ± 0\.\d+, safe: \(.*\)",
     r"Schedule\(.*\)",
     r"{.*'mlpclassifier__learning_rate_init': .*}\n(1.0|0.9\d+)",
     r"Schedule\(.*\)\n0\.9\d+",

@@ -64,6 +64,7 @@ def test_commands_options_data_and_files_are_offered(folder: Path) -> None:
     assert complete(folder, "search", "iris", "--config", "r") == ["file,r"]
 
 
+@pytest.mark.slow
 def test_studies_are_offered_from_the_journal_without_loading_optuna(
     lrtune: Callable[..., Any], folder: Path
 ) -> None:

@@ -320,7 +320,10 @@ def open_files() -> list[str]:
 
 @pytest.mark.parametrize(
     "storage",
-    [None, "record.journal", pytest.param("sqlite:///record.db", marks=pytest.mark.slow)],
+    [
+        "record.journal",
+        *(pytest.param(each, marks=pytest.mark.slow) for each in (None, "sqlite:///record.db")),
+    ],
 )
 def test_a_fit_leaves_no_thread_and_no_open_file(folder: Path, storage: str | None) -> None:
 

@@ -42,6 +42,7 @@ def test_the_page_is_named_after_the_study(
     assert list(folder.glob(".lrtune-*")) == []
 
 
+@pytest.mark.slow
 def test_a_name_that_is_no_file_name_is_made_one(lrtune: Callable[..., Any], folder: Path) -> None:
     name = "../a b/<i>.x"
     short = ("--trials", "1", "--epochs", "1", "--no-confirm")

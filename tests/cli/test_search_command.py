@@ -192,7 +192,7 @@ def test_ctrl_c_keeps_the_finished_trials_and_says_how_to_resume(
 def test_diverged_trials_are_an_outcome_of_their_own_and_cheap(
     lrtune: Callable[..., Any], folder: Path
 ) -> None:
-    result = lrtune("search", "iris", "--no-confirm", "--json").json
+    result = lrtune("search", "iris", "--trials", "64", "--no-confirm", "--json").json
     study = load(folder / "lrtune.journal", "iris")
     diverged = [t for t in study.trials if t.user_attrs["diverged"]]
     epochs = sum(t.user_attrs["epochs"] for t in diverged)

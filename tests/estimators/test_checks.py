@@ -90,6 +90,7 @@ def test_every_configuration_keeps_the_contract(
     check(estimator)
 
 
+@pytest.mark.slow
 @parametrize_with_checks([MLPClassifier(dtype="float32"), MLPRegressor(dtype="float32")])
 def test_float32_keeps_the_contract_but_for_rounding(
     estimator: Any, check: "partial[None]", request: pytest.FixtureRequest

@@ -393,6 +393,7 @@ def test_every_figure_but_the_range_test_is_written(compared: Study) -> None:
     assert render_figures(compared.result).keys() == GALLERY.keys() - {"range-test"}
 
 
+@pytest.mark.slow
 def test_a_report_is_written_to_a_file(
     results: dict[str, SearchResult], page: Callable[[str], str], tmp_path: Path
 ) -> None:

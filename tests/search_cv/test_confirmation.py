@@ -211,7 +211,7 @@ def test_the_confirmed_loss_is_that_of_the_pasted_setting_on_the_fresh_splits(me
     assert searched.result_.default_loss == pytest.approx(np.mean(untuned), rel=1e-9)
 
 
-@pytest.mark.parametrize("scoring", ["accuracy", "f1_macro"])
+@pytest.mark.parametrize("scoring", ["accuracy", pytest.param("f1_macro", marks=pytest.mark.slow)])
 def test_a_race_is_run_on_what_the_search_maximises(met: Met, scoring: str) -> None:
     searched = search(scoring=scoring).fit(X, Y)
     raced = met[2:]
@@ -242,6 +242,7 @@ def test_a_metric_without_a_number_on_fresh_splits_is_not_recommended(met: Met) 
     assert {each.status for each in searched.result_.confirmation.contenders} >= {"diverged"}
 
 
+@pytest.mark.slow
 def test_with_several_metrics_the_one_that_counts_is_raced_on() -> None:
     several = search(scoring=["accuracy", "neg_log_loss"], refit="accuracy").fit(X, Y)
     single = search(scoring="accuracy").fit(X, Y)

@@ -186,6 +186,7 @@ def several(estimator: Any, X: Any, y: Any) -> dict[str, float]:
     return {"accuracy": estimator.score(X, y), "half": 0.5}
 
 
+@pytest.mark.slow  # the fast form is in tuning/trainers/test_network.py
 def test_the_result_does_not_depend_on_the_number_of_processes() -> None:
     one, two = (
         search(scoring=several, refit="accuracy", n_trials=20, n_jobs=n_jobs).fit(X, Y)

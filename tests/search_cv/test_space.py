@@ -114,7 +114,7 @@ def test_with_several_optimizers_the_default_range_covers_them_all() -> None:
         ("RandomSampler", {}),
         pytest.param("QMCSampler", {"warn_independent_sampling": False}, marks=pytest.mark.slow),
         pytest.param("TPESampler", {}, marks=pytest.mark.slow),
-        ("NSGAIISampler", {"population_size": 16}),
+        pytest.param("NSGAIISampler", {"population_size": 16}, marks=pytest.mark.slow),
     ],
 )
 def test_an_own_sampler_goes_on_from_block_to_block(

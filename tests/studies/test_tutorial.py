@@ -180,7 +180,8 @@ def test_the_gradient_on_iris_is_that_of_the_loss() -> None:
     assert rise / 2e-6 == pytest.approx(gradient @ direction, rel=1e-5)
 
 
-@pytest.mark.parametrize("steps", [0, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [0, 100])
 def test_the_edge_on_iris_is_that_of_the_whole_hessian(steps: int) -> None:
     iris, step = study("too_high_too_low").Iris(seed=2), 1e-7
     weights = iris.start

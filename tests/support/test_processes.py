@@ -41,6 +41,7 @@ def test_results_come_in_the_order_of_the_tasks() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="needs Linux's /proc")
+@pytest.mark.slow
 def test_workers_leave_ctrl_c_to_their_parent_and_end_with_it() -> None:
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None

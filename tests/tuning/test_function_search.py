@@ -143,6 +143,7 @@ def test_the_recommended_rate_is_near_the_best_that_is_known(trainings: int, see
             assert trial.user_attrs.get("diverged")
 
 
+@pytest.mark.slow
 def test_a_decaying_schedule_does_better_than_the_best_constant_rate() -> None:
     result = search(quadratic, epochs=KNOWN_EPOCHS, trainings=100)
     rates = np.geomspace(1e-3, EDGE, 1000).tolist()
@@ -295,6 +296,7 @@ def test_a_timeout_before_the_first_trial_ends_is_named() -> None:
 # --- processes ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # the fast form is in tuning/trainers/test_network.py
 def test_two_processes_find_what_one_does() -> None:
     assert outcome(search(n_jobs=2)) == uninterrupted()
 
@@ -655,7 +657,7 @@ def test_if_all_die_on_some_seeds_it_is_said() -> None:
 # --- the network, trained by either trainer -------------------------------------------------------
 
 
-@pytest.mark.parametrize("n_replicates", [1, 2])
+@pytest.mark.parametrize("n_replicates", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_both_trainers_find_the_same_where_they_train_the_same_network(n_replicates: int) -> None:
     X, y = load_iris(return_X_y=True)
     model = make_pipeline(StandardScaler(), MLPClassifier((8,), max_iter=EPOCHS, batch_size=16))

@@ -81,16 +81,16 @@ def test_a_search_holds_each_finished_trial_a_fixed_number_of_times(folder: Path
     copies: dict[int, float] = {}
 
     def on_progress(progress: Progress) -> None:
-        if progress.finished in (32, 64):
+        if progress.finished in (16, 32):
             gc.collect()
             held = sum(type(each) is FrozenTrial for each in gc.get_objects())
             copies[progress.finished] = (held - before) / progress.finished
 
     gc.collect()
     before = sum(type(each) is FrozenTrial for each in gc.get_objects())
-    search_for(64, on_progress)
+    search_for(32, on_progress)
 
-    assert copies[64] <= copies[32]
+    assert copies[32] <= copies[16]
 
 
 @pytest.mark.slow

@@ -115,15 +115,15 @@ def test_workers_and_the_search_share_the_trials_and_agree(
     folder: Path, storage: str, n_workers: int
 ) -> None:
     queue = context.Queue()
-    run(storage, n_trials=16)
-    workers = [start(storage, folder, queue, n_trials=48) for _ in range(n_workers)]
-    result = run(storage, n_trials=48, resume=True)
+    run(storage, n_trials=8)
+    workers = [start(storage, folder, queue, n_trials=32) for _ in range(n_workers)]
+    result = run(storage, n_trials=32, resume=True)
     results = [queue.get(timeout=120) for _ in workers]
     for worker in workers:
         worker.join()
     study = open_study(storage)
 
-    assert 48 <= len(study.trials) <= 48 + n_workers * BLOCK_SIZE
+    assert 32 <= len(study.trials) <= 32 + n_workers * BLOCK_SIZE
     assert len(set(settings(study))) == len(study.trials)
     assert results == [(result.best.params, result.confirmed_loss, result.safe_range)] * n_workers
     assert optuna.get_all_study_names(study._storage) == ["iris"]  # no claim is left behind

@@ -353,7 +353,9 @@ def risky(low: float, high: float, **changes: Any) -> Run:
     return Run(**(options | changes))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 4))]
+)
 def test_a_setting_that_diverges_on_a_fresh_replicate_is_never_recommended(seed: int) -> None:
     run = risky(2.0, 4.5, seed=seed, n_trials=24)
     contenders = run.confirmation.contenders

@@ -36,7 +36,9 @@ def open_files(name: str) -> int:
     return sum(link.readlink().name == name for link in links)
 
 
-@pytest.mark.parametrize("storage", ["record.journal", "sqlite:///record.db"])
+@pytest.mark.parametrize(
+    "storage", [pytest.param("record.journal", marks=pytest.mark.slow), "sqlite:///record.db"]
+)
 def test_a_storage_that_is_no_longer_used_leaves_no_file_open(folder: Path, storage: str) -> None:
     opened, journal = open_storage(storage)
     optuna.create_study(storage=opened, study_name="study")

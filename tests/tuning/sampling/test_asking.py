@@ -105,7 +105,9 @@ def test_what_the_sampler_is_not_given_of_a_trial_makes_no_difference() -> None:
     assert all(t.user_attrs and len(t.intermediate_values) == 2 for t in history)
 
 
-@pytest.mark.parametrize("n_blocks", [0, 1, 3, HISTORY // BLOCK_SIZE + 5])
+@pytest.mark.parametrize(
+    "n_blocks", [0, 1, 3, pytest.param(HISTORY // BLOCK_SIZE + 5, marks=pytest.mark.slow)]
+)
 def test_a_block_is_a_pure_function_of_seed_worker_and_history(n_blocks: int) -> None:
     history = trials(n_blocks * BLOCK_SIZE)
     first, again, seeded, helping = (

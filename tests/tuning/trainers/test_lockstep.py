@@ -41,7 +41,9 @@ def whole(prepared: list[Prepared]) -> LockstepResult:
     return trained(prepared)
 
 
-@pytest.mark.parametrize("n_parts", [1, 2, pytest.param(3, marks=pytest.mark.slow), 6])
+@pytest.mark.parametrize(
+    "n_parts", [2, *(pytest.param(each, marks=pytest.mark.slow) for each in (1, 3, 6))]
+)
 def test_groups_of_replicates_give_what_all_give_together(
     prepared: list[Prepared], whole: LockstepResult, n_parts: int
 ) -> None:

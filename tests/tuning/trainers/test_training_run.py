@@ -720,6 +720,7 @@ print("end", result.trainings["total"], len(result.finished))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.slow
 def test_a_forked_child_does_not_go_on_with_the_search(folder: Path) -> None:
     done = subprocess.run([sys.executable, "-c", FORKS], capture_output=True, text=True)
 
