@@ -166,7 +166,23 @@ def _expected(study: Study, confirmation: Confirmation) -> str:
     return (
         f"Expect {subject.kind} of {estimate(loss, recommended.se)} after {study.epochs} epochs"
         f"{root}{score}: {means} over {confirmation.replicates} fresh replicates, which were not "
-        f"used to choose the setting, ± standard error.{in_search}"
+        f"used to choose the setting, ± standard error.{in_search} {_error_is_over(study)}"
+    )
+
+
+def _error_is_over(study: Study) -> str:
+    """Say what a standard error is over."""
+    assert study.confirmation is not None  # noqa: S101
+    n_splits = study.confirmation.fixed_splits
+    if study.subject.is_function:
+        return "The error is over seeds; other data would vary more."
+    if n_splits is None:
+        return "The error is over seeds and splits of this table; new rows would vary more."
+    if n_splits == 1:
+        return "The error is over seeds alone, as there is one split."
+    return (
+        f"The error is over seeds and the choice of the splits, estimated from the {n_splits} that "
+        "`cv` always gives (Nadeau and Bengio 2003)."
     )
 
 

@@ -104,8 +104,9 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         Seconds after which no further block of settings starts.
     confirm : bool, default=True
         Train the best settings again before recommending one, with fresh initial weights and
-        shuffling, and on fresh splits if `cv` draws them at random, as ``KFold(shuffle=True)``
-        does; else on the same splits.
+        shuffling, and on fresh splits that are shuffled if `cv` is a number or draws its splits at
+        random, as ``KFold(shuffle=True)`` does. Else, as with groups or an order in time, the same
+        splits are trained on again, and the standard error allows for their choice.
     sampler, pruner : optuna sampler and pruner or None, default=None
         By default `ScheduleSampler`, and no pruning beyond diverged settings. `random_state` does
         not seed a `sampler` that you pass.
@@ -236,7 +237,8 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splitter_params, fit_params = self._route(params, cv)
         seed = self._seed()
-        splits = SplitReplicates(cv, X, y, splitter_params, seed)
+        is_number = self.cv is None or isinstance(self.cv, Integral)
+        splits = SplitReplicates(cv, X, y, splitter_params, seed, may_shuffle=is_number)
         if not splits.first:
             raise InvalidInputError(
                 "`cv` must give at least one split, but gave none: a generator can be used only "
@@ -288,6 +290,7 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         """Provide the trainer of the estimator, and its processes while it is used."""
         options: dict[str, Any] = {
             "fresh": splits,
+            "fixed_splits": splits.fixed,
             "sample_weight": sample_weight,
             "objective": objective,
         }

@@ -8,22 +8,43 @@ from typing import Any
 
 import numpy as np
 
-from lrtune.tuning.trainers.replicates import Replicate
+from lrtune.tuning.trainers.replicates import FixedSplits, Replicate
 
 
 class SplitReplicates:
     """Numbered replicates: a split of the cross-validation and a seed for each.
 
     The first are the splits of `cv`, kept in `first`. Further ones come from copies of `cv` that
-    split again, with a new seed each time if `cv` draws at random. `params` are further arguments
-    of ``cv.split``.
+    split again, with a new seed each time if `cv` draws at random, or if `may_shuffle`: a number of
+    folds says nothing of their rows. `params` are further arguments of ``cv.split``.
     """
 
-    def __init__(self, cv: Any, X: Any, y: Any, params: Mapping[str, Any], seed: int) -> None:
+    def __init__(
+        self,
+        cv: Any,
+        X: Any,
+        y: Any,
+        params: Mapping[str, Any],
+        seed: int,
+        *,
+        may_shuffle: bool = False,
+    ) -> None:
         self._cv, self._data, self._params, self._seed = cv, (X, y), params, seed
+        self._further = copy(cv)
+        if may_shuffle:
+            self._further.shuffle = True
+        self._is_random = bool(getattr(self._further, "shuffle", hasattr(cv, "random_state")))
         splits = list(cv.split(X, y, **params))
         self.first = tuple(self._replicate(split, number) for number, split in enumerate(splits))
         self._restart()
+
+    @property
+    def fixed(self) -> FixedSplits | None:
+        """Return the splits that all replicates have, if none are drawn at random."""
+        if self._is_random:
+            return None
+        ratios = [len(each.validation) / len(each.train) for each in self.first]
+        return FixedSplits(len(ratios), float(np.mean(ratios)))
 
     def __call__(self, number: int) -> Replicate:
         """Return a replicate by its number, beyond those in `first`."""
@@ -40,8 +61,8 @@ class SplitReplicates:
     def _split_again(self) -> None:
         self._pass += 1
         self._start += len(self._splits)
-        splitter = copy(self._cv)
-        if getattr(splitter, "shuffle", hasattr(self._cv, "random_state")):
+        splitter = copy(self._further)
+        if self._is_random:
             splitter.random_state = _seed_of(self._seed + 1, self._pass)
         self._splits = list(splitter.split(*self._data, **self._params))
 

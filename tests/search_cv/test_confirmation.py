@@ -79,21 +79,24 @@ def by_hand(
 @pytest.mark.parametrize(
     "cv",
     [
-        3,
-        None,
-        pytest.param(StratifiedKFold(2), marks=pytest.mark.slow),
+        StratifiedKFold(2),
         pytest.param(TimeSeriesSplit(3), marks=pytest.mark.slow),
         PredefinedSplit(np.arange(150) % 3),
         pytest.param(list(StratifiedKFold(2).split(X, Y)), marks=pytest.mark.slow),
         (pair for pair in list(StratifiedKFold(2).split(X, Y))),
     ],
-    ids=["number", "none", "unshuffled", "time", "predefined", "list", "generator"],
+    ids=["unshuffled", "time", "predefined", "list", "generator"],
 )
 @pytest.mark.filterwarnings("ignore:.*class")
 def test_splits_without_randomness_are_kept_with_fresh_seeds(met: Met, cv: Any) -> None:
     searched = search(cv=cv).fit(X, Y)
     n = searched.n_splits_
 
+    result = searched.result_
+    confirmation = result.confirmation
+    assert confirmation.fixed_splits == n
+    assert confirmation.replicates % n == 0 or confirmation.replicates < n
+    assert any("chose the setting and confirmed it" in warning for warning in result.warnings)
     assert len(met) > 2 * n
     assert met.splits == (met.splits[:n] * len(met))[: len(met)]
     assert len(set(met.seeds)) == len(met)
@@ -101,9 +104,9 @@ def test_splits_without_randomness_are_kept_with_fresh_seeds(met: Met, cv: Any) 
 
 @pytest.mark.parametrize(
     "cv",
-    [StratifiedKFold(2, shuffle=True), StratifiedKFold(2, shuffle=True, random_state=3),
+    [3, None, StratifiedKFold(2, shuffle=True), StratifiedKFold(2, shuffle=True, random_state=3),
      ShuffleSplit(2, random_state=3), RepeatedStratifiedKFold(n_splits=2, n_repeats=2)],
-    ids=["shuffled", "seeded", "drawn", "repeated"],
+    ids=["number", "none", "shuffled", "seeded", "drawn", "repeated"],
 )  # fmt: skip
 def test_a_splitter_that_shuffles_shuffles_afresh_and_is_left_as_it_was(met: Met, cv: Any) -> None:
     before = repr(cv)
@@ -153,14 +156,16 @@ def test_without_confirmation_only_the_searchs_splits_are_met(met: Met) -> None:
     assert any("fresh seeds" in each for each in searched.result_.warnings)
 
 
-def test_a_number_of_folds_is_that_of_a_splitter_that_does_not_shuffle(met: Met) -> None:
-    numbered = search(cv=3).fit(X, Y)
+def test_a_number_of_folds_is_that_of_a_splitter_whose_further_splits_are_shuffled(
+    met: Met,
+) -> None:
+    search(cv=3).fit(X, Y)
     splits = met.splits.copy()
     met.clear()
-    named = search(cv=StratifiedKFold(3)).fit(X, Y)
+    search(cv=StratifiedKFold(3)).fit(X, Y)
 
-    assert splits == met.splits
-    assert numbered.result_.confirmation == named.result_.confirmation
+    assert splits[:3] == met.splits[:3]
+    assert not set(splits[3:]) & set(met.splits)
 
 
 # --- what is chosen and told --------------------------------------------------------------------

@@ -30,6 +30,7 @@ class Toy:
     epochs = 20
     metric = None
     n_validation = 100
+    fixed_splits = None
 
     def __init__(self, default: Setting = Setting(100.0, "constant", 0.0)) -> None:  # noqa: B008
         self.default = default

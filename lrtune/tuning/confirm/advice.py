@@ -22,7 +22,7 @@ EDGE_SHARE = 0.05
 """A setting in the outermost share of a range, on a logarithmic scale, lies at its edge."""
 WIDEN = 10.0
 """Factor by which to widen the range at such an edge."""
-NARROW = 2.0
+NARROW = 1.25
 """A safe range is narrow if its ends are less than this factor apart."""
 FEW_ROWS = 30
 """With fewer validation rows per replicate, losses are rough."""
@@ -54,6 +54,7 @@ def advise(
     best = confirmation.contenders[0].setting
     return [
         *_died(confirmation),
+        *_same_splits(confirmation),
         *_learned(confirmation),
         *_measurable(confirmation, n_validation),
         *(_better_beyond(confirmation, space, sign) or _at_the_edge(best, space)),
@@ -70,6 +71,24 @@ def _died(confirmation: Confirmation) -> list[str]:
         f"on {confirmation.dead} of {confirmation.replicates} fresh replicates the recommended "
         "setting did not learn: its loss stayed at that of a constant guess, and no other setting "
         "was found that always learns; try other initial weights or activations, or lower rates"
+    ]
+
+
+def _same_splits(confirmation: Confirmation) -> list[str]:
+    """Warn if the splits that chose the setting confirmed it, too."""
+    n_splits = confirmation.fixed_splits
+    if n_splits is None:
+        return []
+    if n_splits == 1:
+        return [
+            "the one split of `cv` chose the setting and confirmed it, so the standard error is "
+            "that of other seeds alone: give a splitter that draws at random, if rows may be "
+            "shuffled"
+        ]
+    return [
+        f"the {n_splits} splits of `cv` chose the setting and confirmed it, and the standard error "
+        "allows for their choice: it is smaller with a splitter that draws at random, such as one "
+        "with `shuffle=True`, if rows may be shuffled"
     ]
 
 

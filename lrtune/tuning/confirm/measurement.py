@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
+from lrtune.tuning.confirm.statistics import standard_error
 from lrtune.tuning.sampling.loss_model import LossModel
 from lrtune.tuning.setting import Setting
 
@@ -19,7 +22,8 @@ FACTORS = tuple(float(factor) for factor in np.logspace(-1, 1, 9))
 """Factors of α₀ that the profile measures; the one in the middle is 1."""
 SAFE_MARGIN = 0.1
 """A rate is safe if its mean loss is at most this share above that of the recommended one."""
-
+SURENESS = 0.95
+"""One-sided confidence that the loss at an end of the safe range is within that margin."""
 PREDICTED_FACTORS = 41
 """Multiples of α₀ at which the model predicts the loss."""
 MOST_DIVERGED = 0.05
@@ -47,8 +51,7 @@ def around(
 def safe_factors(model: LossModel, params: Mapping[str, Any]) -> tuple[float, float]:
     """Return the lowest and highest multiple of a rate that the model predicts to be safe.
 
-    Its loss is within `SAFE_MARGIN` of that at the rate itself, also one standard deviation of the
-    difference worse, and it is unlikely to diverge.
+    It is surely within `SAFE_MARGIN` of that at the rate itself, and unlikely to diverge.
     """
     factors = np.logspace(-1, 1, PREDICTED_FACTORS)
     rate, middle = params["learning_rate_init"], len(factors) // 2
@@ -56,7 +59,8 @@ def safe_factors(model: LossModel, params: Mapping[str, Any]) -> tuple[float, fl
     belief = model.predict(settings)
     mean, covariance = belief.loss
     variance = np.diag(covariance) + covariance[middle, middle] - 2 * covariance[middle]
-    losses = model.scale.back(mean + np.sqrt(np.maximum(variance, 0.0)))
+    quantile = float(stats.norm.ppf(SURENESS))
+    losses = model.scale.back(mean + quantile * np.sqrt(np.maximum(variance, 0.0)))
     own = float(model.scale.back(mean[middle]))
     is_safe = (losses <= own + SAFE_MARGIN * abs(own)) & (belief.divergence() <= MOST_DIVERGED)
     low = high = middle
@@ -79,19 +83,24 @@ class Profile:
         By rate and replicate; all None if the rate diverged on any of them.
     initial_loss : float
         Mean loss of the untrained network.
+    ceiling : float
+        Rate from which on a similar setting diverged, or did not learn, in the search or the race.
     """
 
     rates: tuple[float, ...]
     losses: tuple[tuple[float | None, ...], ...]
     initial_loss: float
+    ceiling: float = math.inf
 
     @classmethod
-    def of(cls, rates: list[float], losses: Array, initial_loss: float) -> Self:
+    def of(
+        cls, rates: list[float], losses: Array, initial_loss: float, ceiling: float = math.inf
+    ) -> Self:
         """Return the profile of losses ``(n_rates, n_replicates)``, inf where a rate diverged."""
         rows = tuple(
             tuple(row.tolist()) if np.isfinite(row).all() else (None,) * len(row) for row in losses
         )
-        return cls(tuple(rates), rows, initial_loss)
+        return cls(tuple(rates), rows, initial_loss, ceiling)
 
     @property
     def mean(self) -> Array:
@@ -101,23 +110,21 @@ class Profile:
     @property
     def error(self) -> Array:
         """Return the standard error at each rate; NaN where it diverged, or with one replicate."""
-        n = len(self.losses[0])
-        if n < 2:
-            return np.full(len(self.rates), np.nan)
-        return np.array(
-            [
-                np.nan if None in row else np.std(np.array(row, dtype=float), ddof=1) / np.sqrt(n)
-                for row in self.losses
-            ]
-        )
+        errors = [
+            None if None in row else standard_error(np.array(row, dtype=float))
+            for row in self.losses
+        ]
+        return np.array([np.nan if error is None else error for error in errors])
 
     @property
     def safe_range(self) -> tuple[float, float] | None:
-        """Return the lowest and highest α₀ with a loss within `SAFE_MARGIN` of the recommended.
+        """Return the lowest and highest α₀ that are surely within `SAFE_MARGIN` and never diverged.
 
-        The ends are interpolated on logarithmic rates between the last safe rate and the first
-        unsafe one, but never towards a rate that diverged. None if the recommended rate diverged,
-        or if no other was measured.
+        That is, at `SURENESS`, of the loss at the recommended rate. The ends are interpolated on
+        logarithmic rates, between the last rate whose bound is within the margin and the first one
+        whose bound is not. Next to a rate that diverged the range ends one measured rate earlier:
+        the edge moves from seed to seed. None if the recommended rate diverged, or if no other was
+        measured.
         """
         if len(self.rates) == 1 or not np.isfinite(self.mean[self._middle]):
             return None
@@ -127,17 +134,40 @@ class Profile:
     def _middle(self) -> int:
         return len(self.rates) // 2
 
+    @cached_property
+    def _excess(self) -> Array:
+        """Return the upper bound of the loss above that at the recommended rate; inf if diverged.
+
+        Losses are compared on the same replicates.
+        """
+        losses = np.array([[np.inf if x is None else x for x in row] for row in self.losses])
+        with np.errstate(invalid="ignore"):
+            excess = losses - losses[self._middle]
+        n = losses.shape[1]
+        bounds = np.full(len(losses), np.inf)
+        bounds[self._middle] = 0.0
+        if n > 1:
+            finite = np.isfinite(excess).all(axis=1)
+            errors = excess[finite].std(axis=1, ddof=1) / math.sqrt(n)
+            quantile = float(stats.t.ppf(SURENESS, n - 1))
+            bounds[finite] = excess[finite].mean(axis=1) + quantile * errors
+        return bounds
+
     def _end(self, direction: int) -> float:
-        mean, index = self.mean, self._middle
-        limit = mean[index] + SAFE_MARGIN * abs(mean[index])
-        while 0 <= index + direction < len(mean) and mean[index + direction] <= limit:
-            index += direction
-        beyond = index + direction
-        inner = self.rates[index]
-        if not (0 <= beyond < len(mean) and np.isfinite(mean[beyond])):
-            return inner
-        share = (limit - mean[index]) / (mean[beyond] - mean[index])
-        return float(inner * (self.rates[beyond] / inner) ** share)
+        bounds, index = self._excess, self._middle
+        limit = SAFE_MARGIN * abs(self.mean[index])
+        is_usable = np.isfinite(self.mean)
+        if direction > 0:
+            is_usable &= np.array(self.rates) < self.ceiling
+            is_usable[:-1] &= is_usable[1:]  # no end next to one that diverged
+        while 0 <= (beyond := index + direction) < len(bounds):
+            if not is_usable[beyond]:
+                return self.rates[index]
+            if bounds[beyond] > limit:
+                share = (limit - bounds[index]) / (bounds[beyond] - bounds[index])
+                return float(self.rates[index] * (self.rates[beyond] / self.rates[index]) ** share)
+            index = beyond
+        return self.rates[index]
 
     @property
     def is_bounded(self) -> tuple[bool, bool]:
@@ -164,14 +194,16 @@ class Profile:
             "rates": list(self.rates),
             "losses": [list(row) for row in self.losses],
             "initial_loss": self.initial_loss if math.isfinite(self.initial_loss) else None,
+            "ceiling": self.ceiling if math.isfinite(self.ceiling) else None,
         }
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """Return the profile of the JSON values of `to_json`."""
-        initial = values["initial_loss"]
+        initial, ceiling = values["initial_loss"], values.get("ceiling")
         return cls(
             tuple(values["rates"]),
             tuple(tuple(row) for row in values["losses"]),
             math.inf if initial is None else initial,
+            math.inf if ceiling is None else ceiling,
         )

@@ -9,8 +9,9 @@ loss that is reported.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Any, Self
 
@@ -48,6 +49,8 @@ MODEL_WEIGHT = 4
 """Weight of the model's bound, in losses of the race."""
 APART = 0.2
 """Settings whose features all differ by less train alike: one of them races."""
+RATES_ABOVE = np.logspace(0, 1, 21)
+"""Multiples of the recommended rate at which settings that diverged are looked for."""
 
 
 class UnconfirmedError(Exception):
@@ -198,6 +201,20 @@ class _Judge:
             for number, value in zip(replicates, read.tolist(), strict=True):
                 self._observations.append(Observation(racer.params, value, (number,)))
         return values
+
+    def ceiling(self, params: Mapping[str, Any]) -> float:
+        """Return the rate from which on a setting like this one diverged or died; inf if none."""
+        values = np.array([each.value for each in self._observations])
+        failed = ~np.isfinite(values) | self.died(values)
+        if not failed.any():
+            return math.inf
+        rates = params["learning_rate_init"] * RATES_ABOVE
+        settings = [{**params, "learning_rate_init": rate} for rate in rates.tolist()]
+        points = self.encoder.features(settings).points[:, np.newaxis]
+        others = [self._observations[index].params for index in np.flatnonzero(failed)]
+        is_near = np.abs(points - self.encoder.features(others).points).max(axis=2) <= APART
+        reached = is_near.any(axis=1)
+        return float(rates[reached.argmax()]) if reached.any() else math.inf
 
     def died(self, losses: Array) -> npt.NDArray[np.bool_]:
         """Return a mask of the losses of trainings that did not learn, while others do."""
@@ -417,6 +434,8 @@ def _measure(
     settings = [*around(winner.setting, trainer.floor(winner.setting), factors)]
     n_rates, middle = len(settings), len(settings) // 2
     settings += filter(None, others)
+    if trainer.fixed_splits is not None and n_replicates > trainer.fixed_splits.count:
+        n_replicates -= n_replicates % trainer.fixed_splits.count  # each equally often
     replicates = list(islice(fresh, n_replicates))
     losses, scores = np.empty((len(settings), 0)), list[Array]()
     scales: list[tuple[int, LossScale]] = []
@@ -444,19 +463,22 @@ def _measure(
     further = iter(losses[n_rates:])
     default, untrained = (None if setting is None else next(further) for setting in others)
     scale = LossScale.mean(scales)
+    fixed = trainer.fixed_splits
+    estimate = partial(Estimate.of, fixed=fixed, replicates=replicates)
     rates = [setting.learning_rate_init for setting in settings[:n_rates]]
     rate = winner.setting.learning_rate_init
     return {
-        "recommended": Estimate.of(losses[middle]),
-        "default": None if default is None else Estimate.of(default),
-        "gain": None if default is None else Estimate.of(default - losses[middle]),
+        "recommended": estimate(losses[middle], winner.losses),
+        "default": None if default is None else estimate(default),
+        "gain": None if default is None else estimate(default - losses[middle]),
         "score": float(np.mean(np.concatenate(scores))) if scores else None,
-        "profile": Profile.of(rates, losses[:n_rates], scale.initial),
+        "profile": Profile.of(rates, losses[:n_rates], scale.initial, judge.ceiling(winner.params)),
         "predicted_range": (rate * low, rate * high) if low < high else None,
         "naive_loss": scale.naive,
         "replicates": len(replicates),
         "dead": dead,
-        "baseline": None if untrained is None else Estimate.of(untrained),
+        "baseline": None if untrained is None else estimate(untrained),
+        "fixed_splits": None if fixed is None else fixed.count,
     }
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
@@ -11,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lrtune.tuning.confirm.measurement import Profile
+from lrtune.tuning.confirm.statistics import error_over_splits, standard_error
 from lrtune.tuning.record.schema import decode, encode
 from lrtune.tuning.setting import Setting
+from lrtune.tuning.trainers.replicates import FixedSplits
 
 Array = npt.NDArray[Any]
 
@@ -48,18 +49,37 @@ class Contender:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean loss over replicates and its standard error; `diverged` if it did on one of them."""
+    """A mean loss over replicates and its standard error; `diverged` if it did on one of them.
+
+    The error is that of `standard_error`: twice it covers in 95 %, also of few replicates.
+    """
 
     loss: float | None
     se: float | None
     diverged: bool = False
 
     @classmethod
-    def of(cls, losses: Array) -> Self:
-        """Return the estimate from one setting's losses, inf where it diverged."""
+    def of(
+        cls,
+        losses: Array,
+        earlier: Sequence[float] = (),
+        *,
+        fixed: FixedSplits | None = None,
+        replicates: Sequence[int] = (),
+    ) -> Self:
+        """Return the estimate from one setting's losses, inf where it diverged.
+
+        `earlier` losses of the setting, on other replicates, help to estimate their spread. With
+        `fixed` splits, the error is that of their choice, too.
+        """
         if not np.isfinite(losses).all():
             return cls(None, None, diverged=True)
-        se = float(losses.std(ddof=1) / math.sqrt(len(losses))) if len(losses) > 1 else None
+        se = standard_error(losses, earlier)
+        if fixed is not None:
+            over_splits = error_over_splits(
+                losses, np.array(replicates) % fixed.count, fixed.test_ratio
+            )
+            se = se if over_splits is None else over_splits
         return cls(float(losses.mean()), se)
 
 
@@ -98,6 +118,8 @@ class Confirmation:
         Trainings of the recommended setting, among its measurement's, that did not learn.
     predicted_range : tuple of float or None
         Safe range of α₀ that the model of the losses predicts; `profile` has the one measured.
+    fixed_splits : int or None
+        Number of the splits that all replicates have, if none are drawn at random.
     """
 
     KEY: ClassVar[str] = "confirmation"
@@ -117,6 +139,7 @@ class Confirmation:
     trainings: int | None = None
     dead: int = 0
     predicted_range: tuple[float, float] | None = None
+    fixed_splits: int | None = None
 
     @property
     def safe_range(self) -> tuple[float, float] | None:

@@ -21,6 +21,7 @@ from lrtune.tuning.record.schema import DivergedAt, FunctionFacts, TrainerFacts
 from lrtune.tuning.setting import SCHEDULE_PARAMETERS, Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.protocol import DEFAULT_CONTROL, Control, Edges, Outcome
+from lrtune.tuning.trainers.replicates import FixedSplits
 from lrtune.tuning.trainers.scale import LossScale, divergence_limit
 from lrtune.tuning.trainers.training_run import (
     Run,
@@ -91,6 +92,7 @@ class LoopTrainer:
         self.epochs = loop.epochs
         self.metric: str | None = None
         self.n_validation: int | None = None
+        self.fixed_splits: FixedSplits | None = None
         self._seed = seed
         self._workers = workers
         self._scale: LossScale | None = None

@@ -34,7 +34,13 @@ from lrtune.tuning.trainers.preparation import (
     require_network,
 )
 from lrtune.tuning.trainers.protocol import DEFAULT_CONTROL, Control, Edges, Outcome
-from lrtune.tuning.trainers.replicates import Replicate, Task, draw_replicates, make_replicates
+from lrtune.tuning.trainers.replicates import (
+    FixedSplits,
+    Replicate,
+    Task,
+    draw_replicates,
+    make_replicates,
+)
 from lrtune.tuning.trainers.scale import LossScale
 from lrtune.tuning.trainers.scoring import Objective
 
@@ -61,6 +67,7 @@ class NetworkTrainer:
         replicates: Sequence[Replicate],
         *,
         fresh: Callable[[int], Replicate] | None = None,
+        fixed_splits: FixedSplits | None = None,
         sample_weight: Array | None = None,
         objective: Objective | None = None,
         n_jobs: int | Literal["auto"] | None = None,
@@ -70,6 +77,7 @@ class NetworkTrainer:
         self._table = (X, y, sample_weight)
         self._replicates = tuple(replicates)
         self._fresh = fresh
+        self.fixed_splits = fixed_splits
         self._n_jobs = n_jobs
         self._seconds = 0.0
         self._kept = [self._prepare(replicate) for replicate in self._replicates]

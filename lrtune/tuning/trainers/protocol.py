@@ -18,6 +18,7 @@ import numpy.typing as npt
 from lrtune.tuning.record.schema import DivergedAt, TrainerFacts
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.replicates import FixedSplits
 from lrtune.tuning.trainers.scale import LossScale
 
 Array = npt.NDArray[Any]
@@ -123,11 +124,14 @@ class Trainer(Protocol):
         Name of the user's metric that is optimised in place of the loss.
     n_validation : int or None
         Validation rows of a replicate; None if the trainer cannot know them.
+    fixed_splits : FixedSplits or None
+        The splits of all replicates; None if each replicate draws its own, or has none.
     """
 
     epochs: int
     metric: str | None
     n_validation: int | None
+    fixed_splits: FixedSplits | None
 
     def train(
         self,

@@ -38,6 +38,21 @@ class Replicate:
     seed: int
 
 
+@dataclass(frozen=True)
+class FixedSplits:
+    """Splits that are not drawn at random: replicate n has split n modulo `count`.
+
+    Attributes
+    ----------
+    count : int
+    test_ratio : float
+        Mean ratio of the validation rows to the training rows.
+    """
+
+    count: int
+    test_ratio: float
+
+
 def make_replicates(
     y: Array, n_replicates: int, *, task: Task, seed: int = 0
 ) -> tuple[Replicate, ...]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from lrtune.schedules.schedule import Schedule
 from lrtune.tuning.confirm.measurement import FACTORS, SAFE_MARGIN, Profile, around
+from lrtune.tuning.confirm.statistics import standard_error
 from lrtune.tuning.setting import Setting
 
 RATES = [0.2 * factor for factor in FACTORS]
@@ -89,7 +91,7 @@ def test_rates_that_diverged_on_any_replicate_are_never_inside() -> None:
     found = Profile.of(RATES, losses, 2.0)
 
     assert found.losses[7] == (None,) * 4
-    assert found.safe_range == (RATES[1], RATES[6])
+    assert found.safe_range == (RATES[1], RATES[5])  # the edge moves: not next to it
     assert found.is_bounded == (True, True)
     assert np.isinf(found.mean[[0, 7]]).all()
     assert np.isnan(found.error[[0, 7]]).all()
@@ -102,15 +104,39 @@ def test_a_range_that_reaches_the_last_rate_is_not_bounded_there() -> None:
     assert profile([1.0] * (N - 1) + [INF]).is_bounded == (False, True)
 
 
+def test_a_range_ends_below_the_rate_where_a_similar_setting_failed_before() -> None:
+    found = replace(profile([1.0] * N), ceiling=0.99 * RATES[7])
+
+    assert found.safe_range == (RATES[0], RATES[5])
+
+
+@pytest.mark.parametrize("n", [3, 6, 20])
+@pytest.mark.parametrize("noise", [0.02, 0.2])
+def test_the_ends_are_as_safe_as_they_are_sure(n: int, noise: float) -> None:
+    """The true loss is a parabola, and each replicate has noise of its own at each rate."""
+    rng = np.random.default_rng(n)
+    curvature, held, narrowest = 2.0, [0, 0], math.inf
+    limit = math.sqrt(SAFE_MARGIN / curvature)
+    for _ in range(400):
+        losses = np.array(parabola(curvature))[:, None] + rng.normal(0, 0.1, n)
+        low, high = Profile.of(RATES, losses + rng.normal(0, noise, (N, n)), 9.0).safe_range
+        held[0] += math.log10(0.2 / low) <= limit
+        held[1] += math.log10(high / 0.2) <= limit
+        narrowest = min(narrowest, high / low)
+
+    assert min(held) >= 0.9 * 400
+    assert narrowest >= 1
+
+
 def test_if_every_rate_diverged_there_is_none() -> None:
     assert profile([INF] * N).safe_range is None
     assert profile([INF] * N).is_bounded == (False, False)
 
 
-def test_one_replicate_has_a_range_and_no_error() -> None:
+def test_one_replicate_is_sure_of_the_rate_itself_alone() -> None:
     single = profile(parabola(4.0), n=1)
 
-    assert single.safe_range == pytest.approx(profile(parabola(4.0)).safe_range)
+    assert single.safe_range == pytest.approx((0.2, 0.2))
     assert np.isnan(single.error).all()
 
 
@@ -128,7 +154,7 @@ def test_the_error_is_that_of_the_mean() -> None:
     losses = np.tile([1.0, 2.0, 3.0, 4.0], (N, 1))
 
     assert Profile.of(RATES, losses, 2.0).error == pytest.approx(
-        np.full(N, np.std([1, 2, 3, 4], ddof=1) / 2)
+        np.full(N, standard_error(losses[0]))
     )
 
 

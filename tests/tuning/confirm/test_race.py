@@ -30,6 +30,7 @@ from lrtune.tuning.confirm.budget import (
 from lrtune.tuning.confirm.measurement import FACTORS
 from lrtune.tuning.confirm.race import APART, ERRORS, _Judge, _race, _Ranking
 from lrtune.tuning.confirm.result import Confirmation, Estimate
+from lrtune.tuning.confirm.statistics import standard_error
 from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.record.record import Record
 from lrtune.tuning.record.trials import complete_trials, to_trial
@@ -130,11 +131,11 @@ def test_the_recommended_settings_loss_is_that_of_training_with_it_on_the_last_r
     run: Run,
 ) -> None:
     losses, scores = run.by_hand(run.measuring, run.result.best)
+    raced = run.fresh[: run.confirmation.contenders[0].replicates]
+    earlier, _ = run.by_hand(raced, run.result.best)
 
     assert run.result.confirmed_loss == pytest.approx(losses.mean(), rel=1e-9)
-    assert run.result.confirmed_se == pytest.approx(
-        losses.std(ddof=1) / np.sqrt(len(losses)), rel=1e-9
-    )
+    assert run.result.confirmed_se == pytest.approx(standard_error(losses, earlier), rel=1e-9)
     assert run.result.score == pytest.approx(scores.mean(), rel=1e-9)
 
 
@@ -144,9 +145,7 @@ def test_the_defaults_loss_is_that_of_the_estimator_as_it_was_given(run: Run) ->
 
     assert run.result.default_loss == pytest.approx(losses.mean(), rel=1e-9)
     assert run.confirmation.gain.loss == pytest.approx(gain.mean(), rel=1e-9)
-    assert run.confirmation.gain.se == pytest.approx(
-        gain.std(ddof=1) / np.sqrt(len(gain)), rel=1e-9
-    )
+    assert run.confirmation.gain.se == pytest.approx(standard_error(gain), rel=1e-9)
 
 
 def test_the_profile_is_of_the_recommended_decay_on_the_same_replicates(
@@ -445,7 +444,7 @@ SPACE = Space.default(EPOCHS, learning_rate_init=(1e-3, 10.0))
 class Noisy:
     """A trainer whose truth is known, and seen through noise."""
 
-    epochs, metric, n_validation = EPOCHS, None, 100
+    epochs, metric, n_validation, fixed_splits = EPOCHS, None, 100, None
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
