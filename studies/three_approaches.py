@@ -40,7 +40,7 @@ from tutorial import (
 
 from lrtune.exceptions import DivergenceWarning
 from lrtune.review.plots import COLOURS
-from lrtune.tuning.setting import DEFAULT_RATES
+from lrtune.training.optimizers import DEFAULT_RATES
 
 Array = npt.NDArray[Any]
 

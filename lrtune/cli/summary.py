@@ -94,8 +94,9 @@ def _confirmed(study: Study) -> list[tuple[str, str, str]]:
         ("  in the search", number(result.search_loss, 4), chose),
     ]
     if confirmation.default is not None:
-        untuned = study.parameters["learning_rate_init"]
-        rows.append(("  untuned", _loss(study, confirmation.default), f"at {untuned:g}"))
+        rate = study.default_rate
+        at = "" if rate is None else f"at {rate:g}"
+        rows.append(("  untuned", _loss(study, confirmation.default), at))
     if confirmation.baseline is not None:
         rows.append(("  DoG", _loss(study, confirmation.baseline), "without a learning rate"))
     rows += _score(study, f"on {fresh}")

@@ -22,7 +22,7 @@ from lrtune.exceptions import InvalidInputError
 from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.schedule import Schedule
 from lrtune.training.network import ACTIVATIONS, INITIALIZERS, Network
-from lrtune.training.optimizers import OPTIMIZERS, Optimizer
+from lrtune.training.optimizers import DEFAULT_RATES, OPTIMIZERS, Optimizer
 from lrtune.training.population import Population
 from lrtune.training.rows import Rows, TableRows
 
@@ -38,7 +38,7 @@ class BaseMLP(BaseEstimator):
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "optimizer": [StrOptions(set(OPTIMIZERS))],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate_init": [None, Interval(Real, 0, None, closed="neither")],
         "decay": [StrOptions(set(DECAYS))],
         "decay_rate": [Interval(Real, 0, None, closed="left")],
         "step_size": [Interval(Real, 0, None, closed="neither")],
@@ -75,7 +75,7 @@ class BaseMLP(BaseEstimator):
         *,
         activation: str = "relu",
         optimizer: str = "sgd",
-        learning_rate_init: float = 0.1,
+        learning_rate_init: float | None = None,
         decay: str = "constant",
         decay_rate: float = 0.0,
         step_size: float = 5.0,
@@ -138,9 +138,15 @@ class BaseMLP(BaseEstimator):
         self.dtype = dtype
         self.random_state = random_state
 
+    def initial_rate(self) -> float:
+        """Return α₀: `learning_rate_init`, or else the usual rate of the optimizer."""
+        rate = self.learning_rate_init
+        return DEFAULT_RATES[self.optimizer] if rate is None else rate
+
     def schedule(self) -> Schedule:
         """Return the learning-rate schedule."""
-        return Schedule(**{field.name: getattr(self, field.name) for field in fields(Schedule)})
+        own = {field.name: getattr(self, field.name) for field in fields(Schedule)}
+        return Schedule(**{**own, "learning_rate_init": self.initial_rate()})
 
     def make_optimizer(self) -> Optimizer:
         kind = OPTIMIZERS[self.optimizer]

@@ -310,7 +310,7 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
             divergence = session.population.diverged[0]
             where += f" (step {divergence.step + 1}, loss {divergence.loss:.3g})"
         warnings.warn(
-            f"training diverged {where} with `learning_rate_init={self.learning_rate_init}`: "
+            f"training diverged {where} with `learning_rate_init={self.initial_rate()}`: "
             "use a smaller `learning_rate_init`, or standardise the columns of X",
             DivergenceWarning,
             stacklevel=6,

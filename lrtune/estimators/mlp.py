@@ -39,11 +39,12 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
     activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
         Activation of the hidden layers.
     optimizer : str, default="sgd"
-        One of "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "dog". With
-        ``learning_rate_init=1``, "dog" (distance over gradients) finds its own step size within
-        several hundred steps.
-    learning_rate_init : float, default=0.1
-        α₀, the learning rate at the start; for "dog" a factor of its step size.
+        One of "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "dog". The
+        last (distance over gradients) finds its own step size within several hundred steps.
+    learning_rate_init : float or None, default=None
+        α₀, the learning rate at the start; for "dog" a factor of its step size. None is the
+        usual rate of the optimizer, its value in `lrtune.training.optimizers.DEFAULT_RATES`: 0.1
+        for "sgd", 0.001 for "adam".
     decay : str, default="constant"
         The decay type, a key of `lrtune.schedules.decays.DECAYS`.
     decay_rate : float, default=0
@@ -138,7 +139,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         *,
         activation: str = "relu",
         optimizer: str = "sgd",
-        learning_rate_init: float = 0.1,
+        learning_rate_init: float | None = None,
         decay: str = "constant",
         decay_rate: float = 0.0,
         step_size: float = 5.0,

@@ -26,7 +26,7 @@ from lrtune.exceptions import InvalidInputError
 from lrtune.tables.columns import Column
 from lrtune.tables.kinds import KINDS, THOUSANDS
 
-FORMAT = 1
+FORMAT = 2
 """Version of the facts and of the estimators' state, to raise when either changes."""
 FACTS = "lrtune.json"
 SCHEMA = "schema.json"

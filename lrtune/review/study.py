@@ -116,6 +116,13 @@ class Study:
             return None
         return next((trial for trial in self.trials if default <= trial.params.items()), None)
 
+    @property
+    def default_rate(self) -> float | None:
+        """Return the untuned rate; None if the record does not tell another estimator's."""
+        rates = {**(self.plan.default or {}), **self.parameters}
+        rate: float | None = rates.get("learning_rate_init")
+        return rate
+
     @cached_property
     def default_schedule(self) -> Schedule | None:
         """Return the untuned schedule; None if none was given to compare with."""

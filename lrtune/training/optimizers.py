@@ -236,3 +236,16 @@ OPTIMIZERS: dict[str, type[Any]] = {
     "adamw": AdamW,
     "dog": DoG,
 }
+
+DEFAULT_RATES: dict[str, float] = {
+    "sgd": 0.1,
+    "momentum": 0.01,
+    "nesterov": 0.01,
+    "adagrad": 0.01,
+    "rmsprop": 0.001,
+    "adam": 0.001,
+    "adamw": 0.001,
+    "dog": 1.0,
+}
+"""Usual untuned rate of each optimizer: the default of its authors or of the libraries; for SGD the
+rate that tutorials try first."""

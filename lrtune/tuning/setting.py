@@ -6,21 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from lrtune.training.optimizers import DEFAULT_RATES
+
 SCHEDULE_PARAMETERS = ("learning_rate_init", "decay", "decay_rate")
 """The parameters that are always searched."""
-
-DEFAULT_RATES: dict[str, float] = {
-    "sgd": 0.1,
-    "momentum": 0.01,
-    "nesterov": 0.01,
-    "adagrad": 0.01,
-    "rmsprop": 0.001,
-    "adam": 0.001,
-    "adamw": 0.001,
-    "dog": 1.0,
-}
-"""Usual untuned rate of each optimizer: the default of its authors or of the libraries; for SGD the
-default of lrtune's estimators, which tutorials try first."""
 
 
 @dataclass(frozen=True)

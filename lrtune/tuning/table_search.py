@@ -20,7 +20,7 @@ from lrtune.tuning.result import SearchResult
 from lrtune.tuning.sampling.asking import Sampling
 from lrtune.tuning.sampling.competitive import PRUNERS
 from lrtune.tuning.search import REFERENCE, Budget, Recording, search
-from lrtune.tuning.setting import DEFAULT_RATES, LEARNING_RATE_FREE
+from lrtune.tuning.setting import LEARNING_RATE_FREE
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer
 
@@ -85,7 +85,6 @@ def make_network(request: Request, dataset: Dataset) -> Any:
             request.hidden,
             optimizer=request.optimizer,
             batch_size=request.batch_size,
-            learning_rate_init=DEFAULT_RATES[request.optimizer],
             max_iter=request.epochs,
             dtype="float32",
         ),

@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 from sklearn.utils import get_tags
 
 from lrtune import MLPClassifier, MLPRegressor, Schedule
-from lrtune.training.optimizers import OPTIMIZERS
+from lrtune.training.optimizers import DEFAULT_RATES, OPTIMIZERS
 from lrtune.training.rows import TableRows
 
 NETWORKS = [MLPClassifier, MLPRegressor]
@@ -26,6 +26,28 @@ def test_parameters_become_a_schedule() -> None:
     }  # fmt: skip
 
     assert MLPRegressor(**values).schedule() == Schedule(**values)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_the_rate_defaults_to_that_which_people_use_with_the_optimizer(
+    iris: tuple[Any, Any], network: type[Any], optimizer: str
+) -> None:
+    options = {"optimizer": optimizer, "max_iter": 2, "random_state": 0}
+    model, rate = network(**options), DEFAULT_RATES[optimizer]
+    explicit = network(learning_rate_init=rate, **options).fit(*iris)
+
+    assert model.schedule() == Schedule(learning_rate_init=rate)
+    assert np.array_equal(model.fit(*iris)._parameters, explicit._parameters)
+    assert model.learning_rate_curve_ == [rate] * 2
+    assert "learning_rate_init" not in repr(model)
+    assert model.learning_rate_init is None
+
+
+def test_sgd_and_adam_have_the_rates_of_the_tutorials_and_of_the_paper() -> None:
+    assert MLPClassifier().initial_rate() == 0.1
+    assert MLPClassifier(optimizer="adam").initial_rate() == 0.001
+    assert MLPClassifier(learning_rate_init=0.3, optimizer="adam").initial_rate() == 0.3
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.linear_model import Perceptron, SGDClassifier, SGDRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -56,3 +56,20 @@ def test_it_is_shown_reported_and_exported(
         assert words in sklearn.err
     assert name in page
     assert "hidden_layer_sizes" not in page
+
+
+def test_the_untuned_rate_of_another_estimator_is_shown(
+    lrtune: Callable[..., Any], folder: Path
+) -> None:
+    LearningRateSearchCV(
+        make_pipeline(StandardScaler(), Perceptron(max_iter=2, eta0=0.25)),
+        n_trials=4,
+        cv=2,
+        storage="a.journal",
+        study_name="other",
+        random_state=0,
+    ).fit(X, Y)
+    shown = lrtune("show", "other", "--storage", "a.journal")
+
+    assert shown.code == 0, shown.err
+    assert "at 0.25" in shown.out

@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 import lrtune.tuning.trainers.network
 from lrtune import LearningRateSearchCV, MLPClassifier
+from lrtune.training.optimizers import DEFAULT_RATES
 from lrtune.tuning.confirm.budget import ROUND
 from lrtune.tuning.trainers.replicates import Replicate
 from tests.iris import X, Y
@@ -194,6 +195,21 @@ def test_the_first_setting_tried_and_one_of_those_confirmed_is_the_estimator_as_
     assert first["mlpclassifier__learning_rate_init"] == 0.1
     assert first["mlpclassifier__decay"] == untuned["mlpclassifier__decay"] == "constant"
     assert 0 in raced
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
+def test_the_default_is_at_the_optimizers_usual_rate(optimizer: str) -> None:
+    def searched(**options: Any) -> Any:
+        network = Classifier(optimizer=optimizer, **options)
+        tuned = search(space={"learning_rate_init": (1e-4, 0.1)})
+        return tuned.set_params(estimator=make_pipeline(StandardScaler(), network)).fit(X, Y)
+
+    rate = DEFAULT_RATES[optimizer]
+    unset, given = searched(), searched(learning_rate_init=rate)
+
+    assert unset.cv_results_["params"][0]["mlpclassifier__learning_rate_init"] == rate
+    assert unset.result_.default_loss == given.result_.default_loss
+    assert unset.result_.best == given.result_.best
 
 
 def test_a_function_of_the_results_still_has_the_last_word() -> None:

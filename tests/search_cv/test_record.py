@@ -190,6 +190,16 @@ def test_a_study_of_something_else_is_refused_by_name(
     assert len(run(first).study_.trials) == 4
 
 
+def test_a_study_with_its_optimizers_usual_rate_given_or_not_is_the_same(folder: Path) -> None:
+    given = pipeline(learning_rate_init=0.1)  # as release 0.1.0 recorded the default
+    first = recorded(n_trials=4, estimator=given).fit(X, Y)
+    resumed = recorded(n_trials=4).fit(X, Y)
+
+    assert told(resumed) == told(first)
+    with pytest.raises(InvalidInputError, match=r"init=0\.1`, and now .*init=0\.001`"):
+        recorded(n_trials=4, estimator=pipeline(learning_rate_init=0.001)).fit(X, Y)
+
+
 def logarithm() -> Any:
     """A function of the same name and another address every time."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lrtune.training.optimizers import OPTIMIZERS
+from lrtune.training.optimizers import DEFAULT_RATES, OPTIMIZERS
 
 Update = Callable[[float, float, float, dict[str, float], int, Any], float]
 Weights = list[float]
@@ -134,6 +134,10 @@ def stacked(optimizer: Any, start: Any, gradients: Any, rates: Any = RATES) -> A
     for g in gradients:
         optimizer.update(params, g.copy(), state, rates.astype(params.dtype))
     return params
+
+
+def test_every_optimizer_has_a_rate_that_people_use_untuned() -> None:
+    assert set(DEFAULT_RATES) == set(OPTIMIZERS)
 
 
 def test_every_optimizer_has_a_textbook_update() -> None:

@@ -63,7 +63,7 @@ def test_the_first_trial_is_the_untuned_default(options: dict[str, Any]) -> None
     trials = run(iris_trainer(**options), 16).finished
     first = SPACE.setting(trials[0].params)
     untuned = MLPClassifier(**options)
-    default = Setting(untuned.learning_rate_init, untuned.decay, untuned.decay_rate)
+    default = Setting(untuned.initial_rate(), untuned.decay, untuned.decay_rate)
 
     assert first.is_like(default)
     assert [first.is_like(SPACE.setting(trial.params)) for trial in trials].count(True) == 1

@@ -2,12 +2,7 @@
 
 import pytest
 
-from lrtune.training.optimizers import OPTIMIZERS
-from lrtune.tuning.setting import DEFAULT_RATES, LEARNING_RATE_FREE, Setting
-
-
-def test_every_optimizer_has_a_rate_that_people_use_untuned() -> None:
-    assert set(DEFAULT_RATES) == set(OPTIMIZERS)
+from lrtune.tuning.setting import LEARNING_RATE_FREE, Setting
 
 
 def test_a_setting_and_its_parameters_are_the_same() -> None:

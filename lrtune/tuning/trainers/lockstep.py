@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Container, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -221,8 +222,8 @@ class Lockstep:
 
 
 def _schedules(replicate: Prepared, settings: Sequence[Setting]) -> list[Schedule]:
-    untuned = replicate.model.schedule()
-    return [replace(untuned, **setting.schedule_params) for setting in settings]
+    model = copy(replicate.model)
+    return [model.set_params(**setting.schedule_params).schedule() for setting in settings]
 
 
 def _start(

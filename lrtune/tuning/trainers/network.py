@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -16,7 +17,7 @@ from lrtune.schedules.decays import DECAYS
 from lrtune.support.blas import one_blas_thread
 from lrtune.support.processes import in_processes
 from lrtune.training.population import population_size
-from lrtune.tuning.record.schema import TrainerFacts
+from lrtune.tuning.record.schema import TrainerFacts, encode
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.description import (
@@ -175,9 +176,11 @@ class NetworkTrainer:
     # --- facts ------------------------------------------------------------------------------------
 
     def facts(self) -> TrainerFacts:
-        """Return the facts of the network and of the transformers before it."""
+        """Return the facts of the network, with the rate it trains at, and of the steps before."""
         network = require_network(self.estimator)
-        return describe_estimator(self.estimator, loss=network._loss, epochs=network.max_iter)
+        facts = describe_estimator(self.estimator, loss=network._loss, epochs=network.max_iter)
+        rate = {"learning_rate_init": encode(network.initial_rate())}
+        return replace(facts, parameters={**facts.parameters, **rate})
 
     def hashes(self) -> tuple[str, str]:
         """Return a hash of the table, and one of the search's replicates."""

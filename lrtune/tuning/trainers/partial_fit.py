@@ -385,7 +385,7 @@ class PartialFitTrainer(LoopTrainer):
         return self._run_alone(run).losses[0]
 
     def default_setting(self, space: Space) -> Setting | None:
-        """Return the untuned setting; None if the estimator has a schedule of its own."""
+        """Return the untuned setting; None if the estimator's own rate is no number."""
         rate = self._tunable.default_rate(self._model)
         if rate is None or not rate > 0:
             return None

@@ -151,7 +151,7 @@ def default_setting(estimator: Any, space: Space) -> Setting:
     """Return the setting of an untuned estimator."""
     _, model = split_pipeline(estimator)
     others = tuple((name, _as_choice(getattr(model, name))) for name, _ in space.others)
-    return Setting(model.learning_rate_init, model.decay, model.decay_rate, others)
+    return Setting(model.initial_rate(), model.decay, model.decay_rate, others)
 
 
 def _as_choice(value: Any) -> Any:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from sklearn.base import is_classifier
 
 from lrtune.exceptions import InvalidInputError
+from lrtune.support.numbers import as_float
 from lrtune.tuning.trainers.estimator_losses import (
     Loss,
     linear_loss,
@@ -264,7 +265,10 @@ def register_estimator(
         )
 
     def default_rate(estimator: Any) -> float | None:
-        return float(getattr(estimator, set_rate)) if isinstance(set_rate, str) else None
+        if not isinstance(set_rate, str):
+            return None
+        rate = estimator.get_params().get(set_rate, getattr(estimator, set_rate, None))
+        return as_float(rate)  # None or "auto" is no number
 
     def loss_name(estimator: Any) -> str:
         if loss is None:

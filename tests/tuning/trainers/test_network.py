@@ -1,6 +1,7 @@
 """The network's trainer: the search sees what a user who pastes the setting will get."""
 
 import itertools
+import json
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 import lrtune.training.population
 from lrtune import MLPClassifier, MLPRegressor
 from lrtune.exceptions import InvalidInputError
+from lrtune.training.optimizers import DEFAULT_RATES
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer
@@ -255,6 +257,32 @@ def test_the_facts_hold_every_parameter_and_the_steps_before_the_network() -> No
     assert (step.kind, step.source, step.changed) == (
         "StandardScaler", "StandardScaler(with_mean=False)", True
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("optimizer", "rate"), DEFAULT_RATES.items())
+def test_the_facts_hold_the_rate_that_the_network_trains_at(optimizer: str, rate: float) -> None:
+    X, y = load_iris(return_X_y=True)
+    unset, given = (
+        NetworkTrainer.on_random_splits(model, X, y, 1).facts()
+        for model in (
+            MLPClassifier(optimizer=optimizer),
+            MLPClassifier(optimizer=optimizer, learning_rate_init=np.float64(rate)),
+        )
+    )
+
+    assert unset.parameters == given.parameters
+    assert unset.parameters["learning_rate_init"] == rate
+    assert json.loads(json.dumps(given.to_json()["parameters"]))["learning_rate_init"] == rate
+    assert "learning_rate_init" not in unset.changed
+
+
+def test_a_floor_above_the_usual_rate_of_a_searched_optimizer_is_no_obstacle() -> None:
+    trainer = scaled(min_learning_rate=0.01)
+    setting = Setting(0.02, "constant", 0.0, (("optimizer", "adam"),))
+    trainer.check(Space.of({"learning_rate_init": (0.01, 0.1), "optimizer": ["sgd", "adam"]}, 5))
+    (outcome,) = train_all(trainer, [setting], [0])
+
+    assert outcome.diverged is None
 
 
 def test_the_hashes_tell_tables_and_splits_apart() -> None:

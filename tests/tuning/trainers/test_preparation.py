@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.fixes import parse_version
 
 from lrtune import MLPClassifier, MLPRegressor
+from lrtune.training.optimizers import DEFAULT_RATES
 from lrtune.training.rows import TableRows
 from lrtune.tuning.dimensions import Dimension
 from lrtune.tuning.setting import Setting
@@ -128,6 +129,17 @@ def test_the_default_is_the_estimators_own_with_whatever_else_the_space_names() 
 
     assert default_setting(network, space) == expected
     assert default_setting(make_pipeline(StandardScaler(), network), space) == expected
+
+
+@pytest.mark.parametrize(("optimizer", "rate"), DEFAULT_RATES.items())
+def test_the_default_of_an_estimator_without_a_rate_is_its_optimizers(
+    optimizer: str, rate: float
+) -> None:
+    others = (("optimizer", Dimension.of("optimizer", ["sgd", "adam"])),)
+    space = Space((0.01, 1.0), ("cosine",), (0.1, 1.0), others)
+    setting = default_setting(MLPClassifier(optimizer=optimizer), space)
+
+    assert setting == Setting(rate, "constant", 0.0, (("optimizer", optimizer),))
 
 
 @pytest.mark.parametrize("sizes", [[50, 12], np.array([50, 12]), (50, 12)], ids=repr)

@@ -42,6 +42,41 @@ def test_what_cannot_be_tuned_is_refused_with_a_cure(model: Any, message: str) -
 
 
 @pytest.mark.parametrize(
+    ("model", "rate"),
+    [
+        (SGDClassifier(), None),
+        (SGDRegressor(), None),
+        (SGDClassifier(learning_rate="constant", eta0=0.05), 0.05),
+        (Perceptron(), 1.0),
+        (MLPClassifier(), 0.001),
+        (MLPClassifier(solver="sgd"), 0.001),
+        (MLPRegressor(learning_rate_init=0.02), 0.02),
+        (Recorder(rate=0.3), 0.3),
+        (Recorder(rate=None), None),  # type: ignore[arg-type]
+        (Recorder(rate="auto"), None),  # type: ignore[arg-type]
+    ],
+)
+def test_the_untuned_rate_is_the_estimators_own_if_it_holds_one(
+    model: Any, rate: float | None
+) -> None:
+    tunable, _ = require_tunable(model)
+
+    assert tunable.default_rate(model) == rate
+
+
+def test_the_untuned_rate_may_be_that_of_a_part_of_the_estimator() -> None:
+    class Wrapper(Recorder):
+        def __init__(self, inner: Any = None, max_iter: int = 4) -> None:
+            self.inner, self.max_iter = inner, max_iter
+
+    register_estimator(Wrapper, set_rate="inner__rate")
+    model = Wrapper(Recorder(rate=0.3))
+    tunable, _ = require_tunable(model)
+
+    assert tunable.default_rate(model) == 0.3
+
+
+@pytest.mark.parametrize(
     ("cls", "options", "message"),
     [
         (Recorder(), {"set_rate": "rate"}, "`cls` must be a class"),
