@@ -74,8 +74,9 @@ timeout_option = click.option(
     "--timeout",
     type=FiniteNumber(0, min_open=True),
     metavar="SECONDS",
-    help="Start no further block of trials after this time; a block that has started is finished, "
-    "and the confirmation follows. With a script: start no further training.",
+    help="Seconds of the search: three fifths of them explore, and the confirmation has as many "
+    "trainings as fit into the rest. A table's first block of trials is trained in any case; an "
+    "audit of pruning comes on top.",
 )
 
 

@@ -101,7 +101,9 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         Seed of the sampler and of every split's initial weights and shuffling; also of the refit,
         unless the estimator has a seed.
     timeout : float or None, default=None
-        Seconds after which no further block of settings starts.
+        Seconds of the search. Three fifths of them explore, and the confirmation has as many
+        trainings as fit into the rest. The first block of 8 settings is trained in any case, and
+        the refit comes on top.
     confirm : bool, default=True
         Train the best settings again before recommending one, with fresh initial weights and
         shuffling, and on fresh splits that are shuffled if `cv` is a number or draws its splits at

@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 
 from optuna.trial import FrozenTrial, Trial
 
 from lrtune.exceptions import RecordLostError
+from lrtune.tuning.confirm.clock import Clock
 from lrtune.tuning.record.record import Record
 from lrtune.tuning.record.trials import best_value, to_trial
 from lrtune.tuning.sampling.asking import BLOCK_SIZE, Asker, Sampling, keep_notes
@@ -31,6 +32,8 @@ class Explorer:
     ----------
     replicates : int or None
         Replicates of each setting, the same for all; None for a fresh one in each block.
+    clock : Clock
+        Counts the trainings.
     """
 
     trainer: Trainer
@@ -38,6 +41,7 @@ class Explorer:
     replicates: int | None
     sampling: Sampling
     record: Record | None = None
+    clock: Clock = field(default_factory=Clock)
 
     def explore(
         self,
@@ -47,17 +51,20 @@ class Explorer:
         control: Control,
         on_trials: Callable[[], None],
     ) -> RecordLostError | None:
-        """Add to the finished trials, until there are `n_trials` or the deadline has passed.
+        """Add to the finished trials, until there are `n_trials` or the deadline is near.
 
-        No block starts after the deadline. Whenever trials end, they are recorded, and those that
-        workers recorded meanwhile are among the finished ones. If the record is lost, a worker
-        raises RecordLostError; the search itself continues, and returns the error.
+        After the first block, none begins that would end after the deadline if it took as long as
+        the longest so far; nor does a setting, where settings do not end together. Whenever trials
+        end, they are recorded, and those that workers recorded meanwhile are among the finished
+        ones. If the record is lost, a worker raises RecordLostError; the search itself continues,
+        and returns the error.
         """
         sampling, record = self.sampling, self.record
         trainer = self.trainer
         asker = Asker(self.space, sampling, trainer.default_setting(self.space), trainer.epochs)
         lost = None
-        while len(finished) < n_trials and not (finished and time.monotonic() > control.deadline):
+        end = latest = control.deadline
+        while len(finished) < n_trials and not (finished and time.monotonic() > latest):
             # a block is always asked for as a whole; its trials that are finished are skipped
             first = len(finished) // BLOCK_SIZE * BLOCK_SIZE
             block = asker.ask(finished[:first])
@@ -65,7 +72,8 @@ class Explorer:
             best = best_value(finished[:first])
             n_trained = 0
             replicates = self.replicates_of(first)
-            with closing(self._train(asked, replicates, replace(control, best=best))) as training:
+            control = replace(control, best=best, deadline=latest)
+            with closing(self._train(asked, replicates, control)) as training:
                 for trials in training:
                     n_trained += len(trials)
                     try:
@@ -80,6 +88,7 @@ class Explorer:
                         break
             if n_trained < len(asked):
                 break
+            latest = end - self.clock.longest
         return lost
 
     def replicates_of(self, trial: int) -> range:
@@ -102,8 +111,10 @@ class Explorer:
         has_pruner = self.sampling.pruner is not None
         control = replace(control, metrics=True, prune=prune if has_pruner else None)
         remaining = iter(asked)
-        training = self.trainer.train(settings, replicates, control)
-        for outcomes in training:
+        since = time.monotonic()
+        for outcomes in self.trainer.train(settings, replicates, control):
+            epochs = sum(outcome.epochs for outcome in outcomes)
+            self.clock.count(epochs / self.trainer.epochs, time.monotonic() - since)
             ended = list(islice(remaining, len(outcomes)))
             trials = [
                 to_trial(
@@ -120,7 +131,7 @@ class Explorer:
             if has_pruner or self.sampling.sampler is not None:
                 keep_notes(ended, trials)
             yield trials
-            begun = datetime.now()
+            begun, since = datetime.now(), time.monotonic()
 
 
 def _keep(

@@ -105,7 +105,8 @@ def search(
     seed : int, default=0
         Seed of the settings and of the replicates' seeds.
     timeout : float, optional
-        Seconds after which no further training begins.
+        Seconds of the search, after which no training begins. Three fifths of them explore, and
+        the confirmation has as many trainings as fit into the rest.
     n_jobs : int, optional
         Processes that train at the same time; -1 is one for each core. The result does not depend
         on it if a training's numbers do not.

@@ -21,8 +21,14 @@ from lrtune.exceptions import InvalidInputError, NothingCompletedError, RecordLo
 from lrtune.tuning.audit import audit_pruning, require_share
 from lrtune.tuning.blocks import Explorer
 from lrtune.tuning.confirm.advice import FEW_ROWS
-from lrtune.tuning.confirm.budget import ConfirmationBudget, confirmation_beside, share_of_search
-from lrtune.tuning.confirm.race import UnconfirmedError, confirm
+from lrtune.tuning.confirm.budget import (
+    ConfirmationBudget,
+    confirmation_beside,
+    confirmation_within,
+    share_of_search,
+)
+from lrtune.tuning.confirm.clock import Clock
+from lrtune.tuning.confirm.race import LEAST_MEASURED, TOO_LATE, UnconfirmedError, confirm
 from lrtune.tuning.confirm.result import Confirmation
 from lrtune.tuning.progress import Progress, Reporter
 from lrtune.tuning.record.record import Record
@@ -35,6 +41,7 @@ from lrtune.tuning.record.schema import (
     ScriptRequest,
     SearchFacts,
     Seconds,
+    TrialFacts,
 )
 from lrtune.tuning.record.trials import best_trial, n_replicates
 from lrtune.tuning.record.workers import once, patience
@@ -47,6 +54,9 @@ from lrtune.tuning.trainers.scale import LossScale
 
 REFERENCE = 3
 """Replicates of the range test and of the reference losses, where each block has a fresh one."""
+EXPLORING_SHARE = 0.6
+"""Share of a time limit that is for exploring, where a confirmation follows: about as many of all
+trainings explore without a time limit."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,8 @@ class Budget:
     replicates : int or None
         Replicates of each setting, the same for all; None for a fresh one in each block.
     timeout : float or None
-        Seconds after which no further block starts.
+        Seconds of the search, of which `EXPLORING_SHARE` explore if it confirms. The first block is
+        trained in any case, and an audit comes on top.
     confirm : bool
         True to confirm the best settings on fresh replicates.
     baseline : Setting or None
@@ -188,21 +199,25 @@ def search(
     deadline = math.inf if budget.timeout is None else started + budget.timeout
     control = Control(deadline=deadline, on_training=reporter.count_training)
     lost = explorer.explore(
-        finished, n_trials=budget.n_trials, control=control, on_trials=reporter.report
+        finished,
+        n_trials=budget.n_trials,
+        control=replace(control, deadline=_end_of_exploring(deadline, budget)),
+        on_trials=reporter.report,
     )
     record = None if lost else record
     is_shared = record is not None and (sampling.worker > 0 or record.is_shared)
     if is_shared:  # all processes use the same trials, even if one of them trained a block too many
         del finished[budget.n_trials :]
-    confirmation, unconfirmed = None, ""
+    confirmation, unconfirmed, clock = None, "", Clock(deadline)
     with _failure_recorded(record, finished):
         _require_completed(finished, trainer)
         searched = time.monotonic()
         if budget.confirm:
             reporter.report(confirming=True)
+            clock.least = explorer.clock.each or _recorded_seconds(finished, trainer.epochs)
             try:
                 confirmation, lost_now = _confirm(
-                    explorer, finished, budget, record, control, is_shared=is_shared
+                    explorer, finished, budget, record, control, clock, is_shared=is_shared
                 )
                 lost = lost or lost_now
             except UnconfirmedError as error:
@@ -220,6 +235,7 @@ def search(
         storage=None if record is None else record.storage,
     )
     cure = "give a higher limit" + (", and `resume=True`" if record is not None else "")
+    cut = confirmation if clock.is_short else None
     audit = None
     if budget.audit_share is not None:
         audit = audit_pruning(explorer, finished, share=budget.audit_share)
@@ -228,7 +244,7 @@ def search(
         confirmed=confirmation is not None,
         warnings=(
             *result.advice,
-            *_shortfalls(len(finished), budget.n_trials, unconfirmed, cure, lost),
+            *_shortfalls(len(finished), budget.n_trials, cut, unconfirmed, cure, lost),
         ),
         seconds=Seconds(searched - started, done - searched, done - started),
         pruning_audit=audit,
@@ -237,6 +253,21 @@ def search(
         with suppress(RecordLostError):  # the record then lacks its ending alone
             record.write(ending)
     return replace(result, ending=ending)
+
+
+def _end_of_exploring(deadline: float, budget: Budget) -> float:
+    """Return the time after which the rest of the time limit is the confirmation's."""
+    if not budget.confirm or math.isinf(deadline):
+        return deadline
+    now = time.monotonic()
+    return now + EXPLORING_SHARE * (deadline - now)
+
+
+def _recorded_seconds(trials: Sequence[FrozenTrial], epochs: int) -> float:
+    """Return the seconds of a training in trials that were all finished before this search."""
+    facts = [TrialFacts.of(trial) for trial in trials]
+    trained = sum(each.epochs for each in facts)
+    return epochs * sum(each.seconds for each in facts) / trained if trained else 0.0
 
 
 def _require_completed(finished: Sequence[FrozenTrial], trainer: Trainer) -> None:
@@ -311,10 +342,13 @@ def _confirm(
     budget: Budget,
     record: Record | None,
     control: Control,
+    clock: Clock,
     *,
     is_shared: bool,
 ) -> tuple[Confirmation, RecordLostError | None]:
     """Confirm and record it, once among all processes; also return the error if that fails."""
+    default = explorer.trainer.default_setting(explorer.space)
+    n_others = (default is not None) + (budget.baseline is not None)
 
     def run() -> Confirmation:
         return confirm(
@@ -322,7 +356,7 @@ def _confirm(
             explorer.space,
             explorer.trainer,
             fresh=itertools.count(n_replicates(finished) or budget.replicates or 1),
-            budget=_confirmation_budget(explorer, len(finished), budget),
+            budget=_in_time(_planned(explorer, len(finished), budget, n_others), n_others, clock),
             baseline=budget.baseline,
             control=control,
             simplify=budget.confirmation is not None,
@@ -331,7 +365,8 @@ def _confirm(
     if record is None:
         return run(), None
     if is_shared:
-        n_trials, wait = len(finished), patience(finished)
+        n_trials = len(finished)
+        wait = min(patience(finished), max(0.0, clock.deadline - time.monotonic()))
         try:
             values = once(
                 record, Confirmation.KEY, lambda: run().to_json(), n_trials=n_trials, wait=wait
@@ -347,7 +382,18 @@ def _confirm(
     return confirmation, None
 
 
-def _confirmation_budget(explorer: Explorer, n_finished: int, budget: Budget) -> ConfirmationBudget:
+def _in_time(planned: ConfirmationBudget, n_others: int, clock: Clock) -> ConfirmationBudget:
+    """Return the budget, or the largest one that fits into the time that is left."""
+    if not clock.fits(planned.trainings(n_others)):
+        if not clock.fits(LEAST_MEASURED):
+            raise UnconfirmedError(TOO_LATE)
+        planned = confirmation_within(clock.fitting(), n_others=n_others)
+    return replace(planned, clock=clock)
+
+
+def _planned(
+    explorer: Explorer, n_finished: int, budget: Budget, n_others: int
+) -> ConfirmationBudget:
     """Return the budget as planned, or that of the trials if there are more or fewer of them."""
     explored = n_finished * (budget.replicates or 1)
     if budget.confirmation is None:
@@ -355,17 +401,22 @@ def _confirmation_budget(explorer: Explorer, n_finished: int, budget: Budget) ->
         return ConfirmationBudget.of(share * explored)
     if n_finished == budget.n_trials:
         return budget.confirmation
-    default = explorer.trainer.default_setting(explorer.space)
-    n_others = (default is not None) + (budget.baseline is not None)
     return confirmation_beside(explored, n_others=n_others)
 
 
 def _shortfalls(
-    n_finished: int, n_trials: int, unconfirmed: str, cure: str, lost: RecordLostError | None
+    n_finished: int,
+    n_trials: int,
+    cut: Confirmation | None,
+    unconfirmed: str,
+    cure: str,
+    lost: RecordLostError | None,
 ) -> Iterator[str]:
     """Yield warnings of a search that a limit stopped, or that lost its record."""
     if n_finished < n_trials:
         yield f"stopped by the time limit after {n_finished} of {n_trials} trials"
+    if cut is not None:
+        yield f"the time limit cut the confirmation short, to {cut.trainings} trainings"
     if unconfirmed:
         yield f"not confirmed, as {unconfirmed}: {cure}"
     if lost is not None:

@@ -266,7 +266,7 @@ def test_without_confirmation_all_trainings_explore() -> None:
     assert any("that chose the setting" in warning for warning in result.warnings)
 
 
-def test_nothing_begins_after_the_timeout_and_the_result_is_said_to_be_unconfirmed() -> None:
+def test_nothing_begins_after_the_timeout_and_the_result_is_confirmed_all_the_same() -> None:
     begun = []
 
     def train(schedule: Schedule, seed: int) -> Iterator[float]:
@@ -276,16 +276,13 @@ def test_nothing_begins_after_the_timeout_and_the_result_is_said_to_be_unconfirm
             yield loss
 
     started = time.monotonic()
-    result = search(train, trainings=1000, timeout=1.0)
+    result = search(train, trainings=1000, timeout=2.0)
 
-    assert max(begun) <= 1.0
+    assert max(begun) <= 2.0
     assert 0 < len(result.finished) < 100
-    assert result.confirmation is None
-    assert result.confirmed_loss is None
-    text = " ".join(result.warnings)
-    assert "stopped by the time limit after" in text
-    assert "not confirmed, as the time limit passed" in text
-    assert "that chose the setting" in text
+    assert result.confirmation is not None
+    assert result.confirmed_loss is not None
+    assert "stopped by the time limit after" in " ".join(result.warnings)
 
 
 def test_a_timeout_before_the_first_trial_ends_is_named() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from numbers import Integral
@@ -10,6 +11,7 @@ from typing import Self
 import numpy as np
 
 from lrtune.exceptions import InvalidInputError
+from lrtune.tuning.confirm.clock import Clock
 from lrtune.tuning.confirm.measurement import FACTORS
 
 FIELD = (8, 32)
@@ -52,6 +54,8 @@ class ConfirmationBudget:
     measurement_replicates : int
     limit : float
         Most trainings in all.
+    clock : Clock
+        By which no trainings begin that would not end in time.
     """
 
     race: float
@@ -60,6 +64,21 @@ class ConfirmationBudget:
     factors: tuple[float, ...]
     measurement_replicates: int
     limit: float = math.inf
+    clock: Clock = dataclasses.field(default_factory=Clock, compare=False)
+
+    def trainings(self, n_others: int) -> float:
+        """Return about how many trainings it takes, with other settings beside the winner."""
+        race = max(self.race, self.field[1] * self.round) if self.race else 0
+        return min(self.limit, race + self.measurement(n_others))
+
+    def measurement(self, n_others: int) -> int:
+        """Return the trainings of the measurement, with other settings beside the winner."""
+        return (self.n_rates + n_others) * self.measurement_replicates
+
+    @property
+    def n_rates(self) -> int:
+        """Return how many rates are measured."""
+        return len(self.factors) or 3
 
     @classmethod
     def of(cls, trainings: float) -> Self:
@@ -185,6 +204,22 @@ def confirmation_beside(exploring: int, *, n_others: int) -> ConfirmationBudget:
         trainings += max(1, (exploring - explored) // 4) if explored else 0
         explored = split_trainings(trainings, n_others=n_others).n_trials
     return _small_confirmation(trainings, n_others=n_others)
+
+
+def confirmation_within(limit: float, *, n_others: int) -> ConfirmationBudget:
+    """Return the largest confirmation of at most so many trainings, or the least there is.
+
+    Examples
+    --------
+    >>> [confirmation_within(limit, n_others=1).limit for limit in (0, 20, 200)]
+    [4, 18, 194]
+    """
+    most = int(limit / RACE_SHARE) + MIN_TRAININGS
+    for trainings in range(most, MIN_TRAININGS - 1, -1):
+        budget = _small_confirmation(trainings, n_others=n_others)
+        if budget.limit <= limit:
+            break
+    return budget
 
 
 def _small_confirmation(trainings: int, *, n_others: int) -> ConfirmationBudget:

@@ -9,6 +9,7 @@ loss that is reported.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -51,6 +52,8 @@ APART = 0.2
 """Settings whose features all differ by less train alike: one of them races."""
 RATES_ABOVE = np.logspace(0, 1, 21)
 """Multiples of the recommended rate at which settings that diverged are looked for."""
+TOO_LATE = "the time limit left too little time"
+"""Why there is no confirmation, or no more of it."""
 
 
 class UnconfirmedError(Exception):
@@ -71,8 +74,9 @@ def confirm(
     """Choose one of the search's best settings on fresh replicates, and measure it.
 
     At least one of `trials` is complete. `fresh` yields numbers of replicates that the search did
-    not use. `control` has the deadline and the listener to trainings. With `simplify`, a schedule
-    that is constant in all but name is measured, and recommended, as a constant rate.
+    not use. `control` has the deadline of a single training, and the listener to them; the clock of
+    `budget` has that of rounds and parts. With `simplify`, a schedule that is constant in all but
+    name is measured, and recommended, as a constant rate.
 
     Raises
     ------
@@ -81,7 +85,7 @@ def confirm(
     UnconfirmedError
         If the deadline passes, or the trainings are used up, before a setting is measured.
     """
-    judge = _Judge(trainer, space, trials, budget.limit, control or Control(), simplify=simplify)
+    judge = _Judge(trainer, space, trials, budget, control or Control(), simplify=simplify)
     ranking = _race(trials, fresh, budget, judge)
     measured: dict[str, Any] | None = None
     fallback: tuple[_Ranking, dict[str, Any]] | None = None
@@ -147,14 +151,15 @@ class _Judge:
         trainer: Trainer,
         space: Space,
         trials: Sequence[FrozenTrial],
-        limit: float,
+        budget: ConfirmationBudget,
         control: Control,
         *,
         simplify: bool,
     ) -> None:
         self.trainer = trainer
         self.space = space
-        self.limit = limit
+        self.limit = budget.limit
+        self.clock = budget.clock
         self.simplify = simplify
         self.epochs = 0.0
         self.trainings = 0
@@ -173,18 +178,35 @@ class _Judge:
     ) -> list[Outcome]:
         if self.trainings + len(settings) * len(replicates) > self.limit:
             raise UnconfirmedError("the trainings were used up")
+        if not self.clock.fits(len(settings) * len(replicates)):
+            raise UnconfirmedError(TOO_LATE)
+        begun = time.monotonic()
         control = replace(self._control, metrics=metrics)
         outcomes = train_all(self.trainer, settings, replicates, control)
-        self.epochs += sum(outcome.epochs for outcome in outcomes)
+        epochs = sum(outcome.epochs for outcome in outcomes)
+        self.epochs += epochs
+        self.clock.count(epochs / self.trainer.epochs, time.monotonic() - begun)
         self.trainings += sum(outcome.trainings for outcome in outcomes)
         if len(outcomes) < len(settings):
             raise UnconfirmedError("the time limit passed")
         return outcomes
 
+    def parts(self, replicates: list[int]) -> Iterator[list[int]]:
+        """Yield the first replicates of a measurement, then the rest: if time is limited, in parts.
+
+        So those that ended in time count.
+        """
+        rest = len(replicates) if math.isinf(self.clock.deadline) else LEAST_MEASURED
+        start, end = 0, LEAST_MEASURED
+        while start < len(replicates):
+            yield replicates[start:end]
+            start, end = end, end + rest
+
     def is_short(self, trainings: int) -> bool:
         """Return whether so many trainings would leave too few to measure a setting."""
         n_measured = 2 if self.trainer.default_setting(self.space) is not None else 1
-        return self.trainings + trainings > self.limit - LEAST_MEASURED * n_measured
+        trainings += LEAST_MEASURED * n_measured
+        return self.trainings + trainings > self.limit or not self.clock.fits(trainings)
 
     def race(self, racers: Sequence[_Racer], replicates: Sequence[int]) -> Array:
         """Return losses, or minus the metric, of shape (K, n); inf where a setting diverged.
@@ -333,6 +355,8 @@ def _race(
             running = _round(running, replicates, judge)
             next_round = spent + len(running) * budget.round
             is_over = len(running) <= 1 or next_round > budget.race or _is_settled(running)
+            n_next = len(running) * budget.round + budget.measurement(default is not None)
+            is_over = is_over or not judge.clock.fits(n_next)
     return _Ranking(racers, _rank(racers, running, judge))
 
 
@@ -439,15 +463,21 @@ def _measure(
     replicates = list(islice(fresh, n_replicates))
     losses, scores = np.empty((len(settings), 0)), list[Array]()
     scales: list[tuple[int, LossScale]] = []
-    for part in filter(None, (replicates[:LEAST_MEASURED], replicates[LEAST_MEASURED:])):
+    for part in judge.parts(replicates):
         is_first = not scales
-        outcomes = judge.outcomes([settings[middle]] if is_first else settings, part)
+        try:
+            outcomes = judge.outcomes([settings[middle]] if is_first else settings, part)
+        except UnconfirmedError:
+            if is_first:
+                raise
+            break
         own = outcomes[0 if is_first else middle]
         if not own.is_complete:
             return None
         if is_first:
-            if judge.died(own.values(len(part))).any():
-                settings, replicates, n_rates, middle = [settings[middle]], part, 1, 0
+            is_dead = judge.died(own.values(len(part))).any()
+            if is_dead or not judge.clock.fits((len(settings) - 1) * len(part)):
+                settings, n_rates, middle = [settings[middle]], 1, 0
                 others = [None, None]
             else:
                 outcomes = judge.outcomes(settings[:middle] + settings[middle + 1 :], part)
@@ -458,13 +488,13 @@ def _measure(
         scores += [] if own.scores is None else [own.scores]
         dead = int(judge.died(losses[middle]).sum())
         if dead:
-            replicates = replicates[: losses.shape[1]]
             break
     further = iter(losses[n_rates:])
     default, untrained = (None if setting is None else next(further) for setting in others)
     scale = LossScale.mean(scales)
     fixed = trainer.fixed_splits
-    estimate = partial(Estimate.of, fixed=fixed, replicates=replicates)
+    n_measured = losses.shape[1]
+    estimate = partial(Estimate.of, fixed=fixed, replicates=replicates[:n_measured])
     rates = [setting.learning_rate_init for setting in settings[:n_rates]]
     rate = winner.setting.learning_rate_init
     return {
@@ -475,7 +505,7 @@ def _measure(
         "profile": Profile.of(rates, losses[:n_rates], scale.initial, judge.ceiling(winner.params)),
         "predicted_range": (rate * low, rate * high) if low < high else None,
         "naive_loss": scale.naive,
-        "replicates": len(replicates),
+        "replicates": n_measured,
         "dead": dead,
         "baseline": None if untrained is None else estimate(untrained),
         "fixed_splits": None if fixed is None else fixed.count,
@@ -486,13 +516,16 @@ def _affordable(
     budget: ConfirmationBudget, n_others: int, judge: _Judge
 ) -> tuple[tuple[float, ...], int]:
     """Return the factors and replicates to measure: fewer if too few trainings are left."""
-    left = judge.limit - judge.trainings
-    n_rates = len(budget.factors) or 3
-    if (n_rates + n_others) * budget.measurement_replicates <= left:
+    left, planned = judge.limit - judge.trainings, budget.measurement(n_others)
+    if planned <= left and judge.clock.fits(planned):
         return budget.factors, budget.measurement_replicates
-    for factors, least in ((budget.factors, MEASUREMENT_REPLICATES[0]), ((), 5), ((1.0,), 1)):
+    left = min(left, judge.clock.fitting())
+    fewest = LEAST_MEASURED if judge.clock.is_short else 1
+    for factors, least in ((budget.factors, MEASUREMENT_REPLICATES[0]), ((), 5), ((1.0,), fewest)):
         n_settings = (len(factors) or 3) + n_others
         n_replicates = int(min(left // n_settings, MEASUREMENT_REPLICATES[1]))
         if n_replicates >= least:
             return factors, n_replicates
-    raise UnconfirmedError("the trainings were used up")
+    if judge.clock.is_short and left >= LEAST_MEASURED:  # of the winner, and no others
+        return (1.0,), LEAST_MEASURED
+    raise UnconfirmedError(TOO_LATE if judge.clock.is_short else "the trainings were used up")

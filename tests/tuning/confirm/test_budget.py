@@ -12,6 +12,7 @@ from lrtune.tuning.confirm.budget import (
     ROUND,
     ConfirmationBudget,
     confirmation_beside,
+    confirmation_within,
     share_of_search,
     split_trainings,
 )
@@ -72,3 +73,24 @@ def test_without_confirmation_all_trainings_explore() -> None:
 def test_too_few_trainings_are_refused(trainings: int, replicates: int | None) -> None:
     with pytest.raises(InvalidInputError, match=rf"`trainings`.*{trainings}.*give more"):
         split_trainings(trainings, replicates=replicates)
+
+
+@given(st.integers(0, 3000), st.integers(0, 2))
+def test_a_confirmation_within_a_limit_keeps_it_and_uses_most_of_it(
+    limit: int, n_others: int
+) -> None:
+    budget = confirmation_within(limit, n_others=n_others)
+    least = 2 * (1 + n_others)
+
+    assert budget.trainings(n_others) == budget.limit
+    assert 0.6 * limit - 4 <= budget.limit <= max(limit, least)
+
+
+@given(st.floats(0, 1e5), st.integers(0, 2))
+def test_a_confirmation_of_a_table_takes_at_least_its_first_round_and_the_measurement(
+    trainings: float, n_others: int
+) -> None:
+    budget = ConfirmationBudget.of(trainings)
+    first_round = budget.field[1] * ROUND if trainings else 0
+
+    assert budget.trainings(n_others) >= first_round + budget.measurement(n_others)

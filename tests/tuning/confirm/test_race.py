@@ -486,8 +486,9 @@ UNTUNED = Setting(0.0011, "constant", 0.0)
 
 
 def raced_toy(toy: Noisy, trials: list[FrozenTrial], trainings: float = 4 * 64 * 3) -> _Ranking:
-    judge = _Judge(toy, SPACE, trials, np.inf, Control(), simplify=True)  # type: ignore[arg-type]
-    return _race(trials, itertools.count(3), ConfirmationBudget.of(trainings), judge)
+    budget = ConfirmationBudget.of(trainings)
+    judge = _Judge(toy, SPACE, trials, budget, Control(), simplify=True)  # type: ignore[arg-type]
+    return _race(trials, itertools.count(3), budget, judge)
 
 
 @pytest.mark.parametrize("decay_rate", [0.1, 0.9])
