@@ -20,7 +20,7 @@ from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.schedule import Schedule
 from lrtune.tuning.range_result import Spread
 from lrtune.tuning.record.schema import TrialFacts
-from lrtune.tuning.record.trials import complete_trials, status
+from lrtune.tuning.record.trials import best_loss, complete_trials, last_loss, status
 from lrtune.tuning.result import SearchResult
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.trainers.scale import is_dead
@@ -167,7 +167,7 @@ class Study:
     @cached_property
     def _reference(self) -> float | None:
         dead = self.plan.dead_loss
-        best = min(map(_last_loss, self.ranked), default=None)
+        best = min(map(last_loss, self.ranked), default=None)
         if self.naive_loss is None and dead is not None and best is not None and best < dead:
             return dead
         return self.naive_loss
@@ -176,7 +176,7 @@ class Study:
     def _cap(self) -> float:
         if self._reference is not None:
             return self._reference
-        return max(map(_last_loss, self.ranked), default=1.0)
+        return max(map(last_loss, self.ranked), default=1.0)
 
     @cached_property
     def cap(self) -> float:
@@ -205,13 +205,13 @@ class Study:
         """
         if status(trial) == "diverged":
             return self.cap
-        loss = _last_loss(trial) if self.metric is not None else self.comparable(trial)
+        loss = last_loss(trial) if self.metric is not None else self.comparable(trial)
         return self.sign * min(loss, self._cap)
 
     def comparable(self, trial: FrozenTrial) -> float:
         """Return a completed trial's recorded value without its replicate's effect."""
         found = self.result.comparable.get(trial.number)
-        return _last_loss(trial) if found is None or found.loss is None else found.loss
+        return last_loss(trial) if found is None or found.loss is None else found.loss
 
     def value(self, trial: FrozenTrial) -> float:
         """Return a trial's value, at most `worst`; `worst` if it has none or diverged."""
@@ -232,8 +232,11 @@ class Study:
         if status(trial) != "complete":
             return 0
         losses = TrialFacts.of(trial).replicate_losses
-        best = None if self.best is None else self.best.value
-        return int(is_dead(losses, self.plan.dead_loss, best).sum())
+        return int(is_dead(losses, self.plan.dead_loss, self._best_loss).sum())
+
+    @cached_property
+    def _best_loss(self) -> float | None:
+        return best_loss(self.trials)
 
     def outcome(self, trial: FrozenTrial) -> str:
         """Return a trial's status, or that some of its trainings did not learn."""
@@ -261,8 +264,3 @@ class Study:
     def importances(self) -> tuple[Importance, ...]:
         """Return each parameter's share of the loss's variance."""
         return importances(self.trials, [self.loss(trial) for trial in self.trials])
-
-
-def _last_loss(trial: FrozenTrial) -> float:
-    values = trial.intermediate_values
-    return values[max(values)] if values else math.inf

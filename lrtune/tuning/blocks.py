@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, Trial
 from lrtune.exceptions import RecordLostError
 from lrtune.tuning.confirm.clock import Clock
 from lrtune.tuning.record.record import Record
-from lrtune.tuning.record.trials import best_value, to_trial
+from lrtune.tuning.record.trials import best_loss, to_trial
 from lrtune.tuning.sampling.asking import BLOCK_SIZE, Asker, Sampling, keep_notes
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.protocol import Control, Trainer
@@ -69,7 +69,7 @@ class Explorer:
             first = len(finished) // BLOCK_SIZE * BLOCK_SIZE
             block = asker.ask(finished[:first])
             asked = block[len(finished) - first : n_trials - first]
-            best = best_value(finished[:first])
+            best = best_loss(finished[:first])
             n_trained = 0
             replicates = self.replicates_of(first)
             control = replace(control, best=best, deadline=latest)

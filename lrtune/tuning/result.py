@@ -29,9 +29,10 @@ from lrtune.tuning.record.schema import (
     TrialFacts,
 )
 from lrtune.tuning.record.storage import public_name
-from lrtune.tuning.record.trials import TrialCounts, best_trial, best_value, complete_trials
+from lrtune.tuning.record.trials import TrialCounts, best_loss, best_trial, complete_trials
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.trainers.scale import is_dead
+from lrtune.tuning.trainers.scoring import metric_name
 
 UNFINISHED = (
     "the search did not end: it was interrupted after {finished} of {total} trials, or it still "
@@ -166,9 +167,41 @@ class SearchResult:
         return TrialFacts.of(self.recommended_trial).score
 
     @property
+    def metric(self) -> str | None:
+        """Return the name of the metric that the search maximised; None if it was the loss."""
+        if self.facts.metric == "loss":
+            return None
+        return metric_name(self.facts.metric, self.facts.scoring)
+
+    @property
+    def confirmed_score(self) -> float | None:
+        """Return its mean metric on replicates that were not used to choose it.
+
+        As the two that follow, it is None unless a metric was confirmed, the one that a search with
+        `scoring` maximises.
+        """
+        return None if self._scored is None else _negated(self._scored.recommended)
+
+    @property
+    def confirmed_score_se(self) -> float | None:
+        """Return the standard error of `confirmed_score`."""
+        return None if self._scored is None else self._scored.recommended.se
+
+    @property
+    def default_score(self) -> float | None:
+        """Return the untuned default's mean metric on the same replicates."""
+        return None if self._scored is None else _negated(self._scored.default)
+
+    @property
+    def _scored(self) -> Confirmation | None:
+        """Return the confirmation if it is of a metric."""
+        confirmation = self.confirmation
+        return confirmation if confirmation is not None and confirmation.metric else None
+
+    @property
     def confirmed_loss(self) -> float | None:
         """Return its mean loss on replicates that were not used to choose it."""
-        return None if self.confirmation is None else self.own(self.confirmation.recommended.loss)
+        return None if self.confirmation is None else self.own(self.confirmation.losses[0].loss)
 
     def own(self, loss: float | None) -> float | None:
         """Return a recorded loss as the user's number: with its sign, if higher is better."""
@@ -177,7 +210,7 @@ class SearchResult:
     @property
     def confirmed_se(self) -> float | None:
         """Return the standard error of `confirmed_loss`."""
-        return None if self.confirmation is None else self.confirmation.recommended.se
+        return None if self.confirmation is None else self.confirmation.losses[0].se
 
     @property
     def default_loss(self) -> float | None:
@@ -185,13 +218,15 @@ class SearchResult:
 
         None if it diverged, or if there is no default.
         """
-        default = None if self.confirmation is None else self.confirmation.default
+        default = None if self.confirmation is None else self.confirmation.losses[1]
         return None if default is None else self.own(default.loss)
 
     @property
     def safe_range(self) -> tuple[float, float] | None:
         """Return the lowest and highest α₀ whose loss is within 10 % and that never diverged.
 
+        Where a metric was confirmed, it is the metric that is within 10 %: of its distance to 1 if
+        that is its best value, as of accuracy or AUC, else of its size.
         `confirmation.safe_range_is_measured` says whether they were trained, or are predicted.
         """
         return None if self.confirmation is None else self.confirmation.safe_range
@@ -214,7 +249,7 @@ class SearchResult:
     def died(self) -> int:
         """Return the number of the search's trainings that did not learn."""
         losses = [loss for each in self.finished for loss in TrialFacts.of(each).replicate_losses]
-        best = best_value(self.finished)
+        best = best_loss(self.finished)
         return int(is_dead(losses, self.plan.dead_loss, best).sum())
 
     @property
@@ -282,6 +317,9 @@ class SearchResult:
             "confirmed_loss": self.confirmed_loss,
             "confirmed_se": self.confirmed_se,
             "default_loss": self.default_loss,
+            "confirmed_score": self.confirmed_score,
+            "confirmed_score_se": self.confirmed_score_se,
+            "default_score": self.default_score,
             "score": self.score,
             "safe_range": None if self.safe_range is None else list(self.safe_range),
             "confirmation": None if self.confirmation is None else self.confirmation.summary(),
@@ -299,11 +337,18 @@ class SearchResult:
         loss = self.search_loss if self.confirmed_loss is None else self.confirmed_loss
         return estimate(loss, self.confirmed_se)
 
+    def describe_score(self) -> str:
+        """Return the confirmed metric as text, with its standard error; "" if there is none."""
+        return (
+            "" if self._scored is None else estimate(self.confirmed_score, self.confirmed_score_se)
+        )
+
     def _repr_html_(self) -> str:
         """Return a small table for notebooks."""
         is_function, total = self.facts.trainer.function is not None, self.trainings["total"]
         rows: dict[str, Any] = {
             **self.best_params,
+            str(self.metric): self.describe_score(),
             self.facts.trainer.loss if is_function else "validation loss": self.describe_loss(),
             "score": None if self.score is None else f"{self.score:.4g}",
             "trials": ", ".join(f"{n} {name}" for name, n in asdict(self.trials).items() if n),
@@ -318,6 +363,11 @@ class SearchResult:
             if value not in (None, "")
         )
         return f"<table>{cells}</table>"
+
+
+def _negated(measured: Estimate | None) -> float | None:
+    """Return a metric as the user's number, of minus its values; None if there is none."""
+    return None if measured is None or measured.loss is None else -measured.loss
 
 
 def read_result(

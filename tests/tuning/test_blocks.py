@@ -29,6 +29,7 @@ class Toy:
 
     epochs = 20
     metric = None
+    objective = None
     n_validation = 100
     fixed_splits = None
 

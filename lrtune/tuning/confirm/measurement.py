@@ -21,7 +21,8 @@ Array = npt.NDArray[Any]
 FACTORS = tuple(float(factor) for factor in np.logspace(-1, 1, 9))
 """Factors of α₀ that the profile measures; the one in the middle is 1."""
 SAFE_MARGIN = 0.1
-"""A rate is safe if its mean loss is at most this share above that of the recommended one."""
+"""A rate is safe if its mean loss is at most this share above that of the recommended one; see
+`margin` for a metric."""
 SURENESS = 0.95
 """One-sided confidence that the loss at an end of the safe range is within that margin."""
 PREDICTED_FACTORS = 41
@@ -30,6 +31,21 @@ MOST_DIVERGED = 0.05
 """Probability of divergence, by the model, at a rate that is still predicted to be safe."""
 NEXT_FACTOR = 1.1
 """Least factor between the recommended rate and the ends of its safe range that are trained."""
+
+
+def margin(value: float, ideal: float | None = None, share: float = SAFE_MARGIN) -> float:
+    """Return how much worse than a recorded value is still within a share of it.
+
+    The share is one of the value's size. Of a metric with an `ideal`, it is one of the distance to
+    that, the error: 10 % of an accuracy of 0.95 would let twice as many errors more pass as there
+    are.
+
+    Examples
+    --------
+    >>> margin(0.5), round(margin(-0.95, ideal=-1.0), 3)
+    (0.05, 0.005)
+    """
+    return share * abs(value if ideal is None else value - ideal)
 
 
 def around(
@@ -48,10 +64,12 @@ def around(
     return settings
 
 
-def safe_factors(model: LossModel, params: Mapping[str, Any]) -> tuple[float, float]:
+def safe_factors(
+    model: LossModel, params: Mapping[str, Any], ideal: float | None = None
+) -> tuple[float, float]:
     """Return the lowest and highest multiple of a rate that the model predicts to be safe.
 
-    It is surely within `SAFE_MARGIN` of that at the rate itself, and unlikely to diverge.
+    It is surely within the `margin` of that at the rate itself, and unlikely to diverge.
     """
     factors = np.logspace(-1, 1, PREDICTED_FACTORS)
     rate, middle = params["learning_rate_init"], len(factors) // 2
@@ -62,7 +80,7 @@ def safe_factors(model: LossModel, params: Mapping[str, Any]) -> tuple[float, fl
     quantile = float(stats.norm.ppf(SURENESS))
     losses = model.scale.back(mean + quantile * np.sqrt(np.maximum(variance, 0.0)))
     own = float(model.scale.back(mean[middle]))
-    is_safe = (losses <= own + SAFE_MARGIN * abs(own)) & (belief.divergence() <= MOST_DIVERGED)
+    is_safe = (losses <= own + margin(own, ideal)) & (belief.divergence() <= MOST_DIVERGED)
     low = high = middle
     while low > 0 and is_safe[low - 1]:
         low -= 1
@@ -75,6 +93,8 @@ def safe_factors(model: LossModel, params: Mapping[str, Any]) -> tuple[float, fl
 class Profile:
     """Losses of one decay at several α₀, on replicates that were not used to choose it.
 
+    They are minus the metric where one is confirmed.
+
     Attributes
     ----------
     rates : tuple of float
@@ -82,25 +102,33 @@ class Profile:
     losses : tuple of (tuple of float or None)
         By rate and replicate; all None if the rate diverged on any of them.
     initial_loss : float
-        Mean loss of the untrained network.
+        Mean loss of the untrained network; infinite if it is unknown, as of a metric.
     ceiling : float
         Rate from which on a similar setting diverged, or did not learn, in the search or the race.
+    ideal : float or None
+        Minus the best possible value of the metric, if it has one.
     """
 
     rates: tuple[float, ...]
     losses: tuple[tuple[float | None, ...], ...]
     initial_loss: float
     ceiling: float = math.inf
+    ideal: float | None = None
 
     @classmethod
     def of(
-        cls, rates: list[float], losses: Array, initial_loss: float, ceiling: float = math.inf
+        cls,
+        rates: list[float],
+        losses: Array,
+        initial_loss: float,
+        ceiling: float = math.inf,
+        ideal: float | None = None,
     ) -> Self:
         """Return the profile of losses ``(n_rates, n_replicates)``, inf where a rate diverged."""
         rows = tuple(
             tuple(row.tolist()) if np.isfinite(row).all() else (None,) * len(row) for row in losses
         )
-        return cls(tuple(rates), rows, initial_loss, ceiling)
+        return cls(tuple(rates), rows, initial_loss, ceiling, ideal)
 
     @property
     def mean(self) -> Array:
@@ -118,7 +146,7 @@ class Profile:
 
     @property
     def safe_range(self) -> tuple[float, float] | None:
-        """Return the lowest and highest α₀ that are surely within `SAFE_MARGIN` and never diverged.
+        """Return the lowest and highest α₀ that are surely within the `margin` and never diverged.
 
         That is, at `SURENESS`, of the loss at the recommended rate. The ends are interpolated on
         logarithmic rates, between the last rate whose bound is within the margin and the first one
@@ -155,7 +183,7 @@ class Profile:
 
     def _end(self, direction: int) -> float:
         bounds, index = self._excess, self._middle
-        limit = SAFE_MARGIN * abs(self.mean[index])
+        limit = margin(self.mean[index], self.ideal)
         is_usable = np.isfinite(self.mean)
         if direction > 0:
             is_usable &= np.array(self.rates) < self.ceiling
@@ -195,6 +223,7 @@ class Profile:
             "losses": [list(row) for row in self.losses],
             "initial_loss": self.initial_loss if math.isfinite(self.initial_loss) else None,
             "ceiling": self.ceiling if math.isfinite(self.ceiling) else None,
+            "ideal": self.ideal,
         }
 
     @classmethod
@@ -206,4 +235,5 @@ class Profile:
             tuple(tuple(row) for row in values["losses"]),
             math.inf if initial is None else initial,
             math.inf if ceiling is None else ceiling,
+            values.get("ideal"),
         )

@@ -28,7 +28,7 @@ from lrtune.tuning.confirm.measurement import NEXT_FACTOR, Profile, around, safe
 from lrtune.tuning.confirm.result import Confirmation, Contender, Estimate
 from lrtune.tuning.confirm.statistics import in_contention, settled, tied
 from lrtune.tuning.record.schema import TrialFacts
-from lrtune.tuning.record.trials import best_value, complete_trials
+from lrtune.tuning.record.trials import best_loss, complete_trials, last_loss
 from lrtune.tuning.sampling.curve_features import Encoder, is_flat
 from lrtune.tuning.sampling.loss_model import LossModel, Observation
 from lrtune.tuning.sampling.schedule_sampler import mean_of_last, observe
@@ -87,8 +87,8 @@ def confirm(
     """
     judge = _Judge(trainer, space, trials, budget, control or Control(), simplify=simplify)
     ranking = _race(trials, fresh, budget, judge)
-    measured: dict[str, Any] | None = None
-    fallback: tuple[_Ranking, dict[str, Any]] | None = None
+    measured: _Measured | None = None
+    fallback: tuple[_Ranking, _Measured] | None = None
     ceiling = math.inf  # a high rate is what networks die of
     while measured is None:
         try:
@@ -112,10 +112,10 @@ def confirm(
             break
         if measured is None:
             ranking = ranking.without(winner, "diverged")
-        elif measured["dead"]:
-            if fallback is None or _dead_share(measured) < _dead_share(fallback[1]):
+        elif measured.dead:
+            if fallback is None or measured.dead_share < fallback[1].dead_share:
                 fallback = ranking, measured
-            ceiling = min(ceiling, _ceiling(measured["profile"], judge))
+            ceiling = min(ceiling, measured.ceiling)
             ranking, measured = ranking.without(winner, "dead").up_to(ceiling, trials), None
     searched = sum(TrialFacts.of(trial).epochs for trial in trials)
     return Confirmation(
@@ -124,23 +124,8 @@ def confirm(
         epochs=round(judge.epochs, 2),
         trainings=judge.trainings,
         share=round(judge.epochs / searched, 3),
-        **measured,
+        **measured.facts,
     )
-
-
-def _ceiling(profile: Profile, judge: _Judge) -> float:
-    """Return the highest rate below the middle that always learned; if unknown, half of that."""
-    middle = len(profile.rates) // 2
-    for rate, losses in zip(
-        profile.rates[:middle][::-1], profile.losses[:middle][::-1], strict=True
-    ):
-        if None not in losses and not judge.died(np.array(losses)).any():
-            return rate
-    return profile.rates[middle] / 2
-
-
-def _dead_share(measured: dict[str, Any]) -> float:
-    return float(measured["dead"] / measured["replicates"])
 
 
 class _Judge:
@@ -165,7 +150,10 @@ class _Judge:
         self.trainings = 0
         self.encoder = Encoder(space.distributions(), trainer.epochs)
         self._observations = observe(trials)
-        self._best = best_value(trials)
+        self._losses = [each.value for each in self._observations]
+        if trainer.metric is not None:  # what is observed is minus the metric
+            self._losses = [last_loss(trial) for trial in trials if observe([trial])]
+        self._best = best_loss(trials)
         self._control = replace(control, best=self._best)
 
     def model(self) -> LossModel:
@@ -208,26 +196,31 @@ class _Judge:
         trainings += LEAST_MEASURED * n_measured
         return self.trainings + trainings > self.limit or not self.clock.fits(trainings)
 
-    def race(self, racers: Sequence[_Racer], replicates: Sequence[int]) -> Array:
-        """Return losses, or minus the metric, of shape (K, n); inf where a setting diverged.
+    def race(
+        self, racers: Sequence[_Racer], replicates: Sequence[int]
+    ) -> tuple[Array, npt.NDArray[np.bool_]]:
+        """Return losses, or minus the metric, of shape (K, n), and a mask of those that died.
 
-        The model is told of them.
+        They are inf where a setting diverged. The model is told of them.
         """
         settings = [racer.setting for racer in racers]
         outcomes = self.outcomes(settings, replicates, metrics=True)
         metric = self.trainer.metric
-        values = np.array([outcome.values(len(replicates), metric) for outcome in outcomes])
-        for racer, outcome, row in zip(racers, outcomes, values, strict=True):
+        n = len(replicates)
+        values = np.array([outcome.values(n, metric) for outcome in outcomes])
+        losses = np.array([outcome.values(n) for outcome in outcomes])
+        for racer, outcome, row, ended in zip(racers, outcomes, values, losses, strict=True):
             is_curve = metric is None and outcome.is_complete
             read = mean_of_last(outcome.validation_curves) if is_curve else row
             for number, value in zip(replicates, read.tolist(), strict=True):
                 self._observations.append(Observation(racer.params, value, (number,)))
-        return values
+            self._losses += (read if metric is None else ended).tolist()
+        return values, self.died(losses)
 
     def ceiling(self, params: Mapping[str, Any]) -> float:
         """Return the rate from which on a setting like this one diverged or died; inf if none."""
         values = np.array([each.value for each in self._observations])
-        failed = ~np.isfinite(values) | self.died(values)
+        failed = ~np.isfinite(values) | self.died(np.array(self._losses))
         if not failed.any():
             return math.inf
         rates = params["learning_rate_init"] * RATES_ABOVE
@@ -385,8 +378,8 @@ def _round(running: list[_Racer], replicates: list[int], judge: _Judge) -> list[
 
     None is judged worse before it has `LEAST_RACED` losses.
     """
-    values = judge.race(running, replicates)
-    for racer, losses, died in zip(running, values.tolist(), judge.died(values), strict=True):
+    values, dead = judge.race(running, replicates)
+    for racer, losses, died in zip(running, values.tolist(), dead, strict=True):
         racer.losses += losses
         if not all(map(math.isfinite, losses)):
             racer.status = "diverged"
@@ -436,23 +429,41 @@ def _rank(racers: list[_Racer], running: list[_Racer], judge: _Judge) -> list[_R
     return sorted((racer for racer in racers if racer.status != "diverged"), key=key)
 
 
+@dataclass(frozen=True)
+class _Measured:
+    """The part of a `Confirmation` that is measured, and the highest rate that always learned."""
+
+    facts: dict[str, Any]
+    ceiling: float
+
+    @property
+    def dead(self) -> int:
+        return int(self.facts["dead"])
+
+    @property
+    def dead_share(self) -> float:
+        return float(self.dead / self.facts["replicates"])
+
+
 def _measure(
     winner: _Racer,
     baseline: Setting | None,
     fresh: Iterator[int],
     budget: ConfirmationBudget,
     judge: _Judge,
-) -> dict[str, Any] | None:
+) -> _Measured | None:
     """Measure the winner, its profile, the default and the baseline; None if it diverges.
 
     It trains alone on `LEAST_MEASURED` replicates first, and the rest follows if it learned there.
+    What is measured is the metric if there is one, and the losses beside it.
     """
     if judge.simplify:
         winner.simplify(judge.encoder, judge.space)
-    trainer, space = judge.trainer, judge.space
+    trainer, space, objective = judge.trainer, judge.space, judge.trainer.objective
+    ideal = None if objective is None or objective.best is None else -objective.best
     others = [trainer.default_setting(space), baseline]
     n_others = sum(setting is not None for setting in others)
-    low, high = safe_factors(judge.model(), winner.params)
+    low, high = safe_factors(judge.model(), winner.params, ideal)
     factors, n_replicates = _affordable(budget, n_others, judge)
     factors = factors or (min(low, 1 / NEXT_FACTOR), 1.0, max(high, NEXT_FACTOR))
     settings = [*around(winner.setting, trainer.floor(winner.setting), factors)]
@@ -461,55 +472,74 @@ def _measure(
     if trainer.fixed_splits is not None and n_replicates > trainer.fixed_splits.count:
         n_replicates -= n_replicates % trainer.fixed_splits.count  # each equally often
     replicates = list(islice(fresh, n_replicates))
-    losses, scores = np.empty((len(settings), 0)), list[Array]()
+    values = losses = np.empty((len(settings), 0))
+    scores: list[Array] = []
     scales: list[tuple[int, LossScale]] = []
     for part in judge.parts(replicates):
-        is_first = not scales
+        is_first, n = not scales, len(part)
         try:
-            outcomes = judge.outcomes([settings[middle]] if is_first else settings, part)
+            outcomes = judge.outcomes(
+                [settings[middle]] if is_first else settings, part, metrics=True
+            )
         except UnconfirmedError:
             if is_first:
                 raise
             break
         own = outcomes[0 if is_first else middle]
-        if not own.is_complete:
+        if not np.isfinite(own.values(n, trainer.metric)).all():
             return None
         if is_first:
-            is_dead = judge.died(own.values(len(part))).any()
-            if is_dead or not judge.clock.fits((len(settings) - 1) * len(part)):
+            is_dead = judge.died(own.values(n)).any()
+            if is_dead or not judge.clock.fits((len(settings) - 1) * n):
                 settings, n_rates, middle = [settings[middle]], 1, 0
                 others = [None, None]
             else:
-                outcomes = judge.outcomes(settings[:middle] + settings[middle + 1 :], part)
+                rest = settings[:middle] + settings[middle + 1 :]
+                outcomes = judge.outcomes(rest, part, metrics=True)
                 outcomes.insert(middle, own)
-            losses = losses[: len(settings)]
-        losses = np.hstack([losses, [outcome.values(len(part)) for outcome in outcomes]])
-        scales.append((len(part), trainer.scale(space, part)))  # while they are prepared
+            values, losses = values[: len(settings)], losses[: len(settings)]
+        values = np.hstack([values, [each.values(n, trainer.metric) for each in outcomes]])
+        losses = np.hstack([losses, [each.values(n) for each in outcomes]])
+        scales.append((n, trainer.scale(space, part)))  # while they are prepared
         scores += [] if own.scores is None else [own.scores]
         dead = int(judge.died(losses[middle]).sum())
         if dead:
             break
-    further = iter(losses[n_rates:])
-    default, untrained = (None if setting is None else next(further) for setting in others)
+    rows = iter(range(n_rates, len(settings)))
+    default, untrained = (None if setting is None else next(rows) for setting in others)
     scale = LossScale.mean(scales)
+    initial = scale.initial if objective is None else math.inf
     fixed = trainer.fixed_splits
     n_measured = losses.shape[1]
     estimate = partial(Estimate.of, fixed=fixed, replicates=replicates[:n_measured])
     rates = [setting.learning_rate_init for setting in settings[:n_rates]]
-    rate = winner.setting.learning_rate_init
-    return {
-        "recommended": estimate(losses[middle], winner.losses),
-        "default": None if default is None else estimate(default),
-        "gain": None if default is None else estimate(default - losses[middle]),
+    rate, ceiling = winner.setting.learning_rate_init, judge.ceiling(winner.params)
+    facts: dict[str, Any] = {
+        "recommended": estimate(values[middle], winner.losses),
+        "default": None if default is None else estimate(values[default]),
+        "gain": None if default is None else estimate(values[default] - values[middle]),
         "score": float(np.mean(np.concatenate(scores))) if scores else None,
-        "profile": Profile.of(rates, losses[:n_rates], scale.initial, judge.ceiling(winner.params)),
+        "profile": Profile.of(rates, values[:n_rates], initial, ceiling, ideal),
         "predicted_range": (rate * low, rate * high) if low < high else None,
         "naive_loss": scale.naive,
         "replicates": n_measured,
         "dead": dead,
-        "baseline": None if untrained is None else estimate(untrained),
+        "baseline": None if untrained is None else estimate(values[untrained]),
         "fixed_splits": None if fixed is None else fixed.count,
     }
+    if objective is not None:
+        facts["metric"], facts["loss"] = objective.name, estimate(losses[middle])
+        facts["default_loss"] = None if default is None else estimate(losses[default])
+    return _Measured(facts, _learned_below(rates, losses, judge))
+
+
+def _learned_below(rates: list[float], losses: Array, judge: _Judge) -> float:
+    """Return the highest rate below the middle that always learned; if unknown, half of that."""
+    middle = len(rates) // 2
+    for rate, row in zip(rates[:middle][::-1], losses[:middle][::-1], strict=True):
+        if np.isfinite(row).all() and not judge.died(row).any():
+            return rate
+    return rates[middle] / 2
 
 
 def _affordable(

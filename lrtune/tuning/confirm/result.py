@@ -30,8 +30,8 @@ class Contender:
     search_loss : float
         Loss in the search, or minus the user's metric.
     loss : float or None
-        Mean over the replicates of the race that it trained on; None if it diverged on one, or if
-        there was no race.
+        Mean over the replicates of the race that it trained on, or minus that of the user's metric;
+        None if it diverged on one, or if there was no race.
     replicates : int
         Number of these replicates.
     status : {"recommended", "tied", "contending", "worse", "dead", "diverged"}
@@ -50,6 +50,8 @@ class Contender:
 @dataclass(frozen=True)
 class Estimate:
     """A mean loss over replicates and its standard error; `diverged` if it did on one of them.
+
+    Of a metric, the mean is that of minus its values.
 
     The error is that of `standard_error`: twice it covers in 95 %, also of few replicates.
     """
@@ -87,6 +89,9 @@ class Estimate:
 class Confirmation:
     """The outcome of training the best settings on fresh replicates.
 
+    With a `metric`, that is measured in place of the loss: `recommended`, `default`, `gain`,
+    `baseline` and `profile` are of minus its values, so that smaller is better as of a loss.
+
     Attributes
     ----------
     contenders : tuple of Contender
@@ -120,6 +125,10 @@ class Confirmation:
         Safe range of α₀ that the model of the losses predicts; `profile` has the one measured.
     fixed_splits : int or None
         Number of the splits that all replicates have, if none are drawn at random.
+    metric : str or None
+        The user's metric that was measured; None if it is the loss, as it always was before 0.2.
+    loss, default_loss : Estimate or None
+        Losses of the recommended and of the untuned setting beside the metric; None without one.
     """
 
     KEY: ClassVar[str] = "confirmation"
@@ -140,6 +149,23 @@ class Confirmation:
     dead: int = 0
     predicted_range: tuple[float, float] | None = None
     fixed_splits: int | None = None
+    metric: str | None = None
+    loss: Estimate | None = None
+    default_loss: Estimate | None = None
+
+    @property
+    def losses(self) -> tuple[Estimate, Estimate | None]:
+        """Return the losses of the recommended and of the untuned setting, whatever was measured."""
+        if self.loss is None:
+            return self.recommended, self.default
+        return self.loss, self.default_loss
+
+    @property
+    def sensitivity(self) -> float | None:
+        """Return the profile's; None of a single rate, and of a metric, whose start is unknown."""
+        if self.metric is not None or len(self.profile.rates) == 1:
+            return None
+        return self.profile.sensitivity
 
     @property
     def safe_range(self) -> tuple[float, float] | None:
@@ -158,12 +184,13 @@ class Confirmation:
             "contenders": len(self.contenders),
             "epochs": self.epochs,
             "share": self.share,
-            "default_se": self.default and self.default.se,
+            "metric": self.metric,
+            "default_se": self.losses[1] and self.losses[1].se,
             "gain": self.gain and self.gain.loss,
             "gain_se": self.gain and self.gain.se,
             "baseline_loss": None if self.baseline is None else self.baseline.loss,
             "naive_loss": self.naive_loss,
-            "sensitivity": self.profile.sensitivity if len(self.profile.rates) > 1 else None,
+            "sensitivity": self.sensitivity,
             "safe_range_is_measured": self.safe_range_is_measured,
             "safe_range_is_bounded": list(self.profile.is_bounded),
             "tied_decays": list(self.tied_decays),
@@ -184,8 +211,8 @@ class Confirmation:
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Return the confirmation of the JSON values of `to_json`."""
         estimates = {
-            name: None if values[name] is None else Estimate(**values[name])
-            for name in ("recommended", "default", "gain", "baseline")
+            name: None if values.get(name) is None else Estimate(**values[name])
+            for name in ("recommended", "default", "gain", "baseline", "loss", "default_loss")
         }
         contenders = tuple(
             Contender(**{**each, "setting": _decode(each["setting"])})

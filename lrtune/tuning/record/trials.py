@@ -139,10 +139,16 @@ def n_replicates(trials: Sequence[FrozenTrial]) -> int:
     return max((max(TrialFacts.of(each).replicates, default=-1) for each in trials), default=-1) + 1
 
 
-def best_value(trials: Sequence[FrozenTrial]) -> float | None:
-    """Return the lowest finite value of the trials that trained to the end; None without one."""
-    values = (trial.value for trial in complete_trials(trials) if trial.value is not None)
-    return min(filter(math.isfinite, values), default=None)
+def last_loss(trial: FrozenTrial) -> float:
+    """Return a trial's loss after its last epoch, whatever its value is; infinite without one."""
+    losses = trial.intermediate_values
+    return losses[max(losses)] if losses else math.inf
+
+
+def best_loss(trials: Sequence[FrozenTrial]) -> float | None:
+    """Return the lowest finite loss of the trials that trained to the end; None without one."""
+    losses = map(last_loss, complete_trials(trials))
+    return min(filter(math.isfinite, losses), default=None)
 
 
 def best_trial(trials: Sequence[FrozenTrial], cure: str = "") -> FrozenTrial:

@@ -23,6 +23,7 @@ from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.protocol import DEFAULT_CONTROL, Control, Edges, Outcome
 from lrtune.tuning.trainers.replicates import FixedSplits
 from lrtune.tuning.trainers.scale import LossScale, divergence_limit
+from lrtune.tuning.trainers.scoring import Objective
 from lrtune.tuning.trainers.training_run import (
     Run,
     RunResult,
@@ -91,6 +92,7 @@ class LoopTrainer:
         self.loop = loop
         self.epochs = loop.epochs
         self.metric: str | None = None
+        self.objective: Objective | None = None
         self.n_validation: int | None = None
         self.fixed_splits: FixedSplits | None = None
         self._seed = seed

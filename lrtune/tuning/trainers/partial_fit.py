@@ -251,7 +251,7 @@ class PartialFitTrainer(LoopTrainer):
         self._fresh = fresh
         self.fixed_splits = fixed_splits
         self._prepared: dict[int, PreparedFold] = {}
-        self._objective = objective
+        self.objective = objective
         self.metric = None if objective is None else objective.metric
         self.n_validation = len(self._replicates[0].validation)
 
@@ -276,7 +276,7 @@ class PartialFitTrainer(LoopTrainer):
 
     def _fold(self, number: int) -> PreparedFold:
         if number not in self._prepared:
-            has_scorers = self._objective is not None
+            has_scorers = self.objective is not None
             self._prepared[number] = prepare_fold(
                 self.estimator, self._rows, self._replicate(number), has_scorers=has_scorers
             )
@@ -290,7 +290,7 @@ class PartialFitTrainer(LoopTrainer):
             self.epochs,
             self._classes,
             fold,
-            None if self._objective is None else self._objective.scorers,
+            None if self.objective is None else self.objective.scorers,
         )
         return Run(function, schedule_of(setting), fold.seed, {}, self.epochs, limit=limit)
 

@@ -20,6 +20,7 @@ from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.replicates import FixedSplits
 from lrtune.tuning.trainers.scale import LossScale
+from lrtune.tuning.trainers.scoring import Objective
 
 Array = npt.NDArray[Any]
 
@@ -122,6 +123,8 @@ class Trainer(Protocol):
         Epochs of a training.
     metric : str or None
         Name of the user's metric that is optimised in place of the loss.
+    objective : Objective or None
+        That metric, with the name that the user knows it by.
     n_validation : int or None
         Validation rows of a replicate; None if the trainer cannot know them.
     fixed_splits : FixedSplits or None
@@ -130,6 +133,7 @@ class Trainer(Protocol):
 
     epochs: int
     metric: str | None
+    objective: Objective | None
     n_validation: int | None
     fixed_splits: FixedSplits | None
 

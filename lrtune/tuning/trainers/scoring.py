@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import joblib
-from sklearn import get_config
+from sklearn import get_config, metrics
 from sklearn.metrics import check_scoring
 from sklearn.utils.metadata_routing import get_routing_for_object
 
@@ -19,14 +20,45 @@ Scorers = Callable[[Any, Any, Any], Mapping[str, float]]
 
 LOSS = "score"
 """Name of the default metric in ``cv_results_``: minus the validation loss."""
+PERFECT_AT_ONE = (
+    metrics.accuracy_score,
+    metrics.average_precision_score,
+    metrics.balanced_accuracy_score,
+    metrics.cohen_kappa_score,
+    metrics.d2_absolute_error_score,
+    metrics.explained_variance_score,
+    metrics.f1_score,
+    metrics.fbeta_score,
+    metrics.jaccard_score,
+    metrics.matthews_corrcoef,
+    metrics.precision_score,
+    metrics.r2_score,
+    metrics.recall_score,
+    metrics.roc_auc_score,
+    metrics.top_k_accuracy_score,
+)
+"""Scores whose best value is 1, so that the distance to it is the error."""
 
 
 @dataclass(frozen=True)
 class Objective:
-    """Scorers, and the name of the score that is optimised: a trial's value is minus its mean."""
+    """Scorers, and the score that is optimised: a trial's value is minus its mean.
+
+    Attributes
+    ----------
+    scorers : callable
+    metric : str
+        Name of the score among those that `scorers` returns.
+    name : str
+        Name that the user knows it by.
+    best : float or None
+        Its best possible value, if that is known.
+    """
 
     scorers: Scorers
     metric: str
+    name: str
+    best: float | None = None
 
 
 def make_objective(estimator: Any, scoring: Any, refit: Any) -> tuple[Objective | None, Any]:
@@ -42,12 +74,32 @@ def make_objective(estimator: Any, scoring: Any, refit: Any) -> tuple[Objective 
     if isinstance(scoring, str) or callable(scoring):
         scorer = check_scoring(estimator, scoring)
         metric = refit if isinstance(refit, str) and callable(scoring) else LOSS
-        return Objective(_Scoring(scorer, metric, refit), metric), scorer
+        name = metric_name(metric, describe_scoring(scoring))
+        return Objective(_Scoring(scorer, metric, refit), metric, name, _best(scorer)), scorer
     scorers = {name: check_scoring(estimator, each) for name, each in _named(scoring).items()}
     if not scorers:
         raise InvalidInputError(f"`scoring` must name at least one metric, but got {scoring!r}")
     metric = _require_metric(refit, scorers)
-    return Objective(_Scoring(scorers, metric, refit), metric), scorers
+    best = _best(scorers[metric])
+    return Objective(_Scoring(scorers, metric, refit), metric, metric, best), scorers
+
+
+def metric_name(metric: str, scoring: Any) -> str:
+    """Return the name that the user knows a metric by; `scoring` is from `describe_scoring`.
+
+    >>> metric_name("score", "accuracy"), metric_name("f1", ["f1", "accuracy"])
+    ('accuracy', 'f1')
+    >>> metric_name("score", f"hits {joblib.hash(0)}")
+    'hits'
+    """
+    return re.sub(r" [0-9a-f]{32}$", "", str(scoring)) if metric == LOSS else metric
+
+
+def _best(scorer: Any) -> float | None:
+    """Return the best possible value of a scorer that scikit-learn made; None if it is unknown."""
+    function, sign = getattr(scorer, "_score_func", None), getattr(scorer, "_sign", 1)
+    is_perfect_at_one = any(function is each for each in PERFECT_AT_ONE) and sign > 0
+    return 1.0 if is_perfect_at_one else None
 
 
 class _Scoring:

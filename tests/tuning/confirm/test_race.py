@@ -444,7 +444,7 @@ SPACE = Space.default(EPOCHS, learning_rate_init=(1e-3, 10.0))
 class Noisy:
     """A trainer whose truth is known, and seen through noise."""
 
-    epochs, metric, n_validation, fixed_splits = EPOCHS, None, 100, None
+    epochs, metric, objective, n_validation, fixed_splits = EPOCHS, None, None, 100, None
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)

@@ -14,8 +14,8 @@ from lrtune.tuning.record.trials import (
     MAX_LOSSES,
     STATUSES,
     TrialCounts,
+    best_loss,
     best_trial,
-    best_value,
     complete_trials,
     n_replicates,
     status,
@@ -156,11 +156,11 @@ def test_without_a_complete_trial_the_message_says_what_to_do(
     assert cure in str(error.value)
 
 
-def test_the_best_value_is_the_lowest_of_the_trials_that_ended() -> None:
+def test_the_best_loss_is_the_lowest_of_the_trials_that_ended() -> None:
     lower = made(validation_curves=CURVES - 0.5)
 
-    assert best_value([made(), lower, diverged(1), failed()]) == lower.value == 1.5
-    assert best_value([diverged(1)]) is None
+    assert best_loss([made(), lower, diverged(1), failed()]) == lower.value == 1.5
+    assert best_loss([diverged(1)]) is None
 
 
 def test_the_replicates_are_counted_up_to_the_highest_one() -> None:
