@@ -32,7 +32,7 @@ from lrtune.estimators.fitting import TrainableMLP, seed_of
 from lrtune.exceptions import InvalidInputError
 from lrtune.search_cv.cv_results import cv_results, metric_names
 from lrtune.search_cv.delegation import Refitted
-from lrtune.search_cv.splits import SplitReplicates
+from lrtune.search_cv.splits import GROUPED, SplitReplicates
 from lrtune.support.processes import Workers
 from lrtune.tuning.record.record import Record, recorded_seed
 from lrtune.tuning.record.storage import quiet_optuna
@@ -106,9 +106,10 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         the refit comes on top.
     confirm : bool, default=True
         Train the best settings again before recommending one, with fresh initial weights and
-        shuffling, and on fresh splits that are shuffled if `cv` is a number or draws its splits at
-        random, as ``KFold(shuffle=True)`` does. Else, as with groups or an order in time, the same
-        splits are trained on again, and the standard error allows for their choice.
+        shuffling, and on fresh splits if `cv` draws its splits at random, as
+        ``KFold(shuffle=True)`` does, if it is a number, or if it keeps groups together, as
+        `GroupKFold` does. Else, as with an order in time, the same splits are trained on again, and
+        the standard error allows for their choice.
     sampler, pruner : optuna sampler and pruner or None, default=None
         By default `ScheduleSampler`, and no pruning beyond diverged settings. `random_state` does
         not seed a `sampler` that you pass.
@@ -239,8 +240,8 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splitter_params, fit_params = self._route(params, cv)
         seed = self._seed()
-        is_number = self.cv is None or isinstance(self.cv, Integral)
-        splits = SplitReplicates(cv, X, y, splitter_params, seed, may_shuffle=is_number)
+        may_shuffle = self.cv is None or isinstance(self.cv, (Integral, *GROUPED))
+        splits = SplitReplicates(cv, X, y, splitter_params, seed, may_shuffle=may_shuffle)
         if not splits.first:
             raise InvalidInputError(
                 "`cv` must give at least one split, but gave none: a generator can be used only "
@@ -292,17 +293,22 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         """Provide the trainer of the estimator, and its processes while it is used."""
         options: dict[str, Any] = {
             "fresh": splits,
-            "fixed_splits": splits.fixed,
             "sample_weight": sample_weight,
             "objective": objective,
         }
         if is_network(self.estimator):
-            yield NetworkTrainer(self.estimator, X, y, splits.first, **options, n_jobs=self.n_jobs)
+            network = NetworkTrainer(
+                self.estimator, X, y, splits.first, **options, n_jobs=self.n_jobs
+            )
+            network.folds = splits.folds
+            yield network
             return
         n_workers = effective_n_jobs(self.n_jobs)
         with Workers([{}] * n_workers) as workers:
             options["workers"] = workers if n_workers > 1 else None
-            yield PartialFitTrainer(self.estimator, X, y, splits.first, **options)
+            trainer = PartialFitTrainer(self.estimator, X, y, splits.first, **options)
+            trainer.folds = splits.folds
+            yield trainer
 
     def _seed(self) -> int:
         """Return the seed from `random_state`, else that of a continued study, else a new one."""

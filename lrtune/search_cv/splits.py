@@ -7,16 +7,21 @@ from copy import copy
 from typing import Any
 
 import numpy as np
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-from lrtune.tuning.trainers.replicates import FixedSplits, Replicate
+from lrtune.tuning.trainers.replicates import Folds, Replicate
+
+GROUPED = (GroupKFold, StratifiedGroupKFold)
+"""Splitters by groups, which have no order: they may shuffle even if they do not by default."""
 
 
 class SplitReplicates:
     """Numbered replicates: a split of the cross-validation and a seed for each.
 
     The first are the splits of `cv`, kept in `first`. Further ones come from copies of `cv` that
-    split again, with a new seed each time if `cv` draws at random, or if `may_shuffle`: a number of
-    folds says nothing of their rows. `params` are further arguments of ``cv.split``.
+    split again, with a new seed each time if `cv` draws at random, or if it may shuffle: a number
+    of folds, and one that keeps groups together, say nothing of an order. `params` are further
+    arguments of ``cv.split``.
     """
 
     def __init__(
@@ -39,12 +44,14 @@ class SplitReplicates:
         self._restart()
 
     @property
-    def fixed(self) -> FixedSplits | None:
-        """Return the splits that all replicates have, if none are drawn at random."""
-        if self._is_random:
+    def folds(self) -> Folds | None:
+        """Return how the splits hang together; None if each is drawn apart from the others."""
+        held_out = np.concatenate([each.validation for each in self.first])
+        shares_out = len(np.unique(held_out)) == len(held_out) == len(self._data[1])
+        if self._is_random and not shares_out:
             return None
         ratios = [len(each.validation) / len(each.train) for each in self.first]
-        return FixedSplits(len(ratios), float(np.mean(ratios)))
+        return Folds(len(ratios), float(np.mean(ratios)), not self._is_random)
 
     def __call__(self, number: int) -> Replicate:
         """Return a replicate by its number, beyond those in `first`."""

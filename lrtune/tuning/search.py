@@ -28,7 +28,8 @@ from lrtune.tuning.confirm.budget import (
     share_of_search,
 )
 from lrtune.tuning.confirm.clock import Clock
-from lrtune.tuning.confirm.race import LEAST_MEASURED, TOO_LATE, UnconfirmedError, confirm
+from lrtune.tuning.confirm.confirmation import confirm
+from lrtune.tuning.confirm.judge import LEAST_MEASURED, TOO_LATE, UnconfirmedError
 from lrtune.tuning.confirm.result import Confirmation
 from lrtune.tuning.progress import Progress, Reporter
 from lrtune.tuning.record.record import Record

@@ -31,7 +31,7 @@ class Toy:
     metric = None
     objective = None
     n_validation = 100
-    fixed_splits = None
+    folds = None
 
     def __init__(self, default: Setting = Setting(100.0, "constant", 0.0)) -> None:  # noqa: B008
         self.default = default

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from lrtune.tuning.confirm.statistics import standard_error
+from lrtune.tuning.confirm.errors import standard_error, upper_bound
 from lrtune.tuning.sampling.loss_model import LossModel
 from lrtune.tuning.setting import Setting
+from lrtune.tuning.trainers.replicates import Folds
 
 Array = npt.NDArray[Any]
 
@@ -107,6 +108,8 @@ class Profile:
         Rate from which on a similar setting diverged, or did not learn, in the search or the race.
     ideal : float or None
         Minus the best possible value of the metric, if it has one.
+    fixed : Folds or None
+        The splits, if they are not drawn at random: then the replicates are whole passes over them.
     """
 
     rates: tuple[float, ...]
@@ -114,21 +117,15 @@ class Profile:
     initial_loss: float
     ceiling: float = math.inf
     ideal: float | None = None
+    fixed: Folds | None = None
 
     @classmethod
-    def of(
-        cls,
-        rates: list[float],
-        losses: Array,
-        initial_loss: float,
-        ceiling: float = math.inf,
-        ideal: float | None = None,
-    ) -> Self:
+    def of(cls, rates: list[float], losses: Array, initial_loss: float, **facts: Any) -> Self:
         """Return the profile of losses ``(n_rates, n_replicates)``, inf where a rate diverged."""
         rows = tuple(
             tuple(row.tolist()) if np.isfinite(row).all() else (None,) * len(row) for row in losses
         )
-        return cls(tuple(rates), rows, initial_loss, ceiling, ideal)
+        return cls(tuple(rates), rows, initial_loss, **facts)
 
     @property
     def mean(self) -> Array:
@@ -171,15 +168,12 @@ class Profile:
         losses = np.array([[np.inf if x is None else x for x in row] for row in self.losses])
         with np.errstate(invalid="ignore"):
             excess = losses - losses[self._middle]
-        n = losses.shape[1]
-        bounds = np.full(len(losses), np.inf)
+        bounds = [
+            upper_bound(row, SURENESS, self.fixed) if np.isfinite(row).all() else np.inf
+            for row in excess
+        ]
         bounds[self._middle] = 0.0
-        if n > 1:
-            finite = np.isfinite(excess).all(axis=1)
-            errors = excess[finite].std(axis=1, ddof=1) / math.sqrt(n)
-            quantile = float(stats.t.ppf(SURENESS, n - 1))
-            bounds[finite] = excess[finite].mean(axis=1) + quantile * errors
-        return bounds
+        return np.array(bounds)
 
     def _end(self, direction: int) -> float:
         bounds, index = self._excess, self._middle
@@ -224,16 +218,19 @@ class Profile:
             "initial_loss": self.initial_loss if math.isfinite(self.initial_loss) else None,
             "ceiling": self.ceiling if math.isfinite(self.ceiling) else None,
             "ideal": self.ideal,
+            "fixed": None if self.fixed is None else [self.fixed.count, self.fixed.test_ratio],
         }
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """Return the profile of the JSON values of `to_json`."""
         initial, ceiling = values["initial_loss"], values.get("ceiling")
+        fixed = values.get("fixed")
         return cls(
             tuple(values["rates"]),
             tuple(tuple(row) for row in values["losses"]),
             math.inf if initial is None else initial,
             math.inf if ceiling is None else ceiling,
             values.get("ideal"),
+            None if fixed is None else Folds(fixed[0], fixed[1], is_fixed=True),
         )

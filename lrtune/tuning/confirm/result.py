@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from lrtune.tuning.confirm.errors import Sample, stated_error
 from lrtune.tuning.confirm.measurement import Profile
-from lrtune.tuning.confirm.statistics import error_over_splits, standard_error
 from lrtune.tuning.record.schema import decode, encode
 from lrtune.tuning.setting import Setting
-from lrtune.tuning.trainers.replicates import FixedSplits
+from lrtune.tuning.trainers.replicates import Folds
 
 Array = npt.NDArray[Any]
 
@@ -53,7 +53,7 @@ class Estimate:
 
     Of a metric, the mean is that of minus its values.
 
-    The error is that of `standard_error`: twice it covers in 95 %, also of few replicates.
+    Twice the error covers in 95 %, whatever the number of replicates.
     """
 
     loss: float | None
@@ -62,27 +62,12 @@ class Estimate:
 
     @classmethod
     def of(
-        cls,
-        losses: Array,
-        earlier: Sequence[float] = (),
-        *,
-        fixed: FixedSplits | None = None,
-        replicates: Sequence[int] = (),
+        cls, measured: Sample, earlier: Sample | None = None, *, folds: Folds | None = None
     ) -> Self:
-        """Return the estimate from one setting's losses, inf where it diverged.
-
-        `earlier` losses of the setting, on other replicates, help to estimate their spread. With
-        `fixed` splits, the error is that of their choice, too.
-        """
-        if not np.isfinite(losses).all():
+        """Return the estimate from one setting's losses, inf where it diverged."""
+        if not np.isfinite(measured.losses).all():
             return cls(None, None, diverged=True)
-        se = standard_error(losses, earlier)
-        if fixed is not None:
-            over_splits = error_over_splits(
-                losses, np.array(replicates) % fixed.count, fixed.test_ratio
-            )
-            se = se if over_splits is None else over_splits
-        return cls(float(losses.mean()), se)
+        return cls(float(measured.losses.mean()), stated_error(measured, earlier, folds))
 
 
 @dataclass(frozen=True)
@@ -155,7 +140,7 @@ class Confirmation:
 
     @property
     def losses(self) -> tuple[Estimate, Estimate | None]:
-        """Return the losses of the recommended and of the untuned setting, whatever was measured."""
+        """Return the losses of the recommended and of the untuned setting in every case."""
         if self.loss is None:
             return self.recommended, self.default
         return self.loss, self.default_loss

@@ -21,7 +21,7 @@ from lrtune.tuning.record.schema import DivergedAt, FunctionFacts, TrainerFacts
 from lrtune.tuning.setting import SCHEDULE_PARAMETERS, Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.protocol import DEFAULT_CONTROL, Control, Edges, Outcome
-from lrtune.tuning.trainers.replicates import FixedSplits
+from lrtune.tuning.trainers.replicates import Folds
 from lrtune.tuning.trainers.scale import LossScale, divergence_limit
 from lrtune.tuning.trainers.scoring import Objective
 from lrtune.tuning.trainers.training_run import (
@@ -94,7 +94,7 @@ class LoopTrainer:
         self.metric: str | None = None
         self.objective: Objective | None = None
         self.n_validation: int | None = None
-        self.fixed_splits: FixedSplits | None = None
+        self.folds: Folds | None = None
         self._seed = seed
         self._workers = workers
         self._scale: LossScale | None = None

@@ -36,7 +36,7 @@ from lrtune.tuning.trainers.preparation import (
 )
 from lrtune.tuning.trainers.protocol import DEFAULT_CONTROL, Control, Edges, Outcome
 from lrtune.tuning.trainers.replicates import (
-    FixedSplits,
+    Folds,
     Replicate,
     Task,
     draw_replicates,
@@ -68,7 +68,6 @@ class NetworkTrainer:
         replicates: Sequence[Replicate],
         *,
         fresh: Callable[[int], Replicate] | None = None,
-        fixed_splits: FixedSplits | None = None,
         sample_weight: Array | None = None,
         objective: Objective | None = None,
         n_jobs: int | Literal["auto"] | None = None,
@@ -78,7 +77,7 @@ class NetworkTrainer:
         self._table = (X, y, sample_weight)
         self._replicates = tuple(replicates)
         self._fresh = fresh
-        self.fixed_splits = fixed_splits
+        self.folds: Folds | None = None
         self._n_jobs = n_jobs
         self._seconds = 0.0
         self._kept = [self._prepare(replicate) for replicate in self._replicates]

@@ -28,7 +28,7 @@ from lrtune.tuning.trainers.description import describe_estimator, hash_replicat
 from lrtune.tuning.trainers.loop import WIDE_RANGE, Loop, LoopTrainer
 from lrtune.tuning.trainers.preparation import split_pipeline, transform_rows
 from lrtune.tuning.trainers.protocol import DEFAULT_CONTROL, Control, Edges, Outcome
-from lrtune.tuning.trainers.replicates import FixedSplits, Replicate
+from lrtune.tuning.trainers.replicates import Folds, Replicate
 from lrtune.tuning.trainers.scale import LossScale, divergence_limit
 from lrtune.tuning.trainers.scoring import Objective, Scorers
 from lrtune.tuning.trainers.training_run import Run, RunResult, seeded
@@ -231,7 +231,6 @@ class PartialFitTrainer(LoopTrainer):
         replicates: Sequence[Replicate],
         *,
         fresh: Callable[[int], Replicate],
-        fixed_splits: FixedSplits | None = None,
         sample_weight: Array | None = None,
         objective: Objective | None = None,
         workers: Workers | None = None,
@@ -249,7 +248,7 @@ class PartialFitTrainer(LoopTrainer):
         self._classes = np.unique(np.asarray(y)) if is_classifier(self._model) else None
         self._replicates = tuple(replicates)
         self._fresh = fresh
-        self.fixed_splits = fixed_splits
+        self.folds: Folds | None = None
         self._prepared: dict[int, PreparedFold] = {}
         self.objective = objective
         self.metric = None if objective is None else objective.metric

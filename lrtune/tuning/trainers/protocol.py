@@ -18,7 +18,7 @@ import numpy.typing as npt
 from lrtune.tuning.record.schema import DivergedAt, TrainerFacts
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.replicates import FixedSplits
+from lrtune.tuning.trainers.replicates import Folds
 from lrtune.tuning.trainers.scale import LossScale
 from lrtune.tuning.trainers.scoring import Objective
 
@@ -127,15 +127,15 @@ class Trainer(Protocol):
         That metric, with the name that the user knows it by.
     n_validation : int or None
         Validation rows of a replicate; None if the trainer cannot know them.
-    fixed_splits : FixedSplits or None
-        The splits of all replicates; None if each replicate draws its own, or has none.
+    folds : Folds or None
+        How the splits of replicates hang together; None if each draws its own, or has none.
     """
 
     epochs: int
     metric: str | None
     objective: Objective | None
     n_validation: int | None
-    fixed_splits: FixedSplits | None
+    folds: Folds | None
 
     def train(
         self,

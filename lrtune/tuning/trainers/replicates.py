@@ -39,18 +39,21 @@ class Replicate:
 
 
 @dataclass(frozen=True)
-class FixedSplits:
-    """Splits that are not drawn at random: replicate n has split n modulo `count`.
+class Folds:
+    """Splits that hang together: replicate n has split n modulo `count` of pass n // `count`.
 
     Attributes
     ----------
     count : int
     test_ratio : float
         Mean ratio of the validation rows to the training rows.
+    is_fixed : bool
+        True if each pass has the same splits; else it draws new ones that share out the rows.
     """
 
     count: int
     test_ratio: float
+    is_fixed: bool
 
 
 def make_replicates(

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lrtune.schedules.schedule import Schedule
+from lrtune.tuning.confirm.errors import standard_error
 from lrtune.tuning.confirm.measurement import FACTORS, SAFE_MARGIN, Profile, around
-from lrtune.tuning.confirm.statistics import standard_error
 from lrtune.tuning.setting import Setting
 
 RATES = [0.2 * factor for factor in FACTORS]

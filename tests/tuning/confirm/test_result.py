@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from lrtune.tuning.confirm.errors import Sample
 from lrtune.tuning.confirm.measurement import FACTORS, Profile
 from lrtune.tuning.confirm.result import Confirmation, Contender, Estimate
 from lrtune.tuning.setting import Setting
@@ -39,11 +40,12 @@ def test_an_estimate_is_the_mean_and_its_standard_error() -> None:
 
     widened = 3.3068 / 2  # of Student's t with 3 degrees of freedom at two normal deviations
 
-    assert Estimate.of(losses) == Estimate(
+    assert Estimate.of(Sample(losses, range(4))) == Estimate(
         3.0, pytest.approx(widened * np.std(losses, ddof=1) / 2, rel=1e-4)
     )
-    assert Estimate.of(losses[:1]) == Estimate(1.0, None)
-    assert Estimate.of(np.array([1.0, np.inf])) == Estimate(None, None, diverged=True)
+    assert Estimate.of(Sample(losses[:1], [0])) == Estimate(1.0, None)
+    diverged = Sample(np.array([1.0, np.inf]), [0, 1])
+    assert Estimate.of(diverged) == Estimate(None, None, diverged=True)
 
 
 @pytest.mark.parametrize("baseline", [None, Estimate(2.0, None)])

@@ -14,11 +14,9 @@ from lrtune.tuning.confirm.statistics import (
     EQUIVALENT,
     POOLED_WEIGHT,
     TIED_MARGIN,
-    error_over_splits,
     in_contention,
     paired,
     settled,
-    standard_error,
     tied,
 )
 
@@ -133,7 +131,7 @@ def test_the_truly_best_of_many_survives_a_whole_race() -> None:
 
 
 def test_a_race_is_settled_once_all_are_surely_within_the_share() -> None:
-    best = np.array([1.0, 2.0, 3.0, 4.0])  # mean 2.5, of which the share is 0.075
+    best = np.array([1.0, 2.0, 3.0, 4.0])  # mean 2.5, of which the share is 0.025
     reach = EQUIVALENT * 2.5
 
     assert settled(np.array([best, best + 0.9 * reach]))
@@ -150,7 +148,7 @@ def test_a_difference_that_is_small_but_not_known_well_is_not_settled() -> None:
 
 
 def test_scores_whose_sign_is_turned_are_settled_alike() -> None:
-    accuracies = -np.array([[0.96, 0.94, 0.95, 0.95], [0.95, 0.93, 0.94, 0.94]])
+    accuracies = -np.array([[0.96, 0.94, 0.95, 0.95], [0.955, 0.935, 0.945, 0.945]])
 
     assert settled(accuracies)
     assert not settled(accuracies + 0.94)
@@ -174,46 +172,3 @@ def test_a_tie_is_within_one_standard_error_and_the_margin(level: float, reach: 
         other = best + SPREAD + share * reach
 
         assert tied(np.array([best, other])).tolist() == [True, share < 1]
-
-
-# --- standard errors ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("n", [2, 3, 6, 20])
-@pytest.mark.parametrize("n_earlier", [0, 4])
-def test_twice_the_standard_error_covers_the_mean_whatever_the_number(
-    n: int, n_earlier: int
-) -> None:
-    rng = np.random.default_rng(n)
-    losses = rng.normal(1.0, 0.3, (2000, n + n_earlier))
-    errors = [standard_error(row[:n], row[n:]) for row in losses]
-    covered = np.abs(losses[:, :n].mean(axis=1) - 1.0) <= 2 * np.array(errors)
-
-    assert 0.94 < covered.mean() < 0.97
-
-
-def test_one_loss_has_no_standard_error() -> None:
-    assert standard_error(np.array([1.0]), [1.0, 2.0]) is None
-
-
-@pytest.mark.parametrize("n_splits", [3, 5])
-def test_an_error_over_fixed_splits_covers_the_error_on_other_data(n_splits: int) -> None:
-    """The mean predictor's squared error on data of the same source, by cross-validation."""
-    rng = np.random.default_rng(n_splits)
-    covered = []
-    for _ in range(1000):
-        y = rng.normal(size=60)
-        folds = np.arange(60) % n_splits
-        losses = [((y[folds == j] - y[folds != j].mean()) ** 2).mean() for j in range(n_splits)]
-        error = error_over_splits(np.array(losses), np.arange(n_splits), 1 / (n_splits - 1))
-        covered.append(abs(np.mean(losses) - (1 + n_splits / (n_splits - 1) / 60)) <= 2 * error)
-
-    assert 0.9 < np.mean(covered) <= 0.995
-
-
-def test_seeds_on_the_same_splits_do_not_make_the_error_smaller() -> None:
-    losses, splits = np.array([1.0, 2.0, 3.0]), np.arange(3)
-    once = error_over_splits(losses, splits, 0.5)
-
-    assert error_over_splits(np.tile(losses, 9), np.tile(splits, 9), 0.5) == pytest.approx(once)
-    assert error_over_splits(losses, np.zeros(3), 0.5) is None
