@@ -249,6 +249,7 @@ KEY = ["kind", "table", "optimizer", "seed"]
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the coverage of each kind's claims."""
     made = []
+    rows = rows.reindex(columns=[*dict.fromkeys([*rows, "gain_z"])])
     for kind, some in rows.dropna(subset="z").groupby("kind", sort=False):
         ranges = some.dropna(subset="low_excess")
         holds = (ranges[["low_excess", "high_excess"]] <= SAFE_MARGIN).all(axis=1)

@@ -14,8 +14,7 @@ from lrtune.export.estimator import estimator_line
 from lrtune.export.hooks import function_line, schedule_line
 from lrtune.export.provenance import recommend
 from lrtune.review.study import Study
-from lrtune.support.numbers import estimate, number
-from lrtune.tuning.confirm.result import Estimate
+from lrtune.support.numbers import number
 from lrtune.tuning.result import SearchResult
 
 
@@ -70,52 +69,55 @@ def _use(result: SearchResult) -> str:
 def _searched(study: Study) -> list[tuple[str, str, str]]:
     result, subject = study.result, study.subject
     what = f"{study.judged_on} after {study.epochs} epochs"
+    scored = [(study.measured.row, number(study.in_search, 4), what)] if study.is_scored else []
     what += ", not confirmed" if subject.is_function else subject.unit
-    return [(subject.row, number(result.search_loss, 4), what), *_score(study, "")]
+    return [*scored, (subject.row, number(result.search_loss, 4), what), *_score(study, "")]
 
 
 def _score(study: Study, remark: str) -> list[tuple[str, str, str]]:
     """Return the score's row; none if there is no score."""
-    name, score = study.subject.score, study.result.score
+    name, score = study.measured.score, study.result.score
     return [] if name is None or score is None else [(name, f"{score:.3f}", remark)]
 
 
 def _confirmed(study: Study) -> list[tuple[str, str, str]]:
-    result, subject, confirmation = study.result, study.subject, study.confirmation
+    result, measured, confirmation = study.result, study.measured, study.confirmation
     assert confirmation is not None  # noqa: S101
     n = confirmation.replicates
     fresh = f"{n} fresh replicate{'' if n == 1 else 's'}"
-    what = f"after {study.epochs} epochs, on {fresh}{subject.unit}"
+    what = f"after {study.epochs} epochs, on {fresh}{measured.unit}; ± over {study.error_is_over}"
     chose = f"on the {study.n_replicates} that chose it"
     if study.has_fresh_replicates:
         chose = study.judged_on
     rows = [
-        (subject.row, result.describe_loss(), what),
-        ("  in the search", number(result.search_loss, 4), chose),
+        (measured.row, study.estimated(confirmation.recommended), what),
+        ("  in the search", number(study.in_search, 4), chose),
     ]
     if confirmation.default is not None:
         rate = study.default_rate
         at = "" if rate is None else f"at {rate:g}"
-        rows.append(("  untuned", _loss(study, confirmation.default), at))
+        rows.append(("  untuned", study.estimated(confirmation.default), at))
     if confirmation.baseline is not None:
-        rows.append(("  DoG", _loss(study, confirmation.baseline), "without a learning rate"))
+        rows.append(("  DoG", study.estimated(confirmation.baseline), "without a learning rate"))
+    if study.is_scored:
+        rows.append((study.subject.row, result.describe_loss(), f"on {fresh}{study.subject.unit}"))
     rows += _score(study, f"on {fresh}")
     if result.safe_range is not None:
         low, high = result.safe_range
         is_measured = confirmation.safe_range_is_measured
         below, above = confirmation.profile.is_bounded if is_measured else (True, True)
         value = f"{'' if below else '≤ '}{low:.4g} to {'' if above else '≥ '}{high:.4g}"
-        what = f"learning_rate_init that {subject.safe_briefly}, without divergence"
+        what = f"learning_rate_init that {measured.safe_briefly}, without divergence"
         if not is_measured:
             what += ", by the model: not trained"
         rows.append(("safe range", value, what))
     rates = confirmation.profile.rates
-    if len(rates) > 1:
+    if confirmation.sensitivity is not None:
         span = "a tenth to tenfold learning_rate_init"
         if rates[-1] < 99 * rates[0]:
             span = f"learning_rate_init {number(rates[0])} to {number(rates[-1])}"
-        remark = f"{subject.excess} from {span}, diverged as untrained"
-        rows.append(("sensitivity", f"{confirmation.profile.sensitivity:.3g}", remark))
+        remark = f"{measured.excess} from {span}, diverged as untrained"
+        rows.append(("sensitivity", f"{confirmation.sensitivity:.3g}", remark))
     return rows
 
 
@@ -129,7 +131,3 @@ def _spent(study: Study) -> list[tuple[str, str, str]]:
     if study.subject.is_function:
         rows.append(("trainings", str(study.result.trainings["total"]), study.trainings))
     return rows
-
-
-def _loss(study: Study, measured: Estimate) -> str:
-    return estimate(study.result.own(measured.loss), measured.se)

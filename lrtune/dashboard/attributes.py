@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial
 from lrtune.review.study import Study
 from lrtune.review.tables import data_in_words, reproduction_rows
 from lrtune.review.wording import headline
-from lrtune.support.numbers import estimate, number
+from lrtune.support.numbers import number
 from lrtune.tuning.record.schema import TrialFacts
 from lrtune.tuning.setting import Setting
 
@@ -96,16 +96,17 @@ def _recommendation(study: Study) -> str:
     setting, confirmation = study.setting, study.confirmation
     if setting is None:
         return "no trial has completed"
-    name, parts = study.subject.short, [setting_in_words(setting.params)]
-    if confirmation is None and study.recommended is not None:
-        parts.append(f"{name} {estimate(study.recommended.loss, None)} in the search")
+    name, parts = study.measured.short, [setting_in_words(setting.params)]
+    if confirmation is None:
+        parts.append(f"{name} {number(study.in_search, 4)} in the search")
     if confirmation is not None:
         recommended, default = confirmation.recommended, confirmation.default
-        loss = estimate(study.result.own(recommended.loss), recommended.se)
-        parts.append(f"{name} {loss} on {confirmation.replicates} fresh replicates")
+        fresh = f"on {confirmation.replicates} fresh replicates"
+        parts.append(f"{name} {study.estimated(recommended)} {fresh}")
         if default is not None:
-            untuned = estimate(study.result.own(default.loss), default.se)
-            parts.append(f"untuned default {untuned}")
+            parts.append(f"untuned default {study.estimated(default)}")
+        if study.is_scored:
+            parts.append(f"{study.subject.row} {study.result.describe_loss()}")
         if confirmation.profile.safe_range is not None:
             low, high = confirmation.profile.safe_range
             parts.append(f"safe from {number(low)} to {number(high)}")
@@ -133,7 +134,8 @@ def trial_attributes(study: Study, trial: FrozenTrial) -> dict[str, str]:
     if facts.score is not None and study.subject.score is not None:
         values[study.subject.score] = facts.score
     if facts.diverged is None:
-        values |= {name: fmean(scores) for name, scores in (facts.metrics or {}).items()}
+        metrics = (facts.metrics or {}).items()
+        values |= {study.named(name): fmean(scores) for name, scores in metrics}
     if facts.diverged is not None:
         loss = study.result.own(facts.diverged.loss)
         where = {
@@ -154,7 +156,8 @@ def trial_columns(study: Study) -> dict[str, bool]:
     if study.subject.score is not None:
         columns[study.subject.score] = True
     if study.best is not None:
-        columns |= dict.fromkeys(TrialFacts.of(study.best).metrics or (), True)
+        metrics = TrialFacts.of(study.best).metrics or ()
+        columns |= dict.fromkeys(map(study.named, metrics), True)
     if study.counts.diverged:
         columns |= dict.fromkeys(_divergence(study), True)
     if study.failures:

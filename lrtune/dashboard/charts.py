@@ -14,7 +14,7 @@ from lrtune.review.plots import COLOURS
 from lrtune.review.study import Study
 from lrtune.review.wording import headline
 from lrtune.schedules.decays import DECAYS
-from lrtune.support.numbers import estimate, number
+from lrtune.support.numbers import number
 from lrtune.tuning.record.trials import status
 
 _SYMBOLS = [
@@ -112,10 +112,9 @@ def _title(study: Study) -> str:
     if study.confirmation is None:
         return f"<b>{headline(study)}<br>{words}"
     title = f"<b>{headline(study)}: {words}"
-    recommended = study.confirmation.recommended
-    loss = estimate(study.result.own(recommended.loss), recommended.se)
+    expected = study.estimated(study.confirmation.recommended)
     fresh = f"on {study.confirmation.replicates} fresh replicates"
-    return f"{title}<br>{study.subject.short} {loss} {fresh}"
+    return f"{title}<br>{study.measured.short} {expected} {fresh}"
 
 
 def _log(values: Sequence[float]) -> dict[str, Any]:
@@ -177,8 +176,11 @@ def _decay(study: Study, decay: str, index: int) -> Trace:
 
 
 def _profile(study: Study) -> list[Trace]:
-    """Plot the recommended decay's loss on fresh replicates, at rates around its own."""
-    if study.confirmation is None:
+    """Plot the recommended decay's loss on fresh replicates, at rates around its own.
+
+    There is none where a metric was measured, which has no place on an axis of the loss.
+    """
+    if study.confirmation is None or study.is_scored:
         return []
     profile = study.confirmation.profile
     mean = study.shown(profile.mean)
@@ -203,7 +205,7 @@ def _spans(study: Study) -> list[tuple[str, str, float, float]]:
     spans = []
     confirmation, edge = study.confirmation, study.edge
     if confirmation is not None and confirmation.profile.safe_range is not None:
-        spans.append(("safe range", GREEN, *confirmation.profile.safe_range))
+        spans.append((study.safe_name, GREEN, *confirmation.profile.safe_range))
     if study.setting is not None:
         rate = study.setting.learning_rate_init
         spans.append((f"α₀ {number(rate)}", GREEN, rate, rate))

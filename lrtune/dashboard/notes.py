@@ -19,7 +19,7 @@ from lrtune.review.tables import (
     verdict,
 )
 from lrtune.review.wording import PARAMETER, headline, paragraphs, progress_notes
-from lrtune.support.numbers import estimate, number
+from lrtune.support.numbers import number
 from lrtune.tuning.record.schema import TrialFacts
 from lrtune.tuning.record.trials import status
 
@@ -38,7 +38,7 @@ _ELSEWHERE = (
 )
 _CAUTIONS = """\
 - *Best Trial* is the recommended one. Once confirmed, it need not be the one with the lowest value,
-  which is partly luck. The value there is that of the search; the loss to expect is the one on
+  which is partly luck. The value there is that of the search; the one to expect is that on
   fresh replicates.
 - *Hyperparameter Importance* compares completed trials only, so a rate that made its trials diverge
   seems to matter little; the figure of the loss by α₀ shows that it does.
@@ -153,8 +153,7 @@ def _complete(study: Study, trial: FrozenTrial) -> str:
     name = study.subject.short
     columns[name] = [number(study.sign * loss, 4) for loss in losses]
     for metric, values in (facts.metrics or {}).items():
-        if study.subject.is_function:
-            columns[metric] = [number(value, 4) for value in values]
+        columns[escaped(study.named(metric))] = [number(value, 4) for value in values]
     if scores:
         columns["score"] = [number(score, 4) for score in scores]
     epochs, mean = len(trial.intermediate_values), number(study.sign * sum(losses) / len(losses), 4)
@@ -183,10 +182,9 @@ def _race(study: Study, trial: FrozenTrial) -> str:
         loss = f"{name} {number(study.optimised(contender.loss), 4)}, "
     text = f" In the race on {contender.replicates} fresh replicates: {loss}{verdict(contender)}."
     if contender.status == "recommended":
-        recommended = study.confirmation.recommended
-        expected = estimate(study.result.own(recommended.loss), recommended.se)
+        expected = study.estimated(study.confirmation.recommended)
         n_further = study.confirmation.replicates
-        name = escaped(study.subject.titled("Loss"))
+        name = escaped(study.measured.titled("Loss"))
         text += f" {name} to expect, from {n_further} further ones: **{expected}**."
     return text
 

@@ -38,6 +38,8 @@ class Recommendation:
     """The user's name for the loss of a training function."""
     is_network: bool = True
     """True if one of lrtune's networks was tuned."""
+    score: str = ""
+    """The confirmed metric in words, with its name; "" if the loss was confirmed alone."""
 
     @property
     def is_function(self) -> bool:
@@ -56,7 +58,8 @@ class Recommendation:
         fresh = f"on {self.replicates} fresh replicates"
         if self.loss is None:
             return f"NOT SAFE: diverged {fresh}"
-        return f"confirmed {self.loss_name} {estimate(self.loss, self.se)} {fresh}"
+        score = f"{self.score} and " if self.score else ""
+        return f"confirmed {score}{self.loss_name} {estimate(self.loss, self.se)} {fresh}"
 
 
 def recommend(result: SearchResult) -> Recommendation:
@@ -76,4 +79,5 @@ def recommend(result: SearchResult) -> Recommendation:
         preparation=Preparation.of(result.facts),
         loss_name="loss" if trainer.function is None else trainer.loss,
         is_network=trainer.is_network,
+        score=f"{result.metric} {result.describe_score()}" if result.describe_score() else "",
     )

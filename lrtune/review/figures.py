@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial
 
 from lrtune.review.plots import COLOURS, plain, plot_profile, plot_schedules, unique_legend
 from lrtune.review.study import Study
-from lrtune.review.subject import DIED
+from lrtune.review.subject import DIED, Subject
 from lrtune.schedules.decays import DECAYS
 from lrtune.support.numbers import number
 from lrtune.tuning.record.schema import TrialFacts
@@ -43,10 +43,12 @@ def draw_losses(study: Study) -> Figure:
     mark_guess(axes, study)
     if study.confirmation is not None and study.confirmation.profile.safe_range is not None:
         low, high = study.confirmation.profile.safe_range
-        axes.axvspan(low, high, color=COLOURS[2], alpha=0.18, linewidth=0, label="safe range")
+        axes.axvspan(
+            low, high, color=COLOURS[2], alpha=0.18, linewidth=0, label=plain(study.safe_name)
+        )
     _mark_edge(axes, study)
     _mark_trials(axes, study)
-    axes.set(xlabel=RATE, ylabel=_loss_label(study, study.judged_on))
+    axes.set(xlabel=RATE, ylabel=_label(study.subject, study.judged_on))
     logarithmic(axes.xaxis, study.rates)
     losses = [study.loss(trial) for trial in study.trials]
     if losses and study.sign > 0 and 0 < 5 * min(losses) < max(losses):
@@ -69,7 +71,7 @@ def draw_learning_curves(study: Study) -> Figure:
     mark_guess(axes, study, f"{study.subject.reference} (cap)")
     n = study.n_replicates
     of = f"mean of {n} replicate{'' if n == 1 else 's'}"
-    axes.set(xlabel="epoch", ylabel=_loss_label(study, of))
+    axes.set(xlabel="epoch", ylabel=_label(study.subject, of))
     axes.set_xlim(0, study.epochs * 1.02)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     losses = [study.loss(trial) for trial, _, _ in _named(study)]
@@ -121,12 +123,12 @@ def draw_range(study: Study) -> Figure:
 def draw_profile(study: Study) -> Figure:
     """Draw the loss of the recommended decay on fresh replicates, at rates around its own."""
     assert study.confirmation is not None  # noqa: S101
-    figure = plot_profile(study.confirmation, sign=study.sign)
+    figure = plot_profile(study.confirmation, sign=study.measured.sign)
     axes = figure.axes[0]
     figure.suptitle("Sensitivity to the initial learning rate")
     axes.set(
         xlabel=RATE,
-        ylabel=_loss_label(study, f"mean of {study.confirmation.replicates} fresh replicates"),
+        ylabel=_label(study.measured, f"mean of {study.confirmation.replicates} fresh replicates"),
     )
     rates = study.confirmation.profile.rates
     logarithmic(axes.xaxis, (rates[0], rates[-1]))
@@ -206,8 +208,8 @@ def _finish(figure: Figure, axes: Axes, *, height: float | None = None) -> Figur
     return figure
 
 
-def _loss_label(study: Study, of: str) -> str:
-    return f"{plain(study.subject.axis)}\n({of})"
+def _label(subject: Subject, of: str) -> str:
+    return f"{plain(subject.axis)}\n({of})"
 
 
 def _title(study: Study) -> str:

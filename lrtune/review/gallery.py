@@ -118,7 +118,7 @@ def _of_losses(study: Study) -> str:
     if study.counts.pruned:
         sentences.append("Open marks are pruned trials.")
     if study.confirmation is not None and study.confirmation.profile.safe_range is not None:
-        sentences.append("The shaded band is the safe range, with the recommended decay.")
+        sentences.append(f"The shaded band is the {study.safe_name}, with the recommended decay.")
     if study.edge is not None and study.edge.median is not None:
         sentences.append(
             "Right of the dashed line, a constant rate diverges within a few steps; a decaying one "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lrtune.exceptions import InvalidInputError
+from lrtune.review.study import Study
 from lrtune.schedules.schedule import Schedule
 from lrtune.support.files import write_file
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 POINTS_PER_EPOCH = 50
 MAX_POINTS = 5000
 """More points cannot be distinguished in a figure."""
+LABEL_WIDTH = 42
+"""Characters that the label of a vertical axis has room for."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """The palette of Okabe and Ito (2008), safe for colour blindness."""
 
@@ -91,11 +95,9 @@ def plot_safe_range(result: SearchResult) -> Figure:
             "a safe range needs a confirmed result, but this search was not confirmed: search "
             "again without `confirm=False`"
         )
-    trainer = result.facts.trainer
-    if trainer.function is None:
-        return plot_profile(result.confirmation)
-    name = f"{plain(trainer.loss)}{', higher is better' if trainer.maximize else ''}"
-    return plot_profile(result.confirmation, name, sign=-1 if trainer.maximize else 1)
+    measured = Study(result).measured
+    name = plain(f"{measured.row}{measured.better}")
+    return plot_profile(result.confirmation, name, sign=measured.sign)
 
 
 def plain(text: str) -> str:
@@ -106,7 +108,7 @@ def plain(text: str) -> str:
 def plot_profile(
     confirmation: Confirmation, name: str = "validation loss", *, sign: int = 1
 ) -> Figure:
-    """Draw the loss against α₀ around the recommended rate, with safe range and default.
+    """Draw what was measured against α₀ around the recommended rate, with safe range and default.
 
     `sign` is -1 if higher is better, as the recorded losses are then minus the user's numbers.
     """
@@ -137,7 +139,7 @@ def plot_profile(
     margin = 0.08 * (max(limits) - min(limits)) or 1.0
     axes.set(
         xlabel="learning_rate_init (no unit)",
-        ylabel=f"{name} on {confirmation.replicates} fresh replicates",
+        ylabel=fill(f"{name} on {confirmation.replicates} fresh replicates", LABEL_WIDTH),
         ylim=(min(limits) - margin, max(limits) + margin),
     )
     axes.set_xscale("log")

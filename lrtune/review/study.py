@@ -18,13 +18,14 @@ from lrtune.review.importance import Importance, importances
 from lrtune.review.subject import DIED, DIED_BECAUSE, Subject
 from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.schedule import Schedule
+from lrtune.support.numbers import estimate
+from lrtune.tuning.confirm.result import Estimate
 from lrtune.tuning.range_result import Spread
 from lrtune.tuning.record.schema import TrialFacts
 from lrtune.tuning.record.trials import best_loss, complete_trials, last_loss, status
 from lrtune.tuning.result import SearchResult
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.trainers.scale import is_dead
-from lrtune.tuning.trainers.scoring import LOSS
 
 
 class Study:
@@ -48,7 +49,7 @@ class Study:
         self.n_replicates = self.facts.n_replicates
         self.epochs = self.facts.trainer.epochs
         self.parameters: Mapping[str, Any] = self.facts.trainer.parameters  # of what was untuned
-        self.sign = -1 if self.facts.trainer.maximize else 1
+        self.sign = self.subject.sign
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
@@ -81,12 +82,58 @@ class Study:
             return "on a replicate of average difficulty"
         return f"mean of {self.n_replicates} replicate{'' if self.n_replicates == 1 else 's'}"
 
+    @property
+    def error_is_over(self) -> str:
+        """Return in words what a standard error is over."""
+        n_splits = None if self.confirmation is None else self.confirmation.fixed_splits
+        if self.subject.is_function or n_splits == 1:
+            return "seeds"
+        if n_splits is None:
+            return "seeds and splits of this table"
+        return f"seeds and the choice of the {n_splits} splits"
+
     @cached_property
     def metric(self) -> str | None:
         """Return the metric that was optimised, if it was not the loss."""
-        if self.facts.metric == "loss":
-            return None
-        return str(self.facts.scoring if self.facts.metric == LOSS else self.facts.metric)
+        return self.result.metric
+
+    def named(self, metric: str) -> str:
+        """Return the name that the user knows a recorded metric by."""
+        return metric if self.metric is None or metric != self.facts.metric else self.metric
+
+    @cached_property
+    def measured(self) -> Subject:
+        """Return the words, and the sign, of what is measured: of the metric, or of the loss.
+
+        It is what the confirmation was of: before 0.2, the loss in any case.
+        """
+        confirmation = self.confirmation
+        if self.metric is None or (confirmation is not None and confirmation.metric is None):
+            return self.subject
+        ideal = None if confirmation is None else confirmation.profile.ideal
+        return self.subject.of_metric(self.metric, None if ideal is None else -ideal)
+
+    @property
+    def is_scored(self) -> bool:
+        """Return whether a metric is measured, and the loss stands beside it."""
+        return self.measured is not self.subject
+
+    @property
+    def safe_name(self) -> str:
+        """Return the name of the safe range beside figures of the loss."""
+        return f"safe range by {self.measured.short}" if self.is_scored else "safe range"
+
+    def estimated(self, measured: Estimate) -> str:
+        """Return what was measured on fresh replicates as text, as the user's number."""
+        value = None if measured.loss is None else self.measured.sign * measured.loss
+        return estimate(value, measured.se)
+
+    @cached_property
+    def in_search(self) -> float:
+        """Return the recommended trial's value in the search, of what is measured."""
+        if self.is_scored:
+            return self.optimised(self.comparable(self.result.recommended_trial))
+        return self.result.search_loss
 
     @cached_property
     def best(self) -> FrozenTrial | None:

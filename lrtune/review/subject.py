@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lrtune.schedules.schedule import Schedule
 from lrtune.support.numbers import number
 from lrtune.tuning.confirm.measurement import SAFE_MARGIN
-from lrtune.tuning.record.schema import FunctionFacts, SearchFacts
+from lrtune.tuning.record.schema import FunctionFacts, SearchFacts, TrainerFacts
 from lrtune.tuning.setting import SCHEDULE_PARAMETERS
 
 SCORES = {"classification": "accuracy", "regression": "R²"}
 """Score reported beside the loss of an estimator, by its task."""
+SCORERS = {"accuracy": "accuracy", "r2": "R²"}
+"""The same scores by the names that scikit-learn's scorers have."""
 DIED = "did not learn"
 """Outcome of a training whose loss stayed at that of a constant guess."""
 DIED_BECAUSE = "the loss stayed at that of a constant guess"
@@ -39,6 +41,8 @@ class Subject:
         The loss with its article and kind, before "of …".
     better, worse : str
         Remark on axes if higher is better; "higher" or "lower".
+    sign : int
+        -1 if higher is better, as recorded values are then minus the user's numbers.
     safe, safe_briefly : str
         How rates in the safe range do.
     excess : str
@@ -78,6 +82,7 @@ class Subject:
     plural: str = "losses"
     better: str = ""
     worse: str = "higher"
+    sign: int = 1
     safe: str = f"loses at most {_SAFE} more"
     safe_briefly: str = f"loses at most {_SAFE}"
     excess: str = "mean excess loss"
@@ -103,6 +108,38 @@ class Subject:
         function = facts.trainer.function
         return _network(facts) if function is None else _function(facts, function)
 
+    def of_metric(self, name: str, best: float | None) -> Subject:
+        """Return the words for a metric that is measured in place of the loss; higher is better.
+
+        `best` is its best possible value, if it has one.
+        """
+        margin = _SAFE if best is None else f"{_SAFE} of the distance to {best:g}"
+        safe = f"has {article(name)} {name} lower by at most {margin}"
+        return replace(
+            self,
+            loss=name,
+            short=name,
+            row=name,
+            axis=f"{name}, higher is better",
+            better=", higher is better",
+            kind=f"{article(name)} {name}",
+            plural="values",
+            worse="lower",
+            safe=safe,
+            safe_briefly=safe,
+            score=None if SCORERS.get(name) == self.score else self.score,
+            has_root=False,
+            unit="",
+            sign=-1,
+            glossary={
+                **self.glossary,
+                name: "The metric that the search maximised, measured on held-out rows: higher is "
+                "better.",
+                "safe range": f"Initial rates whose {name} is lower than that of the recommended "
+                f"one by at most {margin}, and that diverged on no replicate.",
+            },
+        )
+
     def titled(self, text: str) -> str:
         """Return a title with the loss's name in place of "loss"."""
         name = self.short
@@ -122,21 +159,29 @@ def _network(facts: SearchFacts) -> Subject:
     parameters = trainer.parameters
     network = ", ".join(f"{name}={parameters[name]}" for name in names if name in parameters)
     is_squared = trainer.loss == "squared_error"
+    weights = _weights(trainer)
     return Subject(
         loss=loss,
         short="loss",
         row="validation loss",
         axis=f"validation {loss}",
-        kind=f"a validation loss ({loss})",
+        kind=f"a validation loss ({loss}{weights})",
         trained=(
             ("estimator", ", ".join([*(step.source for step in trainer.steps), trainer.estimator])),
             ("network" if trainer.is_network else "parameters", network),
         ),
         score=SCORES[trainer.task],
         has_root=is_squared,
-        unit=", squared error in the target's unit" if is_squared else "",
+        unit=(", squared error in the target's unit" if is_squared else "") + weights,
         untested=UNTESTED if trainer.is_network else UNTESTED_ESTIMATOR,
     )
+
+
+def _weights(trainer: TrainerFacts) -> str:
+    """Say what a validation loss weighs its rows by; "" if they count alike."""
+    by_class = trainer.is_network and trainer.parameters.get("class_weight") is not None
+    names = ["sample_weight"] * trainer.weighted + ["class_weight"] * by_class
+    return f", weighted by {' and '.join(names)}" if names else ""
 
 
 # --- a user's training function -------------------------------------------------------------------
@@ -165,6 +210,7 @@ def _function(facts: SearchFacts, function: FunctionFacts) -> Subject:
             ("held for every setting", _in_words(held)),
         ),
         worse=worse,
+        sign=-1 if trainer.maximize else 1,
         excess=f"mean {name} lost" if trainer.maximize else f"mean excess {name}",
         safe_briefly=f"has {article(name)} {name} at most {_SAFE} {worse}",
         safe=f"has {article(name)} {name} at most {_SAFE} {worse}",

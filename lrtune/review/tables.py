@@ -99,7 +99,7 @@ def best_settings(study: Study) -> SettingsTable:
             for contender in study.confirmation.contenders[:MAX_ROWS]
             if contender.trial in trials
         )
-        caption = study.subject.titled(RACE_CAPTION)
+        caption = study.measured.titled(RACE_CAPTION)
         if study.has_fresh_replicates:
             caption += f" {COMPARABLE}"
         return SettingsTable(caption, heads, rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from lrtune.review.study import Study
-from lrtune.support.numbers import estimate, number
+from lrtune.support.numbers import number
 from lrtune.tuning.confirm.result import Confirmation, Estimate
 
 PARAMETER = re.compile(r"`([\w.]+(?:=[\w.,:()' /-]*)?)`")
@@ -37,7 +37,7 @@ _GLOSSARY = {
 
 def glossary(study: Study) -> dict[str, str]:
     """Return what the words of a report mean, in the order of reading."""
-    words = {**_GLOSSARY, **study.subject.glossary}
+    words = {**_GLOSSARY, **study.measured.glossary}
     return {word: meaning for word, meaning in words.items() if meaning}
 
 
@@ -136,10 +136,13 @@ def _course(study: Study) -> str:
 
 def _unconfirmed(study: Study) -> str:
     assert study.recommended is not None  # noqa: S101
+    measured, loss = study.measured, ""
+    if study.is_scored:
+        loss = f" and {study.subject.kind} of {number(study.result.search_loss, 4)}"
     return (
-        f"The search measured {study.subject.kind} of {number(study.recommended.loss or 0.0, 4)}, "
+        f"The search measured {measured.kind} of {number(study.in_search, 4)}{loss}, "
         f"{_chosen_on(study)}. It was not confirmed on fresh "
-        f"replicates, so expect a {study.subject.worse} {study.subject.short}: the winner of a "
+        f"replicates, so expect a {measured.worse} {measured.short}: the winner of a "
         "search is partly lucky."
     )
 
@@ -150,40 +153,39 @@ def _expected(study: Study, confirmation: Confirmation) -> str:
         return (
             f"NOT SAFE: the setting diverged on one of {confirmation.replicates} fresh replicates."
         )
-    subject, loss = study.subject, study.sign * recommended.loss
-    root, score, in_search = "", "", ""
+    subject, measured, root = study.subject, study.measured, ""
+    loss = study.result.confirmed_loss or 0.0
     if subject.has_root and loss >= 0:
         root = f" (its root, in the target's own unit: {number(loss**0.5)})"
-    if subject.score is not None and confirmation.score is not None:
-        article = "a" if subject.score == "score" else "an"
-        score = f", and {article} {subject.score} of {number(confirmation.score)}"
-    if study.recommended_trial is not None:
-        in_search = (
-            f" In the search, the {subject.short} was "
-            f"{number(study.loss(study.recommended_trial), 4)}, {_chosen_on(study)}."
-        )
-    means = "means" if score else "the mean"
+    parts = [f"{measured.kind} of {study.estimated(recommended)} after {study.epochs} epochs"]
+    if study.is_scored:
+        parts.append(f"{subject.kind} of {study.result.describe_loss()}")
+    parts[-1] += root
+    if measured.score is not None and confirmation.score is not None:
+        article = "a" if measured.score == "score" else "an"
+        parts.append(f"{article} {measured.score} of {number(confirmation.score)}")
+    means = "the mean" if len(parts) == 1 else "means"
+    last = f", and {parts.pop()}" if len(parts) > 1 else ""
     return (
-        f"Expect {subject.kind} of {estimate(loss, recommended.se)} after {study.epochs} epochs"
-        f"{root}{score}: {means} over {confirmation.replicates} fresh replicates, which were not "
-        f"used to choose the setting, ± standard error.{in_search} {_error_is_over(study)}"
+        f"Expect {', '.join(parts)}{last}: {means} over {confirmation.replicates} fresh "
+        "replicates, which were not used to choose the setting, ± standard error. In the search, "
+        f"the {measured.short} was {number(study.in_search, 4)}, {_chosen_on(study)}. "
+        f"{_error_is_over(study)}"
     )
 
 
 def _error_is_over(study: Study) -> str:
     """Say what a standard error is over."""
     assert study.confirmation is not None  # noqa: S101
-    n_splits = study.confirmation.fixed_splits
+    text = f"The error is over {study.error_is_over}"
     if study.subject.is_function:
-        return "The error is over seeds; other data would vary more."
+        return f"{text}; other data would vary more."
+    n_splits = study.confirmation.fixed_splits
     if n_splits is None:
-        return "The error is over seeds and splits of this table; new rows would vary more."
+        return f"{text}; new rows would vary more."
     if n_splits == 1:
-        return "The error is over seeds alone, as there is one split."
-    return (
-        f"The error is over seeds and the choice of the splits, estimated from the {n_splits} that "
-        "`cv` always gives (Nadeau and Bengio 2003)."
-    )
+        return f"{text} alone, as there is one split."
+    return f"{text} that `cv` always gives (Nadeau and Bengio 2003)."
 
 
 def _chosen_on(study: Study) -> str:
@@ -202,7 +204,7 @@ def _compared(study: Study, confirmation: Confirmation) -> str:
         )
     default, baseline = confirmation.default, confirmation.baseline
     if baseline is not None and (default is None or default.loss is not None):
-        reached = estimate(baseline.loss, baseline.se)
+        reached = study.estimated(baseline)
         sentences.append(f"DoG, an optimizer that needs no learning rate, reaches {reached}.")
     return " ".join(filter(None, sentences))
 
@@ -218,9 +220,13 @@ def _default(study: Study, confirmation: Confirmation) -> str:
     )
     if default.loss is None:
         return f"{name} diverged there."
-    reached = estimate(study.sign * default.loss, default.se)
-    gain = "" if confirmation.gain is None else f", {_gain(confirmation.gain, study.subject.short)}"
-    return f"{name} reaches {reached} there{gain}."
+    gain = ""
+    if confirmation.gain is not None:
+        gain = f", {_gain(confirmation.gain, study.measured.short)}"
+    loss = ""
+    if study.is_scored and study.result.default_loss is not None:
+        loss = f" Its {study.subject.row} is {number(study.result.default_loss, 4)}."
+    return f"{name} reaches {study.estimated(default)} there{gain}.{loss}"
 
 
 def _gain(gain: Estimate, loss: str) -> str:
@@ -251,7 +257,7 @@ def _safe(study: Study, confirmation: Confirmation) -> str:
         margin = "at the upper end, with no margin"
     return (
         f"Any learning_rate_init from {number(low)} to {number(high)}, with the same decay, "
-        f"{study.subject.safe} and did not diverge; the recommended {number(rate)} is {margin}."
+        f"{study.measured.safe} and did not diverge; the recommended {number(rate)} is {margin}."
         f"{beyond}"
     )
 
@@ -263,7 +269,7 @@ def _predicted(study: Study, confirmation: Confirmation) -> str:
     low, high = map(number, confirmation.predicted_range)
     return (
         f"By the model of the losses, any learning_rate_init from {low} to {high}, with the same "
-        f"decay, {study.subject.safe}; no training checked this."
+        f"decay, {study.measured.safe}; no training checked this."
     )
 
 
@@ -291,5 +297,5 @@ def _trials(study: Study) -> str:
         n_trainings = study.result.trainings["total"]
         sentences.append(f"It took {n_trainings} trainings: {study.trainings}.")
     if study.metric is not None:
-        sentences.append(f"The search maximised {study.metric}; losses are the network's own.")
+        sentences.append(f"The search maximised {study.metric}; losses are the estimator's own.")
     return " ".join(sentences)

@@ -61,6 +61,6 @@ def _split_scores(trial: FrozenTrial, metric: str, n_splits: int) -> list[float]
     if status(trial) != "complete":
         return [np.nan] * n_splits
     facts = TrialFacts.of(trial)
-    if facts.metrics and metric in facts.metrics:
-        return list(facts.metrics[metric])
+    if facts.metrics:
+        return list(facts.metrics.get(metric, [np.nan] * n_splits))
     return [-loss for loss in facts.replicate_losses]

@@ -23,7 +23,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone,
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import assert_all_finite, get_tags, indexable
-from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
@@ -110,6 +110,9 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         ``KFold(shuffle=True)`` does, if it is a number, or if it keeps groups together, as
         `GroupKFold` does. Else, as with an order in time, the same splits are trained on again, and
         the standard error allows for their choice.
+    error_score : "raise" or float, default=np.nan
+        Score where a scorer of `scoring` raises an error, as in `GridSearchCV`: with NaN, the
+        setting has failed, and a warning names the error; "raise" ends the search by it.
     sampler, pruner : optuna sampler and pruner or None, default=None
         By default `ScheduleSampler`, and no pruning beyond diverged settings. `random_state` does
         not seed a `sampler` that you pass.
@@ -174,6 +177,7 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         "random_state": ["random_state"],
         "timeout": [Interval(Real, 0, None, closed="neither"), None],
         "confirm": ["boolean"],
+        "error_score": [StrOptions({"raise"}), Real],
         "sampler": [BaseSampler, None],
         "pruner": [BasePruner, None],
     }
@@ -193,6 +197,7 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         random_state: int | np.random.RandomState | None = None,
         timeout: float | None = None,
         confirm: bool = True,
+        error_score: float | str = np.nan,
         sampler: BaseSampler | None = None,
         pruner: BasePruner | None = None,
     ) -> None:
@@ -208,6 +213,7 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         self.random_state = random_state
         self.timeout = timeout
         self.confirm = confirm
+        self.error_score = error_score
         self.sampler = sampler
         self.pruner = pruner
 
@@ -248,7 +254,9 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
                 "once, so give a list or a splitter"
             )
         space = Space.of(self.space, epochs)
-        objective, scorer = make_objective(self.estimator, self.scoring, self.refit)
+        objective, scorer = make_objective(
+            self.estimator, self.scoring, self.refit, self.error_score
+        )
         if objective is not None:
             require_no_metadata(scorer, params)
         weight = self._sample_weight(X, fit_params)

@@ -287,7 +287,7 @@ class SearchResult:
         if ending is not None and ending.failure is None and ending.confirmed == is_confirmed:
             return ending.warnings
         if self.confirmation is None:
-            return (not_confirmed(self.facts.trainer),) if self.trials.complete else ()
+            return (not_confirmed(self.facts.trainer, self.metric),) if self.trials.complete else ()
         facts = self.facts
         return tuple(advise(self.confirmation, facts.space, self.plan.n_validation, facts.trainer))
 

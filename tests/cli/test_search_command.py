@@ -18,11 +18,12 @@ from lrtune.training.optimizers import OPTIMIZERS
 
 KEYS = [
     "study", "storage", "dataset", "task", "best", "search_loss", "confirmed_loss", "confirmed_se",
-    "default_loss", "score", "safe_range", "confirmation", "trials", "pruning_audit",
-    "trial_epochs", "epochs_saved", "trainings", "warnings", "seconds",
+    "default_loss", "confirmed_score", "confirmed_score_se", "default_score", "score",
+    "safe_range", "confirmation", "trials", "pruning_audit", "trial_epochs", "epochs_saved",
+    "trainings", "warnings", "seconds",
 ]  # fmt: skip
 CONFIRMATION_KEYS = [
-    "replicates", "contenders", "epochs", "share", "default_se", "gain", "gain_se",
+    "replicates", "contenders", "epochs", "share", "metric", "default_se", "gain", "gain_se",
     "baseline_loss", "naive_loss", "sensitivity", "safe_range_is_measured",
     "safe_range_is_bounded", "tied_decays",
 ]  # fmt: skip
@@ -331,7 +332,8 @@ def test_the_advised_range_can_be_pasted(lrtune: Callable[..., Any]) -> None:
 def test_without_confirmation_nothing_is_claimed_of_fresh_seeds(lrtune: Callable[..., Any]) -> None:
     run = lrtune("search", "iris", *QUICK, "--no-confirm")
     result = lrtune("search", "iris", *QUICK, "--no-confirm", "--json").json
-    unknown = ["confirmed_loss", "confirmed_se", "default_loss", "safe_range", "confirmation"]
+    first, last = KEYS.index("confirmed_loss"), KEYS.index("default_score")
+    unknown = [*KEYS[first : last + 1], "safe_range", "confirmation"]
 
     assert [key for key in KEYS if result[key] is None] == [*unknown, "pruning_audit"]
     assert result["seconds"]["confirm"] < 0.01  # nothing trains
@@ -379,14 +381,14 @@ def test_a_resumed_search_confirms_the_same(lrtune: Callable[..., Any], folder: 
     assert stored["recommended"]["loss"] == first["confirmed_loss"]
 
 
-def test_confirmation_does_not_depend_on_the_number_of_trials_left(
+def test_a_time_limit_that_is_over_at_once_leaves_one_block_and_says_that_it_is_unconfirmed(
     lrtune: Callable[..., Any],
 ) -> None:
-    """A search with a time limit is confirmed within what its trials cost."""
     result = lrtune("search", "iris", "--timeout", "0.000001", "--json").json
 
-    assert result["confirmation"]["share"] < 8
-    assert result["confirmed_loss"] is not None
+    assert sum(result["trials"].values()) == 8
+    assert result["confirmation"] is None
+    assert any("not confirmed, as the time limit" in warning for warning in result["warnings"])
 
 
 def test_quiet_says_nothing_but_the_result(lrtune: Callable[..., Any]) -> None:

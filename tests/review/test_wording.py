@@ -110,3 +110,37 @@ def test_a_parameter_is_recognised(text: str) -> None:
 @pytest.mark.parametrize("text", ["a b", "", "a=<b>", "a|b", "a=$x$", "<script>"])
 def test_other_text_in_backticks_is_no_parameter(text: str) -> None:
     assert PARAMETER.findall(f"`{text}`") == []
+
+
+@pytest.mark.parametrize(
+    ("n_splits", "words"),
+    [
+        (None, "over seeds and splits of this table; new rows would vary more"),
+        (1, "over seeds alone, as there is one split"),
+        (3, "over seeds and the choice of the 3 splits that `cv` always gives"),
+    ],
+)
+def test_it_is_said_what_the_error_is_over(
+    regression: Study, n_splits: int | None, words: str
+) -> None:
+    assert words in confirmed_as(regression, fixed_splits=n_splits)
+
+
+@pytest.mark.parametrize(
+    ("weighted", "class_weight", "words"),
+    [
+        (False, None, "(squared error)"),
+        (True, None, "(squared error, weighted by sample_weight)"),
+        (True, "balanced", "(squared error, weighted by sample_weight and class_weight)"),
+    ],
+)
+def test_it_is_said_what_the_loss_is_weighted_by(
+    regression: Study, weighted: bool, class_weight: str | None, words: str
+) -> None:
+    facts, trainer = regression.facts, regression.facts.trainer
+    parameters = {**trainer.parameters, "class_weight": class_weight}
+    changed_facts = replace(
+        facts, trainer=replace(trainer, weighted=weighted, parameters=parameters)
+    )
+
+    assert words in paragraphs(Study(replace(regression.result, facts=changed_facts)))[1]

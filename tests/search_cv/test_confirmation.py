@@ -232,6 +232,50 @@ def test_the_confirmed_loss_is_that_of_the_pasted_setting_on_the_fresh_splits(me
     assert searched.result_.default_loss == pytest.approx(np.mean(untuned), rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    "scoring", ["roc_auc_ovr", pytest.param("accuracy", marks=pytest.mark.slow)]
+)
+def test_the_metric_asked_for_is_the_metric_confirmed_and_the_loss_stands_beside_it(
+    met: Met, scoring: str
+) -> None:
+    searched = search(cv=3, scoring=scoring).fit(X, Y)
+    result, confirmation = searched.result_, searched.result_.confirmation
+    fresh = met[-confirmation.replicates :]
+    models = [by_hand(searched, fresh, **params) for params in (searched.best_params_, {})]
+    tuned, untuned = (
+        np.array([get_scorer(scoring)(model, X[rows], Y[rows]) for model, rows in each])
+        for each in models
+    )
+    loss, default_loss = (
+        np.mean([log_loss(Y[rows], model.predict_proba(X[rows])) for model, rows in each])
+        for each in models
+    )
+
+    assert confirmation.metric == scoring
+    assert result.confirmed_score == pytest.approx(tuned.mean(), rel=1e-9)
+    assert result.default_score == pytest.approx(untuned.mean(), rel=1e-9)
+    assert confirmation.gain.loss == pytest.approx((tuned - untuned).mean(), rel=1e-9)
+    assert result.confirmed_score_se == confirmation.recommended.se > 0
+    assert result.confirmed_loss == pytest.approx(loss, rel=1e-9)
+    assert result.default_loss == pytest.approx(default_loss, rel=1e-9)
+    profile = confirmation.profile
+    middle = profile.losses[len(profile.rates) // 2]
+    assert middle == pytest.approx(-tuned, rel=1e-9)
+    assert profile.ideal == -1
+    values = result.to_dict()
+    assert values["confirmed_score"] == result.confirmed_score
+    assert values["confirmed_loss"] == result.confirmed_loss
+
+
+def test_a_search_of_the_loss_confirms_no_score() -> None:
+    values = search().fit(X, Y).result_.to_dict()
+
+    assert {values[key] for key in ("confirmed_score", "confirmed_score_se", "default_score")} == {
+        None
+    }
+    assert values["confirmation"]["metric"] is None
+
+
 @pytest.mark.parametrize("scoring", ["accuracy", pytest.param("f1_macro", marks=pytest.mark.slow)])
 def test_a_race_is_run_on_what_the_search_maximises(met: Met, scoring: str) -> None:
     searched = search(scoring=scoring).fit(X, Y)

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes
+from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import accuracy_score, log_loss, make_scorer, mean_squared_error
 from sklearn.model_selection import KFold
 
 from lrtune import LearningRateSearchCV, MLPClassifier, MLPRegressor
-from lrtune.exceptions import InvalidInputError, NothingCompletedError
+from lrtune.exceptions import InvalidInputError, LrtuneWarning, NothingCompletedError
 from tests.iris import PAIRS, X, Y, scaled
 
 Classifier, Regressor = partial(MLPClassifier, max_iter=4), partial(MLPRegressor, max_iter=4)
@@ -166,3 +167,81 @@ def test_a_setting_that_the_metric_has_no_number_for_has_failed_and_ranks_last()
     assert searched.result_.trials.failed == failed.sum()
     with pytest.raises(NothingCompletedError, match="scorer"):
         search(scoring=lambda *_: np.nan).fit(X, Y)
+
+
+# --- a scorer that raises -------------------------------------------------------------------------
+
+
+class Flaky:
+    """A scorer that raises an error when it is called for the third time."""
+
+    def __init__(self, *, several: bool = False) -> None:
+        self.calls, self.several = 0, several
+
+    def __call__(self, estimator: Any, X: Any, y: Any) -> Any:
+        self.calls += 1
+        if self.calls == 3:
+            raise ValueError("one fold has a single class")
+        value = function(estimator, X, y)
+        return {"accuracy": value, "half": 0.5} if self.several else value
+
+
+@pytest.mark.parametrize(
+    "estimator", [None, scaled(SGDClassifier(loss="log_loss", max_iter=4))], ids=["ours", "sgd"]
+)
+@pytest.mark.parametrize("several", [False, True])
+def test_a_setting_that_a_scorer_raises_for_has_failed_and_no_other(
+    estimator: Any, several: bool
+) -> None:
+    options = {"refit": "accuracy"} if several else {}
+    metric = "accuracy" if several else "score"
+    sound = search(estimator, scoring=function).fit(X, Y)
+    with pytest.warns(LrtuneWarning, match="raised ValueError: one fold has a single class"):
+        searched = search(estimator, scoring=Flaky(several=several), **options).fit(X, Y)
+    results, expected = searched.cv_results_, sound.cv_results_["mean_test_score"]
+    failed = results["status"] == "failed"
+
+    assert failed.sum() == 1
+    assert np.isnan(results[f"mean_test_{metric}"][failed]).all()
+    first_block = slice(0, 8)  # later ones are asked for by what the first one says
+    assert results[f"mean_test_{metric}"][first_block][~failed[first_block]] == pytest.approx(
+        expected[first_block][~failed[first_block]], nan_ok=True
+    )
+
+
+def test_the_score_of_an_error_may_be_a_number_or_the_error_itself() -> None:
+    with pytest.warns(LrtuneWarning, match="the score is 0.25 there"):
+        searched = search(scoring=Flaky(), error_score=0.25).fit(X, Y)
+    splits = [searched.cv_results_[f"split{split}_test_score"] for split in range(2)]
+
+    assert 0.25 in np.concatenate(splits)
+    assert "failed" not in searched.cv_results_["status"]
+    with pytest.raises(ValueError, match="one fold has a single class"):
+        search(scoring=Flaky(), error_score="raise").fit(X, Y)
+
+
+def test_of_several_scorers_only_the_one_that_raises_has_no_score() -> None:
+    scoring = {"accuracy": "accuracy", "flaky": Flaky()}
+    with pytest.warns(LrtuneWarning, match="single class"):
+        searched = search(scoring=scoring, refit="accuracy").fit(X, Y)
+
+    results = searched.cv_results_
+    is_complete = results["status"] == "complete"
+    assert np.isnan(results["mean_test_flaky"][is_complete]).sum() == 1
+    assert np.isfinite(results["mean_test_accuracy"][is_complete]).all()
+    assert "failed" not in results["status"]
+
+
+def test_one_error_on_fresh_splits_does_not_end_a_confirmation() -> None:
+    calls = []
+
+    def scorer(estimator: Any, X: Any, y: Any) -> float:
+        calls.append(1)
+        if len(calls) == 16 * 2 + 3:
+            raise ValueError("one fold has a single class")
+        return function(estimator, X, y)
+
+    with pytest.warns(LrtuneWarning, match="single class"):
+        searched = search(scoring=scorer, confirm=True).fit(X, Y)
+
+    assert searched.result_.confirmed_score > 0.5

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from lrtune import LearningRateSearchCV, MLPClassifier
 from lrtune.exceptions import NothingCompletedError
-from lrtune.tuning.confirm.advice import NOT_CONFIRMED
+from lrtune.tuning.confirm.advice import not_confirmed
 from lrtune.tuning.record.record import Record
 from lrtune.tuning.record.schema import Environment, Request
 from lrtune.tuning.result import SearchResult, read_result
@@ -158,7 +158,8 @@ def test_an_interrupted_search_has_no_ending_and_says_how_to_go_on(storage: str)
     assert len(interrupted.finished) == 16
     assert "interrupted after 16 of 20 trials" in note
     assert COMMAND in note
-    assert advice == NOT_CONFIRMED
+    assert advice == not_confirmed(interrupted.facts.trainer)
+    assert "the loss was measured" in advice
     assert interrupted.seconds.total > 0
     assert json.dumps(interrupted.to_dict(), allow_nan=False)
 

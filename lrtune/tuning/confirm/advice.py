@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from lrtune.tuning.confirm.measurement import SAFE_MARGIN
+from lrtune.tuning.confirm.measurement import margin
 from lrtune.tuning.confirm.result import Confirmation
 from lrtune.tuning.confirm.statistics import EQUIVALENT
 from lrtune.tuning.record.schema import TrainerFacts
@@ -14,7 +14,7 @@ from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 
 NOT_CONFIRMED = (
-    "the loss was measured on the replicates that chose the setting, so expect a higher one on "
+    "the {name} was measured on the replicates that chose the setting, so expect a {worse} one on "
     "fresh seeds, the more so the smaller the table"
 )
 """Advice on a search on a table that was not confirmed."""
@@ -28,10 +28,12 @@ FEW_ROWS = 30
 """With fewer validation rows per replicate, losses are rough."""
 
 
-def not_confirmed(trainer: TrainerFacts) -> str:
-    """Return what to say of a search that was not confirmed."""
+def not_confirmed(trainer: TrainerFacts, metric: str | None = None) -> str:
+    """Return what to say of a search, of the loss or of a metric, that was not confirmed."""
+    if metric is not None:
+        return NOT_CONFIRMED.format(name=metric, worse="lower")
     if trainer.function is None:
-        return NOT_CONFIRMED
+        return NOT_CONFIRMED.format(name="loss", worse="higher")
     return (
         f"the {trainer.loss} was measured on the seeds that chose the setting and not confirmed, "
         f"so expect a {'lower' if trainer.maximize else 'higher'} one on fresh seeds"
@@ -49,7 +51,7 @@ def advise(
     `n_validation` is the number of validation rows of a replicate, where the trainer knows it.
     `trainer` says whether a network or a user's function was tuned; by default a network.
     """
-    sign = -1 if trainer is not None and trainer.maximize else 1
+    maximizes = confirmation.metric is not None or (trainer is not None and trainer.maximize)
     is_function = trainer is not None and trainer.function is not None
     best = confirmation.contenders[0].setting
     return [
@@ -57,7 +59,7 @@ def advise(
         *_same_splits(confirmation),
         *_learned(confirmation),
         *_measurable(confirmation, n_validation),
-        *(_better_beyond(confirmation, space, sign) or _at_the_edge(best, space)),
+        *(_better_beyond(confirmation, space, -1 if maximizes else 1) or _at_the_edge(best, space)),
         *_narrow(confirmation, "function" if is_function else "network"),
         *_tied(confirmation),
     ]
@@ -94,7 +96,7 @@ def _same_splits(confirmation: Confirmation) -> list[str]:
 
 def _learned(confirmation: Confirmation) -> list[str]:
     """Warn if the network predicts no better than the mean or the class shares."""
-    loss, naive = confirmation.recommended.loss, confirmation.naive_loss
+    loss, naive = confirmation.losses[0].loss, confirmation.naive_loss
     if loss is None or naive is None or loss < naive:
         return []
     return [
@@ -112,6 +114,7 @@ def _measurable(confirmation: Confirmation, n_validation: int | None) -> list[st
             "would say more than more trials"
         )
     default, gain = confirmation.default, confirmation.gain
+    of_metric = f" in {confirmation.metric}" if confirmation.metric else ""
     if default is None or gain is None:
         return warnings
     if default.diverged:
@@ -123,14 +126,14 @@ def _measurable(confirmation: Confirmation, n_validation: int | None) -> list[st
         return warnings
     elif gain.loss < -_least_difference(confirmation, 2):
         warnings.append(
-            "on fresh replicates the untuned default does better, by "
+            f"on fresh replicates the untuned default does better{of_metric}, by "
             f"{-gain.loss:.2g} ± {gain.se:.2g}: keep it, or search ranges around it"
         )
     elif gain.loss < 2 * gain.se:
         better = "better" if gain.loss >= 0 else "worse"
         warnings.append(
             f"on fresh replicates the recommended setting is not measurably better than the "
-            f"default: {abs(gain.loss):.2g} ± {gain.se:.2g} {better}"
+            f"default: {abs(gain.loss):.2g} ± {gain.se:.2g} {better}{of_metric}"
         )
     return warnings
 
@@ -141,13 +144,15 @@ def _better_beyond(confirmation: Confirmation, space: Space, sign: int) -> list[
     rates, mean = np.array(confirmation.profile.rates), confirmation.profile.mean
     outside = np.where((rates < low) | (rates > high), mean, np.inf)
     best, recommended = float(outside.min()), confirmation.recommended.loss
-    if recommended is None or not best < recommended - SAFE_MARGIN * abs(recommended):
+    ideal = confirmation.profile.ideal
+    if recommended is None or not best < recommended - margin(recommended, ideal):
         return []
+    value = f"{confirmation.metric or ''} {sign * best:.3g}".strip()
     rate = float(rates[outside.argmin()])
     wider = (min(low, rate / WIDEN), max(high, rate * WIDEN))
     return [
         f"a learning_rate_init of {rate:.3g}, outside the range searched, does better "
-        f"({sign * best:.3g}): look further, `learning_rate_init=({wider[0]:.3g}, {wider[1]:.3g})`"
+        f"({value}): look further, `learning_rate_init=({wider[0]:.3g}, {wider[1]:.3g})`"
     ]
 
 
@@ -155,7 +160,7 @@ def _least_difference(confirmation: Confirmation, n_errors: float) -> float:
     """Return the least difference that matters: above some standard errors and `EQUIVALENT`."""
     loss = confirmation.recommended.loss or 0.0
     error = (confirmation.gain and confirmation.gain.se) or 0.0
-    return max(n_errors * error, EQUIVALENT * abs(loss))
+    return max(n_errors * error, margin(loss, confirmation.profile.ideal, EQUIVALENT))
 
 
 def _at_the_edge(best: Setting, space: Space) -> list[str]:

@@ -76,15 +76,13 @@ class Judge:
         with one_blas_thread():
             return LossModel.fit(self.encoder, self._observations)
 
-    def outcomes(
-        self, settings: Sequence[Setting], replicates: Sequence[int], *, metrics: bool = False
-    ) -> list[Outcome]:
+    def outcomes(self, settings: Sequence[Setting], replicates: Sequence[int]) -> list[Outcome]:
         if self.trainings + len(settings) * len(replicates) > self.limit:
             raise UnconfirmedError("the trainings were used up")
         if not self.clock.fits(len(settings) * len(replicates)):
             raise UnconfirmedError(TOO_LATE)
         begun = time.monotonic()
-        control = replace(self._control, metrics=metrics)
+        control = replace(self._control, metrics=True)
         outcomes = train_all(self.trainer, settings, replicates, control)
         epochs = sum(outcome.epochs for outcome in outcomes)
         self.epochs += epochs
@@ -119,7 +117,7 @@ class Judge:
         They are inf where a setting diverged. The model is told of them.
         """
         settings = [racer.setting for racer in racers]
-        outcomes = self.outcomes(settings, replicates, metrics=True)
+        outcomes = self.outcomes(settings, replicates)
         metric = self.trainer.metric
         n = len(replicates)
         values = np.array([outcome.values(n, metric) for outcome in outcomes])

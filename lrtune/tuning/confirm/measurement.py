@@ -24,7 +24,7 @@ FACTORS = tuple(float(factor) for factor in np.logspace(-1, 1, 9))
 SAFE_MARGIN = 0.1
 """A rate is safe if its mean loss is at most this share above that of the recommended one; see
 `margin` for a metric."""
-SURENESS = 0.95
+SURENESS = 0.975
 """One-sided confidence that the loss at an end of the safe range is within that margin."""
 PREDICTED_FACTORS = 41
 """Multiples of α₀ at which the model predicts the loss."""

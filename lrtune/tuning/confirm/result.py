@@ -140,7 +140,7 @@ class Confirmation:
 
     @property
     def losses(self) -> tuple[Estimate, Estimate | None]:
-        """Return the losses of the recommended and of the untuned setting in every case."""
+        """Return the recommended and the untuned setting's losses, also beside a metric."""
         if self.loss is None:
             return self.recommended, self.default
         return self.loss, self.default_loss

@@ -164,15 +164,15 @@ class _Trained:
     def _train(self, part: list[int]) -> list[Outcome]:
         judge = self._judge
         if self.replicates:
-            return judge.outcomes(self.settings, part, metrics=True)
-        (own,) = judge.outcomes([self.rates[self.middle]], part, metrics=True)
+            return judge.outcomes(self.settings, part)
+        (own,) = judge.outcomes([self.rates[self.middle]], part)
         n, n_others = len(part), len(self.settings) - 1
         lives = np.isfinite(own.values(n)).all() and not judge.died(own.values(n)).any()
         if not lives or not judge.clock.fits(n_others * n):
             self.rates, self.beside = [self.rates[self.middle]], {}
             return [own]
         rest = [setting for place, setting in enumerate(self.settings) if place != self.middle]
-        outcomes = judge.outcomes(rest, part, metrics=True)
+        outcomes = judge.outcomes(rest, part)
         outcomes.insert(self.middle, own)
         return outcomes
 

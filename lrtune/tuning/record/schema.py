@@ -209,6 +209,8 @@ class TrainerFacts(_Json):
     """True for one of lrtune's networks."""
     maximize: bool = False
     """True if higher is better: the record then holds minus the user's numbers."""
+    weighted: bool = False
+    """True if the rows have weights, which count in training and in validation."""
 
     def to_json(self) -> dict[str, Any]:
         return {

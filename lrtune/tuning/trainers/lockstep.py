@@ -97,7 +97,9 @@ def merge(parts: Sequence[LockstepResult]) -> LockstepResult:
 
 def _concatenate(parts: Sequence[dict[Any, Array]], without: Container[Any]) -> dict[Any, Array]:
     return {
-        key: np.concatenate([part[key] for part in parts]) for key in parts[0] if key not in without
+        key: np.concatenate([part[key] for part in parts])
+        for key in parts[0]
+        if key not in without and all(key in part for part in parts)
     }
 
 
@@ -170,7 +172,10 @@ class Lockstep:
         return dict(zip(survivors, np.transpose(scores), strict=True))
 
     def _metrics(self) -> dict[int, dict[str, Array]]:
-        """Return the scores ``(R,)`` of the user's scorers for the same settings, by name."""
+        """Return the scores ``(R,)`` of the user's scorers for the same settings, by name.
+
+        They are those that every replicate has.
+        """
         if self.scorers is None:
             return {}
         metrics: dict[int, dict[str, Array]] = {}
@@ -183,6 +188,7 @@ class Lockstep:
             metrics[index] = {
                 name: np.array([scores[name] for scores in by_replicate])
                 for name in by_replicate[0]
+                if all(name in scores for scores in by_replicate)
             }
         return metrics
 

@@ -179,7 +179,8 @@ class NetworkTrainer:
         network = require_network(self.estimator)
         facts = describe_estimator(self.estimator, loss=network._loss, epochs=network.max_iter)
         rate = {"learning_rate_init": encode(network.initial_rate())}
-        return replace(facts, parameters={**facts.parameters, **rate})
+        weighted = self._table[2] is not None
+        return replace(facts, parameters={**facts.parameters, **rate}, weighted=weighted)
 
     def hashes(self) -> tuple[str, str]:
         """Return a hash of the table, and one of the search's replicates."""

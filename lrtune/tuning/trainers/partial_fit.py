@@ -306,9 +306,10 @@ class PartialFitTrainer(LoopTrainer):
         loss = self._tunable.loss_name(self._model)
         facts = describe_estimator(self.estimator, loss=loss, epochs=self.epochs)
         others = {name: v for name, v in facts.parameters.items() if name not in MODIFIERS}
-        return replace(
-            facts, parameters=others, is_network=False
-        )  # a `power` of its own is not the schedule's
+        weighted = self._rows.sample_weight is not None
+        return replace(  # a `power` of its own is not the schedule's
+            facts, parameters=others, is_network=False, weighted=weighted
+        )
 
     def hashes(self) -> tuple[str, str]:
         """Return a hash of the table, and one of the search's replicates."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from sklearn import get_config, metrics
 from sklearn.metrics import check_scoring
 from sklearn.utils.metadata_routing import get_routing_for_object
 
-from lrtune.exceptions import InvalidInputError
+from lrtune.exceptions import InvalidInputError, LrtuneWarning
 from lrtune.tuning.record.schema import stable_repr
 
 Scorers = Callable[[Any, Any, Any], Mapping[str, float]]
@@ -61,8 +62,12 @@ class Objective:
     best: float | None = None
 
 
-def make_objective(estimator: Any, scoring: Any, refit: Any) -> tuple[Objective | None, Any]:
+def make_objective(
+    estimator: Any, scoring: Any, refit: Any, error_score: float | str = "raise"
+) -> tuple[Objective | None, Any]:
     """Return the objective, None for the loss, and the scorer or scorers for `scorer_`.
+
+    `error_score` is the score where a scorer raises an error, or "raise" to let it pass.
 
     Raises
     ------
@@ -75,13 +80,14 @@ def make_objective(estimator: Any, scoring: Any, refit: Any) -> tuple[Objective 
         scorer = check_scoring(estimator, scoring)
         metric = refit if isinstance(refit, str) and callable(scoring) else LOSS
         name = metric_name(metric, describe_scoring(scoring))
-        return Objective(_Scoring(scorer, metric, refit), metric, name, _best(scorer)), scorer
+        function = _Scoring(scorer, metric, refit, error_score)
+        return Objective(function, metric, name, _best(scorer)), scorer
     scorers = {name: check_scoring(estimator, each) for name, each in _named(scoring).items()}
     if not scorers:
         raise InvalidInputError(f"`scoring` must name at least one metric, but got {scoring!r}")
     metric = _require_metric(refit, scorers)
     best = _best(scorers[metric])
-    return Objective(_Scoring(scorers, metric, refit), metric, metric, best), scorers
+    return Objective(_Scoring(scorers, metric, refit, error_score), metric, metric, best), scorers
 
 
 def metric_name(metric: str, scoring: Any) -> str:
@@ -105,19 +111,37 @@ def _best(scorer: Any) -> float | None:
 class _Scoring:
     """One scorer or several as a function that can be sent to another process."""
 
-    def __init__(self, scorers: Any, metric: str, refit: Any) -> None:
+    def __init__(self, scorers: Any, metric: str, refit: Any, error_score: float | str) -> None:
         self.scorers = scorers
         self.metric = metric
         self.refit = refit
+        self.error_score = error_score
 
     def __call__(self, fitted: Any, X: Any, y: Any) -> dict[str, float]:
         if isinstance(self.scorers, dict):
-            return {name: float(scorer(fitted, X, y)) for name, scorer in self.scorers.items()}
-        scores = self.scorers(fitted, X, y)
+            return {
+                name: float(self._score(scorer, fitted, X, y))
+                for name, scorer in self.scorers.items()
+            }
+        scores = self._score(self.scorers, fitted, X, y)
         if not isinstance(scores, Mapping):
             return {self.metric: float(scores)}
         _require_metric(self.refit, scores)
         return {name: float(score) for name, score in scores.items()}
+
+    def _score(self, scorer: Any, fitted: Any, X: Any, y: Any) -> Any:
+        try:
+            return scorer(fitted, X, y)
+        except Exception as error:
+            if self.error_score == "raise":
+                raise
+            warnings.warn(
+                f"a scorer raised {type(error).__name__}: {error}; the score is {self.error_score} "
+                "there: `error_score='raise'` ends the search instead",
+                LrtuneWarning,
+                stacklevel=2,
+            )
+            return self.error_score
 
 
 def _named(scoring: Any) -> dict[str, Any]:

@@ -54,6 +54,31 @@ def place(share: float, bounds: tuple[float, float]) -> float:
     return float(low * (high / low) ** share)
 
 
+def test_of_a_metric_it_is_named_and_the_loss_is_compared_with_that_of_a_guess() -> None:
+    scored = {
+        "metric": "roc_auc",
+        "recommended": Estimate(-0.9, 0.01),
+        "default": Estimate(-0.99, 0.01),
+        "gain": Estimate(-0.09, 0.01),
+        "loss": Estimate(0.5, 0.01),
+        "profile": Profile.of(
+            [BEST.learning_rate_init * factor for factor in FACTORS],
+            np.tile(np.array([-0.9] * (N - 1) + [-0.95])[:, None], 4),
+            np.inf,
+            ideal=-1.0,
+        ),
+    }
+    narrow = replace(SPACE, learning_rate_init=(0.001, 0.2))
+    default, beyond = said(confirmed(**scored), narrow)
+    (naive, *_) = said(confirmed(**(scored | {"loss": Estimate(1.2, 0.01)})))
+    (even,) = said(confirmed(**(scored | {"gain": Estimate(0.01, 0.01)})))
+
+    assert "default does better in roc_auc, by 0.09 ± 0.01" in default
+    assert "outside the range searched, does better (roc_auc 0.95)" in beyond
+    assert "predicts no better (1.2) than the mean or the class shares alone (1.1)" in naive
+    assert even.endswith("0.01 ± 0.01 better in roc_auc")
+
+
 def test_there_may_be_nothing_to_say() -> None:
     assert said(confirmed()) == []
 

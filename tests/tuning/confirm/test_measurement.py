@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lrtune.schedules.schedule import Schedule
 from lrtune.tuning.confirm.errors import standard_error
-from lrtune.tuning.confirm.measurement import FACTORS, SAFE_MARGIN, Profile, around
+from lrtune.tuning.confirm.measurement import FACTORS, SAFE_MARGIN, Profile, around, margin
 from lrtune.tuning.setting import Setting
 
 RATES = [0.2 * factor for factor in FACTORS]
@@ -156,6 +156,25 @@ def test_the_error_is_that_of_the_mean() -> None:
     assert Profile.of(RATES, losses, 2.0).error == pytest.approx(
         np.full(N, standard_error(losses[0]))
     )
+
+
+@pytest.mark.parametrize("ideal", [-1.0, -2.0])
+def test_the_safe_range_of_a_metric_is_a_share_of_the_distance_to_its_best_value(
+    ideal: float,
+) -> None:
+    errors = np.tile(0.05 * np.array(parabola(0.5))[:, None], 4)
+    metric = Profile.of(RATES, ideal + errors, INF, ideal=ideal)
+
+    assert metric.safe_range == pytest.approx(Profile.of(RATES, errors, INF).safe_range)
+    assert replace(metric, ideal=None).safe_range == (RATES[0], RATES[-1])  # 10 % of 0.95
+    assert Profile.from_json(json.loads(json.dumps(metric.to_json()))) == metric
+
+
+def test_a_perfect_metric_leaves_no_margin() -> None:
+    values = np.tile(np.array([-0.9] * 4 + [-1.0] * 3 + [-0.99] * 2)[:, None], 4)
+
+    assert margin(-1.0, ideal=-1.0) == 0
+    assert Profile.of(RATES, values, INF, ideal=-1.0).safe_range == (RATES[4], RATES[6])
 
 
 # --- sensitivity ------------------------------------------------------------------------------

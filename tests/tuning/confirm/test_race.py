@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +13,16 @@ from optuna.trial import FrozenTrial
 from lrtune.tuning.confirm.budget import (
     ConfirmationBudget,
 )
+from lrtune.tuning.confirm.confirmation import confirm
 from lrtune.tuning.confirm.judge import Judge
 from lrtune.tuning.confirm.race import Ranking, race
+from lrtune.tuning.confirm.result import Confirmation
 from lrtune.tuning.record.trials import to_trial
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.protocol import Control, Outcome
+from lrtune.tuning.trainers.scale import LossScale
+from lrtune.tuning.trainers.scoring import Objective
 
 EPOCHS = 5
 # --- does it choose better? ---------------------------------------------------------------------
@@ -67,6 +72,74 @@ class Noisy:
 
 UNTUNED = Setting(0.0011, "constant", 0.0)
 """Of the truth that `Noisy` knows, nearly the worst."""
+
+
+class Measurable(Noisy):
+    """A toy that can be measured; above a rate of 3 its trainings do not learn."""
+
+    def floor(self, setting: Setting) -> float:  # noqa: ARG002
+        return 0.0
+
+    def scale(self, space: Space, replicates: Sequence[int]) -> LossScale:  # noqa: ARG002
+        return LossScale(9.0, 18.0, 9.0)
+
+    def dead_loss(self, space: Space) -> float:  # type: ignore[override]  # noqa: ARG002
+        return 9.0
+
+    def truth(self, setting: Setting) -> float:
+        return 9.0 if setting.learning_rate_init > 3 else super().truth(setting)
+
+
+class Scored(Measurable):
+    """The same, judged by a metric that is a number of times minus the loss."""
+
+    metric = "score"  # type: ignore[assignment]
+
+    def __init__(self, seed: int, times: float) -> None:
+        super().__init__(seed)
+        self.times = times
+        self.objective = Objective(lambda *_: {}, "score", "times")  # type: ignore[assignment]
+
+    def train(self, *arguments: Any) -> Iterator[list[Outcome]]:
+        (outcomes,) = super().train(*arguments)
+        yield [
+            replace(each, metrics={"score": -self.times * each.validation_curves[:, -1]})
+            for each in outcomes
+        ]
+
+
+def confirmed_toy(toy: Noisy) -> Confirmation:
+    trials = [toy.trial(number) for number in range(32)]
+    budget = ConfirmationBudget.of(4 * 32 * 3)
+    return confirm(trials, SPACE, toy, fresh=itertools.count(3), budget=budget)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_metric_that_is_minus_the_loss_is_confirmed_bit_for_bit_as_the_loss(seed: int) -> None:
+    by_loss, by_metric = confirmed_toy(Measurable(seed)), confirmed_toy(Scored(seed, 1.0))
+
+    assert by_metric.safe_range == by_loss.safe_range
+    assert by_metric.losses[0].loss == by_loss.recommended.loss
+    assert by_metric.losses[1] == by_loss.default
+    profile = replace(by_loss.profile, initial_loss=np.inf)
+    assert replace(by_metric, metric=None, loss=None, default_loss=None) == replace(
+        by_loss, profile=profile
+    )
+    assert (by_metric.metric, by_loss.metric) == ("times", None)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_trainings_die_by_their_loss_whatever_the_metric_is(seed: int) -> None:
+    """With a metric a thousand times as large, all its values are worse than a dead loss."""
+    by_loss, by_metric = confirmed_toy(Measurable(seed)), confirmed_toy(Scored(seed, 1024.0))
+
+    assert by_metric.safe_range == pytest.approx(by_loss.safe_range)
+    assert [each.status for each in by_metric.contenders] == [
+        each.status for each in by_loss.contenders
+    ]
+    assert by_metric.dead == by_loss.dead
+    assert by_metric.gain.loss == pytest.approx(1024 * by_loss.gain.loss)
+    assert by_metric.losses[0].loss == by_loss.recommended.loss
 
 
 def raced_toy(toy: Noisy, trials: list[FrozenTrial], trainings: float = 4 * 64 * 3) -> Ranking:

@@ -1,6 +1,7 @@
 """The confirmation as a value: estimates by hand, and JSON that reads back."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,6 +54,33 @@ def test_it_reads_back_from_json(baseline: Estimate | None) -> None:
     text = json.dumps(confirmation(baseline).to_json(), allow_nan=False)
 
     assert Confirmation.from_json(json.loads(text)) == confirmation(baseline)
+
+
+def test_with_a_metric_the_losses_stand_beside_it_and_read_back() -> None:
+    scored = replace(
+        confirmation(),
+        recommended=Estimate(-0.9, 0.01),
+        metric="roc_auc",
+        loss=Estimate(0.3, 0.02),
+        default_loss=Estimate(0.4, 0.03),
+    )
+    summary = scored.summary()
+
+    assert Confirmation.from_json(json.loads(json.dumps(scored.to_json()))) == scored
+    assert scored.losses == (Estimate(0.3, 0.02), Estimate(0.4, 0.03))
+    assert (summary["metric"], summary["default_se"]) == ("roc_auc", 0.03)
+    assert summary["sensitivity"] is None  # the metric of the untrained network is not known
+
+
+def test_a_record_that_names_no_metric_is_of_the_loss() -> None:
+    values = confirmation().to_json()
+    new = {"metric", "loss", "default_loss"}
+    old = {key: value for key, value in values.items() if key not in new}
+    read = Confirmation.from_json(json.loads(json.dumps(old)))
+
+    assert read == confirmation()
+    assert read.metric is None
+    assert read.losses == (read.recommended, read.default)
 
 
 def test_the_summary_is_json_with_none_for_estimates_that_diverged() -> None:

@@ -64,6 +64,27 @@ def test_a_function_may_return_several(fitted: Any) -> None:
         objective(both).scorers(fitted, X, Y)
 
 
+@pytest.mark.parametrize(
+    ("scoring", "refit", "name", "best"),
+    [
+        ("roc_auc_ovr", True, "roc_auc_ovr", 1.0),
+        ("neg_log_loss", True, "neg_log_loss", None),
+        (["r2", "neg_max_error"], "r2", "r2", 1.0),
+        ({"auc": "roc_auc", "f1": "f1"}, "auc", "auc", 1.0),
+        (make_scorer(matthews_corrcoef), "mcc", "mcc", 1.0),
+        (make_scorer(matthews_corrcoef, greater_is_better=False), "m", "m", None),
+        (both, True, "both", None),
+        (both, "hits", "hits", None),
+    ],
+)  # fmt: skip
+def test_a_metric_has_the_users_name_and_the_best_value_of_scikit_learns_own(
+    scoring: Any, refit: Any, name: str, best: float | None
+) -> None:
+    made = objective(scoring, refit)
+
+    assert (made.name, made.best) == (name, best)
+
+
 def test_an_objective_can_be_sent_to_another_process(fitted: Any) -> None:
     made = objective({"a": "accuracy", "m": make_scorer(matthews_corrcoef)}, "m")
 
