@@ -15,6 +15,7 @@ from lrtune.export.hooks import function_line, schedule_line
 from lrtune.export.provenance import recommend
 from lrtune.review.study import Study
 from lrtune.support.numbers import number
+from lrtune.tuning.confirm.measurement import SURENESS
 from lrtune.tuning.result import SearchResult
 
 
@@ -107,7 +108,8 @@ def _confirmed(study: Study) -> list[tuple[str, str, str]]:
         is_measured = confirmation.safe_range_is_measured
         below, above = confirmation.profile.is_bounded if is_measured else (True, True)
         value = f"{'' if below else '≤ '}{low:.4g} to {'' if above else '≥ '}{high:.4g}"
-        what = f"learning_rate_init that {measured.safe_briefly}, without divergence"
+        what = f"learning_rate_init that {measured.safe_briefly}, without divergence, "
+        what += f"{SURENESS:.1%} sure"
         if not is_measured:
             what += ", by the model: not trained"
         rows.append(("safe range", value, what))

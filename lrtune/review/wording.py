@@ -6,6 +6,7 @@ import re
 
 from lrtune.review.study import Study
 from lrtune.support.numbers import number
+from lrtune.tuning.confirm.measurement import SURENESS
 from lrtune.tuning.confirm.result import Confirmation, Estimate
 
 PARAMETER = re.compile(r"`([\w.]+(?:=[\w.,:()' /-]*)?)`")
@@ -257,7 +258,8 @@ def _safe(study: Study, confirmation: Confirmation) -> str:
         margin = "at the upper end, with no margin"
     return (
         f"Any learning_rate_init from {number(low)} to {number(high)}, with the same decay, "
-        f"{study.measured.safe} and did not diverge; the recommended {number(rate)} is {margin}."
+        f"{study.measured.safe} and did not diverge (each end at a confidence of {SURENESS:.1%}); "
+        f"the recommended {number(rate)} is {margin}."
         f"{beyond}"
     )
 

@@ -123,8 +123,9 @@ def test_a_record_of_before_is_read_on_as_of_the_loss(scored: Study) -> None:
     assert scored.metric == "accuracy"
     assert scored.measured is scored.subject
     assert scored.result.confirmed_score is None
+    stated = scored.result.describe_loss()
     assert scored.result.confirmed_loss == scored.confirmation.recommended.loss
-    assert f"Expect a validation loss (log loss) of {scored.result.describe_loss()}" in text
+    assert f"Expect a validation loss (log loss, weighted by class_weight) of {stated}" in text
     assert "accuracy lower" not in text
 
 
