@@ -3,6 +3,8 @@
 import importlib
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -92,6 +94,7 @@ def test_commands_run_in_the_order_shown(lrtune: Callable[..., Any], folder: Pat
             for shown, short in SHORT_TRAINING.items():
                 assert shown in command
                 command = command.replace(shown, short)
+        command, _, check = command.partition(" | ")
         words = shlex.split(command, comments=True)[1:]
         is_table = words[0] == "search" and "train.py" not in words
         given = {*words, *(("--epochs",) if "run.toml" in words else ())}
@@ -99,6 +102,16 @@ def test_commands_run_in_the_order_shown(lrtune: Callable[..., Any], folder: Pat
         run = lrtune(*words, *(shorter if is_table else ()))
 
         assert run.code == 0, f"{command}: {run.err}"
+        if check:
+            study = [
+                sys.executable,
+                ROOT / check.split()[1],
+                *check.split()[2:],
+                "--trainings",
+                "3",
+            ]
+            checked = subprocess.run(study, input=run.out, capture_output=True, text=True)
+            assert "stated loss" in checked.stdout, checked.stderr
     assert len(commands) >= 6
 
 
