@@ -441,6 +441,7 @@ def test_time_limit_ends_the_search_and_says_so(lrtune: Callable[..., Any]) -> N
     assert any("time limit" in each and "after 8 of " in each for each in result["warnings"])
 
 
+@pytest.mark.slow
 def test_sqlite_keeps_the_same_trials(lrtune: Callable[..., Any], folder: Path) -> None:
     journal = lrtune("search", "iris", *QUICK, "--json").json
     database = lrtune("search", "iris", *QUICK, "--json", "--storage", "sqlite:///s.db").json

@@ -197,7 +197,7 @@ def test_the_first_setting_tried_and_one_of_those_confirmed_is_the_estimator_as_
     assert 0 in raced
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
+@pytest.mark.parametrize("optimizer", ["adam", pytest.param("momentum", marks=pytest.mark.slow)])
 def test_the_default_is_at_the_optimizers_usual_rate(optimizer: str) -> None:
     def searched(**options: Any) -> Any:
         network = Classifier(optimizer=optimizer, **options)
@@ -233,7 +233,7 @@ def test_the_confirmed_loss_is_that_of_the_pasted_setting_on_the_fresh_splits(me
 
 
 @pytest.mark.parametrize(
-    "scoring", ["roc_auc_ovr", pytest.param("accuracy", marks=pytest.mark.slow)]
+    "scoring", ["accuracy", pytest.param("roc_auc_ovr", marks=pytest.mark.slow)]
 )
 def test_the_metric_asked_for_is_the_metric_confirmed_and_the_loss_stands_beside_it(
     met: Met, scoring: str

@@ -153,6 +153,7 @@ def test_metadata_pass_through_cross_validation() -> None:
 # --- nesting ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_search_can_be_cross_validated(baseline: LearningRateSearchCV) -> None:
     scores = cross_val_score(search(confirm=True), X, Y, cv=2)
     short = search()

@@ -189,7 +189,7 @@ class Flaky:
 @pytest.mark.parametrize(
     "estimator", [None, scaled(SGDClassifier(loss="log_loss", max_iter=4))], ids=["ours", "sgd"]
 )
-@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("several", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_setting_that_a_scorer_raises_for_has_failed_and_no_other(
     estimator: Any, several: bool
 ) -> None:

@@ -80,6 +80,7 @@ except KeyboardInterrupt:
 """Ctrl-C while scipy reads its table of numbers; half a table would make all settings equal."""
 
 
+@pytest.mark.slow
 def test_an_interrupt_while_settings_are_spread_is_not_swallowed() -> None:
     run = subprocess.run([sys.executable, "-c", SPREAD], capture_output=True, text=True)
 

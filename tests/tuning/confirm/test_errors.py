@@ -61,7 +61,7 @@ def folds_of(rng: np.random.Generator, rows: np.ndarray, n_passes: int) -> np.nd
     return np.array(means) + rng.normal(0, 0.02, 3 * n_passes)
 
 
-@pytest.mark.parametrize("n_passes", [2, 4])
+@pytest.mark.parametrize("n_passes", [pytest.param(2, marks=pytest.mark.slow), 4])
 def test_the_error_of_shuffled_folds_is_that_of_whole_passes(n_passes: int) -> None:
     """Each pass holds out every row once, so which fold a row is in does not matter."""
     rng, folds = np.random.default_rng(n_passes), Folds(3, 0.5, is_fixed=False)

@@ -110,7 +110,7 @@ def test_a_range_ends_below_the_rate_where_a_similar_setting_failed_before() -> 
     assert found.safe_range == (RATES[0], RATES[5])
 
 
-@pytest.mark.parametrize("n", [3, 6, 20])
+@pytest.mark.parametrize("n", [3, *(pytest.param(n, marks=pytest.mark.slow) for n in (6, 20))])
 @pytest.mark.parametrize("noise", [0.02, 0.2])
 def test_the_ends_are_as_safe_as_they_are_sure(n: int, noise: float) -> None:
     """The true loss is a parabola, and each replicate has noise of its own at each rate."""
