@@ -258,9 +258,8 @@ def _safe(study: Study, confirmation: Confirmation) -> str:
         margin = "at the upper end, with no margin"
     return (
         f"Any learning_rate_init from {number(low)} to {number(high)}, with the same decay, "
-        f"{study.measured.safe} and did not diverge (each end at a confidence of {SURENESS:.1%}); "
-        f"the recommended {number(rate)} is {margin}."
-        f"{beyond}"
+        f"{study.measured.safe} and did not diverge (each end at a confidence of "
+        f"{100 * SURENESS:.1f} %); the recommended {number(rate)} is {margin}.{beyond}"
     )
 
 

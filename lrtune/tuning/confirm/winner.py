@@ -89,7 +89,8 @@ def measure(
         ideal=ideal,
         fixed=fixed,
     )
-    facts["predicted_range"] = (winner.rate * low, winner.rate * high) if low < high else None
+    highest = max(winner.rate, min(winner.rate * high, ceiling / NEXT_FACTOR))
+    facts["predicted_range"] = (winner.rate * low, highest) if low < high else None
     facts["naive_loss"] = scale.naive
     facts["replicates"] = len(trained.replicates)
     facts["dead"] = trained.dead

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from lrtune.tuning.confirm.errors import (
     Sample,
     error_over_splits,
     standard_error,
     stated_error,
+    upper_bound,
 )
 from lrtune.tuning.trainers.replicates import Folds
 
@@ -50,6 +52,16 @@ def test_seeds_on_the_same_splits_do_not_make_the_error_smaller() -> None:
 
     assert error_over_splits(np.tile(losses, 9), np.tile(splits, 9), 0.5) == pytest.approx(once)
     assert error_over_splits(losses, np.zeros(3), 0.5) is None
+
+
+def test_a_bound_is_students_and_of_fixed_splits_that_of_their_choice() -> None:
+    losses = np.array([1.0, 2.0, 3.0, 1.0, 2.0, 3.0])
+    single = losses.mean() + stats.t.ppf(0.9, 5) * losses.std(ddof=1) / np.sqrt(6)
+    fixed = 2.0 + stats.t.ppf(0.9, 2) * np.sqrt(1 / 3 + 0.5)  # the variance between them is 1
+
+    assert upper_bound(losses, 0.9) == pytest.approx(single)
+    assert upper_bound(losses, 0.9, Folds(3, 0.5, is_fixed=True)) == pytest.approx(fixed)
+    assert upper_bound(losses[:1], 0.9) == np.inf
 
 
 # --- splits that share out the rows ---------------------------------------------------------------
