@@ -379,7 +379,7 @@ def test_further_parameters_fixed_ones_and_scorers_are_told(storage: str) -> Non
     page = render_report("s", storage)
     text = str(Text(page))
 
-    assert "The search maximised accuracy; losses are the network's own." in text
+    assert "The search maximised accuracy; losses are the estimator's own." in text
     assert "search accuracy fresh accuracy" in text
     assert "decay: cosine" in text
     assert "hidden_layer_sizes" in text

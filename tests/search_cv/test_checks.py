@@ -16,7 +16,7 @@ SEARCHES = [
     Search(Classifier()),
     Search(Classifier(optimizer="adam", dtype="float32"), scoring="accuracy", confirm=False),
     Search(make_pipeline(StandardScaler(), Regressor(max_iter=4))),
-    Search(Regressor(optimizer="momentum", max_iter=2), confirm=False),
+    Search(Regressor(optimizer="momentum", learning_rate_init=0.1, max_iter=2), confirm=False),
 ]
 BELOW_ROUNDING = {"check_methods_sample_order_invariance"}
 
