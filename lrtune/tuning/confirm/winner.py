@@ -168,8 +168,9 @@ class _Trained:
             return judge.outcomes(self.settings, part)
         (own,) = judge.outcomes([self.rates[self.middle]], part)
         n, n_others = len(part), len(self.settings) - 1
-        lives = np.isfinite(own.values(n)).all() and not judge.died(own.values(n)).any()
-        if not lives or not judge.clock.fits(n_others * n):
+        is_scored = np.isfinite(own.values(n, judge.trainer.metric)).all()
+        learned = is_scored and not judge.died(own.values(n)).any()
+        if not learned or not judge.clock.fits(n_others * n):
             self.rates, self.beside = [self.rates[self.middle]], {}
             return [own]
         rest = [setting for place, setting in enumerate(self.settings) if place != self.middle]
