@@ -109,9 +109,7 @@ def _confirmed(study: Study) -> list[tuple[str, str, str]]:
         below, above = confirmation.profile.is_bounded if is_measured else (True, True)
         value = f"{'' if below else '≤ '}{low:.4g} to {'' if above else '≥ '}{high:.4g}"
         what = f"learning_rate_init that {measured.safe_briefly}, without divergence, "
-        what += f"{100 * SURENESS:.1f} % sure"
-        if not is_measured:
-            what += ", by the model: not trained"
+        what += f"{100 * SURENESS:.1f} % sure" if is_measured else "by the model: not trained"
         rows.append(("safe range", value, what))
     rates = confirmation.profile.rates
     if confirmation.sensitivity is not None:

@@ -255,10 +255,10 @@ def _function(facts: SearchFacts, function: FunctionFacts) -> Subject:
 def article(name: str) -> str:
     """Return the indefinite article of a name.
 
-    >>> article("accuracy"), article("perplexity")
-    ('an', 'a')
+    >>> article("accuracy"), article("perplexity"), article("f1_macro")
+    ('an', 'a', 'an')
     """
-    return "an" if name[:1].lower() in "aeiou" else "a"
+    return "an" if re.match(r"[aeiou]|[fhlmnrsx]\d", name.lower()) else "a"
 
 
 def _in_words(parameters: Mapping[str, Any]) -> str:

@@ -197,7 +197,7 @@ def _narrow(confirmation: Confirmation, tuned: str) -> list[str]:
             f"there is no margin above the recommended learning_rate_init, {rate:.3g}: the next "
             f"rate tested, {above:.3g}, diverged; a lower one, from {safe[0]:.3g} on, is safer"
         ]
-    if safe[1] / safe[0] >= NARROW:
+    if safe[1] / safe[0] >= NARROW or not all(profile.is_bounded):  # it may extend further
         return []
     return [
         f"the safe range of learning_rate_init is narrow, {safe[0]:.3g} to {safe[1]:.3g}: tune "

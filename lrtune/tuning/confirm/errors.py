@@ -73,7 +73,7 @@ def standard_error(losses: Array, earlier: Array | Sequence[float] = ()) -> floa
     >>> round(standard_error(losses) / plain, 2), round(standard_error(losses, losses) / plain, 2)
     (1.65, 1.26)
     """
-    plain = _plain(losses, earlier)
+    plain = _unwidened(losses, earlier)
     return None if plain is None else plain[0] * _widening(plain[1])
 
 
@@ -104,14 +104,14 @@ def upper_bound(losses: Array, sureness: float, fixed: Folds | None = None) -> f
     if fixed is not None:
         splits = np.arange(len(losses)) % fixed.count
         plain = _over_splits(losses, splits, fixed.test_ratio)
-    plain = plain or _plain(losses)
+    plain = plain or _unwidened(losses)
     if plain is None:
         return math.inf
     error, freedom = plain
     return float(losses.mean()) + error * float(stats.t.ppf(sureness, freedom))
 
 
-def _plain(losses: Array, earlier: Array | Sequence[float] = ()) -> tuple[float, int] | None:
+def _unwidened(losses: Array, earlier: Array | Sequence[float] = ()) -> tuple[float, int] | None:
     """Return the standard error of the mean, and its degrees of freedom; None if there are none."""
     parts = [np.asarray(part, dtype=float) for part in (losses, earlier) if len(part) > 1]
     freedom = _freedom(parts)

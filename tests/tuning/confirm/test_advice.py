@@ -159,6 +159,14 @@ def test_a_rate_just_below_those_that_diverge_has_no_margin() -> None:
     )
 
 
+def test_a_range_that_may_extend_further_is_not_called_narrow() -> None:
+    rates = [BEST.learning_rate_init * factor for factor in (1 / 1.1, 1.0, 1.1)]
+    found = Profile.of(rates, np.ones((3, 4)), 2.0)
+
+    assert found.safe_range == (rates[0], rates[-1])
+    assert said(confirmed(profile=found)) == []
+
+
 def test_divergence_further_above_leaves_a_margin() -> None:
     assert said(confirmed(profile=profile(BEST, 3, above=np.inf))) == []
 
