@@ -11,7 +11,15 @@ from typing import Any
 import click
 
 from lrtune.cli.completion import complete_files
-from lrtune.cli.types import DecayList, GpuList, HiddenSizes, ParameterRange, RangeType
+from lrtune.cli.types import (
+    ColumnKind,
+    DecayList,
+    GpuList,
+    HiddenSizes,
+    ParameterRange,
+    RangeType,
+    WordList,
+)
 from lrtune.exceptions import InvalidInputError
 from lrtune.support.secrets import masked
 
@@ -43,6 +51,8 @@ FORMS: dict[type[Any], Form] = {
     DecayList: Form("a list of names", (str,), ","),
     GpuList: Form("a list of whole numbers", (int, str), ","),
     ParameterRange: Form('a list of texts such as "batch_size=32,64"', (str,)),
+    ColumnKind: Form('a list of texts such as "zip=category"', (str,)),
+    WordList: Form("a list of texts", (str,), ","),
     click.ParamType: Form("text in quotes", (str,)),
 }
 """Forms by the type of the option, subclasses before their base classes."""

@@ -10,8 +10,10 @@ import re
 
 FLAGS = {
     "audit_share": "--audit-pruning",
+    "columns": "--column",
     "confirm=False": "--no-confirm",
     "data": "DATA",
+    "header=False": "--no-header",
     "hidden_layer_sizes": "--hidden",
     "learning_rate_init": "--alpha0",
     "max_iter": "--epochs",
@@ -28,10 +30,10 @@ FLAGS = {
 SAME = frozenset({
     "baseline", "batch_size", "config", "cycle_epochs", "decay", "decay_rate", "default",
     "direction", "encoding", "epochs", "gpus", "high", "json", "low", "metric",
-    "min_learning_rate", "optimizer", "output", "plot", "port", "power", "preprocessor", "proba",
-    "pruner", "replicates", "resume", "save", "seed", "separator", "step_size",
-    "steps_per_epoch", "storage", "target", "task", "timeout", "to", "trainings", "update",
-    "warmup_epochs", "writable",
+    "min_learning_rate", "missing", "optimizer", "output", "plot", "port", "power",
+    "preprocessor", "proba", "pruner", "replicates", "resume", "save", "seed", "separator",
+    "skip_lines", "step_size", "steps_per_epoch", "storage", "target", "task", "timeout", "to",
+    "trainings", "update", "warmup_epochs", "writable",
 })  # fmt: skip
 """Parameters whose flag is their name with dashes; `report` is that of a user's training."""
 

@@ -11,11 +11,14 @@ import click
 from lrtune.cli.completion import complete_data, complete_files
 from lrtune.cli.types import (
     FIGURE_ENDINGS,
+    ColumnKind,
     FiniteNumber,
     GpuList,
     HiddenSizes,
     OutputFile,
     WholeNumber,
+    WordList,
+    by_name,
 )
 from lrtune.tables.preprocessors import PREPROCESSORS
 from lrtune.training.optimizers import OPTIMIZERS
@@ -141,6 +144,34 @@ def modifier_options(function: Any, prefix: str = "") -> Any:
     )
 
 
+def text_options(function: Any) -> Any:
+    """Add the options that say how to read a text file."""
+    return apply_options(
+        function,
+        separator_option,
+        encoding_option,
+        click.option(
+            "--skip-lines",
+            type=WholeNumber(0),
+            metavar="N",
+            help="Lines before the header of a text file.  [default: detected]",
+        ),
+        click.option(
+            "--header/--no-header",
+            default=True,
+            help="Whether the first line names the columns, or is a row of columns 'column 0', "
+            "'column 1' and so on.  [default: header]",
+        ),
+        click.option(
+            "--missing",
+            type=WordList(),
+            default=(),
+            metavar="TEXT,TEXT",
+            help="Further texts that stand for a missing value, for example '..,-9999'.",
+        ),
+    )
+
+
 def table_options(function: Any) -> Any:
     """Add DATA and the options that say how to read and prepare it."""
     return apply_options(
@@ -158,8 +189,17 @@ def table_options(function: Any) -> Any:
             show_default=True,
             help="What the target is: classes or numbers.",
         ),
-        separator_option,
-        encoding_option,
+        text_options,
+        click.option(
+            "--column",
+            "columns",
+            type=ColumnKind(),
+            multiple=True,
+            callback=by_name,
+            metavar="NAME=KIND",
+            help="Read a column as number, category, date, text or drop it, whatever its values "
+            "suggest; date:%d/%m/%Y names the format. Can be repeated.",
+        ),
         click.option(
             "--preprocessor",
             type=click.Choice(list(PREPROCESSORS)),

@@ -8,7 +8,7 @@ import click
 
 from lrtune.cli.completion import complete_data, complete_files
 from lrtune.cli.flags import with_flags
-from lrtune.cli.options import encoding_option, quiet_option, separator_option
+from lrtune.cli.options import quiet_option, text_options
 from lrtune.cli.types import OutputFile
 
 
@@ -22,8 +22,7 @@ from lrtune.cli.types import OutputFile
     help="File to write.  [default: standard output]",
 )
 @click.option("--proba", is_flag=True, help="Also print the probability of every class.")
-@separator_option
-@encoding_option
+@text_options
 @quiet_option
 def command(
     model: str,
@@ -32,6 +31,9 @@ def command(
     proba: bool,
     separator: str | None,
     encoding: str | None,
+    skip_lines: int | None,
+    header: bool,
+    missing: tuple[str, ...],
     quiet: bool,
 ) -> None:
     """Predict with MODEL, a file that search --save wrote, for every row of DATA.
@@ -55,7 +57,16 @@ def command(
         warnings.simplefilter("ignore")  # until the command line is done
     estimator, facts = load_model(model), read_facts(model)
     require_applicable(estimator, facts.columns, model, proba=proba)
-    X, notes = read_rows(data, facts.columns, estimator, separator=separator, encoding=encoding)
+    X, notes = read_rows(
+        data,
+        facts.columns,
+        estimator,
+        separator=separator,
+        encoding=encoding,
+        skip_lines=skip_lines,
+        header=header,
+        missing=missing,
+    )
     predictions = predict(estimator, X, target=facts.target, source=data, proba=proba)
     text = predictions.to_csv(index=False)
     for note in () if quiet else notes:

@@ -64,6 +64,10 @@ def command(
     task: Any,
     separator: str | None,
     encoding: str | None,
+    skip_lines: int | None,
+    header: bool,
+    missing: tuple[str, ...],
+    columns: dict[str, str],
     preprocessor: str,
     hidden: tuple[int, ...],
     batch_size: int,
@@ -100,6 +104,10 @@ def command(
         task=task,
         separator=separator,
         encoding=encoding,
+        skip_lines=skip_lines,
+        header=header,
+        missing=missing,
+        columns=columns,
         preprocessor=preprocessor,
     )
     for note in dataset.notes:

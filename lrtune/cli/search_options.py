@@ -30,14 +30,15 @@ from lrtune.cli.types import (
     RangeType,
     StudyName,
     WholeNumber,
+    by_name,
 )
 from lrtune.exceptions import InvalidInputError
 from lrtune.schedules.decays import DECAYS
 from lrtune.tuning.sampling.competitive import PRUNERS
 
 TABLE_OPTIONS = (
-    "target", "task", "separator", "encoding", "preprocessor", "hidden", "batch_size", "optimizer",
-    "baseline", "audit_share", "save",
+    "target", "task", "separator", "encoding", "skip_lines", "header", "missing", "columns",
+    "preprocessor", "hidden", "batch_size", "optimizer", "baseline", "audit_share", "save",
 )  # fmt: skip
 """Parameters of search that say how to read a table, or what lrtune's network is."""
 SCRIPT_OPTIONS = (
@@ -81,18 +82,6 @@ def require_fitting_options(ctx: click.Context, data: str, *, is_script: bool) -
             f"--trainings and --trials each set the budget, but got {ctx.params['trainings']} and "
             f"{ctx.params['trials']}: leave out one of them"
         )
-
-
-def _by_name(
-    ctx: click.Context, param: click.Parameter, values: tuple[tuple[str, Any], ...]
-) -> dict[str, Any]:
-    """Return the values of parameters by name, each given once."""
-    named = dict(values)
-    if len(named) < len(values):
-        names = [name for name, _ in values]
-        name = next(each for each in names if names.count(each) > 1)
-        raise click.BadParameter(f"must name each once, but got {name!r} twice", ctx, param)
-    return named
 
 
 def training_options(function: Any) -> Any:
@@ -178,7 +167,7 @@ def script_options(function: Any) -> Any:
             "parameters",
             type=ParameterRange(),
             multiple=True,
-            callback=_by_name,
+            callback=by_name,
             metavar="NAME=VALUES",
             help="For a script: also search this parameter of its function, in a range, "
             "weight_decay=1e-6:1e-2, or among choices, batch_size=32,64. Can be repeated.",

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from lrtune.schedules.decays import DECAYS
+from lrtune.tables.overrides import KIND_NAMES
 
 FIGURE_ENDINGS = (".png", ".svg", ".pdf")
 MAX_UNITS = 1_000_000
@@ -101,6 +102,57 @@ class ParameterRange(click.ParamType):
         if "" in parts or len(set(map(repr, parts))) < len(parts):
             self.fail(f"must name each choice once after {name}=, but got {text!r}", param, ctx)
         return name, parts
+
+
+class ColumnKind(click.ParamType):
+    """NAME=KIND: the kind that a column of a table is to be read as."""
+
+    name = "name=kind"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Parse a name, which may hold an equals sign itself, and a kind."""
+        if isinstance(value, tuple):
+            return value
+        name, _, kind = str(value).rpartition("=")
+        if not name or (kind not in KIND_NAMES and not kind.startswith("date:")):
+            self.fail(
+                f"must be NAME=KIND with one of {', '.join(KIND_NAMES)}, for example zip=category, "
+                f"but got {value!r}",
+                param,
+                ctx,
+            )
+        return name, kind
+
+
+class WordList(click.ParamType):
+    """Texts separated by commas."""
+
+    name = "text,text,…"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,  # noqa: ARG002
+        ctx: click.Context | None,  # noqa: ARG002
+    ) -> tuple[str, ...]:
+        """Split at commas, and strip."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(word.strip() for word in str(value).split(","))
+
+
+def by_name(
+    ctx: click.Context, param: click.Parameter, values: tuple[tuple[str, Any], ...]
+) -> dict[str, Any]:
+    """Return values by name, each given once."""
+    named = dict(values)
+    if len(named) < len(values):
+        names = [name for name, _ in values]
+        name = next(each for each in names if names.count(each) > 1)
+        raise click.BadParameter(f"must name each once, but got {name!r} twice", ctx, param)
+    return named
 
 
 def _word(text: str) -> Any:

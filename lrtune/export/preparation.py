@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 from lrtune.tuning.record.schema import SearchFacts, Step
 
@@ -23,10 +24,13 @@ class Preparation:
     """Target column, if ``lrtune search`` read the table."""
     preprocessor: str = ""
     """Key of the preprocessor that it used for the table."""
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    """Further options that reading the table took."""
 
     @classmethod
     def of(cls, facts: SearchFacts) -> Self:
-        return cls(facts.trainer.steps, facts.data.target, facts.data.preprocessor)
+        data = facts.data
+        return cls(facts.trainer.steps, data.target, data.preprocessor, data.reading)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -46,8 +50,11 @@ class Preparation:
     @property
     def dataset(self) -> str:
         """Return source that loads the table; DATA stands for its path."""
-        other = f", preprocessor={self.preprocessor!r}" if self.preprocessor != "sklearn" else ""
-        return f"load_dataset(DATA, target={self.target!r}{other})"
+        options = {"target": self.target, **self.reading}
+        if self.preprocessor != "sklearn":
+            options["preprocessor"] = self.preprocessor
+        given = ", ".join(f"{name}={value!r}" for name, value in options.items())
+        return f"load_dataset(DATA, {given})"
 
     @property
     def source(self) -> str:

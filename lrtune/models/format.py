@@ -24,7 +24,8 @@ from lrtune._version import __version__
 from lrtune.estimators.fitting import TrainableMLP
 from lrtune.exceptions import InvalidInputError
 from lrtune.tables.columns import Column
-from lrtune.tables.kinds import KINDS, THOUSANDS
+from lrtune.tables.kinds import KINDS
+from lrtune.tables.number_format import THOUSANDS_NAMES
 
 FORMAT = 2
 """Version of the facts and of the estimators' state, to raise when either changes."""
@@ -48,6 +49,7 @@ TRUSTED: dict[str, tuple[str, ...]] = {
     "ObjectNode": (
         "lrtune.estimators.mlp.MLPClassifier",
         "lrtune.estimators.mlp.MLPRegressor",
+        "lrtune.tables.transformers.Clip",
         "lrtune.tables.transformers.DateParts",
         "lrtune.training.network.Network",
         "sklearn.compose._column_transformer.ColumnTransformer",
@@ -56,6 +58,7 @@ TRUSTED: dict[str, tuple[str, ...]] = {
         "sklearn.feature_selection._variance_threshold.VarianceThreshold",
         "sklearn.impute._base.MissingIndicator",
         "sklearn.impute._base.SimpleImputer",
+        "sklearn.model_selection._split.KFold",
         "sklearn.pipeline.FeatureUnion",
         "sklearn.pipeline.Pipeline",
         "sklearn.preprocessing._data.MaxAbsScaler",
@@ -68,6 +71,7 @@ TRUSTED: dict[str, tuple[str, ...]] = {
         "sklearn.preprocessing._encoders.OneHotEncoder",
         "sklearn.preprocessing._encoders.OrdinalEncoder",
         "sklearn.preprocessing._polynomial.PolynomialFeatures",
+        "sklearn.preprocessing._target_encoder.TargetEncoder",
     ),
 }
 """The types that a file may contain, by the skops node that builds them."""
@@ -114,10 +118,14 @@ class ModelFacts:
         values = json.loads(text)
         columns = tuple(map(Column.from_dict, values["columns"]))
         words = (values["study"], values["target"], *values["versions"].values())
-        names = (word for each in columns for word in (each.name, each.kind, each.date_format))
+        names = (
+            word
+            for each in columns
+            for word in (each.name, each.kind, each.decimal, each.unit, *each.date_formats)
+        )
         if not all(isinstance(word, str | None) for word in (*words, *names)):
             raise TypeError("names and versions must be text")
-        if not {each.thousands for each in columns} <= {"", *THOUSANDS}:
+        if not {each.thousands for each in columns} <= {"", *THOUSANDS_NAMES}:
             raise ValueError("an unknown thousands separator")
         if not {each.kind for each in columns if each.used} <= set(KINDS):
             raise ValueError("an unknown kind of column")

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lrtune.tables.kinds import KINDS, find_thousands
+from lrtune.tables.kinds import Kind, convert
+from lrtune.tables.number_format import NumberFormat
 from lrtune.tables.wording import shortened
 
 Array = npt.NDArray[Any]
@@ -29,39 +30,57 @@ class Column:
     """Number of missing values, including unreadable ones."""
     done: tuple[tuple[str, int], ...] = ()
     """Each treatment and the number of values that it applied to; 0 stands for all values."""
-    date_format: str | None = None
+    date_formats: tuple[str, ...] = ()
     thousands: str = ""
     """Thousands separator of the numbers, or ""."""
+    decimal: str = ""
+    """Decimal mark of numbers written as text, or ""."""
+    unit: str = ""
+    """Unit, currency or "%" of the numbers, or ""."""
+    encoding: str = ""
+    """A key of `lrtune.tables.transformers.TRANSFORMERS`, if it is not the kind."""
+    why: str = ""
+    """Why it is of this kind."""
+    doubt: str = ""
+    """What may be wrong about that; "" if nothing seems to be."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the column as JSON values."""
-        return asdict(self) | {"done": [list(pair) for pair in self.done]}
+        done, date_formats = [list(pair) for pair in self.done], list(self.date_formats)
+        return asdict(self) | {"done": done, "date_formats": date_formats}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Build a column from what `to_dict` returned."""
+        """Build a column from what `to_dict` returned, here or in an earlier release."""
+        values = dict(values)
         done = tuple((str(treatment), int(count)) for treatment, count in values["done"])
-        return cls(**{**values, "done": done})
+        date_format = values.pop("date_format", None)  # one format, in releases up to 0.1
+        date_formats = values.get("date_formats", [date_format] if date_format else [])
+        return cls(**{**values, "done": done, "date_formats": tuple(date_formats)})
+
+    @property
+    def number_format(self) -> NumberFormat:
+        """Return how the numbers are written."""
+        return NumberFormat(self.decimal, self.thousands, self.unit)
+
+    @property
+    def encoder(self) -> str:
+        """Return the key of the column's transformer in `lrtune.tables.transformers`."""
+        return self.encoding or self.kind
+
+    @property
+    def as_kind(self) -> Kind:
+        """Return the kind with the formats of its values."""
+        return Kind(self.kind, self.number_format, self.date_formats, self.why, self.doubt)
 
     def convert(self, values: pd.Series[Any]) -> pd.Series[Any]:
         """Convert values to the floats, dates or texts of this column's kind."""
-        options: dict[str, str | None] = {}
-        if self.kind == "date":
-            options["date_format"] = self.date_format or None
-        elif self.kind == "number":
-            options["thousands"] = self._find_thousands(values)
-        converted: pd.Series[Any] = KINDS[self.kind](values, **options)
-        return converted
-
-    def _find_thousands(self, values: pd.Series[Any]) -> str:
-        # a table to predict for may use another separator than the training table
-        unambiguous = find_thousands(values, unambiguous=True)
-        return unambiguous or self.thousands or find_thousands(values)
+        return convert(values, self.as_kind)
 
 
 def is_plain(columns: Sequence[Column]) -> bool:
-    """Return True if the used columns are all numbers or booleans without missing values."""
-    return all(c.kind in ("number", "boolean") and not c.missing for c in columns if c.used)
+    """Return True if the used columns are numbers or booleans that need only be standardised."""
+    return all(c.encoder in ("number", "boolean") and not c.missing for c in columns if c.used)
 
 
 def gather(

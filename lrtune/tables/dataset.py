@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -16,9 +16,10 @@ from lrtune.exceptions import InvalidInputError
 from lrtune.tables.bundled import BUNDLED, Task
 from lrtune.tables.columns import Column, is_plain, notes_on
 from lrtune.tables.inspection import describe_columns
+from lrtune.tables.overrides import Overrides
 from lrtune.tables.preprocessors import make_preprocessing
 from lrtune.tables.reading import Table, read_table
-from lrtune.tables.targets import find_target, read_target
+from lrtune.tables.targets import Target, find_target, read_target
 
 Array = npt.NDArray[Any]
 
@@ -53,32 +54,62 @@ def load_dataset(
     task: Literal["auto", "classification", "regression"] = "auto",
     separator: str | None = None,
     encoding: str | None = None,
+    skip_lines: int | None = None,
+    header: bool = True,
+    missing: Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
     preprocessor: str = "sklearn",
 ) -> Dataset:
     """Load a bundled data set, or a table as `read_table` reads it.
 
     `target` is a column's name or position (negative from the end), by default the last column.
     With the task "auto", texts, booleans and few different integers are treated as classes.
+    `columns` names the kinds of columns, each a key of
+    `lrtune.tables.overrides.KIND_NAMES`, in place of those that their values suggest.
 
     >>> load_dataset("iris").X.shape
     (150, 4)
     """
     if source in BUNDLED:
-        options = {"target": target, "separator": separator, "encoding": encoding}
-        return _load_bundled(source, task, options)
-    table = read_table(source, separator=separator, encoding=encoding)
+        given = {
+            "target": target,
+            "separator": separator,
+            "encoding": encoding,
+            "skip_lines": skip_lines,
+            "missing": tuple(missing) or None,
+            "columns": dict(columns or {}) or None,
+            "header": None if header else header,
+        }
+        return _load_bundled(source, task, given)
+    overrides = Overrides(dict(columns or {}))
+    table = read_table(
+        source,
+        separator=separator,
+        encoding=encoding,
+        skip_lines=skip_lines,
+        header=header,
+        missing=missing,
+        texts=overrides.texts,
+    )
     _require_size(table)
     frame = table.frame
+    overrides.require_columns(list(frame.columns), table.source)
     name, target_notes = find_target(list(frame.columns), target, table.source)
-    labels = read_target(frame[name], task, table.source)
+    labels = read_target(
+        frame[name], task, table.source, decimal=table.decimal, overrides=overrides
+    )
     features = frame.drop(columns=name).loc[labels.rows]
     if len(features) < MIN_ROWS:
         raise InvalidInputError(
             f"`data` must have at least {MIN_ROWS} rows to train on, but of {table.source!r} "
             f"{len(features)} are left; {'; '.join(labels.notes)}: add rows"
         )
-    columns, X = describe_columns(
-        features, source=table.source, encodes_texts=preprocessor == "skrub"
+    described, X = describe_columns(
+        features,
+        source=table.source,
+        encodes_texts=preprocessor == "skrub",
+        decimal=table.decimal,
+        overrides=overrides,
     )
     return Dataset(
         name=table.name,
@@ -90,12 +121,19 @@ def load_dataset(
             *table.notes,
             *target_notes,
             *labels.notes,
-            *notes_on(columns),
-            *_further_notes(columns, preprocessor),
+            *notes_on(described),
+            *_further_notes(described, preprocessor),
         ),
-        columns=columns,
-        preprocessing=make_preprocessing(columns, preprocessor),
+        columns=described,
+        preprocessing=make_preprocessing(described, preprocessor, target_type=_target_type(labels)),
     )
+
+
+def _target_type(labels: Target) -> str:
+    """Return the type of a target as scikit-learn's TargetEncoder names it."""
+    if labels.task == "regression":
+        return "continuous"
+    return "binary" if len(np.unique(labels.y)) == 2 else "multiclass"
 
 
 def _require_size(table: Table) -> None:
@@ -122,12 +160,13 @@ def _further_notes(columns: Sequence[Column], preprocessor: str) -> list[str]:
 def _load_bundled(
     source: str,
     task: Literal["auto", "classification", "regression"],
-    options: dict[str, str | None],
+    options: Mapping[str, Any],
 ) -> Dataset:
     for option, value in options.items():
         if value is not None:
+            name = "`header=False`" if option == "header" else f"`{option}`"
             raise InvalidInputError(
-                f"`{option}` must be left out for the bundled data {source!r}, but got {value!r}"
+                f"{name} must be left out for the bundled data {source!r}, but got {value!r}"
             )
     if task not in ("auto", BUNDLED[source]):
         raise InvalidInputError(

@@ -1,4 +1,4 @@
-"""Reading delimited text, and detecting its encoding, separator and decimal marks."""
+"""Reading delimited text, and detecting its encoding, separator, header and plain columns."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import csv
 import math
 import re
 import warnings
-from collections.abc import Collection
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+import numpy as np
 import pandas as pd
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.tables.kinds import SHARE_READ, find_thousands
-from lrtune.tables.wording import one_line, shortened
+from lrtune.tables.number_format import is_placeholder, plain, why_names
+from lrtune.tables.wording import listed, one_line, shortened
 
 MISSING = ("", "NaN", "nan")
 """Texts that are missing values in every column; "NA" and "None" may be classes."""
@@ -31,12 +32,15 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-_DECIMAL = r"\s*[+-]?\d+(?:,\d+)?(?:[eE][+-]?\d+)?\s*"
-_DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
 _SEPARATOR_LINE = re.compile(r'"?sep=([!-~\t])"?[,;\t]*\r?\n')
 """A line before the header that names the separator for spreadsheets."""
 _ENCODINGS = ("utf-8-sig", "cp1252", "latin-1")
 """Encodings to try in turn if there is no byte order mark."""
+_COMMENT = re.compile(r"\s*(#|//)")
+_MOST_TITLES = 20
+"""Most lines that may stand before the header."""
+_UNIT = re.compile(r"[\[(].*[\])]|[^\d\s]{1,8}")
+_TRUTHS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,21 @@ class TextFormat:
     encoding: str | None = None
     texts: tuple[str, ...] = ()
     """Columns to keep as text."""
+    skip_lines: int | None = None
+    """Lines before the header."""
+    header: bool = True
+    """False if the first line is a row; the columns are then named by their positions."""
+    missing: tuple[str, ...] = ()
+    """Further texts that are missing values."""
 
     def __post_init__(self) -> None:
         if self.separator is not None:
             object.__setattr__(self, "separator", _parse_separator(self.separator))
+        if self.skip_lines is not None and self.skip_lines < 0:
+            raise InvalidInputError(
+                f"`skip_lines` must be at least 0, but got {self.skip_lines}: it counts the lines "
+                "before the header"
+            )
         try:
             "".encode("utf-8" if self.encoding is None else self.encoding)
         except (LookupError, ValueError) as error:
@@ -101,50 +116,77 @@ def _parse(
 ) -> tuple[pd.DataFrame, list[str]]:
     if "\0" in head:
         raise InvalidInputError(
-            f"`data` must be a table as CSV, TSV or Parquet, but {source!r} is binary: export the "
-            "table as CSV, or name its `encoding` if it is text"
+            f"`data` must be a table as CSV, TSV, Parquet or a workbook, but {source!r} is binary: "
+            "export the table as CSV, or name its `encoding` if it is text"
         )
     separator_line = _SEPARATOR_LINE.match(head)
-    detected = separator_line[1] if separator_line else find_separator(head)
-    separator = text_format.separator or detected
+    lines = head.splitlines(keepends=True)
+    skipped = text_format.skip_lines
+    given = 1 if separator_line else skipped or 0
+    separator = text_format.separator or (
+        separator_line[1] if separator_line else find_separator("".join(lines[given:]))
+    )
+    notes = []
+    if text_format.separator is None and separator != ",":
+        name = _NAMES.get(separator, repr(separator))
+        notes.append(f"separator: {name} (choose with `separator`)")
+    if skipped is None:
+        before = _count_titles(lines[given:], separator) if text_format.header else 0
+        skipped = given + before
+        if before:
+            titles = [line.strip()[:60] for line in lines[given:skipped] if line.strip(" \t\r\n,;")]
+            notes.append(
+                f"lines before the header skipped: {before}, {listed(titles)} (choose with "
+                "`skip_lines`)"
+            )
     header, frame = _read_csv(
         stream,
-        text_format.texts,
         source,
+        has_header=text_format.header,
         sep=separator,
-        skiprows=1 if separator_line else 0,
+        skiprows=skipped,
         encoding=encoding,
         skipinitialspace=True,
         keep_default_na=False,
         na_values=MISSING,
     )
-    header_notes = _check_header(frame, source)
-    notes = []
-    if text_format.separator is None and separator != ",":
-        name = _NAMES.get(separator, repr(separator))
-        notes.append(f"separator: {name} (choose with `separator`)")
-    notes += header_notes
-    notes += _mend_names(frame, header)
-    if separator != ",":
-        notes += _mend_decimals(frame, text_format.texts)
-    return frame, notes
+    if text_format.header:
+        notes += _check_header(frame, source)
+        notes += _mend_names(frame, header)
+    units = _find_units(frame)
+    if units:
+        frame = frame.iloc[1:].reset_index(drop=True)
+        notes.append(f"first row left out, as it holds units: {listed(units)}")
+    stripped, padded = {}, []
+    for column, values in frame.items():
+        name = str(column)
+        is_text = name in text_format.texts
+        stripped[name] = _stripped(values, text_format.missing, is_text=is_text)
+        if not pd.api.types.is_numeric_dtype(stripped[name]):
+            count = int((stripped[name].notna() & (stripped[name] != values)).sum())
+            padded += [f"{name!r} ({count})"] if count else []
+    if padded:
+        notes.append(f"spaces around texts left out: {shortened(padded)}")
+    return pd.DataFrame(stripped, index=frame.index), notes
 
 
 def _read_csv(
-    stream: BinaryIO, texts: Collection[str], source: str, **options: Any
+    stream: BinaryIO, source: str, *, has_header: bool, **options: Any
 ) -> tuple[list[Any], pd.DataFrame]:
-    """Return the header as in the file, and the table with unique column names."""
+    """Return the header as in the file, and the table of texts with unique column names."""
     try:
         with warnings.catch_warnings():
             # pandas drops fields beyond the header's with no more than a warning
             warnings.simplefilter("error", pd.errors.ParserWarning)
             header = pd.read_csv(stream, header=None, nrows=1, dtype=str, **options).iloc[0]
+            if not has_header:
+                options["names"] = [f"column {place}" for place in range(len(header))]
             stream.seek(0)
-            frame = pd.read_csv(
+            frame: pd.DataFrame = pd.read_csv(
                 stream,
                 index_col=False,
                 low_memory=False,
-                dtype=dict.fromkeys(texts, str),
+                dtype=str,
                 # a blank line in a single column is a missing value
                 skip_blank_lines=len(header) > 1,
                 **options,
@@ -158,9 +200,111 @@ def _read_csv(
     except (pd.errors.EmptyDataError, pd.errors.ParserError, csv.Error) as error:
         raise InvalidInputError(
             f"`data` must be a readable CSV file with a header line, but reading {source!r} gave: "
-            f"{one_line(error)}: correct that line, or name another `separator`"
+            f"{one_line(error)}: correct that line, or name another `separator`, or `skip_lines` "
+            "before the header"
         ) from error
     return header.tolist(), frame
+
+
+def _stripped(values: pd.Series[Any], missing: tuple[str, ...], *, is_text: bool) -> pd.Series[Any]:
+    """Return a column of texts without outer spaces, as numbers or truth values if all are plain.
+
+    >>> _stripped(pd.Series(["1", " 2 "]), (), is_text=False).tolist()
+    [1, 2]
+    >>> _stripped(pd.Series(["01", "2"]), (), is_text=False).tolist()
+    ['01', '2']
+    """
+    codes, different = pd.factorize(values)
+    texts = np.asarray([plain(text) for text in different], dtype=object)
+    absent = np.asarray(
+        [text in MISSING or is_missing(text, missing) for text in texts], dtype=bool
+    )
+    results: Any = texts
+    present = texts[~absent]
+    if len(present) and not is_text:
+        if all(text.lower() in _TRUTHS for text in present):
+            results = np.asarray([_TRUTHS.get(text.lower()) for text in texts], dtype=object)
+        else:
+            numbers = pd.to_numeric(pd.Series(present, dtype=object), errors="coerce")
+            if numbers.notna().all() and not why_names(present.tolist(), len(values)):
+                results = _spread(numbers.to_numpy(), ~absent)
+    if (len(absent) and absent.any()) or (codes < 0).any():
+        results = np.append(
+            np.where(absent, np.nan, results),
+            np.asarray([np.nan], results.dtype if results.dtype.kind == "f" else object),
+        )
+        codes = np.where(codes < 0, len(absent), codes)
+    return pd.Series(results[codes], values.index).infer_objects()
+
+
+def _spread(numbers: Any, places: Any) -> Any:
+    """Return numbers at the places that are True, and 0 elsewhere."""
+    spread = np.zeros(len(places), numbers.dtype)
+    spread[places] = numbers
+    return spread
+
+
+def is_missing(text: str, missing: tuple[str, ...]) -> bool:
+    """Return True if a text is one of those that stand for missing values, or the same number.
+
+    >>> is_missing("-9999.0", ("-9999",)), is_missing("n.a.", ("N.A.",)), is_missing("9", ("99",))
+    (True, True, False)
+    """
+    if not missing:
+        return False
+    return text.lower() in map(str.lower, missing) or (
+        _is_number(text)
+        and any(_is_number(each) and float(each) == float(text) for each in missing)
+    )
+
+
+def _count_titles(lines: list[str], separator: str) -> int:
+    """Return how many lines stand before the header: comments, titles and blank lines."""
+    lines = lines[:_SNIFFED_LINES]
+    comments = 0
+    while comments < len(lines) and _COMMENT.match(lines[comments]):
+        comments += 1
+    if comments and len(lines) - comments > 1:
+        width = len(_fields(lines[comments - 1], separator))
+        # R and others write a header that begins with "#"
+        if width > 1 and width == len(_fields(lines[comments], separator)):
+            comments -= 1
+    rows = [_fields(line, separator) for line in lines[comments:]]
+    width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
+    for count, row in enumerate(rows[:_MOST_TITLES]):
+        filled = [field for field in row if field.strip()]
+        if len(filled) == len(row) == width and not any(map(_is_number, filled)):
+            return comments + count
+        is_title = not filled or (row[0].strip() and len(filled) <= width / 2)
+        if not is_title or width < 2:
+            break
+    return comments
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    delimiter = " " if separator == SEPARATORS["space"] else separator
+    try:
+        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    except csv.Error:
+        return [line]
+
+
+def _find_units(frame: pd.DataFrame) -> list[str]:
+    """Return the units in the first row of columns of numbers; [] if it is a row like others."""
+    if len(frame) < 3:
+        return []
+    rest = frame.iloc[1:_SNIFFED_LINES]
+    first = [
+        str(frame[name].iloc[0])
+        for name, values in rest.items()
+        if values.notna().any() and pd.to_numeric(values.dropna(), errors="coerce").notna().all()
+    ]
+    units = [text for text in map(str.strip, first) if _UNIT.fullmatch(text)]
+    units = [unit for unit in units if not is_placeholder(unit) and unit not in MISSING]
+    are_bracketed = bool(units) and all(unit[0] in "[(" for unit in units)
+    if any(map(_is_number, first)) or len(units) < max(1 if are_bracketed else 2, len(first) / 2):
+        return []
+    return units
 
 
 # Alternatives: DuckDB's sniffer (70 MB) detects neither encodings nor fixed-width columns,
@@ -173,7 +317,7 @@ def find_separator(text: str) -> str:
     lines = text.splitlines(keepends=True)[:_SNIFFED_LINES]
     if len(lines) > 1 and not lines[-1].endswith(("\n", "\r")):
         lines.pop()  # it may be cut off
-    best_fit, best = (False, 1), ","
+    best_fit, best = (False, 0, 1), ","
     for separator in SEPARATORS.values():
         fit = _fit(lines, separator)
         if separator == SEPARATORS["space"] and (best_fit[0] or not fit[0]):
@@ -183,15 +327,24 @@ def find_separator(text: str) -> str:
     return best
 
 
-def _fit(lines: list[str], separator: str) -> tuple[bool, int]:
-    """Return the number of fields in the first line, after True if 90 % of lines have as many."""
+def _fit(lines: list[str], separator: str) -> tuple[bool, int, int]:
+    """Return how well a separator fits: the best has the greatest tuple.
+
+    That is whether 90 % of the lines have the usual number of fields, without those before the
+    header; minus the number of those; and the usual number of fields.
+    """
     delimiter = " " if separator == SEPARATORS["space"] else separator
     try:
         rows = [row for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True) if row]
     except csv.Error:
-        return False, 0
-    width = len(rows[0]) if rows else 0
-    return width > 1 and sum(len(row) == width for row in rows) >= 0.9 * len(rows), width
+        return False, 0, 0
+    widths = [len(row) for row in rows]
+    width = Counter(widths).most_common(1)[0][0] if rows else 0
+    before = 0
+    while before < min(len(widths), _MOST_TITLES) and widths[before] < width:
+        before += 1
+    rest = widths[before:]
+    return width > 1 and rest.count(width) >= 0.9 * len(rest), -before, width
 
 
 def _mend_names(frame: pd.DataFrame, header: list[Any]) -> list[str]:
@@ -216,31 +369,13 @@ def note_renamed(pairs: list[tuple[str, str]]) -> list[str]:
     return [f"columns of the same name: {shortened(renamed)}"] if renamed else []
 
 
-def _mend_decimals(frame: pd.DataFrame, texts: Collection[str]) -> list[str]:
-    """Replace decimal commas by points in numeric columns, in place; return a note on them."""
-    mended = []
-    for name, values in frame.items():
-        present = values.dropna().astype(str)
-        if pd.api.types.is_numeric_dtype(values) or present.empty or name in texts:
-            continue
-        if find_thousands(present, unambiguous=True):
-            continue  # `lrtune.tables.inspection` converts it and records the separator
-        numeric = present.str.fullmatch(_DECIMAL).mean() >= SHARE_READ
-        if numeric and present.str.contains(",").any():
-            pointed = values.astype(object).str.replace(_DECIMAL_COMMA, ".", regex=True)
-            numbers = pd.to_numeric(pointed, errors="coerce")
-            frame[name] = numbers if numbers.count() == len(present) else pointed
-            mended.append(repr(name))
-    return [f"commas treated as decimal points: {shortened(mended)}"] if mended else []
-
-
 def _check_header(frame: pd.DataFrame, source: str) -> list[str]:
     """Raise if all names are numbers; return a note if some are."""
     numbers = [repr(name) for name in frame.columns if _is_number(name)]
     if len(numbers) == frame.shape[1]:
         raise InvalidInputError(
             f"`data` must have a header line, but the first line of {source!r} is all numbers: "
-            "name the columns there"
+            "name the columns there, or read it as a row with `header=False`"
         )
     if not numbers:
         return []

@@ -2,79 +2,85 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-PLACEHOLDERS = frozenset(
-    "#n/a #value! * - -- . ? <na> missing n/a na nil none null undefined unknown".split()  # noqa: SIM905
+from lrtune.tables.dates import COMPACT, as_dates, find_date_formats, is_ambiguous, is_compact
+from lrtune.tables.number_format import (
+    PLAIN,
+    SHARE_READ,
+    NumberFormat,
+    find_number_format,
+    is_placeholder,
+    plain,
+    read_numbers,
+    why_names,
 )
-"""Lower-case texts that stand for a missing value among numbers and dates."""
-SHARE_READ = 0.9
-"""Smallest share of readable values in a column of numbers or dates."""
 
-_DAYS = (
-    "%d.%m.%Y",
-    "%d/%m/%Y",
-    "%m/%d/%Y",
-    "%Y/%m/%d",
-    "%d-%m-%Y",
-    "%m-%d-%Y",
-    "%d %b %Y",
-    "%d %B %Y",
-    "%b %d, %Y",
-    "%B %d, %Y",
-    "%d-%b-%Y",
-)
-DATE_FORMATS = (
-    "ISO8601",
-    *(day + time for day in _DAYS for time in ("", " %H:%M", " %H:%M:%S")),
-)
-"""Date formats to try, in this order."""
-THOUSANDS = {".": ",", ",": ".", "'": ".", " ": ","}
-"""Thousands separators, and the decimal mark used with each."""
-THOUSANDS_NAMES = {".": "points", ",": "commas", "'": "apostrophes", " ": "spaces"}
-_NUMBERLIKE = r"[\d\s.,'+-]*"
 _SAMPLED = 500
-_TRUTHS = {True: 1.0, False: 0.0, "True": 1.0, "False": 0.0, "true": 1.0, "false": 0.0}
+_TRUTHS = {True: 1.0, False: 0.0, "true": 1.0, "false": 0.0}
 
 
-def as_numbers(values: pd.Series[Any], thousands: str = "") -> pd.Series[Any]:
+@dataclass(frozen=True)
+class Kind:
+    """The kind of a column, how its values are written, and why it is taken for one."""
+
+    name: str
+    """A key of `KINDS`."""
+    numbers: NumberFormat = PLAIN
+    dates: tuple[str, ...] = ()
+    """Formats of dates written as text."""
+    why: str = ""
+    doubt: str = ""
+    """What may be wrong about it; "" if there is no doubt."""
+
+
+def as_numbers(values: pd.Series[Any], number_format: NumberFormat = PLAIN) -> pd.Series[Any]:
     """Return floats, with NaN for everything that is not a finite number.
 
-    >>> as_numbers(pd.Series(["1.234,5", "2", "1234.5"]), thousands=".").tolist()
-    [1234.5, 2.0, 1234.5]
+    >>> as_numbers(pd.Series(["1.234,5", "2", "1.234"]), NumberFormat(",", ".")).tolist()
+    [1234.5, 2.0, 1234.0]
     """
-    if thousands and not pd.api.types.is_numeric_dtype(values):
-        texts = _with_plain_marks(as_texts(values))
-        plain = texts.str.replace(thousands, "").str.replace(",", ".").str.strip()
-        grouped = texts.str.fullmatch(_number_pattern(thousands)).fillna(value=False).astype(bool)
-        values = texts.mask(grouped, plain)
     if pd.api.types.is_timedelta64_dtype(values):
         return pd.Series(values.dt.total_seconds(), dtype=np.float64)
+    if not pd.api.types.is_numeric_dtype(values):
+        values = _by_text(values, lambda texts: _numbers(texts, number_format))
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     return pd.Series(np.where(np.isfinite(numbers), numbers, np.nan), values.index)
 
 
+def _numbers(texts: list[str], number_format: NumberFormat) -> list[float | None]:
+    """Return the numbers in texts, and infinities, which are not missing but no use either."""
+    read = read_numbers(texts, number_format)
+    return [
+        float(text) if number is None and _is_infinite(text) else number
+        for text, number in zip(texts, read, strict=True)
+    ]
+
+
+def _is_infinite(text: str) -> bool:
+    return text.lower().lstrip("+-") in ("inf", "infinity")
+
+
 def as_booleans(values: pd.Series[Any]) -> pd.Series[Any]:
     """Return 1 for true, 0 for false and NaN for everything else."""
-    return values.astype(object).map(_TRUTHS).astype(np.float64)
-
-
-def as_dates(values: pd.Series[Any], date_format: str | None = None) -> pd.Series[Any]:
-    """Return timestamps in microseconds without a time zone, converted to UTC if they had one."""
-    dates = pd.to_datetime(values, format=date_format, errors="coerce", utc=True)
-    plain: pd.Series[Any] = dates.dt.tz_localize(None).astype("datetime64[us]")
-    return plain
+    plain_values = values.astype(object).map(lambda v: v.lower() if isinstance(v, str) else v)
+    return plain_values.map(_TRUTHS).astype(np.float64)
 
 
 def as_texts(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Return Python strings, with NaN for missing values."""
+    """Return Python strings without outer spaces, with NaN for missing values."""
     texts = values.astype(object)
-    return texts.map(str, na_action="ignore").astype(object).where(values.notna(), np.nan)
+    texts = texts.map(_text, na_action="ignore").astype(object)
+    return texts.where(values.notna(), np.nan)
+
+
+def _text(value: Any) -> str:
+    return plain(value if isinstance(value, str) else str(value))
 
 
 KINDS: dict[str, Callable[..., Any]] = {
@@ -87,6 +93,66 @@ KINDS: dict[str, Callable[..., Any]] = {
 """Kinds of columns that can be used, and the function that converts the values of each."""
 
 
+def convert(values: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
+    """Return the values of a column as floats, dates or texts."""
+    options = {"number": (kind.numbers,), "date": (kind.dates,)}
+    if kind.name == "date" and kind.dates == (COMPACT,):
+        values = _compact_texts(values)
+    converted: pd.Series[Any] = KINDS[kind.name](values, *options.get(kind.name, ()))
+    return converted
+
+
+def _compact_texts(values: pd.Series[Any]) -> pd.Series[Any]:
+    numbers = pd.to_numeric(values, errors="coerce")
+    texts = numbers.fillna(0).astype(np.int64).astype(str).astype(object)
+    return texts.where(numbers.notna(), np.nan)
+
+
+def find_kind(
+    values: pd.Series[Any], *, decimal: str = "", usual: NumberFormat | None = None
+) -> Kind:
+    """Return the kind of a column; `decimal` is the decimal mark that its file shows elsewhere.
+
+    `usual` is the format of its numbers in an earlier table.
+
+    >>> find_kind(pd.Series(["1", "2", "NA"] * 5)).name, find_kind(pd.Series(["a", "b"])).name
+    ('number', 'category')
+    >>> find_kind(pd.Series(["00501", "90210"] * 5)).why
+    'numbers with leading zeros are names'
+    """
+    if is_boolean(values):
+        return Kind("boolean", why="true and false")
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return Kind("category", why="declared as categories")
+    if pd.api.types.is_timedelta64_dtype(values):
+        return Kind("number", why="durations, in seconds")
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return Kind("date", why="timestamps")
+    if pd.api.types.is_numeric_dtype(values):
+        return _numeric_kind(values)
+    counts = text_counts(values)
+    present = [text for text in counts if not is_placeholder(text)]
+    names = why_names(present, len(values))
+    number_format = find_numbers(counts, decimal=decimal, usual=usual)
+    if number_format is not None and names:
+        return Kind("category", why=f"numbers with {names} are names", doubt=f"{names}: numbers?")
+    if number_format is not None:
+        return Kind("number", number_format, why="numbers")
+    present_counts = {text: counts[text] for text in present}
+    dates = find_date_formats(present_counts)
+    if dates:
+        either = is_ambiguous(pd.Series(present, dtype=object), dates)
+        doubt = "day and month may be the other way round" if either else ""
+        return Kind("date", dates=dates, why=f"dates, as {', '.join(dates)}", doubt=doubt)
+    return Kind("category", why="texts")
+
+
+def _numeric_kind(values: pd.Series[Any]) -> Kind:
+    if is_compact(values):
+        return Kind("date", dates=(COMPACT,), why="dates as whole numbers", doubt="or numbers?")
+    return Kind("number", why="numbers")
+
+
 def is_boolean(values: pd.Series[Any]) -> bool:
     """Return True if all values that are not missing are booleans."""
     if pd.api.types.is_bool_dtype(values):
@@ -94,85 +160,30 @@ def is_boolean(values: pd.Series[Any]) -> bool:
     return values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) == "boolean"
 
 
-def is_numeric(values: pd.Series[Any], share: float = SHARE_READ) -> bool:
-    """Return True if at least this share of the values, without missing ones, are numbers.
-
-    >>> is_numeric(pd.Series(["1", "2", "NA"])), is_numeric(pd.Series(["1", "2", "3+"]))
-    (True, False)
-    """
-    if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
-        return True
-    if pd.api.types.is_datetime64_any_dtype(values):
-        return False
-    texts = _present_texts(values)
-    readable = pd.to_numeric(texts, errors="coerce").notna()
-    return len(texts) > 0 and bool(readable.mean() >= share)
-
-
-def find_thousands(values: pd.Series[Any], *, unambiguous: bool = False) -> str:
-    """Return the thousands separator of numbers written as texts, or "" if they have none.
-
-    With `unambiguous`, "1,234" is no proof, as its comma may also be a decimal comma.
-
-    >>> find_thousands(pd.Series(["1.234,50", "99,90", "NA"]))
-    '.'
-    >>> find_thousands(pd.Series(["1.234", "99.9"]))
-    ''
-    """
-    if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values):
-        return ""
-    texts = _with_plain_marks(_present_texts(values))
-    if _sampled(texts).str.fullmatch(_NUMBERLIKE).mean() < 0.5:
-        return ""  # the searches below are slow in a long column of texts
-    for mark, point in THOUSANDS.items():
-        group, decimals = rf"{re.escape(mark)}\d{{3}}", rf"{re.escape(point)}\d+"
-        ambiguous = mark == "." or (mark == "," and unambiguous)
-        proof = f"{group}(?:{group}|{decimals})" if ambiguous else group
-        if (
-            texts.str.contains(proof).any()
-            and texts.str.fullmatch(_number_pattern(mark)).mean() >= SHARE_READ
-        ):
-            return mark
-    return ""
+def find_numbers(
+    counts: dict[str, int],
+    *,
+    decimal: str = "",
+    usual: NumberFormat | None = None,
+    share: float = SHARE_READ,
+) -> NumberFormat | None:
+    """Return the format of numbers written as text; None if too few of the texts are numbers."""
+    step = max(1, len(counts) // _SAMPLED)
+    if step > 1:  # columns of long texts have many different ones
+        sample = {text: counts[text] for text in list(counts)[::step]}
+        if find_number_format(sample, decimal, share=share / 2, usual=usual) is None:
+            return None
+    return find_number_format(counts, decimal, share=share, usual=usual)
 
 
-def _number_pattern(mark: str) -> str:
-    group, decimals = rf"{re.escape(mark)}\d{{3}}", rf"{re.escape(THOUSANDS[mark])}\d+"
-    return rf"\s*[+-]?(?:[1-9]\d{{0,2}}(?:{group})+|\d+)(?:{decimals})?\s*"
+def text_counts(values: pd.Series[Any]) -> dict[str, int]:
+    """Return how often each text occurs in a column, without missing values."""
+    counts = as_texts(values).value_counts(sort=False)
+    return {str(text): int(count) for text, count in counts.items()}
 
 
-def _with_plain_marks(texts: pd.Series[Any]) -> pd.Series[Any]:
-    """Return texts with plain spaces and apostrophes in place of typographic ones."""
-    plain: pd.Series[Any] = texts.str.replace("[\u00a0\u202f]", " ", regex=True)
-    return plain.str.replace("\u2019", "'")
-
-
-def find_date_format(values: pd.Series[Any]) -> str | None:
-    """Return the format of dates: "" for a column of timestamps, None for values of another kind.
-
-    >>> find_date_format(pd.Series(["24.12.2024", "06.01.2025"]))
-    '%d.%m.%Y'
-    """
-    if pd.api.types.is_datetime64_any_dtype(values):
-        return ""
-    if pd.api.types.is_numeric_dtype(values):
-        return None
-    texts = _present_texts(values)
-    if len(texts) == 0 or not re.search(r"\d.*\d", str(texts.iloc[0])):
-        return None
-    sample = _sampled(texts)
-    for date_format in DATE_FORMATS:
-        readable = pd.to_datetime(sample, format=date_format, errors="coerce", utc=True).notna()
-        if readable.mean() >= SHARE_READ:
-            return date_format
-    return None
-
-
-def _present_texts(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Return the texts without missing values and placeholders."""
-    texts = as_texts(values).dropna()
-    return texts[~texts.str.strip().str.lower().isin(PLACEHOLDERS)]
-
-
-def _sampled(texts: pd.Series[Any]) -> pd.Series[Any]:
-    return texts.iloc[:: max(1, len(texts) // _SAMPLED)]
+def _by_text(values: pd.Series[Any], function: Callable[[list[str]], list[Any]]) -> pd.Series[Any]:
+    """Return the values of a function that is given the different texts of a column once."""
+    codes, texts = pd.factorize(as_texts(values))
+    results = np.asarray([*function([str(text) for text in texts]), None], dtype=object)
+    return pd.Series(results[codes], values.index).astype(np.float64)

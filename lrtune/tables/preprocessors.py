@@ -11,26 +11,30 @@ if TYPE_CHECKING:
     from lrtune.tables.columns import Column
 
 
-def _column_transformer(columns: Sequence[Column]) -> Any:
+def _column_transformer(columns: Sequence[Column], target_type: str) -> Any:
     from sklearn.compose import ColumnTransformer
 
     from lrtune.tables.transformers import TRANSFORMERS
 
     names_by_kind = {
-        kind: [column.name for column in columns if column.used and column.kind == kind]
+        kind: [column.name for column in columns if column.used and column.encoder == kind]
         for kind in TRANSFORMERS
     }
     return ColumnTransformer(
-        [(kind, TRANSFORMERS[kind](), names) for kind, names in names_by_kind.items() if names]
+        [
+            (kind, TRANSFORMERS[kind](target_type), names)
+            for kind, names in names_by_kind.items()
+            if names
+        ]
     )
 
 
-def _table_vectorizer(columns: Sequence[Column]) -> Any:
+def _table_vectorizer(columns: Sequence[Column], target_type: str) -> Any:
     from sklearn.pipeline import Pipeline
 
     from lrtune.tables.transformers import fill_and_standardise, one_hot_encoder
 
-    del columns  # skrub detects their kinds itself
+    del columns, target_type  # skrub detects the kinds of columns itself
     try:
         from skrub import StringEncoder, TableVectorizer
     except ImportError as error:
@@ -45,16 +49,19 @@ def _table_vectorizer(columns: Sequence[Column]) -> Any:
     return Pipeline([("vectorizer", TableVectorizer(**encoders)), *steps])
 
 
-PREPROCESSORS: dict[str, Callable[[Sequence[Column]], Any]] = {
+PREPROCESSORS: dict[str, Callable[[Sequence[Column], str], Any]] = {
     "sklearn": _column_transformer,
     "skrub": _table_vectorizer,
 }
 
 
-def make_preprocessing(columns: Sequence[Column], preprocessor: str = "sklearn") -> Any:
+def make_preprocessing(
+    columns: Sequence[Column], preprocessor: str = "sklearn", *, target_type: str = "continuous"
+) -> Any:
     """Return an unfitted transformer of the used columns to numbers.
 
-    With every preprocessor, numbers without missing values are only standardised.
+    With every preprocessor, numbers without missing values are only standardised. `target_type` is
+    binary, multiclass or continuous, as scikit-learn's TargetEncoder names it.
     """
     from sklearn.preprocessing import StandardScaler
 
@@ -64,4 +71,6 @@ def make_preprocessing(columns: Sequence[Column], preprocessor: str = "sklearn")
         raise InvalidInputError(
             f"`preprocessor` must be one of {', '.join(PREPROCESSORS)}, but got {preprocessor!r}"
         )
-    return StandardScaler() if is_plain(columns) else PREPROCESSORS[preprocessor](columns)
+    return (
+        StandardScaler() if is_plain(columns) else PREPROCESSORS[preprocessor](columns, target_type)
+    )

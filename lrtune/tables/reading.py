@@ -6,9 +6,12 @@ import bz2
 import gzip
 import lzma
 import sys
+import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,8 +19,10 @@ from typing import Any, BinaryIO
 import pandas as pd
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.tables.delimited import TextFormat, note_renamed, read_delimited
-from lrtune.tables.wording import one_line
+from lrtune.tables.delimited import TextFormat, is_missing, note_renamed, read_delimited
+from lrtune.tables.kinds import as_texts
+from lrtune.tables.number_format import decimal_marks
+from lrtune.tables.wording import listed, one_line
 
 _COMPRESSIONS: dict[bytes, Callable[[Any], Any]] = {
     b"\x1f\x8b": gzip.open,
@@ -27,8 +32,6 @@ _COMPRESSIONS: dict[bytes, Callable[[Any], Any]] = {
 """First bytes of compressed files, and the function that opens each."""
 
 _FOREIGN = {
-    b"PK\x03\x04": "a zip archive or an Excel workbook",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
     b"%PDF": "a PDF",
     b"\x89PNG": "an image",
     b"SQLite format 3": "a database",
@@ -43,6 +46,8 @@ _FOREIGN = {
 
 _HEAD = 1 << 18
 """Number of bytes from which encoding and separator are detected."""
+_SAMPLED = 200
+"""Texts of a column in which decimal marks are looked for."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class Table:
     frame: pd.DataFrame
     notes: tuple[str, ...] = ()
     """A sentence on each thing that was detected."""
+    decimal: str = ""
+    """The decimal mark that its numbers show; "" if none or both do."""
 
 
 def read_table(
@@ -63,28 +70,45 @@ def read_table(
     *,
     separator: str | None = None,
     encoding: str | None = None,
+    skip_lines: int | None = None,
+    header: bool = True,
+    missing: Collection[str] = (),
     texts: Collection[str] = (),
 ) -> Table:
-    """Read delimited text with a header line, compressed or not, or Parquet; ``-`` is stdin.
+    """Read delimited text, compressed or not, Parquet or a workbook; ``-`` is standard input.
 
-    A separator is one character or a name from `lrtune.tables.delimited.SEPARATORS`. Separator and
-    encoding are detected by default. Columns named in `texts` are read as text.
+    A separator is one character or a name from `lrtune.tables.delimited.SEPARATORS`. Separator,
+    encoding and lines before the header are detected by default. Texts in `missing` are missing
+    values. Columns named in `texts` are read as text.
     """
-    text_format = TextFormat(separator, encoding, tuple(texts))
+    text_format = TextFormat(separator, encoding, tuple(texts), skip_lines, header, tuple(missing))
     label = "standard input" if source == "-" else source
     try:
         with _open(source) as stream:
             head = stream.read(_HEAD)
             stream.seek(0)
             _require_table(head, label)
-            read = _read_parquet if head.startswith(b"PAR1") else read_delimited
+            readers = (read for magic, read in _READERS.items() if head.startswith(magic))
+            read = next(readers, read_delimited)
             frame, notes = read(stream, head, text_format, label)
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
         raise InvalidInputError(
             f"`data` must be a readable table, but reading {label!r} gave: {one_line(error)}: "
             "download or copy it again, or export it as CSV"
         ) from error
-    return Table(_name(source), _printable(label), frame, tuple(notes))
+    return Table(_name(source), _printable(label), frame, tuple(notes), _find_decimal(frame))
+
+
+def _find_decimal(frame: pd.DataFrame) -> str:
+    """Return the decimal mark of a table's numbers; "" if none or both show."""
+    votes = Counter[str]()
+    for _, values in frame.items():
+        if pd.api.types.is_float_dtype(values):
+            if (values.dropna().head(_SAMPLED) % 1 != 0).any():
+                votes["."] += 1
+        elif not pd.api.types.is_numeric_dtype(values):
+            votes.update(decimal_marks(map(str, values.dropna().unique()[:_SAMPLED])).keys())
+    return next(iter(votes)) if len(votes) == 1 else ""
 
 
 def _printable(text: str) -> str:
@@ -122,7 +146,7 @@ def _name(source: str) -> str:
     if source == "-":
         return "stdin"
     name = Path(source).name
-    for ending in (".gz", ".bz2", ".xz"):
+    for ending in (".gz", ".bz2", ".xz", ".zip"):
         name = name.removesuffix(ending)
     stem = Path(name).stem
     return "".join(letter if letter.isprintable() else "_" for letter in stem).strip() or "table"
@@ -136,8 +160,8 @@ def _require_table(head: bytes, source: str) -> None:
     for magic, kind in _FOREIGN.items():
         if head.lstrip().startswith(magic):
             raise InvalidInputError(
-                f"`data` must be a table as CSV, TSV or Parquet, but {source!r} is {kind}: export "
-                "the table as CSV"
+                f"`data` must be a table as CSV, TSV, Parquet or a workbook, but {source!r} is {kind}: "
+                "export the table as CSV"
             )
 
 
@@ -145,11 +169,7 @@ def _read_parquet(
     stream: BinaryIO, head: bytes, text_format: TextFormat, source: str
 ) -> tuple[pd.DataFrame, list[str]]:
     del head
-    if text_format.separator or text_format.encoding:
-        raise InvalidInputError(
-            f"a Parquet file has neither separator nor encoding, but {source!r} is one: leave out "
-            "`separator` and `encoding`"
-        )
+    _require_no_text_options(text_format, source, "a Parquet file")
     try:
         frame = pd.read_parquet(stream, engine="pyarrow")
     except ImportError as error:
@@ -164,9 +184,88 @@ def _read_parquet(
     frame.columns = _unique(names)
     for name, values in frame.items():
         if isinstance(values.dtype, pd.CategoricalDtype):
-            frame[name] = values.astype(object).infer_objects()
+            texts = as_texts(values)
+            frame[name] = pd.Series(pd.Categorical(texts), values.index)
+        frame[name] = _without_missing(frame[name], text_format.missing)
     pairs = list(zip(names, frame.columns, strict=True))
     return frame.reset_index(drop=True), note_renamed(pairs)
+
+
+def _read_workbook(
+    stream: BinaryIO, head: bytes, text_format: TextFormat, source: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """Read the first sheet of an Excel or OpenDocument workbook as if it were text."""
+    del head
+    _require_no_text_options(text_format, source, "a workbook")
+    try:
+        book = pd.ExcelFile(stream)
+        sheets = [str(name) for name in book.sheet_names]
+        rows = book.parse(sheets[0], header=None, dtype=object, keep_default_na=False)
+    except ImportError as error:
+        library = error.name or "openpyxl"
+        raise InvalidInputError(
+            f"reading a workbook, as in {source!r}, needs {library}: pip install {library}, or "
+            "export the sheet as CSV"
+        ) from error
+    except (ValueError, LookupError) as error:
+        raise OSError(one_line(error)) from error
+    content = rows.map(_cell_text).to_csv(index=False, header=False).encode()
+    text_format = replace(text_format, separator=",", encoding="utf-8")
+    frame, notes = read_delimited(BytesIO(content), content[:_HEAD], text_format, source)
+    if len(sheets) > 1:
+        notes.insert(0, f"sheet {sheets[0]!r} read, and not {listed(sheets[1:])}")
+    return frame, notes
+
+
+def _cell_text(value: Any) -> str:
+    """Return a cell of a workbook as CSV would hold it."""
+    if isinstance(value, datetime) and (value.hour, value.minute, value.second) == (0, 0, 0):
+        return value.date().isoformat()
+    return "" if value is None else str(value)
+
+
+def _read_archive(
+    stream: BinaryIO, head: bytes, text_format: TextFormat, source: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """Read the only file in a zip archive, or a workbook, which is one too."""
+    with zipfile.ZipFile(stream) as archive:
+        names = [name for name in archive.namelist() if not name.endswith("/")]
+        if "[Content_Types].xml" in names or "content.xml" in names:
+            stream.seek(0)
+            return _read_workbook(stream, head, text_format, source)
+        tables = [name for name in names if not name.startswith(("__MACOSX/", "."))]
+        if len(tables) != 1:
+            raise InvalidInputError(
+                f"a zip archive must hold one table, but {source!r} holds {len(tables)} files, "
+                f"{listed(tables)}: unpack it, and name one of them"
+            )
+        content = archive.read(tables[0])
+    _require_table(content[:_HEAD], f"{source}:{tables[0]}")
+    read = _read_parquet if content.startswith(b"PAR1") else read_delimited
+    return read(BytesIO(content), content[:_HEAD], text_format, source)
+
+
+_READERS: dict[bytes, Callable[..., tuple[pd.DataFrame, list[str]]]] = {
+    b"PAR1": _read_parquet,
+    b"PK\x03\x04": _read_archive,
+    b"\xd0\xcf\x11\xe0": _read_workbook,
+}
+"""First bytes of files other than text, and the function that reads each."""
+
+
+def _require_no_text_options(text_format: TextFormat, source: str, what: str) -> None:
+    if text_format.separator or text_format.encoding:
+        raise InvalidInputError(
+            f"{what} has neither separator nor encoding, but {source!r} is one: leave out "
+            "`separator` and `encoding`"
+        )
+
+
+def _without_missing(values: pd.Series[Any], missing: tuple[str, ...]) -> pd.Series[Any]:
+    """Return values with gaps where their text is one of the missing values."""
+    if not missing:
+        return values
+    return values.mask(as_texts(values).map(lambda text: is_missing(str(text), missing)))
 
 
 def _unique(names: list[str]) -> pd.Index[Any]:

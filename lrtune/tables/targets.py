@@ -12,23 +12,19 @@ import pandas as pd
 
 from lrtune.exceptions import InvalidInputError
 from lrtune.tables.bundled import Task
-from lrtune.tables.inspection import refuse_huge_values
-from lrtune.tables.kinds import (
-    PLACEHOLDERS,
-    THOUSANDS_NAMES,
-    as_numbers,
-    as_texts,
-    find_thousands,
-    is_boolean,
-    is_numeric,
-)
-from lrtune.tables.wording import listed
+from lrtune.tables.inspection import list_readings, refuse_huge_values
+from lrtune.tables.kinds import Kind, as_numbers, as_texts, find_kind, is_boolean
+from lrtune.tables.number_format import NumberFormat, is_placeholder
+from lrtune.tables.overrides import NO_OVERRIDES, Overrides
+from lrtune.tables.wording import listed, shortened
 
 Array = npt.NDArray[Any]
 
 TASKS: tuple[Task, ...] = ("classification", "regression")
 MAX_INTEGER_CLASSES = 20
 """Most different values of an integer target that is treated as classes."""
+ROWS_PER_INTEGER_CLASS = 4
+"""Fewest rows, on average, of each of these values."""
 
 
 @dataclass(frozen=True)
@@ -74,24 +70,34 @@ def read_target(
     values: pd.Series[Any],
     task: Literal["auto", "classification", "regression"] = "auto",
     source: str = "the table",
+    *,
+    decimal: str = "",
+    overrides: Overrides = NO_OVERRIDES,
 ) -> Target:
     """Return the classes or numbers in the target column.
 
-    Rows without a value are left out, as are classes with a single row, which cannot be both
-    trained on and validated with.
+    Rows without a value are left out, as are texts among the numbers of a regression, and classes
+    with a single row, which cannot be both trained on and validated with. `decimal` is the decimal
+    mark that the table shows.
     """
-    column, notes = values.name, []
-    thousands = find_thousands(values)
-    if thousands:
-        numbers = as_numbers(values, thousands)
-        values = numbers.astype(object).where(numbers.notna(), values)
-        notes.append(f"target: {THOUSANDS_NAMES[thousands]} treated as thousands separators")
-    if not (is_boolean(values) or pd.api.types.is_integer_dtype(values)) and is_numeric(values, 1):
-        values = as_numbers(values)
-    rows = values.notna().to_numpy(copy=True)
-    if not rows.all():
+    column = str(values.name)
+    kind = overrides.kind_of(column, values, decimal)
+    is_given = kind is not None
+    kind = kind or find_kind(values, decimal=decimal)
+    _require_target(kind, column)
+    numbers = as_numbers(values, kind.numbers) if kind.name == "number" else None
+    notes = [] if numbers is None else [f"target: {reading}" for reading, _ in list_readings(kind)]
+    chosen = _infer_task(numbers, is_given=is_given) if task == "auto" else task
+    if chosen == "regression":
+        present, reading_notes = _read_quantities(values, numbers, source)
+    else:
+        present, reading_notes = _read_classes(values, numbers, kind.numbers)
+    rows = present.notna().to_numpy(copy=True)
+    notes += reading_notes
+    n_absent = int((~rows).sum()) - int(_odd_texts(values, numbers, chosen).sum())
+    if n_absent:
         notes.append(
-            f"target: {int((~rows).sum())} of {len(rows)} rows left out, as column {column!r} has "
+            f"target: {n_absent} of {len(rows)} rows left out, as column {column!r} has "
             "no value there"
         )
     if not rows.any():
@@ -99,15 +105,14 @@ def read_target(
             f"the target must have values, but column {column!r} of {source} has no value in any "
             "row: name another `target`"
         )
-    present = values[rows].infer_objects()
+    present = present[rows].infer_objects()
     if task == "auto":
-        task = _infer_task(present)
         notes.append(
-            f"task: {task}, as column {column!r} holds {present.nunique()} different "
+            f"task: {chosen}, as column {column!r} holds {present.nunique()} different "
             f"{_plural(present)} (choose with `task`)"
         )
-    if task == "regression":
-        return Target(_numbers(present, column, source), task, rows, tuple(notes))
+    if chosen == "regression":
+        return Target(_varying(present, column, source), chosen, rows, tuple(notes))
     y = _labels(present)
     kept, rare_notes = _leave_out_single(y)
     rows[rows] = kept
@@ -115,7 +120,93 @@ def read_target(
     if _plural(present) == "numbers":
         cure = "`task='regression'`"
     _require_classes(y[kept], column, source, left_out=bool(rare_notes), cure=cure)
-    return Target(y[kept], task, rows, (*notes, *rare_notes))
+    return Target(y[kept], chosen, rows, (*notes, _list_classes(y[kept]), *rare_notes))
+
+
+def _require_target(kind: Kind, column: str) -> None:
+    if kind.name == "drop":
+        raise InvalidInputError(
+            f"`columns` cannot drop the target, but names {column!r}: name another `target`"
+        )
+
+
+def _read_quantities(
+    values: pd.Series[Any], numbers: pd.Series[Any] | None, source: str
+) -> tuple[pd.Series[Any], list[str]]:
+    """Return the numbers of a regression's target, and a note on the texts among them."""
+    if numbers is None:
+        texts = as_texts(values).dropna()
+        texts = texts[[not is_placeholder(text) for text in texts]]
+        odd = texts[pd.to_numeric(texts, errors="coerce").isna()]
+        raise InvalidInputError(
+            f"the target of a regression must be numeric, but column {values.name!r} of {source} "
+            f"holds {str((odd if len(odd) else texts).iloc[0])!r}: name another "
+            "`target` or `task='classification'`"
+        )
+    odd = _odd_texts(values, numbers, "regression")
+    if not odd.any():
+        return numbers, []
+    rows = [f"{text!r} in row {row + 1}" for row, text in zip(*_places(values, odd), strict=True)]
+    return numbers, [
+        f"target: {int(odd.sum())} of {len(values)} rows left out, as column {values.name!r} holds "
+        f"no number there: {shortened(rows)}"
+    ]
+
+
+def _places(values: pd.Series[Any], mask: pd.Series[Any]) -> tuple[Array, list[str]]:
+    return np.flatnonzero(mask), [str(text) for text in values[mask]]
+
+
+def _odd_texts(
+    values: pd.Series[Any], numbers: pd.Series[Any] | None, task: str = "regression"
+) -> pd.Series[Any]:
+    """Return a mask of the texts among the numbers of a regression that stand for no gap."""
+    if numbers is None or task == "classification" or pd.api.types.is_numeric_dtype(values):
+        return pd.Series(data=False, index=values.index)
+    texts = as_texts(values)
+    readable = texts.map(
+        lambda text: isinstance(text, str) and not is_placeholder(text) and not _is_infinite(text)
+    )
+    return numbers.isna() & readable.astype(bool)
+
+
+def _is_infinite(text: str) -> bool:
+    return text.lower().lstrip("+-") in ("inf", "infinity")
+
+
+def _read_classes(
+    values: pd.Series[Any], numbers: pd.Series[Any] | None, number_format: NumberFormat
+) -> tuple[pd.Series[Any], list[str]]:
+    """Return classes as the table names them, and notes on writings that were merged."""
+    if is_boolean(values) or pd.api.types.is_integer_dtype(values):
+        return values, []
+    written_plainly = not (number_format.thousands or number_format.unit or number_format.limits)
+    if numbers is not None and written_plainly and not _odd_texts(values, numbers).any():
+        return numbers, []
+    return _merge_cases(as_texts(values))
+
+
+def _merge_cases(texts: pd.Series[Any]) -> tuple[pd.Series[Any], list[str]]:
+    """Merge words that differ in case alone into the most frequent; return a note on them."""
+    counts = texts.value_counts()
+    usual: dict[str, str] = {}
+    for text in counts.index:  # the most frequent first
+        if len(text) > 1:
+            usual.setdefault(text.casefold(), text)
+    merged = {text: usual.get(text.casefold(), text) for text in counts.index}
+    changed = {text: new for text, new in merged.items() if new != text}
+    if not changed:
+        return texts, []
+    names = [f"{old!r} ({counts[old]}) as {new!r}" for old, new in changed.items()]
+    note = f"target: classes that differ in case alone merged: {shortened(names)}"
+    return texts.map(merged, na_action="ignore").astype(object), [note]
+
+
+def _list_classes(y: Array) -> str:
+    classes, counts = np.unique(y, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    names = [f"{str(classes[each])!r} ({counts[each]})" for each in order]
+    return f"target: classes {shortened(names)}"
 
 
 def _leave_out_single(y: Array) -> tuple[Array, list[str]]:
@@ -132,11 +223,14 @@ def _leave_out_single(y: Array) -> tuple[Array, list[str]]:
     ]
 
 
-def _infer_task(present: pd.Series[Any]) -> Task:
-    if _plural(present) != "numbers":
+def _infer_task(numbers: pd.Series[Any] | None, *, is_given: bool) -> Task:
+    """Return the task; few whole numbers are classes unless the column is given as numbers."""
+    if numbers is None:
         return "classification"
-    few = _are_whole(present) and present.nunique() <= MAX_INTEGER_CLASSES
-    return "classification" if few else "regression"
+    present = numbers.dropna()
+    most = min(MAX_INTEGER_CLASSES, max(2, len(present) // ROWS_PER_INTEGER_CLASS))
+    few = _are_whole(present) and present.nunique() <= most
+    return "classification" if few and not is_given else "regression"
 
 
 def _plural(present: pd.Series[Any]) -> str:
@@ -149,15 +243,8 @@ def _are_whole(numbers: pd.Series[Any]) -> bool:
     return bool((numbers == numbers.round()).all())
 
 
-def _numbers(present: pd.Series[Any], column: Any, source: str) -> Array:
-    if not pd.api.types.is_numeric_dtype(present):
-        texts = as_texts(present)
-        texts = texts[~texts.str.strip().str.lower().isin(PLACEHOLDERS)]
-        raise InvalidInputError(
-            f"the target of a regression must be numeric, but column {column!r} of {source} "
-            f"holds {texts[pd.to_numeric(texts, errors='coerce').isna()].iloc[0]!r}: name another "
-            "`target` or `task='classification'`"
-        )
+def _varying(present: pd.Series[Any], column: str, source: str) -> Array:
+    """Return the numbers of a regression's target; raise if they are huge or all the same."""
     refuse_huge_values(present, f"the target column {column!r} of {source}")
     values: Array = present.to_numpy(dtype=np.float64)
     if np.ptp(values) == 0:

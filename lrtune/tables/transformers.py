@@ -10,16 +10,16 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.impute import SimpleImputer
+from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 from sklearn.utils.validation import check_is_fitted
 
-from lrtune.tables.kinds import as_dates
+from lrtune.tables.dates import as_dates
+from lrtune.tables.extremes import CLIP, quartiles
+from lrtune.tables.inspection import EXTREME_NUMBER, MANY_CATEGORIES
 
 Array = npt.NDArray[Any]
-
-MAX_ONE_HOT = 30
-"""Most 0/1 columns for one column of categories; the rarest categories share the last."""
 
 PARTS: dict[str, Callable[[Any], Any]] = {
     "day_number": lambda dates: (dates - pd.Timestamp("2000-01-01")) / pd.Timedelta(days=1),
@@ -71,6 +71,32 @@ def _varies(numbers: pd.Series[Any]) -> bool:
     return bool(numbers.max() > numbers.min())
 
 
+class Clip(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Clip numbers that lie far beyond the quartiles of the training rows.
+
+    The bounds are `lrtune.tables.extremes.CLIP` interquartile ranges beyond the quartiles.
+
+    >>> Clip().fit(np.arange(5.0)[:, None]).transform([[1e9], [2.0], [np.nan]]).tolist()
+    [[43.0], [2.0], [nan]]
+    """
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
+        numbers = np.asarray(X, dtype=np.float64)
+        self.n_features_in_ = numbers.shape[1]
+        low, high, spread = quartiles(numbers)
+        self.low_, self.high_ = low - CLIP * spread, high + CLIP * spread
+        return self
+
+    def transform(self, X: Any) -> Array:
+        check_is_fitted(self, "low_")
+        clipped: Array = np.clip(np.asarray(X, dtype=np.float64), self.low_, self.high_)
+        return clipped
+
+    def get_feature_names_out(self, input_features: Any = None) -> Array:
+        check_is_fitted(self, "low_")
+        return np.asarray(input_features, dtype=object)
+
+
 def fill_and_standardise() -> list[Any]:
     """Return the steps that fill gaps with the median, mark them, and standardise."""
     imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
@@ -78,16 +104,26 @@ def fill_and_standardise() -> list[Any]:
 
 
 def one_hot_encoder() -> OneHotEncoder:
-    """Return an encoder that treats unseen categories as rare ones, or as none."""
-    return OneHotEncoder(
-        handle_unknown="infrequent_if_exist", max_categories=MAX_ONE_HOT, sparse_output=False
-    )
+    """Return an encoder that gives each category a column, and unseen ones none."""
+    return OneHotEncoder(handle_unknown="ignore", sparse_output=False)
 
 
-TRANSFORMERS: dict[str, Callable[[], Any]] = {
-    "number": lambda: make_pipeline(*fill_and_standardise()),
-    "boolean": lambda: make_pipeline(*fill_and_standardise()),
-    "date": lambda: make_pipeline(DateParts(), *fill_and_standardise()),
-    "category": one_hot_encoder,
+def target_encoder(target_type: str) -> Any:
+    """Return an encoder of categories by the mean of the target, fitted across folds."""
+    encoder = TargetEncoder(target_type=target_type)
+    if encoder.random_state == "deprecated":  # scikit-learn 1.9 and newer
+        encoder.set_params(cv=KFold(5, shuffle=True, random_state=0))
+    else:
+        encoder.set_params(random_state=0)
+    return make_pipeline(encoder, StandardScaler())
+
+
+TRANSFORMERS: dict[str, Callable[[str], Any]] = {
+    "number": lambda _: make_pipeline(*fill_and_standardise()),
+    EXTREME_NUMBER: lambda _: make_pipeline(Clip(), *fill_and_standardise()),
+    "boolean": lambda _: make_pipeline(*fill_and_standardise()),
+    "date": lambda _: make_pipeline(DateParts(), *fill_and_standardise()),
+    "category": lambda _: one_hot_encoder(),
+    MANY_CATEGORIES: target_encoder,
 }
-"""Encoder of each kind of column, without skrub."""
+"""Encoder of each kind of column, without skrub; a function of scikit-learn's type of target."""

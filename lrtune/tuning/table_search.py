@@ -70,9 +70,8 @@ def load(request: Request) -> Dataset:
         request.data,
         target=request.target,
         task=request.task,
-        separator=request.separator,
-        encoding=request.encoding,
         preprocessor=request.preprocessor,
+        **request.reading,
     )
 
 
@@ -149,7 +148,9 @@ def search_table(
         sampling=Sampling(
             request.seed, pruner=PRUNERS[request.pruner](request.epochs), worker=worker
         ),
-        data=DataFacts(dataset.name, dataset.target, request.preprocessor, rows, columns),
+        data=DataFacts(
+            dataset.name, dataset.target, request.preprocessor, rows, columns, request.reading
+        ),
         recording=recording,
         on_progress=on_progress,
     )

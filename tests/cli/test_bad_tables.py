@@ -49,7 +49,7 @@ TABLES: dict[str, bytes | str] = {
     "huge.csv": "a,y\n" + "1e300,u\n2,v\n" * 8,
     "huge_target.csv": "a,y\n" + "1,1e300\n2,1.5\n" * 8,
     "constant_target.csv": "a,y\n" + "1,0.5\n2,0.5\n" * 8,
-    "some_text.csv": "a,y\n" + "1,1.5\n2,2.5\n" * 20 + "3,cheap\n",
+    "some_text.csv": "a,y\n" + "1,1.5\n2,2.5\n3,cheap\n" * 20,
     "nothing_left.csv": "id,c,y\n" + "".join(f"{i},5,{'uv'[i % 2]}\n" for i in range(20)),
     "only_texts.csv": "t,y\n" + "".join(f"word {i} of many,{'uv'[i % 2]}\n" for i in range(20)),
     "hostile.csv": '"<img src=x>","b\x1b[2J",y\n' + "1e300,2,u\n2,3,v\n" * 8,
@@ -60,7 +60,7 @@ DATA = ("bundled data set", "spelling")
 EMPTY = ("header line", "is empty", "another file")
 SHAPE = ("at least 2 columns and 8 rows", "add rows", "--separator")
 CSV = ("CSV file with a header line", "correct that line", "--separator")
-TABLE = ("CSV, TSV or Parquet", "export")
+TABLE = ("CSV, TSV, Parquet or a workbook", "export")
 BINARY = (*TABLE, "is binary", "--encoding")
 READABLE = ("readable table", "export it as CSV")
 SEPARATOR = ("--separator must be one ASCII character", "comma, semicolon, tab")
@@ -96,8 +96,8 @@ CASES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("binary.csv",): ("'binary.csv'", *BINARY),
     ("nul.csv",): ("'nul.csv'", *BINARY),
     ("utf-16-bare.csv",): ("'utf-16-bare.csv'", *BINARY),
-    ("book.xlsx",): ("'book.xlsx'", "Excel workbook", *TABLE),
-    ("old.xls",): ("'old.xls'", "Excel workbook", *TABLE),
+    ("book.xlsx",): ("'book.xlsx'", "zip", *READABLE),
+    ("old.xls",): ("'old.xls'", *READABLE),
     ("page.csv",): ("'page.csv' is a web page", *TABLE),
     ("paper.pdf",): ("'paper.pdf' is a PDF", *TABLE),
     ("image.png",): ("'image.png' is an image", *TABLE),
@@ -135,13 +135,24 @@ CASES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("constant_target.csv",): ("'y' of constant_target.csv", "0.5", "vary", "another --target"),
     ("some_text.csv", "--task", "regression"): ("'y' of some_text.csv", "'cheap'", *NUMERIC),
     ("good.csv", "--task", "regression"): ("'y' of good.csv", "'u'", *NUMERIC),
-    ("nothing_left.csv",): ("nothing_left.csv", "'id'", "'c'", "rename one", *LEFT),
+    ("nothing_left.csv",): ("nothing_left.csv", "'id'", "'c'", "keep one with --column", *LEFT),
     ("only_texts.csv",): ("only_texts.csv", "'t'", "--preprocessor skrub", *LEFT),
     ("hostile.csv",): ("'<img src=x>' of hostile.csv", "1e+300", *LARGE),
     ("hostile_target.csv",): ("got 1", r"'y\x1b[2J'", *CLASSES),
     ("mit leer & 表.csv",): ("got 1", "of mit leer & 表.csv", *CLASSES),
     ("iris", "--target", "0"): ("'0'", "--target must be left out", "'iris'"),
     ("iris", "--separator", ";"): ("';'", "--separator must be left out", "'iris'"),
+    ("good.csv", "--column", "z=drop"): ("'z'", "--column must name columns", "'a', 'b', 'y'"),
+    ("good.csv", "--column", "a=zip"): ("'a=zip'", "NAME=KIND", "number, category, date"),
+    ("good.csv", "--column", "a"): ("'a'", "NAME=KIND", "number, category, date"),
+    ("good.csv", "--column", "y=drop"): ("'y'", "cannot drop the target", "another --target"),
+    ("good.csv", "--column", "a=date"): ("'a' as date", "holds none", "date:%d/%m/%Y"),
+    ("good.csv", "--skip-lines", "-1"): ("-1", "--skip-lines"),
+    ("good.csv", "--skip-lines", "99"): ("'good.csv'", "header line", "--skip-lines"),
+    ("good.csv", "--missing", "u,v"): ("'y' of good.csv", "must have values", "another --target"),
+    ("iris", "--no-header"): ("--no-header must be left out", "'iris'"),
+    ("iris", "--column", "a=drop"): ("--column must be left out", "'iris'"),
+    ("iris", "--missing", ".."): ("--missing must be left out", "'iris'"),
     ("iris", "--encoding", "utf-8"): ("'utf-8'", "--encoding must be left out", "'iris'"),
 }
 """The value, the rule and the cure that each message names."""

@@ -160,7 +160,7 @@ def test_a_table_of_all_kinds_is_saved_and_predicted_for(
     assert run.err.splitlines()[-3:] == [
         "texts that are not a number treated as missing values: 'size' (1)",
         "missing values filled in with the median: 'size' (1), 'day' (1)",
-        "categories not seen in training, treated as rare or as none: 'city' (1)",
+        "categories not seen in training, treated as none of them: 'city' (1)",
     ]
 
 
@@ -191,7 +191,7 @@ BAD = {
     (FLOWERS, FLOWERS): (repr(FLOWERS), "save_model", "nothing in it was loaded", "save the model"),
     ("mein modell.skops", "none.csv"): ("'none.csv'", "bundled data set", "spelling"),
     ("mein modell.skops",): ("Missing argument 'DATA'", "lrtune predict --help"),
-    ("mein modell.skops", "mein modell.skops"): ("zip archive", "CSV, TSV or Parquet", "export"),
+    ("mein modell.skops", "mein modell.skops"): ("zip archive", "must hold one table", "unpack it"),
     ("mein modell.skops", FLOWERS, "--output", "no/such.csv"): ("--output", "'no'", "existing"),
     ("mein modell.skops", FLOWERS, "--output", FLOWERS): (
         "--output", repr(FLOWERS), "a new file", "name another",

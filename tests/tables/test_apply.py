@@ -127,4 +127,4 @@ def test_columns_of_text_are_read_as_text() -> None:
         Column("key", "text", used=False),
     ]
 
-    assert text_columns(columns) == ("city", "note", "price")
+    assert text_columns(columns) == ("city", "note")

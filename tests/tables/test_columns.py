@@ -1,5 +1,7 @@
 """Columns: stored as JSON, converted, joined and described."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,9 +10,17 @@ from lrtune.tables.columns import Column, gather, is_plain, notes_on
 
 
 def test_a_column_is_read_as_it_was_stored() -> None:
-    column = Column("a", "date", missing=2, done=(("filled", 2), ("read", 0)), date_format="%Y")
+    column = Column("a", "date", missing=2, done=(("filled", 2), ("read", 0)), date_formats=("%Y",))
 
-    assert Column.from_dict(column.to_dict()) == column
+    assert Column.from_dict(json.loads(json.dumps(column.to_dict()))) == column
+
+
+def test_a_column_of_an_earlier_release_is_read() -> None:
+    stored = {"name": "a", "kind": "date", "used": True, "missing": 0, "done": []}
+    column = Column.from_dict({**stored, "date_format": "%Y", "thousands": "."})
+
+    assert (column.date_formats, column.thousands) == (("%Y",), ".")
+    assert Column.from_dict({**stored, "date_format": ""}).date_formats == ()
 
 
 @pytest.mark.parametrize("thousands", ["", ".", ","])

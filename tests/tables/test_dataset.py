@@ -92,7 +92,8 @@ def test_notes_say_all_that_was_inferred(folder: Path) -> None:
     assert load_dataset("t.csv", preprocessor="skrub").notes == (
         "target: column 'y', the last (choose with `target`)",
         "task: classification, as column 'y' holds 2 different texts (choose with `task`)",
-        "columns dropped, as they are named like identifiers, and differ in every row (rename one "
-        "to keep it): 'Unnamed: 0'",
+        "target: classes 'u' (10), 'v' (10)",
+        "columns dropped, as they are named like identifiers, and differ in every row (keep one "
+        "with `columns`): 'Unnamed: 0'",
         "the columns are numbers without gaps, for which skrub is not needed",
     )

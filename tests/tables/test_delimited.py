@@ -101,15 +101,6 @@ def test_other_text_is_refused(content: str, message: str) -> None:
         read(content)
 
 
-def test_decimal_commas_become_points() -> None:
-    frame, notes = read("a;b;c\n1,5;x,y;1,5\n-2,25e-3;u;z\n")
-
-    assert frame["a"].tolist() == [1.5, -0.00225]
-    assert frame["b"].tolist() == ["x,y", "u"]
-    assert frame["c"].tolist() == ["1,5", "z"]
-    assert notes[-1] == "commas treated as decimal points: 'a'"
-
-
 def test_columns_kept_as_text_keep_their_commas_and_zeros() -> None:
     frame, _ = read("a;zip\n1,5;01\n2,5;02\n", TextFormat(texts=("a", "zip")))
 

@@ -42,7 +42,7 @@ def describe(values: Any, name: str = "a", **options: Any) -> Column:
         (pd.array([True, None, False, None] * 10, dtype="boolean"), "boolean"),
         (["yes", "no"] * 20, "category"),
         (["1", "2", "3+", "4"] * 10, "category"),
-        (["12:30", "13:45"] * 20, "category"),
+        (["12:30", "13:45"] * 20, "date"),
         (["1.2.3", "1.2.4"] * 20, "category"),
         (["x", None] * 20, "category"),
         (pd.Categorical(["u", "v"] * 20), "category"),
@@ -74,7 +74,7 @@ def test_thousands_are_read_and_noted(values: list[str], mark: str, first: float
     (column,), X = describe_columns(pd.DataFrame({"a": values * 10}))
 
     assert (column.kind, column.thousands) == ("number", mark)
-    assert "treated as thousands separators" in column.done[-1][0]
+    assert "treated as thousands separators" in column.done[0][0]
     assert np.asarray(X)[0, 0] == first
 
 

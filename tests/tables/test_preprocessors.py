@@ -17,9 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from lrtune import MLPClassifier
 from lrtune.exceptions import InvalidInputError
 from lrtune.tables.columns import Column
-from lrtune.tables.inspection import describe_columns
+from lrtune.tables.inspection import MAX_ONE_HOT, describe_columns
 from lrtune.tables.preprocessors import PREPROCESSORS, make_preprocessing
-from lrtune.tables.transformers import MAX_ONE_HOT
 from lrtune.tuning.trainers.network import NetworkTrainer
 from lrtune.tuning.trainers.preparation import prepare
 from lrtune.tuning.trainers.replicates import Replicate
@@ -104,11 +103,31 @@ def test_a_column_that_is_empty_in_training_gives_finite_numbers() -> None:
     assert np.isfinite(fitted.transform(X)).all()
 
 
-def test_one_hot_columns_are_few() -> None:
-    frame = pd.DataFrame({"c": [f"c{place % 90}" for place in range(400)]})
+@pytest.mark.parametrize(
+    ("n_categories", "rows", "width"),
+    [
+        (20, 60, 20),  # few categories get a column each
+        (50, 500, 50),  # so do more, with ten rows for each
+        (50, 300, 1),  # else their mean of the target
+    ],
+)
+def test_categories_get_as_many_columns_as_the_rows_carry(
+    n_categories: int, rows: int, width: int
+) -> None:
+    frame = pd.DataFrame({"c": [f"c{place % n_categories}" for place in range(rows)]})
     columns, X = describe_columns(frame)
+    y = np.arange(rows) / rows
 
-    assert make_preprocessing(columns).fit_transform(X).shape == (400, MAX_ONE_HOT)
+    assert make_preprocessing(columns).fit_transform(X, y).shape == (rows, width)
+
+
+def test_columns_of_categories_share_the_columns_of_0_and_1() -> None:
+    frame = pd.DataFrame({f"c{n}": [f"c{place % 25}" for place in range(300)] for n in range(40)})
+    columns, X = describe_columns(frame)
+    width = make_preprocessing(columns).fit_transform(X, np.arange(300) / 300).shape[1]
+    n_one_hot = MAX_ONE_HOT // 25
+
+    assert width == 25 * n_one_hot + 40 - n_one_hot
 
 
 def hashed(frame: Any) -> str:

@@ -6,12 +6,13 @@ import pytest
 
 from lrtune.tables.kinds import KINDS
 from lrtune.tables.transformers import (
-    MAX_ONE_HOT,
     PARTS,
     TRANSFORMERS,
+    Clip,
     DateParts,
     fill_and_standardise,
     one_hot_encoder,
+    target_encoder,
 )
 
 
@@ -47,10 +48,29 @@ def test_gaps_are_filled_with_the_median_and_marked() -> None:
     assert scaler.fit_transform(numbers).mean(axis=0) == pytest.approx([0, 0])
 
 
-def test_unseen_categories_are_taken_for_rare_ones_or_for_none() -> None:
-    few = one_hot_encoder().fit(pd.DataFrame({"c": ["u", "v"]}))
-    many = one_hot_encoder().fit(pd.DataFrame({"c": [f"c{place}" for place in range(99)]}))
-    unseen = pd.DataFrame({"c": ["w"]})
+def test_unseen_categories_are_none_of_the_others() -> None:
+    encoder = one_hot_encoder().fit(pd.DataFrame({"c": ["u", "v"]}))
 
-    assert few.transform(unseen).tolist() == [[0, 0]]
-    assert many.transform(unseen).tolist() == [[0] * (MAX_ONE_HOT - 1) + [1]]
+    assert encoder.transform(pd.DataFrame({"c": ["w", "u"]})).tolist() == [[0, 0], [1, 0]]
+
+
+def test_many_categories_become_the_mean_of_the_target() -> None:
+    categories = pd.DataFrame({"c": [f"c{place % 50}" for place in range(5000)]})
+    y = np.arange(5000) % 50 + 0.0
+    encoder = target_encoder("continuous").fit(categories, y)
+    (means,) = encoder[0].encodings_
+
+    assert means == pytest.approx([float(name[1:]) for name in encoder[0].categories_[0]], abs=1e-6)
+    assert np.corrcoef(encoder.fit_transform(categories, y)[:, 0], y)[0, 1] > 0.99
+
+
+def test_values_far_outside_the_training_rows_are_clipped() -> None:
+    rows = np.array([[0.0, 5], [1, 5], [2, 5], [3, 5], [4, np.nan]])
+    clip = Clip().fit(rows)
+
+    assert clip.transform(np.array([[1e9, 5], [-1e9, 6], [2, np.nan]]))[:, 0].tolist() == [
+        43,
+        -39,
+        2,
+    ]
+    assert np.isnan(clip.transform(rows)[4, 1])

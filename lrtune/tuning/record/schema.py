@@ -152,6 +152,8 @@ class DataFacts(_Json):
     """Key of `lrtune.tables.preprocessors.PREPROCESSORS`."""
     rows: int | None = None
     columns: int | None = None
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    """Options of `lrtune.tables.dataset.load_dataset` that reading took."""
 
 
 @dataclass(frozen=True)
@@ -416,6 +418,19 @@ class Request(_Json):
     seed: int
     trainings: int | None = None
     """Trainings in all, in place of `trials`."""
+    skip_lines: int | None = None
+    header: bool = True
+    missing: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Kinds of columns by name."""
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """Return the options of reading that were given."""
+        names = ("separator", "encoding", "skip_lines", "missing", "columns")
+        given = {name: getattr(self, name) for name in names}
+        header = {} if self.header else {"header": False}
+        return {name: v for name, v in given.items() if v not in (None, (), {})} | header
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,264 @@
+"""Numbers written as text: their marks, signs and units, and the texts that only look like them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+SHARE_READ = 0.9
+"""Smallest share of readable values in a column of numbers or dates."""
+THOUSANDS_NAMES = {".": "points", ",": "commas", "'": "apostrophes", " ": "spaces"}
+PLACEHOLDERS = frozenset(
+    "#div/0! #n/a #name? #null! #num! #ref! #value! * - -- --- – — . .. ... … : ? _ <na> missing"
+    " (missing) n.a. n.a n.d. n/a n/d na nd nil none null undefined unknown -nan 1.#ind -1.#ind"
+    " 1.#qnan n\\a not·available no·data".replace("·", "\xa0").split(" ")
+)
+"""Lower-case texts that stand for a missing value among numbers and dates."""
+MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "mn": 1e6, "B": 1e9, "bn": 1e9}
+"""Letters behind a number that multiply it, as in "1.2M"."""
+
+_MOST_VERSIONS = 50
+_EXACT_DIGITS = 15
+_CURRENCIES = (
+    r"(?:[A-Z]{0,2}[$€£¥₩₹₽₺₴₫฿₪₱₦₡₲₵]|AUD|BRL|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HKD|HUF|INR|JPY|KRW|MXN"
+    r"|NOK|NZD|PLN|RUB|SEK|SGD|TRY|USD|ZAR|Fr\.|Rs\.?|kr\.?|zł|Kč)"
+)
+_CELL = re.compile(
+    rf"""(?P<limit>[<>]=?|[≤≥~≈])?\s*
+    (?P<bracket>\()?\s*
+    (?P<sign>[-+−–])?\s*
+    (?P<currency>{_CURRENCIES})?\s*
+    (?P<inner_sign>[-+−–])?
+    (?P<body>[.,]?\d(?:[\d.,' ]*\d)?[.,]?)
+    (?P<exponent>[eE][-+]?\d+)?
+    (?P<unit>{_CURRENCIES}|\s*[%‰°][^\d()<>]{{0,15}}|\s+[^\W\d_][^\d()<>:]{{0,15}}[23]?
+        |(?:[a-z]|[kKMB]|[^\W\d_]{{2}})[^\d()<>:,;]{{0,8}}[23]?|\s+{_CURRENCIES})?\s*
+    (?P<closed>\))?(?P<minus_behind>-)?""",
+    re.VERBOSE,
+)
+_WHOLE = re.compile(r"\d+")
+_SINGLE_MARK = re.compile(r"(\d*)([.,])(\d*)")
+_GROUPED = re.compile(
+    r"(?P<whole>[1-9]\d{0,2}(?P<mark>[.,' ])\d{3}(?:(?P=mark)\d{3})*)(?P<rest>.*)"
+)
+_INDIAN = re.compile(r"(?P<whole>\d{1,2}(?:,\d{2})+,\d{3})(?P<rest>(?:\.\d+)?)")
+_DECIMALS = re.compile(r"([.,])(\d+)")
+_NEGATIVE = ("-", "−", "–")
+_LEADING_ZERO = re.compile(r"0\d+")
+_UNSIGNED_EXPONENT = re.compile(r"\d+E\d+")
+_VERSION = re.compile(r"\d+\.\d+")
+
+
+@dataclass(frozen=True)
+class NumberFormat:
+    """How the numbers in a column are written."""
+
+    decimal: str = ""
+    """Decimal mark; "" if none shows."""
+    thousands: str = ""
+    """Thousands separator; "" if none shows."""
+    unit: str = ""
+    """Unit, currency or "%" of most of the numbers."""
+    limits: int = 0
+    """Number of values that are limits, such as "<0.5", and are read as the limit itself."""
+
+
+PLAIN = NumberFormat()
+"""Format of numbers without marks and units."""
+
+
+class _Digits(NamedTuple):
+    """A number without sign and unit: its value, and what its marks say.
+
+    `value` is None if one mark before three digits may be either; it then is `either`.
+    """
+
+    value: float | None
+    decimal: str = ""
+    thousands: str = ""
+    either: str = ""
+
+
+class _Cell(NamedTuple):
+    digits: _Digits
+    body: str
+    factor: float
+    unit: str
+    is_limit: bool
+
+
+def plain(text: str) -> str:
+    """Return a text without outer spaces, and with plain spaces and apostrophes."""
+    if text.isascii():
+        return text.strip()
+    for odd, usual in (("\xa0", " "), ("\u202f", " "), ("\u2009", " "), ("\ufeff", "")):
+        text = text.replace(odd, usual)
+    return text.replace("\u2019", "'").replace("\u200b", "").strip()
+
+
+def is_placeholder(text: str) -> bool:
+    """Return True if a text stands for a missing value among numbers."""
+    lower = text.lower()
+    return lower in PLACEHOLDERS or lower.replace(" ", "\xa0") in PLACEHOLDERS
+
+
+def _read_digits(body: str) -> _Digits | None:
+    """Read digits and marks; return None if they do not make a number.
+
+    >>> _read_digits("1.234,5").value, _read_digits("1,234").either, _read_digits("1.2.3")
+    (1234.5, ',', None)
+    """
+    if _WHOLE.fullmatch(body):
+        return _Digits(float(body))
+    single = _SINGLE_MARK.fullmatch(body)
+    if single and not (1 <= len(single[1]) <= 3 and len(single[3]) == 3 and body[0] != "0"):
+        return _Digits(float(f"{single[1]}.{single[3]}"), decimal=single[2])
+    if single:
+        return _Digits(None, either=single[2])
+    grouped = _INDIAN.fullmatch(body) or _GROUPED.fullmatch(body)
+    if not grouped:
+        return None
+    mark = "," if grouped.re is _INDIAN else grouped["mark"]
+    whole = grouped["whole"].replace(mark, "")
+    decimals = _DECIMALS.fullmatch(grouped["rest"])
+    if decimals and decimals[1] != mark:
+        return _Digits(float(f"{whole}.{decimals[2]}"), decimals[1], mark)
+    if grouped["rest"]:
+        return None
+    return _Digits(float(whole), {".": ",", ",": "."}.get(mark, ""), mark)
+
+
+def _read_cell(text: str) -> _Cell | None:
+    match = _CELL.fullmatch(text)
+    if match is None or bool(match["bracket"]) != bool(match["closed"]):
+        return None
+    digits = _read_digits(match["body"])
+    if digits is None:
+        return None
+    signs = [match["sign"], match["inner_sign"], match["minus_behind"]]
+    negative = any(sign in _NEGATIVE for sign in signs if sign) or bool(match["bracket"])
+    unit = (match["unit"] or "").strip()
+    if unit.lower().rstrip(".") in ("am", "pm", "a.m", "p.m"):
+        return None
+    factor = (-1.0 if negative else 1.0) * float(f"1{match['exponent'] or ''}")
+    return _Cell(digits, match["body"], factor, match["currency"] or unit, bool(match["limit"]))
+
+
+def _value(cell: _Cell, number_format: NumberFormat) -> float | None:
+    """Return a cell's number, in which an ambiguous mark is read as the format says."""
+    value = cell.digits.value
+    if value is None:
+        mark = cell.digits.either
+        value = float(cell.body.replace(mark, "." if mark == number_format.decimal else ""))
+    if cell.unit and _same_unit(cell.unit) != _same_unit(number_format.unit):
+        if number_format.unit in MULTIPLES and cell.unit in MULTIPLES:
+            return cell.factor * value * MULTIPLES[cell.unit]
+        return None
+    return cell.factor * value * MULTIPLES.get(cell.unit, 1.0)
+
+
+def _same_unit(unit: str) -> str:
+    """Return a unit in the form in which it is compared: "Stars" as "star"."""
+    return unit.lower().removesuffix("s") if len(unit) > 3 else unit
+
+
+def read_numbers(texts: Iterable[str], number_format: NumberFormat) -> list[float | None]:
+    """Return the numbers, with None for each text that is none in this format.
+
+    >>> read_numbers(["$1,234", "(5)", "<0.5", "x"], NumberFormat(decimal=".", unit="$"))
+    [1234.0, -5.0, 0.5, None]
+    """
+    cells = map(_read_cell, texts)
+    return [None if cell is None else _value(cell, number_format) for cell in cells]
+
+
+def find_number_format(
+    counts: Mapping[str, int],
+    decimal: str = "",
+    *,
+    share: float = SHARE_READ,
+    usual: NumberFormat | None = None,
+) -> NumberFormat | None:
+    """Return the format of a column of numbers written as text; None if it is no such column.
+
+    One mark before exactly three digits may be either. It is what the column's other numbers say,
+    or else `decimal`, the mark that other columns of the file show, or else what it was in `usual`,
+    the column's format in an earlier table; if nothing tells, a comma separates thousands, and a
+    point decimals.
+
+    >>> find_number_format({"1.234,50": 3, "12": 1})
+    NumberFormat(decimal=',', thousands='.', unit='', limits=0)
+    >>> find_number_format({"1,234": 3, "12": 1}).thousands
+    ','
+    >>> find_number_format({"S46": 3, "S17": 4}) is None
+    True
+    """
+    present = {text: count for text, count in counts.items() if not is_placeholder(text)}
+    total = sum(present.values())
+    cells = {text: _read_cell(text) for text in present}
+    read = [(cell, present[text]) for text, cell in cells.items() if cell is not None]
+    if not total or sum(count for _, count in read) < share * total:
+        return None
+    decimals, marks, units, either = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    for cell, count in read:
+        decimals[cell.digits.decimal] += count
+        marks[cell.digits.thousands] += count
+        either[cell.digits.either] += count
+        units[cell.unit] += count
+    for counter in (decimals, marks, units, either):
+        counter.pop("", None)
+    own = _most_common(decimals)
+    thousands = _most_common(marks)
+    if either:
+        own = own or decimal or _usual_decimal(usual) or "."
+        if not thousands:
+            thousands = next((mark for mark in either if mark != own), "")
+    unit = _most_common(units)
+    found = NumberFormat(own, thousands, unit, sum(n for cell, n in read if cell.is_limit))
+    readable = sum(count for cell, count in read if _value(cell, found) is not None)
+    return found if readable >= share * total else None
+
+
+def _usual_decimal(usual: NumberFormat | None) -> str:
+    if usual is None:
+        return ""
+    return usual.decimal or {".": ",", ",": "."}.get(usual.thousands, "")
+
+
+def _most_common(counter: Counter[str]) -> str:
+    return counter.most_common(1)[0][0] if counter else ""
+
+
+def decimal_marks(texts: Iterable[str]) -> Counter[str]:
+    """Return how often each decimal mark shows beyond doubt."""
+    found = Counter[str]()
+    for text in texts:
+        cell = _read_cell(text)
+        if cell is not None and cell.digits.decimal:
+            found[cell.digits.decimal] += 1
+    return found
+
+
+def why_names(texts: Sequence[str], n_rows: int) -> str:
+    """Return why whole or plain numbers are names and no quantities; "" if nothing says so.
+
+    >>> why_names(["007", "011"], 10), why_names(["3.1", "3.10"], 10), why_names(["1", "2"], 10)
+    ('leading zeros', 'version numbers', '')
+    """
+    if any(_LEADING_ZERO.fullmatch(text) for text in texts):
+        return "leading zeros"
+    if any(text.isdigit() and len(text) > _EXACT_DIGITS for text in texts):
+        return "more digits than numbers can tell apart"
+    if any(_UNSIGNED_EXPONENT.fullmatch(text) for text in texts):
+        if not any("." in text for text in texts):
+            return "letters E among the digits"
+        return ""
+    few = 0 < len(texts) <= min(_MOST_VERSIONS, n_rows // 3)
+    if few and all(_VERSION.fullmatch(text) for text in texts):
+        fewest = min(len(text.partition(".")[2]) for text in texts)
+        if any(text.endswith("0") and len(text.partition(".")[2]) > fewest for text in texts):
+            return "version numbers"
+    return ""
