@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "completion": "Print the script that completes words in a shell.",
     "dashboard": "Show a record in the Optuna dashboard.",
     "export": "Write a study's learning rate for another library.",
+    "inspect": "Show what a search would make of a table.",
     "predict": "Predict with a saved model.",
     "range-test": "Test which learning rates are worth searching.",
     "report": "Write a report on a study.",

@@ -96,8 +96,11 @@ def command(
     else:
         n_jobs = jobs if gpus is None or is_given(ctx, "jobs") else None
         subject = load_script(script_request(script, ctx.params), n_jobs=n_jobs, gpus=gpus)
-    for note in () if subject.dataset is None else subject.dataset.notes:
-        say(note)
+    if subject.dataset is not None:
+        from lrtune.tables.overview import summary_line
+
+        for note in (*subject.dataset.notes, summary_line(subject.dataset.columns)):
+            say(note)
     recording = Recording(
         partial(Record.resume if resume else Record.create, storage, name or subject.name),
         environment(ctx.obj, subject.dataset),

@@ -49,8 +49,8 @@ TRUSTED: dict[str, tuple[str, ...]] = {
     "ObjectNode": (
         "lrtune.estimators.mlp.MLPClassifier",
         "lrtune.estimators.mlp.MLPRegressor",
-        "lrtune.tables.transformers.Clip",
         "lrtune.tables.transformers.DateParts",
+        "lrtune.tables.transformers.SoftClip",
         "lrtune.training.network.Network",
         "sklearn.compose._column_transformer.ColumnTransformer",
         "sklearn.compose._column_transformer._RemainderColsList",

@@ -70,27 +70,48 @@ def load_dataset(
     >>> load_dataset("iris").X.shape
     (150, 4)
     """
-    if source in BUNDLED:
-        given = {
-            "target": target,
-            "separator": separator,
-            "encoding": encoding,
-            "skip_lines": skip_lines,
-            "missing": tuple(missing) or None,
-            "columns": dict(columns or {}) or None,
-            "header": None if header else header,
-        }
-        return _load_bundled(source, task, given)
-    overrides = Overrides(dict(columns or {}))
-    table = read_table(
+    return load_table(
         source,
+        target=target,
+        task=task,
         separator=separator,
         encoding=encoding,
         skip_lines=skip_lines,
         header=header,
         missing=missing,
-        texts=overrides.texts,
-    )
+        columns=columns,
+        preprocessor=preprocessor,
+    )[0]
+
+
+def load_table(source: str, **options: Any) -> tuple[Dataset, pd.DataFrame]:
+    """Return what `load_dataset` returns, and the whole table as it was read."""
+    of_table = {name: options.pop(name) for name in _OF_DATASET if name in options}
+    if source in BUNDLED:
+        given = {"target": of_table.get("target"), "columns": of_table.get("columns"), **options}
+        dataset = _load_bundled(source, of_table.get("task", "auto"), given)
+        names = [column.name for column in dataset.columns]
+        frame = pd.DataFrame(dataset.X, columns=names).assign(**{dataset.target: dataset.y})
+        return dataset, frame
+    overrides = Overrides(dict(of_table.get("columns") or {}))
+    table = read_table(source, texts=overrides.texts, **options)
+    return make_dataset(table, **of_table), table.frame
+
+
+_OF_DATASET = ("target", "task", "columns", "preprocessor")
+"""Options of `load_dataset` that say what to make of a table; the others say how to read it."""
+
+
+def make_dataset(
+    table: Table,
+    *,
+    target: str | None = None,
+    task: Literal["auto", "classification", "regression"] = "auto",
+    columns: Mapping[str, str] | None = None,
+    preprocessor: str = "sklearn",
+) -> Dataset:
+    """Return the data set in a table that was read; the arguments are those of `load_dataset`."""
+    overrides = Overrides(dict(columns or {}))
     _require_size(table)
     frame = table.frame
     overrides.require_columns(list(frame.columns), table.source)
@@ -163,7 +184,8 @@ def _load_bundled(
     options: Mapping[str, Any],
 ) -> Dataset:
     for option, value in options.items():
-        if value is not None:
+        is_given = not value if option == "header" else value not in (None, (), [], {})
+        if is_given:
             name = "`header=False`" if option == "header" else f"`{option}`"
             raise InvalidInputError(
                 f"{name} must be left out for the bundled data {source!r}, but got {value!r}"

@@ -12,8 +12,8 @@ FAR = 100.0
 """Distance from the median, in interquartile ranges, beyond which a value is an extreme one."""
 GAP_FAR = 10.0
 """The same for a code that stands for a gap, if it repeats."""
-CLIP = 20.0
-"""Distance beyond the quartiles, in interquartile ranges, to which extreme values are clipped."""
+BOUND = 3.0
+"""Distance from the median, in interquartile ranges, to which extreme values are compressed."""
 _MIN_REPEATED = 3
 _MIN_ROWS = 20
 _GAP_CODE = re.compile(r"-?9{2,}(\.0+)?|-?9{2,}\.9+|-?8{3,}(\.0+)?|-?1e30|-?3.4028235e\+38")

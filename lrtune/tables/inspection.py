@@ -91,7 +91,7 @@ _ENCODED = {
     "category": "categories encoded as columns of 0 and 1",
     MANY_CATEGORIES: "categories, too many for a column each, encoded by the mean of the target",
     "text": "texts encoded by skrub",
-    EXTREME_NUMBER: "values far outside the others clipped",
+    EXTREME_NUMBER: "values far outside the others compressed",
 }
 
 

@@ -160,8 +160,8 @@ def _require_table(head: bytes, source: str) -> None:
     for magic, kind in _FOREIGN.items():
         if head.lstrip().startswith(magic):
             raise InvalidInputError(
-                f"`data` must be a table as CSV, TSV, Parquet or a workbook, but {source!r} is {kind}: "
-                "export the table as CSV"
+                f"`data` must be a table as CSV, TSV, Parquet or a workbook, but {source!r} is "
+                f"{kind}: export the table as CSV"
             )
 
 

@@ -23,6 +23,8 @@ Array = npt.NDArray[Any]
 TASKS: tuple[Task, ...] = ("classification", "regression")
 MAX_INTEGER_CLASSES = 20
 """Most different values of an integer target that is treated as classes."""
+WIDE = 1e4
+"""Ratio of the 95th to the 5th percentile of a positive target that is noted."""
 ROWS_PER_INTEGER_CLASS = 4
 """Fewest rows, on average, of each of these values."""
 
@@ -112,7 +114,8 @@ def read_target(
             f"{_plural(present)} (choose with `task`)"
         )
     if chosen == "regression":
-        return Target(_varying(present, column, source), chosen, rows, tuple(notes))
+        y = _varying(present, column, source)
+        return Target(y, chosen, rows, (*notes, *_note_magnitudes(y)))
     y = _labels(present)
     kept, rare_notes = _leave_out_single(y)
     rows[rows] = kept
@@ -253,6 +256,17 @@ def _varying(present: pd.Series[Any], column: str, source: str) -> Array:
             "row: name another `target`"
         )
     return values
+
+
+def _note_magnitudes(y: Array) -> list[str]:
+    """Return a note on a target whose largest values decide the squared error alone."""
+    low, high = np.quantile(y, [0.05, 0.95])
+    if low <= 0 or high < WIDE * low:
+        return []
+    return [
+        f"target: it spans {np.log10(high / low):.0f} orders of magnitude, of which the squared "
+        "error sees the largest values alone: predict its logarithm if all matter"
+    ]
 
 
 def _labels(present: pd.Series[Any]) -> Array:

@@ -16,7 +16,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 from sklearn.utils.validation import check_is_fitted
 
 from lrtune.tables.dates import as_dates
-from lrtune.tables.extremes import CLIP, quartiles
+from lrtune.tables.extremes import BOUND, quartiles
 from lrtune.tables.inspection import EXTREME_NUMBER, MANY_CATEGORIES
 
 Array = npt.NDArray[Any]
@@ -71,29 +71,32 @@ def _varies(numbers: pd.Series[Any]) -> bool:
     return bool(numbers.max() > numbers.min())
 
 
-class Clip(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Clip numbers that lie far beyond the quartiles of the training rows.
+class SoftClip(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Scale by median and quartiles, and compress what lies far outside to at most `BOUND`.
 
-    The bounds are `lrtune.tables.extremes.CLIP` interquartile ranges beyond the quartiles.
+    z is mapped to z/√(1 + (z/b)²), with z in interquartile ranges from the median and the bound b,
+    as skrub's SquashingScaler does. The order of the numbers is kept.
 
-    >>> Clip().fit(np.arange(5.0)[:, None]).transform([[1e9], [2.0], [np.nan]]).tolist()
-    [[43.0], [2.0], [nan]]
+    >>> SoftClip().fit(np.arange(5.0)[:, None]).transform([[1e9], [2.0], [np.nan]]).tolist()
+    [[3.0], [0.0], [nan]]
     """
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
         numbers = np.asarray(X, dtype=np.float64)
         self.n_features_in_ = numbers.shape[1]
-        low, high, spread = quartiles(numbers)
-        self.low_, self.high_ = low - CLIP * spread, high + CLIP * spread
+        self.median_ = np.nanmedian(numbers, axis=0)
+        spread = quartiles(numbers)[2]
+        self.scale_ = np.where(spread > 0, spread, 1.0)
         return self
 
     def transform(self, X: Any) -> Array:
-        check_is_fitted(self, "low_")
-        clipped: Array = np.clip(np.asarray(X, dtype=np.float64), self.low_, self.high_)
-        return clipped
+        check_is_fitted(self, "scale_")
+        z = (np.asarray(X, dtype=np.float64) - self.median_) / self.scale_
+        compressed: Array = z / np.hypot(1.0, z / BOUND)
+        return compressed
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
-        check_is_fitted(self, "low_")
+        check_is_fitted(self, "scale_")
         return np.asarray(input_features, dtype=object)
 
 
@@ -120,7 +123,7 @@ def target_encoder(target_type: str) -> Any:
 
 TRANSFORMERS: dict[str, Callable[[str], Any]] = {
     "number": lambda _: make_pipeline(*fill_and_standardise()),
-    EXTREME_NUMBER: lambda _: make_pipeline(Clip(), *fill_and_standardise()),
+    EXTREME_NUMBER: lambda _: make_pipeline(SoftClip(), *fill_and_standardise()),
     "boolean": lambda _: make_pipeline(*fill_and_standardise()),
     "date": lambda _: make_pipeline(DateParts(), *fill_and_standardise()),
     "category": lambda _: one_hot_encoder(),

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lrtune.tables.extremes import CLIP, find_gap_code, has_extremes, quartiles
+from lrtune.tables.extremes import BOUND, find_gap_code, has_extremes, quartiles
 
 NORMAL = np.random.default_rng(0).normal(size=200)
 
@@ -46,4 +46,4 @@ def test_the_range_of_mostly_equal_values_is_a_wider_one() -> None:
     low, high, spread = quartiles(np.array([0.0] * 80 + [1.0] * 20))
 
     assert (low, high, spread) == (0, 0, 1)
-    assert CLIP > 1
+    assert BOUND > 1
