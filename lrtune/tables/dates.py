@@ -35,6 +35,9 @@ COMPACT = "%Y%m%d"
 _MOST = 2_000
 _SHORTLIST = 100
 _MANY = 50
+_GLANCED = 20
+_LOOKS = re.compile(r".*?(\d\D+\d|[^\W\d_]{3}[ -]\d{2}|\d\s*[AaPp][Mm])", re.DOTALL)
+"""What every date matches, from its start; tried on a few texts before the formats are."""
 _DIRECTIVES = {
     **dict.fromkeys("dmHI", r"\d{1,2}"), **dict.fromkeys("yMS", r"\d{2}"), "Y": r"\d{4}",
     "f": r"\d+", "p": r"[AaPp][Mm]", **dict.fromkeys("bBaA", r"[^\W\d_]+"),
@@ -71,6 +74,8 @@ def find_date_formats(counts: Mapping[str, int]) -> tuple[str, ...]:
     ('%m/%d/%y',)
     """
     texts = list(counts)
+    if not any(map(_LOOKS.match, texts[:_GLANCED])):
+        return ()
     first = texts[:: max(1, len(texts) // _SHORTLIST)][:_SHORTLIST]
     shapes = {each: [_pattern(each).fullmatch(text) for text in first] for each in DATE_FORMATS}
     candidates = [each for each, matches in shapes.items() if any(matches)]
