@@ -13,8 +13,10 @@ from sklearn import datasets
 from sklearn.preprocessing import StandardScaler
 
 from lrtune.exceptions import InvalidInputError
+from lrtune.tables.arrangement import arrange
 from lrtune.tables.bundled import BUNDLED, Task
 from lrtune.tables.columns import Column, is_plain, notes_on
+from lrtune.tables.hints import hints_on
 from lrtune.tables.inspection import describe_columns
 from lrtune.tables.preprocessors import make_preprocessing
 from lrtune.tables.reading import Table, read_table
@@ -44,6 +46,10 @@ class Dataset:
     """All columns except the target."""
     preprocessing: Any = field(default_factory=StandardScaler)
     """Unfitted transformer of X to numbers."""
+    groups: Array | None = None
+    """Number of each row's group, if rows of one group belong together."""
+    times: Array | None = None
+    """Number of each row's time, in ascending order, if rows are ordered by it."""
 
 
 def load_dataset(
@@ -54,22 +60,29 @@ def load_dataset(
     separator: str | None = None,
     encoding: str | None = None,
     preprocessor: str = "sklearn",
+    group: str | None = None,
+    time: str | None = None,
 ) -> Dataset:
     """Load a bundled data set, or a table as `read_table` reads it.
 
     `target` is a column's name or position (negative from the end), by default the last column.
     With the task "auto", texts, booleans and few different integers are treated as classes.
+    `group` or `time` names a column that says which rows belong together, or which are later; it is
+    not a feature.
 
     >>> load_dataset("iris").X.shape
     (150, 4)
     """
     if source in BUNDLED:
         options = {"target": target, "separator": separator, "encoding": encoding}
+        options |= {"group": group, "time": time}
         return _load_bundled(source, task, options)
     table = read_table(source, separator=separator, encoding=encoding)
     _require_size(table)
     frame = table.frame
     name, target_notes = find_target(list(frame.columns), target, table.source)
+    arranged = arrange(frame, name, group=group, time=time, source=table.source)
+    frame = arranged.frame
     labels = read_target(frame[name], task, table.source)
     features = frame.drop(columns=name).loc[labels.rows]
     if len(features) < MIN_ROWS:
@@ -80,6 +93,8 @@ def load_dataset(
     columns, X = describe_columns(
         features, source=table.source, encodes_texts=preprocessor == "skrub"
     )
+    groups, times = arranged.of_rows(labels.rows)
+    hints = () if group or time else hints_on(features, columns, labels)
     return Dataset(
         name=table.name,
         X=X,
@@ -92,9 +107,13 @@ def load_dataset(
             *labels.notes,
             *notes_on(columns),
             *_further_notes(columns, preprocessor),
+            *arranged.notes,
+            *hints,
         ),
         columns=columns,
         preprocessing=make_preprocessing(columns, preprocessor),
+        groups=groups,
+        times=times,
     )
 
 
