@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -20,12 +21,14 @@ from lrtune.tables.hints import hints_on
 from lrtune.tables.inspection import describe_columns
 from lrtune.tables.preprocessors import make_preprocessing
 from lrtune.tables.reading import Table, read_table
-from lrtune.tables.targets import find_target, read_target
+from lrtune.tables.targets import Target, find_target, read_target
 
 Array = npt.NDArray[Any]
 
 MIN_ROWS = 8
 """Fewest rows that can be split and trained on."""
+LEAST_SPREAD = 1e-60
+"""Least standard deviation of a target of numbers: squares of its squared errors must not be 0."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ def load_dataset(
     columns, X = describe_columns(
         features, source=table.source, encodes_texts=preprocessor == "skrub"
     )
+    _refuse_tiny_target(labels, f"column {name!r} of {table.source}")
     groups, times = arranged.of_rows(labels.rows)
     hints = () if group or time else hints_on(features, columns, labels)
     return Dataset(
@@ -123,6 +127,16 @@ def _require_size(table: Table) -> None:
         raise InvalidInputError(
             f"`data` must have at least 2 columns and {MIN_ROWS} rows, but {table.source!r} has "
             f"{columns} and {rows}: add rows, or name the `separator` if columns were not found"
+        )
+
+
+def _refuse_tiny_target(labels: Target, where: str) -> None:
+    with np.errstate(under="ignore"):
+        spread = float(np.std(labels.y)) if labels.task == "regression" else math.inf
+    if spread < LEAST_SPREAD:
+        raise InvalidInputError(
+            f"the target must vary by at least {LEAST_SPREAD:g}, but {where} holds "
+            f"{labels.y.min():g} to {labels.y.max():g}: express it in a smaller unit"
         )
 
 
