@@ -52,7 +52,7 @@ def command(
       lrtune predict iris.skops iris
       lrtune predict price.skops new.csv --output predicted.csv
       lrtune predict iris.skops flowers.csv --proba
-      lrtune predict price.skops new.csv --keep id --keep address
+      lrtune predict price.skops new.csv --keep id
     """
     import warnings
 

@@ -58,5 +58,6 @@ def require_metric(name: str, task: Task) -> None:
     of_task = ", ".join([LOSS, *(each for each, metric in METRICS.items() if metric.task == task)])
     other = f", which is for a {METRICS[name].task}" if name in METRICS else ""
     raise InvalidInputError(
-        f"`metric` must be one of a {task}, but got {name!r}{other}: choose among {of_task}"
+        f"`metric` must be one of a {task}, but got {name!r}{other}: choose among {of_task}, or "
+        "another `task`"
     )

@@ -152,6 +152,10 @@ class DataFacts(_Json):
     """Key of `lrtune.tables.preprocessors.PREPROCESSORS`."""
     rows: int | None = None
     columns: int | None = None
+    group: str | None = None
+    """Column whose groups are held out as a whole, if rows are not split at random."""
+    time: str | None = None
+    """Column by which validation rows are later than training rows, likewise."""
 
 
 @dataclass(frozen=True)
@@ -362,6 +366,41 @@ class Ending(_Json):
 
 
 @dataclass(frozen=True)
+class Balance(_Json):
+    """Balanced accuracy of the recommended setting, where one class holds most rows."""
+
+    KEY: ClassVar[str] = "balance"
+
+    share: float
+    """Share of the rows that the largest class holds."""
+    classes: int
+    """Number of classes."""
+    balanced_accuracy: float | None
+    """Mean over the replicates; None if the setting diverged on one."""
+    se: float | None
+    replicates: int
+    """Fresh replicates that it was trained on for this."""
+
+
+@dataclass(frozen=True)
+class FinalTest(_Json):
+    """Scores on a further table of the recommended setting, trained on all rows."""
+
+    KEY: ClassVar[str] = "test"
+
+    file: str
+    rows: int
+    loss: float | None = None
+    score: float | None = None
+    """Accuracy or R²; None where it has no value."""
+    metric: str | None = None
+    """Name of the metric that the search maximised; None if it was the loss."""
+    metric_score: float | None = None
+    failure: str | None = None
+    """Why there are no scores."""
+
+
+@dataclass(frozen=True)
 class TableFacts:
     """Columns of the table that was read, and the notes on reading it."""
 
@@ -416,6 +455,11 @@ class Request(_Json):
     seed: int
     trainings: int | None = None
     """Trainings in all, in place of `trials`."""
+    group: str | None = None
+    time: str | None = None
+    metric: str = "loss"
+    """Key of `lrtune.tuning.trainers.metrics.METRICS`, or "loss"."""
+    class_weight: str | None = None
 
 
 @dataclass(frozen=True)
