@@ -84,10 +84,13 @@ def arrange(
     values, frame = frame[name], frame.drop(columns=name)
     if option == "group":
         codes, names = pd.factorize(values)
-        notes.append(
-            f"group: the rows of each of {len(names)} values of column {name!r} are trained on or "
-            "validated with together; it is not a feature"
+        together = (
+            f"the rows of each of {len(names)} values of column {name!r} are trained on or "
+            "validated with together"
         )
+        if len(names) == len(codes):
+            together = f"column {name!r} differs in every row, so that each is held out by itself"
+        notes.append(f"group: {together}; it is not a feature")
         return Arrangement(frame, groups=codes, notes=tuple(notes))
     numbers = _times(values, source)
     order = np.argsort(numbers, kind="stable")

@@ -39,6 +39,15 @@ def test_groups_are_equal_values(group: str, expected: list[int], left_out: int)
     assert any("1 of 6 rows left out" in note for note in arranged.notes) == bool(left_out)
 
 
+def test_a_group_for_each_row_says_nothing() -> None:
+    (note,) = arrange(FRAME, "y", group="x").notes
+
+    assert note == (
+        "group: column 'x' differs in every row, so that each is held out by itself; it is not a "
+        "feature"
+    )
+
+
 def test_rows_are_in_the_order_of_dates_and_those_without_left_out() -> None:
     arranged = arrange(FRAME, "y", time="day")
 

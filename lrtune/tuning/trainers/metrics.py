@@ -33,13 +33,23 @@ def metric_objective(name: str, estimator: Any, y: Array, task: Task) -> Objecti
     require_metric(name, task)
     if name == LOSS:
         return None
-    metric = METRICS[name]
-    is_of_many = task == "classification" and len(np.unique(y)) > 2
-    scorer = metric.of_many if is_of_many and metric.of_many else metric.scorer
+    metric, scorer = METRICS[name], scorer_name(name, y)
     scoring = _scorer(metric.of_class, positive_class(name, y)) if metric.of_class else scorer
     objective, _ = make_objective(estimator, scoring, refit=True, error_score=math.nan)
     assert objective is not None  # noqa: S101
     return replace(objective, name=scorer)
+
+
+def scorer_name(name: str, y: Array) -> str:
+    """Return the name of a metric's scorer for the target `y`; that of the loss is "loss".
+
+    >>> scorer_name("f1", np.array([0, 1])), scorer_name("f1", np.array([0, 1, 2]))
+    ('f1', 'f1_macro')
+    """
+    if name == LOSS:
+        return name
+    metric = METRICS[name]
+    return metric.of_many if metric.of_many and len(np.unique(y)) > 2 else metric.scorer
 
 
 def positive_class(name: str, y: Array) -> Any:

@@ -131,18 +131,17 @@ def _by_time(y: Array, times: Array, task: Task) -> RowSplit:
             f"{len(starts) + 1}: name another column, or leave it out"
         )
     labels = _labels(y, task)
-    n_classes = labels.max() + 1
+    _, begins = np.unique(labels, return_index=True)  # first row of each class
+    n_classes = len(begins)
     cuts = starts[(starts >= EARLIEST * n) & (starts <= LATEST * n)]
     if not len(cuts):  # many rows have one time
         cuts = starts[[np.abs(starts - (EARLIEST + LATEST) / 2 * n).argmin()]]
-    seen = np.array([len(np.unique(labels[:cut])) == n_classes for cut in cuts])
+    seen = cuts > begins.max()
     if not seen.any():
-        late = max(range(n_classes), key=lambda label: int((labels == label).argmax()))
         raise InvalidInputError(
             "every class must have rows early enough to train on, as validation rows are later "
-            f"than training rows, but class {str(np.unique(y)[late])!r} begins with row "
-            f"{int((labels == late).argmax()) + 1} of {n}: merge it with another class, or leave "
-            "`time` out"
+            f"than training rows, but class {str(np.unique(y)[begins.argmax()])!r} begins with row "
+            f"{begins.max() + 1} of {n}: merge it with another class, or leave `time` out"
         )
     cuts = cuts[seen]
     window = math.ceil(WINDOW * n)
