@@ -14,6 +14,7 @@ from lrtune.export.estimator import estimator_line
 from lrtune.export.hooks import function_line, schedule_line
 from lrtune.export.provenance import recommend
 from lrtune.review.study import Study
+from lrtune.review.tables import validation_in_words
 from lrtune.support.numbers import estimate, number
 from lrtune.tuning.confirm.measurement import SURENESS
 from lrtune.tuning.result import SearchResult
@@ -122,8 +123,11 @@ def _confirmed(study: Study) -> list[tuple[str, str, str]]:
 
 
 def _further(study: Study) -> list[tuple[str, str, str]]:
-    """Return the rows of the balanced accuracy, and of the scores on a further table."""
+    """Return the rows of the rows held out, the balanced accuracy and the scores on a test."""
     rows, balance, test = [], study.result.balance, study.result.test
+    held_out = validation_in_words(study)
+    if held_out:
+        rows.append(("validated on", held_out, ""))
     if balance is not None:
         value = estimate(balance.balanced_accuracy, balance.se)
         rows.append(

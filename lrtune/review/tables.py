@@ -177,7 +177,7 @@ def reproduction_rows(study: Study) -> list[tuple[str, str]]:
         "splits fingerprint": facts.splits_hash,
         "seed": facts.seed,
         "replicates": _replicates(study),
-        "validation": _validation(study),
+        "validation": validation_in_words(study),
         "searched": _space(facts.space),
         "optimised": study.metric or _optimised(study),
         "pruner": facts.pruner or "none; diverging trials are stopped in any case",
@@ -216,7 +216,7 @@ def _replicates(study: Study) -> str:
     return f"{text}, {study.confirmation.replicates} fresh ones to measure the recommendation"
 
 
-def _validation(study: Study) -> str:
+def validation_in_words(study: Study) -> str:
     """Say which rows are held out; "" for a user's function, or data in Python."""
     data = study.facts.data
     if data.group is not None:

@@ -39,6 +39,8 @@ LEAST_GROUPS = 4
 """Fewest different values of a column that looks like groups: of fewer, none can be held out."""
 MANY_GROUPS = 20
 """So many values, each with one class in all of its rows, are groups whatever their name."""
+LEAST_TIMES = 10
+"""Fewest different values of a column that looks like time."""
 LEAST_CORRELATION = 0.2
 """Least correlation of the target from row to row along time."""
 
@@ -109,12 +111,13 @@ def _like_times(features: pd.DataFrame, columns: Sequence[Column], labels: Targe
         if not (is_date or (column.kind == "number" and TIME_NAME.search(column.name))):
             continue
         times = column.convert(features[column.name])
-        if times.isna().any() or times.nunique() <= len(times) / 2:
+        if times.isna().any() or times.nunique() < LEAST_TIMES:
             continue
         rises = times.is_monotonic_increasing or times.is_monotonic_decreasing
         correlation = _from_row_to_row(y[np.argsort(times.to_numpy(), kind="stable")])
         is_correlated = correlation > max(LEAST_CORRELATION, 4 / math.sqrt(len(y)))
-        if not (is_correlated or (rises and is_date)):
+        # numbers with such a name that do not rise may be hours of the day, or months
+        if not ((is_correlated or rises) if is_date else (is_correlated and rises)):
             continue
         why = ""
         if is_correlated:

@@ -46,6 +46,8 @@ def test_how_it_was_validated_is_told_wherever_a_result_is(
     run = lrtune("search", "visits.csv", *QUICK, "--group", "patient", "--report", "report.html")
     report = Path("report.html").read_text(encoding="utf-8")
 
+    quick = lrtune("search", "visits.csv", *QUICK, "--group", "patient", "--no-confirm")
+    assert "validated on" in quick.out
     for text in (run.out, lrtune("show", "visits").out):
         assert "splits of this table by whole groups of 'patient'" in " ".join(text.split())
     assert "whole groups by column &#39;patient&#39;, which is no feature" in report

@@ -80,6 +80,20 @@ def test_numbers_are_times_by_their_name(name: str, n_hints: int, folder: Path) 
     assert len(hints(frame)) == n_hints
 
 
+def test_hours_of_the_day_are_no_time(folder: Path) -> None:
+    hour = RNG.permutation(np.arange(240) % 24)
+    frame = pd.DataFrame({"hour": hour, "x": RNG.normal(size=240), "y": 10.0 * hour})
+
+    assert hints(frame) == []
+
+
+def test_several_rows_of_each_day(folder: Path) -> None:
+    days = pd.date_range("2020-01-01", periods=40).strftime("%Y-%m-%d").repeat(5)
+    frame = pd.DataFrame({"day": days, "x": RNG.normal(size=200), "y": walk(40).repeat(5)})
+
+    assert "use `time='day'`" in hints(frame)[0]
+
+
 def test_classes_that_stay_for_a_while_along_time(folder: Path) -> None:
     days = pd.date_range("2020-01-01", periods=200).strftime("%Y-%m-%d")
     y = np.where(np.arange(200) // 25 % 2, "up", "down")
