@@ -18,7 +18,8 @@ from sklearn.datasets import (
 )
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit
 
-from lrtune.tuning.trainers.replicates import Replicate, Task, draw_replicates
+from lrtune.tuning.trainers.replicates import Replicate, draw_replicates
+from lrtune.tuning.trainers.splitting import Task
 
 Array = npt.NDArray[Any]
 Draw = Callable[[int, int], tuple[Array, Array]]

@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from lrtune.tables.bundled import BUNDLED
+from lrtune.tables.metrics import LOSS, METRICS
 
 SHELLS = ("bash", "fish", "zsh")
 CREATE_STUDY = b'{"op_code":0,'
@@ -50,6 +51,11 @@ def complete_data(ctx: click.Context, param: click.Parameter, incomplete: str) -
     """Complete the names of bundled data sets, or else of files."""
     names = [CompletionItem(name) for name in BUNDLED if name.startswith(incomplete) and incomplete]
     return names or complete_files(ctx, param, incomplete)
+
+
+def complete_metrics(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:  # noqa: ARG001
+    """Complete the metrics of a table."""
+    return [CompletionItem(name) for name in (LOSS, *METRICS) if name.startswith(incomplete)]
 
 
 def complete_studies(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:  # noqa: ARG001

@@ -7,6 +7,7 @@ Other rooms name a parameter in backticks and in Python's form, `` `task` `` or
 from __future__ import annotations
 
 import re
+import shlex
 
 FLAGS = {
     "audit_share": "--audit-pruning",
@@ -28,12 +29,12 @@ FLAGS = {
 }
 """Parameters that have another name on the command line."""
 SAME = frozenset({
-    "baseline", "batch_size", "config", "cycle_epochs", "decay", "decay_rate", "default",
-    "direction", "encoding", "epochs", "gpus", "high", "json", "low", "metric",
-    "min_learning_rate", "missing", "optimizer", "output", "plot", "port", "power",
-    "preprocessor", "proba", "pruner", "replicates", "resume", "save", "seed", "separator",
-    "skip_lines", "step_size", "steps_per_epoch", "storage", "target", "task", "timeout", "to",
-    "trainings", "update", "warmup_epochs", "writable",
+    "baseline", "batch_size", "class_weight", "config", "cycle_epochs", "decay", "decay_rate",
+    "default", "direction", "encoding", "epochs", "gpus", "group", "high", "json", "keep",
+    "low", "metric", "min_learning_rate", "missing", "optimizer", "output", "plot", "port",
+    "power", "preprocessor", "proba", "pruner", "replicates", "resume", "save", "seed",
+    "separator", "skip_lines", "step_size", "steps_per_epoch", "storage", "target", "task",
+    "test", "time", "timeout", "to", "trainings", "update", "warmup_epochs", "writable",
 })  # fmt: skip
 """Parameters whose flag is their name with dashes; `report` is that of a user's training."""
 
@@ -72,4 +73,5 @@ def _flag(match: re.Match[str]) -> str:
         separator = ":" if name in RANGES else ","
         parts = (part.strip(" '") for part in value.strip("()").split(","))
         return f"{flag} {separator.join(part for part in parts if part)}"
-    return f"{flag} {value.strip(chr(39))}"
+    text = value.strip(chr(39))
+    return f"{flag} {shlex.quote(text) if ' ' in text else text}"

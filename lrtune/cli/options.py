@@ -207,6 +207,18 @@ def table_options(function: Any) -> Any:
             show_default=True,
             help="Library that turns other columns into numbers; skrub handles free text too.",
         ),
+        click.option(
+            "--group",
+            metavar="COLUMN",
+            help="Column of groups, such as patients: their rows are held out as a whole. It is no "
+            "feature.",
+        ),
+        click.option(
+            "--time",
+            metavar="COLUMN",
+            help="Column of numbers or dates: validation rows are later than training rows. It is "
+            "no feature.",
+        ),
     )
 
 

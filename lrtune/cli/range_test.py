@@ -69,6 +69,8 @@ def command(
     missing: tuple[str, ...],
     columns: dict[str, str],
     preprocessor: str,
+    group: str | None,
+    time: str | None,
     hidden: tuple[int, ...],
     batch_size: int,
     optimizer: str,
@@ -96,7 +98,10 @@ def command(
 
     from lrtune.estimators import MLPClassifier, MLPRegressor
     from lrtune.tables.dataset import load_dataset
-    from lrtune.tuning.range_test import lr_range_test
+    from lrtune.tuning.range_test import range_test
+    from lrtune.tuning.table_search import split_of
+    from lrtune.tuning.trainers.preparation import prepare
+    from lrtune.tuning.trainers.replicates import make_replicates
 
     dataset = load_dataset(
         data,
@@ -109,21 +114,23 @@ def command(
         missing=missing,
         columns=columns,
         preprocessor=preprocessor,
+        group=group,
+        time=time,
     )
     for note in dataset.notes:
         click.echo(with_flags(note), err=True)
     network = MLPClassifier if dataset.task == "classification" else MLPRegressor
     model = network(hidden, optimizer=optimizer, batch_size=batch_size, dtype="float32")
-    result = lr_range_test(
-        make_pipeline(dataset.preprocessing, model),
-        dataset.X,
+    estimator = make_pipeline(dataset.preprocessing, model)
+    drawn = make_replicates(
         dataset.y,
-        n_replicates=replicates,
-        low=low,
-        high=high,
-        n_steps=steps,
-        random_state=seed,
+        replicates,
+        task=dataset.task,
+        seed=seed,
+        split=split_of(dataset),
     )
+    prepared = [prepare(estimator, dataset.X, dataset.y, replicate) for replicate in drawn]
+    result = range_test(prepared, low=low, high=high, n_steps=steps)
     if plot is not None:
         from lrtune.review.plots import plot_range_test, save_figure
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from lrtune.exceptions import DivergenceWarning, NothingCompletedError
+from lrtune.exceptions import NothingCompletedError
 from lrtune.models.format import ModelFacts
 from lrtune.models.save import save_model
 from lrtune.tables.dataset import Dataset
 from lrtune.tuning.record.schema import Request
 from lrtune.tuning.result import SearchResult
-from lrtune.tuning.table_search import make_network
 
 
-def save_recommended(result: SearchResult, request: Request, dataset: Dataset, path: Path) -> str:
-    """Train what a search recommends on all rows, and save it; return what was done.
+def save_recommended(
+    result: SearchResult, request: Request, dataset: Dataset, path: Path, fit: Callable[[], Any]
+) -> str:
+    """Save what a search recommends, as `fit` trains it on all rows; return what was done.
 
     Raises
     ------
@@ -25,14 +27,10 @@ def save_recommended(result: SearchResult, request: Request, dataset: Dataset, p
         If the file cannot be written.
     """
     seed = request.seed
-    model = make_network(request, dataset)
-    model[-1].set_params(**result.best_params, random_state=seed)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", DivergenceWarning)
-            model.fit(dataset.X, dataset.y)
-    except DivergenceWarning as error:
-        raise NothingCompletedError(f"no model was saved, for on all rows {error}") from error
+        model = fit()
+    except NothingCompletedError as error:
+        raise NothingCompletedError(f"no model was saved, for {error}") from error
     facts = ModelFacts(
         study=result.study,
         task=result.task,

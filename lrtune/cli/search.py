@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Mapping
 from functools import partial
@@ -17,6 +18,7 @@ from lrtune.cli.options import network_options, table_options
 from lrtune.cli.progress import show_progress
 from lrtune.cli.search_options import (
     is_given,
+    objective_options,
     output_options,
     record_options,
     require_fitting_options,
@@ -34,6 +36,7 @@ SHORT_HELP = "Search for the learning rate of a network on a table, or of a scri
 @table_options
 @network_options
 @training_options
+@objective_options
 @script_options
 @record_options
 @output_options
@@ -53,6 +56,7 @@ def command(
     plot: Path | None,
     save: Path | None,
     report: Path | None,
+    test: str | None,
     as_json: bool,
     quiet: bool,
     **_: Any,  # the others are in the request
@@ -70,6 +74,7 @@ def command(
     Examples:
       lrtune search iris
       lrtune search table.csv --target price --hidden 64,32 --epochs 50
+      lrtune search visits.csv --target ill --group patient --metric auc
       lrtune search digits --decay constant,cosine --alpha0 0.01:1 --trials 128 --json
       lrtune search iris --save iris.skops --report iris.html
       lrtune search train.py --epochs 20 --trainings 48 --jobs 2
@@ -96,10 +101,20 @@ def command(
     else:
         n_jobs = jobs if gpus is None or is_given(ctx, "jobs") else None
         subject = load_script(script_request(script, ctx.params), n_jobs=n_jobs, gpus=gpus)
+    tested = None
     if subject.dataset is not None:
         from lrtune.tables.overview import summary_line
+        from lrtune.tuning.table_scores import (
+            fit_recommended,
+            read_test,
+            record_scores,
+            with_scores,
+        )
 
-        for note in (*subject.dataset.notes, summary_line(subject.dataset.columns)):
+        dataset = subject.dataset
+        tested = None if test is None else read_test(test, request, dataset)
+        test_notes = () if tested is None else tested.notes
+        for note in (*dataset.notes, summary_line(dataset.columns), *test_notes):
             say(note)
     recording = Recording(
         partial(Record.resume if resume else Record.create, storage, name or subject.name),
@@ -114,13 +129,17 @@ def command(
             show(progress)
 
         result = subject.run(recording=recording, timeout=timeout, on_progress=on_progress)
+        if subject.dataset is not None:
+            fit = functools.cache(partial(fit_recommended, result, request, subject.dataset))
+            result = with_scores(result, request, subject.dataset, test=tested, fit=fit)
+            record_scores(result, storage)
     print_result(result, as_json=as_json, quiet=quiet)
     if plot is not None:
         say(_draw(result, plot))
     if save is not None and subject.dataset is not None:
         from lrtune.cli.saving import save_recommended
 
-        say(save_recommended(result, request, subject.dataset, save))
+        say(save_recommended(result, request, subject.dataset, save, fit))
     if report is not None:
         say(_report(result, report))
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from lrtune.cli.completion import complete_data, complete_metrics
 from lrtune.cli.options import (
     apply_options,
     epochs_option,
@@ -34,15 +35,17 @@ from lrtune.cli.types import (
 )
 from lrtune.exceptions import InvalidInputError
 from lrtune.schedules.decays import DECAYS
+from lrtune.tables.metrics import METRICS
 from lrtune.tuning.sampling.competitive import PRUNERS
 
 TABLE_OPTIONS = (
     "target", "task", "separator", "encoding", "skip_lines", "header", "missing", "columns",
-    "preprocessor", "hidden", "batch_size", "optimizer", "baseline", "audit_share", "save",
+    "preprocessor", "hidden", "batch_size", "optimizer", "baseline", "audit_share", "save", "group",
+    "time", "class_weight", "test",
 )  # fmt: skip
 """Parameters of search that say how to read a table, or what lrtune's network is."""
 SCRIPT_OPTIONS = (
-    "parameters", "direction", "metric", "default", "gpus", "warmup_epochs", "cycle_epochs",
+    "parameters", "direction", "default", "gpus", "warmup_epochs", "cycle_epochs",
     "min_learning_rate", "update",
 )  # fmt: skip
 """Parameters of search that say how a script's function is called, and what it yields."""
@@ -158,6 +161,28 @@ def training_options(function: Any) -> Any:
     )
 
 
+def objective_options(function: Any) -> Any:
+    """Add the options that say what is optimised."""
+    return apply_options(
+        function,
+        click.option(
+            "--metric",
+            type=StudyName(),
+            default="loss",
+            show_default=True,
+            shell_complete=complete_metrics,
+            help=f"What is optimised. For a table, its validation loss or one of "
+            f"{', '.join(METRICS)}; for a script, any name, which is its key where a mapping "
+            "is yielded.",
+        ),
+        click.option(
+            "--class-weight",
+            type=click.Choice(["balanced"]),
+            help="Weigh the classes of a table alike, in training and in the validation loss.",
+        ),
+    )
+
+
 def script_options(function: Any) -> Any:
     """Add the options that say how a script's function is called, and what it yields."""
     return apply_options(
@@ -178,13 +203,6 @@ def script_options(function: Any) -> Any:
             default="minimize",
             show_default=True,
             help="For a script: whether lower or higher is better.",
-        ),
-        click.option(
-            "--metric",
-            type=StudyName(),
-            default="loss",
-            show_default=True,
-            help="For a script: name of what is optimised, and its key where a mapping is yielded.",
         ),
         click.option(
             "--default",
@@ -222,6 +240,12 @@ def output_options(function: Any) -> Any:
             type=OutputFile(".skops"),
             metavar="MODEL.skops",
             help="Also train the recommended setting on all rows, and save the model.",
+        ),
+        click.option(
+            "--test",
+            metavar="FILE",
+            shell_complete=complete_data,
+            help="Also train the recommended setting on all rows, and score it once on this table.",
         ),
         click.option(
             "--report",

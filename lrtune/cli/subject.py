@@ -51,12 +51,16 @@ def load_table(
     request: Request, *, n_jobs: int | None, audit_share: float | None = None
 ) -> Subject:
     """Return the subject of a request on a table."""
+    from lrtune.tables.metrics import LOSS
     from lrtune.tuning.table_search import load, search_table, split_request, with_path
+    from lrtune.tuning.trainers.metrics import scorer_name
 
     split = split_request(request)
     dataset = load(request)
     run = partial(search_table, request, dataset, audit_share=audit_share, n_jobs=n_jobs)
-    return Subject(dataset.name, with_path(request), Count(split.n_trials), run, dataset=dataset)
+    measure = Measure(scorer_name(request.metric, dataset.y), maximize=request.metric != LOSS)
+    count = Count(split.n_trials, measure=measure)
+    return Subject(dataset.name, with_path(request), count, run, dataset=dataset)
 
 
 def load_script(

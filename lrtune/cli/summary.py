@@ -14,7 +14,8 @@ from lrtune.export.estimator import estimator_line
 from lrtune.export.hooks import function_line, schedule_line
 from lrtune.export.provenance import recommend
 from lrtune.review.study import Study
-from lrtune.support.numbers import number
+from lrtune.review.tables import validation_in_words
+from lrtune.support.numbers import estimate, number
 from lrtune.tuning.confirm.measurement import SURENESS
 from lrtune.tuning.result import SearchResult
 
@@ -26,7 +27,7 @@ def print_result(result: SearchResult, *, as_json: bool, quiet: bool = False) ->
     """
     warnings = [with_flags(warning) for warning in result.warnings]
     if as_json:
-        click.echo(json.dumps({**result.to_dict(), "warnings": warnings}))
+        click.echo(json.dumps({**result.to_dict(), "warnings": warnings}, allow_nan=False))
         return
     _print_summary(result)
     for warning in () if quiet else warnings:
@@ -45,7 +46,7 @@ def _print_summary(result: SearchResult) -> None:
     if best.decay != "constant":
         table.add_row("decay_rate", Text(f"{best.decay_rate:.4g}", style="bold"), "per epoch")
     study, losses = Study(result), _confirmed if result.confirmation else _searched
-    for name, value, remark in (*losses(study), *_spent(study)):
+    for name, value, remark in (*losses(study), *_further(study), *_spent(study)):
         table.add_row(Text(name), Text(value, style="bold"), Text(remark))
     audit = result.pruning_audit
     if audit is not None:
@@ -119,6 +120,34 @@ def _confirmed(study: Study) -> list[tuple[str, str, str]]:
         remark = f"{measured.excess} from {span}, diverged as untrained"
         rows.append(("sensitivity", f"{confirmation.sensitivity:.3g}", remark))
     return rows
+
+
+def _further(study: Study) -> list[tuple[str, str, str]]:
+    """Return the rows of the rows held out, the balanced accuracy and the scores on a test."""
+    rows, balance, test = [], study.result.balance, study.result.test
+    held_out = validation_in_words(study)
+    if held_out:
+        rows.append(("validated on", held_out, ""))
+    if balance is not None:
+        value = estimate(balance.balanced_accuracy, balance.se)
+        rows.append(
+            (
+                "balanced accuracy",
+                value,
+                f"on {balance.replicates} fresh replicates; the largest class holds "
+                f"{balance.share:.1%} of the rows",
+            )
+        )
+    if test is None:
+        return rows
+    place = f"{test.rows} rows, trained on all rows of {study.dataset}"
+    rows.append(("test", test.file, test.failure or place))
+    names = {"loss": test.loss, str(study.subject.score): test.score}
+    if test.metric is not None:
+        names |= {test.metric: test.metric_score}
+    return rows + [
+        (f"  {name}", number(value, 4), "") for name, value in names.items() if value is not None
+    ]
 
 
 def _spent(study: Study) -> list[tuple[str, str, str]]:

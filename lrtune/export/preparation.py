@@ -30,7 +30,9 @@ class Preparation:
     @classmethod
     def of(cls, facts: SearchFacts) -> Self:
         data = facts.data
-        return cls(facts.trainer.steps, data.target, data.preprocessor, data.reading)
+        options = {**data.reading, "group": data.group, "time": data.time}
+        given = {name: value for name, value in options.items() if value is not None}
+        return cls(facts.trainer.steps, data.target, data.preprocessor, given)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -21,11 +21,22 @@ from lrtune.schedules.schedule import Schedule
 from lrtune.support.numbers import estimate
 from lrtune.tuning.confirm.result import Estimate
 from lrtune.tuning.range_result import Spread
-from lrtune.tuning.record.schema import TrialFacts
+from lrtune.tuning.record.schema import DataFacts, TrialFacts
 from lrtune.tuning.record.trials import best_loss, complete_trials, last_loss, status
 from lrtune.tuning.result import SearchResult
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.trainers.scale import is_dead
+
+
+def split_in_words(data: DataFacts) -> str:
+    """Say how rows were held out, after "splits"; "" if at random.
+
+    >>> split_in_words(DataFacts(group="patient"))
+    " by whole groups of 'patient'"
+    """
+    if data.group is not None:
+        return f" by whole groups of {data.group!r}"
+    return "" if data.time is None else f" in the order of {data.time!r}"
 
 
 class Study:
@@ -89,7 +100,7 @@ class Study:
         if self.subject.is_function or n_splits == 1:
             return "seeds"
         if n_splits is None:
-            return "seeds and splits of this table"
+            return f"seeds and splits of this table{split_in_words(self.facts.data)}"
         return f"seeds and the choice of the {n_splits} splits"
 
     @cached_property

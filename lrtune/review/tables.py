@@ -177,6 +177,7 @@ def reproduction_rows(study: Study) -> list[tuple[str, str]]:
         "splits fingerprint": facts.splits_hash,
         "seed": facts.seed,
         "replicates": _replicates(study),
+        "validation": validation_in_words(study),
         "searched": _space(facts.space),
         "optimised": study.metric or _optimised(study),
         "pruner": facts.pruner or "none; diverging trials are stopped in any case",
@@ -213,6 +214,16 @@ def _replicates(study: Study) -> str:
     if study.confirmation is None:
         return text
     return f"{text}, {study.confirmation.replicates} fresh ones to measure the recommendation"
+
+
+def validation_in_words(study: Study) -> str:
+    """Say which rows are held out; "" for a user's function, or data in Python."""
+    data = study.facts.data
+    if data.group is not None:
+        return f"whole groups by column {data.group!r}, which is no feature"
+    if data.time is not None:
+        return f"rows that are later by column {data.time!r}, which is no feature"
+    return ""
 
 
 def _space(space: Space) -> str:

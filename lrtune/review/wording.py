@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from lrtune.review.study import Study
-from lrtune.support.numbers import number
+from lrtune.support.numbers import estimate, number
 from lrtune.tuning.confirm.measurement import SURENESS
 from lrtune.tuning.confirm.result import Confirmation, Estimate
 
@@ -112,6 +112,7 @@ def paragraphs(study: Study) -> list[str]:
             _compared(study, confirmation),
             _safe(study, confirmation),
         ]
+    evidence += [_balance(study), _tested(study)]
     return [text for text in (_course(study), *evidence, _trials(study)) if text]
 
 
@@ -187,6 +188,34 @@ def _error_is_over(study: Study) -> str:
     if n_splits == 1:
         return f"{text} alone, as there is one split."
     return f"{text} that `cv` always gives (Nadeau and Bengio 2003)."
+
+
+def _balance(study: Study) -> str:
+    """Return the balanced accuracy, where one class holds most rows; "" elsewhere."""
+    balance = study.result.balance
+    if balance is None or balance.balanced_accuracy is None:
+        return ""
+    return (
+        f"Its balanced accuracy, the mean over the {balance.classes} classes, is "
+        f"{estimate(balance.balanced_accuracy, balance.se)} on {balance.replicates} further "
+        f"replicates; {number(1 / balance.classes)} is that of a guess. The largest class holds "
+        f"{balance.share:.1%} of the rows."
+    )
+
+
+def _tested(study: Study) -> str:
+    """Return the scores on a further table; "" if none was given."""
+    test = study.result.test
+    if test is None:
+        return ""
+    if test.failure is not None:
+        return f"It was not scored on {test.file}: {test.failure}."
+    names = {"loss": test.loss, study.subject.score: test.score, test.metric: test.metric_score}
+    scores = [f"{name} {number(value, 4)}" for name, value in names.items() if value is not None]
+    return (
+        f"On the {test.rows} rows of {test.file}, scored once, at the end, by a network trained on "
+        f"all rows of {study.dataset}: {', '.join(scores)}."
+    )
 
 
 def _chosen_on(study: Study) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -13,8 +14,10 @@ from sklearn import datasets
 from sklearn.preprocessing import StandardScaler
 
 from lrtune.exceptions import InvalidInputError
+from lrtune.tables.arrangement import arrange
 from lrtune.tables.bundled import BUNDLED, Task
 from lrtune.tables.columns import Column, is_plain, notes_on
+from lrtune.tables.hints import hints_on
 from lrtune.tables.inspection import describe_columns
 from lrtune.tables.overrides import Overrides
 from lrtune.tables.preprocessors import make_preprocessing
@@ -25,6 +28,8 @@ Array = npt.NDArray[Any]
 
 MIN_ROWS = 8
 """Fewest rows that can be split and trained on."""
+LEAST_SPREAD = 1e-60
+"""Least standard deviation of a target of numbers: squares of its squared errors must not be 0."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,10 @@ class Dataset:
     """All columns except the target."""
     preprocessing: Any = field(default_factory=StandardScaler)
     """Unfitted transformer of X to numbers."""
+    groups: Array | None = None
+    """Number of each row's group, if rows of one group belong together."""
+    times: Array | None = None
+    """Number of each row's time, in ascending order, if rows are ordered by it."""
 
 
 def load_dataset(
@@ -59,13 +68,16 @@ def load_dataset(
     missing: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
     preprocessor: str = "sklearn",
+    group: str | None = None,
+    time: str | None = None,
 ) -> Dataset:
     """Load a bundled data set, or a table as `read_table` reads it.
 
     `target` is a column's name or position (negative from the end), by default the last column.
     With the task "auto", texts, booleans and few different integers are treated as classes.
-    `columns` names the kinds of columns, each a key of
-    `lrtune.tables.overrides.KIND_NAMES`, in place of those that their values suggest.
+    `columns` names the kinds of columns, each one of `lrtune.tables.overrides.KIND_NAMES`, in place
+    of those that their values suggest. `group` or `time` names a column that says which rows belong
+    together, or which are later; it is not a feature.
 
     >>> load_dataset("iris").X.shape
     (150, 4)
@@ -81,6 +93,8 @@ def load_dataset(
         missing=missing,
         columns=columns,
         preprocessor=preprocessor,
+        group=group,
+        time=time,
     )[0]
 
 
@@ -88,7 +102,8 @@ def load_table(source: str, **options: Any) -> tuple[Dataset, pd.DataFrame]:
     """Return what `load_dataset` returns, and the whole table as it was read."""
     of_table = {name: options.pop(name) for name in _OF_DATASET if name in options}
     if source in BUNDLED:
-        given = {"target": of_table.get("target"), "columns": of_table.get("columns"), **options}
+        named = {name: of_table.get(name) for name in ("target", "columns", "group", "time")}
+        given = {**named, **options}
         dataset = _load_bundled(source, of_table.get("task", "auto"), given)
         names = [column.name for column in dataset.columns]
         frame = pd.DataFrame(dataset.X, columns=names).assign(**{dataset.target: dataset.y})
@@ -98,7 +113,7 @@ def load_table(source: str, **options: Any) -> tuple[Dataset, pd.DataFrame]:
     return make_dataset(table, **of_table), table.frame
 
 
-_OF_DATASET = ("target", "task", "columns", "preprocessor")
+_OF_DATASET = ("target", "task", "columns", "preprocessor", "group", "time")
 """Options of `load_dataset` that say what to make of a table; the others say how to read it."""
 
 
@@ -109,6 +124,8 @@ def make_dataset(
     task: Literal["auto", "classification", "regression"] = "auto",
     columns: Mapping[str, str] | None = None,
     preprocessor: str = "sklearn",
+    group: str | None = None,
+    time: str | None = None,
 ) -> Dataset:
     """Return the data set in a table that was read; the arguments are those of `load_dataset`."""
     overrides = Overrides(dict(columns or {}))
@@ -116,6 +133,8 @@ def make_dataset(
     frame = table.frame
     overrides.require_columns(list(frame.columns), table.source)
     name, target_notes = find_target(list(frame.columns), target, table.source)
+    arranged = arrange(frame, name, group=group, time=time, source=table.source)
+    frame = arranged.frame
     labels = read_target(
         frame[name], task, table.source, decimal=table.decimal, overrides=overrides
     )
@@ -132,6 +151,9 @@ def make_dataset(
         decimal=table.decimal,
         overrides=overrides,
     )
+    _refuse_tiny_target(labels, f"column {name!r} of {table.source}")
+    groups, times = arranged.of_rows(labels.rows)
+    hints = () if group or time else hints_on(features, described, labels)
     return Dataset(
         name=table.name,
         X=X,
@@ -144,9 +166,13 @@ def make_dataset(
             *labels.notes,
             *notes_on(described),
             *_further_notes(described, preprocessor),
+            *arranged.notes,
+            *hints,
         ),
         columns=described,
         preprocessing=make_preprocessing(described, preprocessor, target_type=_target_type(labels)),
+        groups=groups,
+        times=times,
     )
 
 
@@ -163,6 +189,16 @@ def _require_size(table: Table) -> None:
         raise InvalidInputError(
             f"`data` must have at least 2 columns and {MIN_ROWS} rows, but {table.source!r} has "
             f"{columns} and {rows}: add rows, or name the `separator` if columns were not found"
+        )
+
+
+def _refuse_tiny_target(labels: Target, where: str) -> None:
+    with np.errstate(under="ignore"):
+        spread = float(np.std(labels.y)) if labels.task == "regression" else math.inf
+    if spread < LEAST_SPREAD:
+        raise InvalidInputError(
+            f"the target must vary by at least {LEAST_SPREAD:g}, but {where} holds "
+            f"{labels.y.min():g} to {labels.y.max():g}: express it in a smaller unit"
         )
 
 

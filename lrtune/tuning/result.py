@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from html import escape
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import optuna
@@ -20,8 +20,10 @@ from lrtune.tuning.confirm.advice import advise, not_confirmed
 from lrtune.tuning.confirm.result import Confirmation, Estimate
 from lrtune.tuning.record.record import open_own_study, read_facts
 from lrtune.tuning.record.schema import (
+    Balance,
     Ending,
     Environment,
+    FinalTest,
     Plan,
     PruningAudit,
     SearchFacts,
@@ -60,6 +62,10 @@ class SearchResult:
         Command and versions that made it.
     study, storage : str or None
         Name and place of the record; None if there is none.
+    balance : Balance or None
+        The balanced accuracy, where one class holds most rows of a table.
+    test : FinalTest or None
+        Scores on a further table, if one was given.
     """
 
     facts: SearchFacts = field(repr=False)
@@ -70,6 +76,8 @@ class SearchResult:
     environment: Environment = field(repr=False)
     study: str | None = None
     storage: str | None = None
+    balance: Balance | None = None
+    test: FinalTest | None = None
 
     @property
     def dataset(self) -> str:
@@ -283,6 +291,26 @@ class SearchResult:
     @property
     def advice(self) -> tuple[str, ...]:
         """Return the warnings to read before trusting the recommendation."""
+        return (*self._own_advice, *self._imbalance())
+
+    def _imbalance(self) -> tuple[str, ...]:
+        """Return what to know where one class holds most rows of a table; nothing elsewhere."""
+        balance = self.balance
+        if balance is None or balance.balanced_accuracy is None:
+            return ()
+        reached = "" if self.score is None else f", and this network has {self.score:.3f}"
+        cure = "`metric='balanced_accuracy'` searches for it"
+        if self.facts.trainer.parameters.get("class_weight") is None:
+            cure += ", and `class_weight='balanced'` weighs the classes alike"
+        return (
+            f"the largest class holds {balance.share:.1%} of the rows, so that always to answer "
+            f"with it has an accuracy of {balance.share:.3f}{reached}: its balanced accuracy is "
+            f"{estimate(balance.balanced_accuracy, balance.se)}, where {1 / balance.classes:.3g} "
+            f"is that of a guess; {cure}",
+        )
+
+    @property
+    def _own_advice(self) -> tuple[str, ...]:
         ending, is_confirmed = self.ending, self.confirmation is not None
         if ending is not None and ending.failure is None and ending.confirmed == is_confirmed:
             return ending.warnings
@@ -306,31 +334,36 @@ class SearchResult:
         return (UNFINISHED.format(finished=n_finished, total=total) + cure, *self.advice)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the documented JSON object."""
-        return {
-            "study": self.study,
-            "storage": self.storage,
-            "dataset": self.dataset,
-            "task": self.task,
-            "best": self.best_params,
-            "search_loss": self.search_loss,
-            "confirmed_loss": self.confirmed_loss,
-            "confirmed_se": self.confirmed_se,
-            "default_loss": self.default_loss,
-            "confirmed_score": self.confirmed_score,
-            "confirmed_score_se": self.confirmed_score_se,
-            "default_score": self.default_score,
-            "score": self.score,
-            "safe_range": None if self.safe_range is None else list(self.safe_range),
-            "confirmation": None if self.confirmation is None else self.confirmation.summary(),
-            "trials": asdict(self.trials),
-            "pruning_audit": None if self.pruning_audit is None else asdict(self.pruning_audit),
-            "trial_epochs": self.trial_epochs,
-            "epochs_saved": self.epochs_saved,
-            "trainings": self.trainings,
-            "warnings": list(self.warnings),
-            "seconds": {key: round(value, 3) for key, value in asdict(self.seconds).items()},
-        }
+        """Return the documented JSON object, in which a number that is not finite is null."""
+        return _finite(
+            {
+                "study": self.study,
+                "storage": self.storage,
+                "dataset": self.dataset,
+                "task": self.task,
+                "validation": {"group": self.facts.data.group, "time": self.facts.data.time},
+                "best": self.best_params,
+                "search_loss": self.search_loss,
+                "confirmed_loss": self.confirmed_loss,
+                "confirmed_se": self.confirmed_se,
+                "default_loss": self.default_loss,
+                "confirmed_score": self.confirmed_score,
+                "confirmed_score_se": self.confirmed_score_se,
+                "default_score": self.default_score,
+                "score": self.score,
+                "balance": None if self.balance is None else self.balance.to_json(),
+                "test": None if self.test is None else self.test.to_json(),
+                "safe_range": None if self.safe_range is None else list(self.safe_range),
+                "confirmation": None if self.confirmation is None else self.confirmation.summary(),
+                "trials": asdict(self.trials),
+                "pruning_audit": None if self.pruning_audit is None else asdict(self.pruning_audit),
+                "trial_epochs": self.trial_epochs,
+                "epochs_saved": self.epochs_saved,
+                "trainings": self.trainings,
+                "warnings": list(self.warnings),
+                "seconds": {key: round(value, 3) for key, value in asdict(self.seconds).items()},
+            }
+        )
 
     def describe_loss(self) -> str:
         """Return the loss as text, with its standard error if it is confirmed."""
@@ -363,6 +396,21 @@ class SearchResult:
             if value not in (None, "")
         )
         return f"<table>{cells}</table>"
+
+
+_V = TypeVar("_V")
+
+
+def _finite(value: _V) -> _V:
+    """Return JSON values with null in place of numbers that JSON does not know."""
+    found: Any = value
+    if isinstance(value, dict):
+        found = {name: _finite(each) for name, each in value.items()}
+    elif isinstance(value, list | tuple):
+        found = [_finite(each) for each in value]
+    elif isinstance(value, float) and not math.isfinite(value):
+        found = None
+    return found  # type: ignore[no-any-return]
 
 
 def _negated(measured: Estimate | None) -> float | None:
@@ -399,4 +447,6 @@ def result_of(study: optuna.Study, storage: str) -> SearchResult:
         environment=read(Environment) or Environment(),
         study=study.study_name,
         storage=storage,
+        balance=read(Balance),
+        test=read(FinalTest),
     )

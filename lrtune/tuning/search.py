@@ -183,7 +183,7 @@ def search(
         finished,
         total=total,
         planned=budget.trainings(len(finished)),
-        maximize=facts.trainer.maximize,
+        maximize=facts.trainer.maximize or trainer.objective is not None,
     )
     reporter.report()
     explorer = Explorer(trainer, space, budget.replicates, sampling, record)

@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from lrtune.estimators import MLPClassifier, MLPRegressor
 from lrtune.exceptions import InvalidInputError
 from lrtune.tables.dataset import Dataset, load_dataset
+from lrtune.tables.metrics import require_metric
 from lrtune.tuning.confirm.budget import Split, split_budget
 from lrtune.tuning.progress import Progress
 from lrtune.tuning.record.record import Record, read_facts
@@ -22,7 +23,9 @@ from lrtune.tuning.sampling.competitive import PRUNERS
 from lrtune.tuning.search import REFERENCE, Budget, Recording, search
 from lrtune.tuning.setting import LEARNING_RATE_FREE
 from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.metrics import metric_objective, positive_class
 from lrtune.tuning.trainers.network import NetworkTrainer
+from lrtune.tuning.trainers.splitting import RowSplit, make_split
 
 TRAININGS = 256
 """Trainings of a search if neither their number nor that of the trials is given."""
@@ -65,29 +68,54 @@ def with_path(request: Request) -> Request:
 
 
 def load(request: Request) -> Dataset:
-    """Load the table of a request."""
-    return load_dataset(
+    """Load the table of a request.
+
+    Raises
+    ------
+    InvalidInputError
+        If it cannot be read, or the metric or the class weight is none of its task.
+    """
+    dataset = load_dataset(
         request.data,
         target=request.target,
         task=request.task,
         preprocessor=request.preprocessor,
         **request.reading,
+        group=request.group,
+        time=request.time,
     )
+    require_metric(request.metric, dataset.task)
+    if request.class_weight is not None and dataset.task != "classification":
+        raise InvalidInputError(
+            f"`class_weight` is for a classification, but got {request.class_weight!r} for the "
+            f"{dataset.task} of {dataset.target!r}: leave it out"
+        )
+    positive = positive_class(request.metric, dataset.y)
+    if positive is None:
+        return dataset
+    note = f"metric: {request.metric} of class {str(positive)!r}"
+    return replace(dataset, notes=(*dataset.notes, note))
+
+
+def split_of(dataset: Dataset) -> RowSplit:
+    """Return the function that splits the rows of a table, by its groups or times if it has any."""
+    return make_split(dataset.y, task=dataset.task, groups=dataset.groups, times=dataset.times)
 
 
 def make_network(request: Request, dataset: Dataset) -> Any:
     """Return the dataset's preprocessing and the untuned network in a pipeline."""
-    network = MLPClassifier if dataset.task == "classification" else MLPRegressor
-    return make_pipeline(
-        dataset.preprocessing,
-        network(
-            request.hidden,
-            optimizer=request.optimizer,
-            batch_size=request.batch_size,
-            max_iter=request.epochs,
-            dtype="float32",
-        ),
-    )
+    options: dict[str, Any] = {
+        "optimizer": request.optimizer,
+        "batch_size": request.batch_size,
+        "max_iter": request.epochs,
+        "dtype": "float32",
+    }
+    if dataset.task == "classification":
+        options["class_weight"] = request.class_weight
+        network = MLPClassifier(request.hidden, **options)
+    else:
+        network = MLPRegressor(request.hidden, **options)
+    return make_pipeline(dataset.preprocessing, network)
 
 
 def split_request(request: Request) -> Split:
@@ -126,12 +154,16 @@ def search_table(
         audit_share=audit_share,
         confirmation=split.confirmation,
     )
+    network = make_network(request, dataset)
+    objective = metric_objective(request.metric, network, dataset.y, dataset.task)
     trainer = NetworkTrainer.on_random_splits(
-        make_network(request, dataset),
+        network,
         dataset.X,
         dataset.y,
         split.replicates or REFERENCE,
         seed=request.seed,
+        split=split_of(dataset),
+        objective=objective,
         n_jobs="auto" if n_jobs is None and not worker else n_jobs,
     )
     space = Space.default(
@@ -141,6 +173,16 @@ def search_table(
         decay_rate=request.decay_rate,
     )
     rows, columns = dataset.X.shape
+    facts = DataFacts(
+        dataset.name,
+        dataset.target,
+        request.preprocessor,
+        rows,
+        columns,
+        reading=request.reading,
+        group=request.group,
+        time=request.time,
+    )
     return search(
         trainer,
         space,
@@ -148,9 +190,8 @@ def search_table(
         sampling=Sampling(
             request.seed, pruner=PRUNERS[request.pruner](request.epochs), worker=worker
         ),
-        data=DataFacts(
-            dataset.name, dataset.target, request.preprocessor, rows, columns, request.reading
-        ),
+        data=facts,
+        scoring=None if objective is None else objective.name,
         recording=recording,
         on_progress=on_progress,
     )

@@ -79,7 +79,7 @@ def test_the_examples_of_quick_commands_work(lrtune: Callable[..., Any], folder:
     quick = ("--trials", "4", "--epochs", "2", "--quiet")
     iris = load_iris(as_frame=True).frame
     for name in ("table", "flowers", "new"):
-        iris.to_csv(f"{name}.csv", index=False)
+        iris.assign(id=range(150))[["id", *iris]].to_csv(f"{name}.csv", index=False)
     lrtune("search", "iris", *quick, "--save", "iris.skops")
     lrtune("search", "iris", *quick, "--no-confirm", "--storage", "sqlite:///studies.db")
     lrtune("search", "new.csv", *quick, "--no-confirm", "--save", "price.skops")

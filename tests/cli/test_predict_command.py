@@ -241,3 +241,23 @@ def test_a_model_that_cannot_be_saved_costs_no_result(
     assert "learning_rate_init" in run.out
     assert "no model was saved" in run.err
     assert not (folder / "m.skops").exists()
+
+
+def test_columns_are_kept_before_the_predictions(
+    lrtune: Callable[..., Any], table: Any, model: str
+) -> None:
+    run = lrtune("predict", model, FLOWERS, "--keep", "art", "--keep", "länge", "--quiet")
+    printed = rows(run.out)
+
+    assert list(printed[0]) == ["art", "länge", "predicted art"]
+    assert [row["art"] for row in printed] == table["art"].tolist()
+    assert [float(row["länge"]) for row in printed] == table["länge"].tolist()
+    alone = lrtune("predict", model, FLOWERS, "--quiet")
+    assert [row["predicted art"] for row in printed] == [row["art"] for row in rows(alone.out)]
+
+
+def test_a_column_to_keep_must_be_there(lrtune: Callable[..., Any], model: str) -> None:
+    run = lrtune("predict", model, FLOWERS, "--keep", "id")
+
+    assert (run.code, run.out) == (2, "")
+    assert f"--keep must name columns of {FLOWERS}, but it lacks 'id': it has 'länge'" in run.err

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from lrtune.tables.dataset import Dataset
 from lrtune.tuning.record.record import Record
 from lrtune.tuning.record.schema import Request
 from lrtune.tuning.result import SearchResult, read_result
+from lrtune.tuning.table_scores import fit_recommended
 from lrtune.tuning.table_search import load, read_request
 
 RELEASE = Path(__file__).parents[1] / "release"
@@ -34,7 +36,8 @@ def test_the_model_has_the_recommended_setting_and_the_searchs_seed(
     searched: Searched, folder: Path
 ) -> None:
     result, request, dataset = searched
-    save_recommended(result, request, dataset, folder / "houses.skops")
+    fit = partial(fit_recommended, result, request, dataset)
+    save_recommended(result, request, dataset, folder / "houses.skops", fit)
     model, facts = load_model(folder / "houses.skops"), read_facts(folder / "houses.skops")
 
     params = model[-1].get_params()
@@ -53,6 +56,7 @@ def test_a_training_that_diverges_saves_nothing(searched: Searched, folder: Path
     confirmation = replace(result.confirmation, contenders=(steep,))
     result = replace(result, confirmation=confirmation)
 
+    fit = partial(fit_recommended, result, request, dataset)
     with pytest.raises(NothingCompletedError, match="no model was saved"):
-        save_recommended(result, request, dataset, folder / "houses.skops")
+        save_recommended(result, request, dataset, folder / "houses.skops", fit)
     assert not (folder / "houses.skops").exists()

@@ -17,10 +17,10 @@ from lrtune.schedules.decays import DECAYS
 from lrtune.training.optimizers import OPTIMIZERS
 
 KEYS = [
-    "study", "storage", "dataset", "task", "best", "search_loss", "confirmed_loss", "confirmed_se",
-    "default_loss", "confirmed_score", "confirmed_score_se", "default_score", "score",
-    "safe_range", "confirmation", "trials", "pruning_audit", "trial_epochs", "epochs_saved",
-    "trainings", "warnings", "seconds",
+    "study", "storage", "dataset", "task", "validation", "best", "search_loss", "confirmed_loss",
+    "confirmed_se", "default_loss", "confirmed_score", "confirmed_score_se", "default_score",
+    "score", "balance", "test", "safe_range", "confirmation", "trials", "pruning_audit",
+    "trial_epochs", "epochs_saved", "trainings", "warnings", "seconds",
 ]  # fmt: skip
 CONFIRMATION_KEYS = [
     "replicates", "contenders", "epochs", "share", "metric", "default_se", "gain", "gain_se",
@@ -333,7 +333,7 @@ def test_without_confirmation_nothing_is_claimed_of_fresh_seeds(lrtune: Callable
     run = lrtune("search", "iris", *QUICK, "--no-confirm")
     result = lrtune("search", "iris", *QUICK, "--no-confirm", "--json").json
     first, last = KEYS.index("confirmed_loss"), KEYS.index("default_score")
-    unknown = [*KEYS[first : last + 1], "safe_range", "confirmation"]
+    unknown = [*KEYS[first : last + 1], "balance", "test", "safe_range", "confirmation"]
 
     assert [key for key in KEYS if result[key] is None] == [*unknown, "pruning_audit"]
     assert result["seconds"]["confirm"] < 0.01  # nothing trains

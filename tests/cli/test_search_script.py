@@ -175,7 +175,17 @@ BAD = {
     "descent.py --epochs 8 --audit-pruning 0.5 --pruner median": "--audit-pruning is for a table",
     "iris --param a=1:2": "--param is for a script that trains, but got the table 'iris'",
     "iris --direction maximize": "--direction is for a script",
-    "iris --metric accuracy": "--metric is for a script",
+    "descent.py --epochs 8 --group who": "--group is for a table",
+    "descent.py --epochs 8 --time day": "--time is for a table",
+    "descent.py --epochs 8 --class-weight balanced": "--class-weight is for a table",
+    "descent.py --epochs 8 --test new.csv": "--test is for a table",
+    "iris --metric hits": "--metric must be one of a classification, but got 'hits': choose among "
+    "loss, accuracy, balanced_accuracy, auc",
+    "iris --metric mae": "but got 'mae', which is for a regression: choose among loss, accuracy",
+    "diabetes --metric auc": "but got 'auc', which is for a classification: choose among loss, r2",
+    "diabetes --class-weight balanced": "--class-weight is for a classification, but got "
+    "'balanced' for the regression of 'target': leave it out",
+    "iris --group a": "--group must be left out for the bundled data 'iris'",
     "iris --default 0.1": "--default is for a script",
     "iris --gpus 0": "--gpus is for a script",
     "iris --warmup-epochs 1": "--warmup-epochs is for a script",

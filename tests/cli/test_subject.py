@@ -42,6 +42,16 @@ def test_a_table_is_counted_in_trials() -> None:
     assert (subject.name, subject.count) == ("iris", Count(7))
 
 
+@pytest.mark.parametrize(
+    ("metric", "shown"),
+    [("loss", "loss 0.5"), ("auc", "roc_auc_ovr -0.5"), ("f1", "f1_macro -0.5")],
+)
+def test_progress_is_in_the_numbers_of_the_metric(metric: str, shown: str) -> None:
+    measure = load_table(table_request("iris", "--metric", metric), n_jobs=1).count.measure
+
+    assert f"{measure.name} {measure.show(0.5)}" == shown
+
+
 def test_a_script_is_asked_for_what_is_given(folder: Path) -> None:
     words = ("train.py:fit", "--epochs", "5", "--alpha0", "0.01:1", "--param", "size=8,16")
     request = script_request(Script("train.py", "fit"), options(*words, "--warmup-epochs", "2"))

@@ -8,7 +8,7 @@ import pytest
 from lrtune.review.study import Study
 from lrtune.review.wording import PARAMETER, headline, paragraphs, progress_notes, visible
 from lrtune.tuning.confirm.result import Estimate
-from lrtune.tuning.record.schema import Environment
+from lrtune.tuning.record.schema import Balance, Environment, FinalTest
 from tests.review.variants import changed
 
 
@@ -144,3 +144,26 @@ def test_it_is_said_what_the_loss_is_weighted_by(
     )
 
     assert words in paragraphs(Study(replace(regression.result, facts=changed_facts)))[1]
+
+
+def test_a_balanced_accuracy_is_told_with_the_share_of_the_largest_class(regression: Study) -> None:
+    balance = Balance(0.977, 2, 0.52, 0.01, 8)
+    text = " ".join(
+        paragraphs(changed(regression, result=replace(regression.result, balance=balance)))
+    )
+
+    assert "balanced accuracy, the mean over the 2 classes, is 0.52 ± 0.01 on 8 further" in text
+    assert "0.5 is that of a guess. The largest class holds 97.7% of the rows." in text
+
+
+def test_a_test_is_told_or_why_there_is_none(regression: Study) -> None:
+    test = FinalTest("new.csv", 40, loss=1.25, score=0.75, metric="f1", metric_score=0.5)
+    failed = FinalTest("new.csv", 40, failure="on all rows training diverged")
+    told, failure = (
+        " ".join(paragraphs(changed(regression, result=replace(regression.result, test=each))))
+        for each in (test, failed)
+    )
+
+    assert "On the 40 rows of new.csv, scored once, at the end, by a network trained on all" in told
+    assert "loss 1.25, R² 0.75, f1 0.5." in told
+    assert "It was not scored on new.csv: on all rows training diverged." in failure

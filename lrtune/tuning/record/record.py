@@ -390,6 +390,8 @@ def _comparable(facts: SearchFacts) -> dict[tuple[str, ...], Any]:
         ("dataset",): data.dataset,
         ("target",): data.target,
         ("preprocessor",): data.preprocessor,
+        ("group",): data.group,
+        ("time",): data.time,
         ("task",): trainer.task,
         ("estimator",): trainer.estimator,
         **_parameters(trainer),

@@ -154,6 +154,10 @@ class DataFacts(_Json):
     columns: int | None = None
     reading: Mapping[str, Any] = field(default_factory=dict)
     """Options of `lrtune.tables.dataset.load_dataset` that reading took."""
+    group: str | None = None
+    """Column whose groups are held out as a whole, if rows are not split at random."""
+    time: str | None = None
+    """Column by which validation rows are later than training rows, likewise."""
 
 
 @dataclass(frozen=True)
@@ -364,6 +368,41 @@ class Ending(_Json):
 
 
 @dataclass(frozen=True)
+class Balance(_Json):
+    """Balanced accuracy of the recommended setting, where one class holds most rows."""
+
+    KEY: ClassVar[str] = "balance"
+
+    share: float
+    """Share of the rows that the largest class holds."""
+    classes: int
+    """Number of classes."""
+    balanced_accuracy: float | None
+    """Mean over the replicates; None if the setting diverged on one."""
+    se: float | None
+    replicates: int
+    """Fresh replicates that it was trained on for this."""
+
+
+@dataclass(frozen=True)
+class FinalTest(_Json):
+    """Scores on a further table of the recommended setting, trained on all rows."""
+
+    KEY: ClassVar[str] = "test"
+
+    file: str
+    rows: int
+    loss: float | None = None
+    score: float | None = None
+    """Accuracy or R²; None where it has no value."""
+    metric: str | None = None
+    """Name of the metric that the search maximised; None if it was the loss."""
+    metric_score: float | None = None
+    failure: str | None = None
+    """Why there are no scores."""
+
+
+@dataclass(frozen=True)
 class TableFacts:
     """Columns of the table that was read, and the notes on reading it."""
 
@@ -423,6 +462,12 @@ class Request(_Json):
     missing: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     """Kinds of columns by name."""
+
+    group: str | None = None
+    time: str | None = None
+    metric: str = "loss"
+    """Key of `lrtune.tuning.trainers.metrics.METRICS`, or "loss"."""
+    class_weight: str | None = None
 
     @property
     def reading(self) -> dict[str, Any]:

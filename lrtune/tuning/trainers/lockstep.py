@@ -203,7 +203,7 @@ class Lockstep:
         newly_diverged = [each for each in population.diverged if each not in self.diverged]
         for setting in newly_diverged:
             at = population.diverged[setting]
-            loss = float(at.loss * replicate.model.loss_unit)
+            loss = float(at.loss) * float(replicate.model.loss_unit)
             finite_loss = loss if np.isfinite(loss) else None
             self.diverged[setting] = DivergedAt(index + 1, epoch + 1, at.step, finite_loss)
             self.epochs_done[index, setting] = at.step / self.steps_per_epoch[index]

@@ -38,12 +38,12 @@ from lrtune.tuning.trainers.protocol import DEFAULT_CONTROL, Control, Edges, Out
 from lrtune.tuning.trainers.replicates import (
     Folds,
     Replicate,
-    Task,
     draw_replicates,
     make_replicates,
 )
 from lrtune.tuning.trainers.scale import LossScale
 from lrtune.tuning.trainers.scoring import Objective
+from lrtune.tuning.trainers.splitting import RowSplit, Task, make_split
 
 Array = npt.NDArray[Any]
 
@@ -95,16 +95,22 @@ class NetworkTrainer:
         n_replicates: int,
         *,
         seed: int = 0,
+        split: RowSplit | None = None,
+        objective: Objective | None = None,
         n_jobs: int | Literal["auto"] | None = None,
     ) -> Self:
-        """Return a trainer whose replicates split the table at random, stratified for classes."""
+        """Return a trainer whose replicates split the table at random, stratified for classes.
+
+        `split` is from `make_split`, if they are to split it otherwise.
+        """
         task: Task = "classification" if is_classifier(estimator) else "regression"
-        replicates = make_replicates(y, n_replicates, task=task, seed=seed)
+        split = split or make_split(y, task=task)
+        replicates = make_replicates(y, n_replicates, task=task, seed=seed, split=split)
 
         def fresh(number: int) -> Replicate:
-            return next(draw_replicates(y, task=task, seed=seed, first=number))
+            return next(draw_replicates(y, task=task, seed=seed, first=number, split=split))
 
-        return cls(estimator, X, y, replicates, fresh=fresh, n_jobs=n_jobs)
+        return cls(estimator, X, y, replicates, fresh=fresh, objective=objective, n_jobs=n_jobs)
 
     def train(
         self,

@@ -93,27 +93,27 @@ class Prepared:
     def guess_loss(self) -> float:
         """Return the validation loss of guessing: equal class shares, or the validation mean."""
         loss: str = self.model._loss
-        return LOSSES[loss].guess(self.validation.y) * float(self.model.loss_unit)
+        return float(LOSSES[loss].guess(self.validation.y)) * float(self.model.loss_unit)
 
     @property
     def naive_loss(self) -> float:
         """Return the validation loss of the training rows' mean target, or class shares."""
         rows, validation = self.rows, self.validation
-        mean = np.average(rows.y, axis=0, weights=rows.sample_weight)
+        mean = np.average(rows.y.astype(np.float64), axis=0, weights=rows.sample_weight)
         if self.model._loss == "log_loss":
-            losses = -(validation.y @ np.log(np.maximum(mean, np.finfo(mean.dtype).tiny)))
+            losses = -(validation.y @ np.log(np.maximum(mean, np.finfo(np.float64).tiny)))
         else:
             losses = ((validation.y - mean) ** 2).mean(axis=1)
-        return float(
-            np.average(losses, weights=validation.sample_weight) * float(self.model.loss_unit)
-        )
+        # the unit is a factor of its own, as it may be beyond what single precision holds
+        loss = float(np.average(losses, weights=validation.sample_weight))
+        return loss * float(self.model.loss_unit)
 
     @property
     def initial_loss(self) -> float:
         """Return the validation loss of the untrained network, in the target's unit."""
         weights = RandomStreams(self.seed).weights
         population = self.model.make_population(self.rows, 1, weights)
-        return float(population.evaluate(self.validation)[0] * self.model.loss_unit)
+        return float(population.evaluate(self.validation)[0]) * float(self.model.loss_unit)
 
     def configured(self, others: tuple[tuple[str, Any], ...]) -> Prepared:
         """Return the same rows with further parameters of the model set."""

@@ -6,19 +6,15 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import train_test_split
 
 from lrtune.exceptions import InvalidInputError
+from lrtune.tuning.trainers.splitting import GOLDEN, RowSplit, Task, make_split
 
 Array = npt.NDArray[Any]
-Task = Literal["classification", "regression"]
-
-VALIDATION_FRACTION = 0.25
-"""Share of the rows that a replicate validates with."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +53,14 @@ class Folds:
 
 
 def make_replicates(
-    y: Array, n_replicates: int, *, task: Task, seed: int = 0
+    y: Array,
+    n_replicates: int,
+    *,
+    task: Task,
+    seed: int = 0,
+    split: RowSplit | None = None,
 ) -> tuple[Replicate, ...]:
-    """Draw replicates 0, 1, … of a table with the target `y`.
+    """Draw replicates 0, 1, … of a table with the target `y`, by default split at random.
 
     Raises
     ------
@@ -76,13 +77,16 @@ def make_replicates(
         raise InvalidInputError(
             f"`n_replicates` must be at least 1, but got {n_replicates}: the default is 3"
         )
-    return tuple(islice(draw_replicates(y, task=task, seed=seed), n_replicates))
+    return tuple(islice(draw_replicates(y, task=task, seed=seed, split=split), n_replicates))
 
 
-def draw_replicates(y: Array, *, task: Task, seed: int = 0, first: int = 0) -> Iterator[Replicate]:
+def draw_replicates(
+    y: Array, *, task: Task, seed: int = 0, first: int = 0, split: RowSplit | None = None
+) -> Iterator[Replicate]:
     """Draw replicates without end, from number `first` on; splits are stratified for classes.
 
-    A replicate depends on the seed and its number alone.
+    `split` is from `make_split`, if rows are not split at random. A replicate depends on the seed
+    and its number alone.
 
     Examples
     --------
@@ -91,38 +95,9 @@ def draw_replicates(y: Array, *, task: Task, seed: int = 0, first: int = 0) -> I
     >>> third.seed == make_replicates(y, 3, task="regression")[2].seed
     True
     """
-    if task == "classification":
-        _require_classes(y)
-    stratify = y if task == "classification" else None
-    cure = "add rows" if stratify is None else "merge classes, or add rows"
+    split = split or make_split(y, task=task)
+    phase = np.random.default_rng(seed).random()
     for number in itertools.count(first):
         child = np.random.SeedSequence(seed, spawn_key=(number,))
         split_seed, model_seed = (int(word) for word in child.generate_state(2))
-        try:
-            train, validation = train_test_split(
-                np.arange(len(y)),
-                test_size=VALIDATION_FRACTION,
-                random_state=split_seed,
-                stratify=stratify,
-            )
-        except ValueError as error:
-            raise InvalidInputError(
-                f"the table must have enough rows to hold out {VALIDATION_FRACTION:.0%} of them, "
-                f"but with {len(y)} rows: {' '.join(str(error).split())}: {cure}"
-            ) from error
-        yield Replicate(train, validation, model_seed)
-
-
-def _require_classes(y: Array) -> None:
-    classes, counts = np.unique(y, return_counts=True)
-    if len(classes) < 2:
-        raise InvalidInputError(
-            f"the target must have at least 2 classes, but got {len(classes)}: name another "
-            "`target`, or set `task='regression'`"
-        )
-    if counts.min() < 2:
-        raise InvalidInputError(
-            f"every class must have at least 2 rows, but class "
-            f"{str(classes[counts.argmin()])!r} has {counts.min()}: drop it or merge it with "
-            "another"
-        )
+        yield Replicate(*split(split_seed, (phase + number * GOLDEN) % 1), model_seed)

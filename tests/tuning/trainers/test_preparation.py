@@ -254,3 +254,18 @@ def test_the_search_fits_the_same_model_from_memory_and_from_a_memory_map(tmp_pa
     one, other = (curve(pipeline(), each, y, replicate_of(len(y))) for each in (X, mapped))
 
     assert one == other
+
+
+@pytest.mark.parametrize("unit", [1e-27, 1e-50, 1e26])
+def test_reference_losses_hold_in_any_unit_of_the_target(unit: float) -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 2)), 10 + rng.normal(size=60)
+    (replicate,) = make_replicates(y, 1, task="regression")
+    own, scaled = (
+        prepare(MLPRegressor((4,), dtype="float32"), X, y * factor, replicate)
+        for factor in (1.0, unit)
+    )
+
+    for name in ("naive_loss", "guess_loss", "initial_loss"):
+        expected = getattr(own, name) * unit * unit
+        assert getattr(scaled, name) == pytest.approx(expected, rel=1e-4)

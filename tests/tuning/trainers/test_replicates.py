@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.tuning.trainers.replicates import (
-    VALIDATION_FRACTION,
-    draw_replicates,
-    make_replicates,
-)
+from lrtune.tuning.trainers.replicates import draw_replicates, make_replicates
+from lrtune.tuning.trainers.splitting import VALIDATION_FRACTION
 
 
 def test_classes_are_split_in_their_proportions() -> None:
