@@ -132,7 +132,8 @@ class Study:
     def in_search(self) -> float:
         """Return the recommended trial's value in the search, of what is measured."""
         if self.is_scored:
-            return self.optimised(self.comparable(self.result.recommended_trial))
+            value = self.result.recommended_value
+            return self.optimised(math.nan if value is None else value)
         return self.result.search_loss
 
     @cached_property

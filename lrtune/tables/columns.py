@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from lrtune.tables.kinds import KINDS, find_thousands
 from lrtune.tables.wording import shortened
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Array = npt.NDArray[Any]
 
@@ -45,6 +46,8 @@ class Column:
 
     def convert(self, values: pd.Series[Any]) -> pd.Series[Any]:
         """Convert values to the floats, dates or texts of this column's kind."""
+        from lrtune.tables.kinds import KINDS
+
         options: dict[str, str | None] = {}
         if self.kind == "date":
             options["date_format"] = self.date_format or None
@@ -54,6 +57,8 @@ class Column:
         return converted
 
     def _find_thousands(self, values: pd.Series[Any]) -> str:
+        from lrtune.tables.kinds import find_thousands
+
         # a table to predict for may use another separator than the training table
         unambiguous = find_thousands(values, unambiguous=True)
         return unambiguous or self.thousands or find_thousands(values)
@@ -69,6 +74,8 @@ def gather(
 ) -> Array | pd.DataFrame:
     """Join converted columns: to an array of floats if they are plain, else to a DataFrame."""
     if not is_plain(columns):
+        import pandas as pd
+
         return pd.DataFrame(dict(converted)).reset_index(drop=True)
     return np.ascontiguousarray(np.column_stack(list(converted.values())), dtype=np.float64)
 

@@ -15,7 +15,6 @@ from optuna.trial import FrozenTrial
 from lrtune.exceptions import NothingCompletedError
 from lrtune.schedules.schedule import Schedule
 from lrtune.support.numbers import estimate
-from lrtune.tuning.comparison import comparable_values
 from lrtune.tuning.confirm.advice import advise, not_confirmed
 from lrtune.tuning.confirm.result import Confirmation, Estimate
 from lrtune.tuning.record.record import open_own_study, read_facts
@@ -31,8 +30,8 @@ from lrtune.tuning.record.schema import (
 from lrtune.tuning.record.storage import public_name
 from lrtune.tuning.record.trials import TrialCounts, best_loss, best_trial, complete_trials
 from lrtune.tuning.setting import Setting
+from lrtune.tuning.trainers.objective import metric_name
 from lrtune.tuning.trainers.scale import is_dead
-from lrtune.tuning.trainers.scoring import metric_name
 
 UNFINISHED = (
     "the search did not end: it was interrupted after {finished} of {total} trials, or it still "
@@ -93,6 +92,8 @@ class SearchResult:
             return {
                 each.number: Estimate(each.value, None) for each in complete_trials(self.finished)
             }
+        from lrtune.tuning.comparison import comparable_values
+
         return comparable_values(self.finished, self.facts.space, self.facts.trainer.epochs)
 
     @cached_property
@@ -109,12 +110,32 @@ class SearchResult:
                 f"study {self.study!r} in {self.storage} has no finished trial yet: go on with "
                 "its search by the same options and `resume=True`"
             )
-        if self.confirmation is None:
+        if self.confirmation is not None:
+            number = self.confirmation.contenders[0].trial
+        elif self._recorded_best is not None:
+            number, _ = self._recorded_best
+        else:
             best_trial(self.finished)  # raises if none completed
             number = min(self.comparable, key=lambda each: (self.comparable[each].loss, each))
-        else:
-            number = self.confirmation.contenders[0].trial
         return next(trial for trial in self.finished if trial.number == number)
+
+    @property
+    def _recorded_best(self) -> tuple[int, float] | None:
+        """Return the recommended trial and its value as recorded; None if they may have changed."""
+        ending = self.ending
+        if ending is None or ending.best_trial is None or ending.best_value is None:
+            return None
+        is_confirmed = self.confirmation is not None
+        if (ending.n_trials, ending.confirmed) != (len(self.finished), is_confirmed):
+            return None
+        return ending.best_trial, ending.best_value
+
+    @property
+    def recommended_value(self) -> float | None:
+        """Return the recommended trial's value in the search, without its replicate's effect."""
+        if self._recorded_best is not None:
+            return self._recorded_best[1]
+        return self.comparable[self.best_trial].loss
 
     @property
     def best_trial(self) -> int:
@@ -153,7 +174,7 @@ class SearchResult:
         trial = self.recommended_trial
         loss = float(np.mean(TrialFacts.of(trial).replicate_losses))
         if self.facts.metric == "loss" or self.facts.trainer.function is not None:
-            loss = self.comparable[trial.number].loss or loss
+            loss = self.recommended_value or loss
         return -loss if self.facts.trainer.maximize else loss
 
     @property

@@ -243,6 +243,8 @@ def search(
     ending = Ending(
         n_trials=len(finished),
         confirmed=confirmation is not None,
+        best_trial=result.best_trial,
+        best_value=result.recommended_value,
         warnings=(
             *result.advice,
             *_shortfalls(len(finished), budget.n_trials, cut, unconfirmed, cure, lost),

@@ -349,6 +349,10 @@ class Ending(_Json):
     failure: str | None = None
     """Why there is no result."""
     pruning_audit: PruningAudit | None = None
+    best_trial: int | None = None
+    """Number of the recommended trial; None without one, or if a release before 0.2 wrote it."""
+    best_value: float | None = None
+    """Its value without its replicate's effect, which takes a model of all trials to tell."""
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import train_test_split
 
 from lrtune.exceptions import InvalidInputError
 
@@ -91,6 +90,8 @@ def draw_replicates(y: Array, *, task: Task, seed: int = 0, first: int = 0) -> I
     >>> third.seed == make_replicates(y, 3, task="regression")[2].seed
     True
     """
+    from sklearn.model_selection import train_test_split
+
     if task == "classification":
         _require_classes(y)
     stratify = y if task == "classification" else None
