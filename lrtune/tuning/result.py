@@ -37,6 +37,10 @@ UNFINISHED = (
     "the search did not end: it was interrupted after {finished} of {total} trials, or it still "
     "runs; go on with it by "
 )
+SURPLUS = (
+    "beyond the {total} trials of the search, {surplus} more were finished, by workers at the same "
+    "time or later: they are in the record, but not in this result"
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,8 @@ class SearchResult:
         Command and versions that made it.
     study, storage : str or None
         Name and place of the record; None if there is none.
+    surplus : tuple of FrozenTrial
+        Trials that were finished beyond the budget: workers do not wait for each other.
     """
 
     facts: SearchFacts = field(repr=False)
@@ -69,6 +75,7 @@ class SearchResult:
     environment: Environment = field(repr=False)
     study: str | None = None
     storage: str | None = None
+    surplus: tuple[FrozenTrial, ...] = field(default=(), repr=False)
 
     @property
     def dataset(self) -> str:
@@ -319,12 +326,19 @@ class SearchResult:
         if self.plan.n_trials == 0 or (
             self.ending is not None and self.ending.n_trials == n_finished
         ):
-            return self.advice
+            return (*self.advice, self.surplus_note) if self.surplus else self.advice
         total, command = max(self.plan.n_trials, n_finished), self.environment.command
         cure = f"the same search again, with the study's name, {self.study!r}"
         if command:
             cure = f"its command and `study_name='{self.study}'` `resume=True`: {command}"
         return (UNFINISHED.format(finished=n_finished, total=total) + cure, *self.advice)
+
+    @property
+    def surplus_note(self) -> str:
+        """Return what to say of the surplus trials; "" if there are none."""
+        if not self.surplus:
+            return ""
+        return SURPLUS.format(total=len(self.finished), surplus=len(self.surplus))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the documented JSON object."""
@@ -410,14 +424,19 @@ def result_of(study: optuna.Study, storage: str) -> SearchResult:
         values = attributes.get(kind.KEY)
         return None if values is None else kind.from_json(values)
 
-    trials = study.get_trials(deepcopy=False)
+    trials = [each for each in study.get_trials(deepcopy=False) if each.state.is_finished()]
+    plan, ending = read(Plan) or Plan(), read(Ending)
+    n_trials = len(trials)
+    if ending is not None and 0 < plan.n_trials <= ending.n_trials:
+        n_trials = ending.n_trials
     return SearchResult(
         facts=read_facts(study),
-        plan=read(Plan) or Plan(),
-        finished=tuple(trial for trial in trials if trial.state.is_finished()),
+        plan=plan,
+        finished=tuple(trials[:n_trials]),
         confirmation=read(Confirmation),
-        ending=read(Ending),
+        ending=ending,
         environment=read(Environment) or Environment(),
         study=study.study_name,
         storage=storage,
+        surplus=tuple(trials[n_trials:]),
     )

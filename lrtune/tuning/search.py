@@ -187,6 +187,8 @@ def search(
     )
     reporter.report()
     explorer = Explorer(trainer, space, budget.replicates, sampling, record)
+    if record is not None and record.is_shared:  # its surplus trials, if any, stay out
+        total = budget.n_trials
     plan, environment = _plan(explorer, budget, total, edges, scale), Environment()
     if record is not None and recording is not None:
         facts = record.read(SearchFacts) or facts
@@ -206,8 +208,10 @@ def search(
         on_trials=reporter.report,
     )
     record = None if lost else record
+    surplus: tuple[FrozenTrial, ...] = ()
     is_shared = record is not None and (sampling.worker > 0 or record.is_shared)
     if is_shared:  # all processes use the same trials, even if one of them trained a block too many
+        surplus = tuple(finished[budget.n_trials :])
         del finished[budget.n_trials :]
     confirmation, unconfirmed, clock = None, "", Clock(deadline)
     with _failure_recorded(record, finished):
@@ -234,6 +238,7 @@ def search(
         environment=environment,
         study=None if record is None else record.name,
         storage=None if record is None else record.storage,
+        surplus=surplus,
     )
     cure = "give a higher limit" + (", and `resume=True`" if record is not None else "")
     cut = confirmation if clock.is_short else None
