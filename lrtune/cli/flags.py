@@ -27,11 +27,11 @@ FLAGS = {
 """Parameters that have another name on the command line."""
 SAME = frozenset({
     "baseline", "batch_size", "config", "cycle_epochs", "decay", "decay_rate", "default",
-    "direction", "encoding", "epochs", "gpus", "high", "json", "low", "metric",
+    "direction", "encoding", "epochs", "force", "gpus", "high", "json", "low", "metric",
     "min_learning_rate", "optimizer", "output", "plot", "port", "power", "preprocessor", "proba",
     "pruner", "replicates", "resume", "save", "seed", "separator", "step_size",
     "steps_per_epoch", "storage", "target", "task", "timeout", "to", "trainings", "update",
-    "warmup_epochs", "writable",
+    "warmup_epochs", "writable", "yes",
 })  # fmt: skip
 """Parameters whose flag is their name with dashes; `report` is that of a user's training."""
 

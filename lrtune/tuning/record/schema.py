@@ -394,6 +394,23 @@ class Environment(_Json):
 
 
 @dataclass(frozen=True)
+class Process(_Json):
+    """A process at work on a study; its attribute is null once it has left."""
+
+    PREFIX: ClassVar[str] = "process "
+    """Of its key, which a random number completes."""
+
+    host: str
+    pid: int
+    begun: str
+    """Time at which it began with the study."""
+    place: str
+    """Where its id is unique: a start of the machine, and a namespace of processes."""
+    started: str = ""
+    """When the process itself was started, by the machine's clock; "" if it is unknown."""
+
+
+@dataclass(frozen=True)
 class Request(_Json):
     """The options of ``lrtune search`` that decide its result, for its workers."""
 
