@@ -30,6 +30,7 @@ from lrtune.exceptions import (
 from lrtune.support.secrets import masked
 
 COMMANDS: dict[str, str] = {
+    "compare": "Compare two studies.",
     "completion": "Print the script that completes words in a shell.",
     "dashboard": "Show a record in the Optuna dashboard.",
     "delete": "Delete a study.",

@@ -75,10 +75,10 @@ def test_a_running_search_and_worker_are_at_work_until_they_are_killed(
     lrtune: Callable[..., Any], start: Callable[..., Any]
 ) -> None:
     words = ("delete", "digits", "--yes")
-    search = start("search", "digits", "--trials", "512", "--epochs", "40", "--quiet")
+    search = start("search", "digits", "--trials", "512", "--jobs", "1", "--quiet")
     wait_for(search, 1)
     searched = lrtune(*words)
-    worker = start("worker", "--name", "digits", "--quiet")
+    worker = start("worker", "--name", "digits", "--jobs", "1", "--quiet")
     wait_for(worker, 2)
     search.kill()
     search.communicate()

@@ -18,8 +18,8 @@ from lrtune.tuning.record.schema import Process
 from lrtune.tuning.record.storage import lost_connection
 
 PROC = Path("/proc")
-_STARTED = 19
-"""Index of a process's start, in the machine's ticks, after its name (man proc_pid_stat)."""
+_STARTED = 18
+"""Index of a process's start, in the machine's ticks, after its state (man proc_pid_stat)."""
 
 
 @contextmanager
@@ -79,7 +79,9 @@ def _place() -> str:
 
 
 def _started(pid: int) -> str:
+    """Return when a process was started; "" if it is unknown, or if the process is dead."""
     try:
-        return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[_STARTED]
+        state, *fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""
+    return "" if state in "ZX" else fields[_STARTED]

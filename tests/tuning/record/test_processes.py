@@ -44,8 +44,11 @@ def test_one_that_was_killed_is_not_at_work(folder: Path) -> None:
         assert process.stdout.readline() == "entered\n"
         (found,) = running(record)
         process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        dead = has_ended(found)  # it still has its id
 
     assert found.pid == process.pid
+    assert dead
     assert has_ended(found)
     assert running(record) == []
 
