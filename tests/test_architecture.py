@@ -287,8 +287,11 @@ with contextlib.redirect_stdout(io.StringIO()):
     assert not {"matplotlib", "sqlalchemy"} & loaded_after(code)
 
 
-READS_IN_A_MOMENT = ("studies", "show iris", "show iris --json", "export iris --to torch")
-"""Commands that print what a record holds."""
+READS_IN_A_MOMENT = (
+    "studies", "show iris", "show iris --json", "compare iris iris", "export iris --to torch",
+    "rename iris one --yes", "delete one --yes",
+)  # fmt: skip
+"""Commands that read a record, and train nothing."""
 HEAVY = {
     "jinja2", "joblib", "matplotlib", "pandas", "scipy.linalg", "scipy.optimize", "scipy.stats",
     "sklearn", "skrub", "sqlalchemy", "threadpoolctl",
@@ -296,7 +299,7 @@ HEAVY = {
 """What takes longer to load than to read a record."""
 
 
-def test_what_prints_from_a_journal_loads_nothing_heavy(lrtune: Callable[..., Any]) -> None:
+def test_what_reads_a_journal_loads_nothing_heavy(lrtune: Callable[..., Any]) -> None:
     lrtune("search", "iris", "--trials", "16", "--epochs", "2", "--quiet")
     commands = [command.split() for command in READS_IN_A_MOMENT]
     code = f"""

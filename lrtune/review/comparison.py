@@ -59,9 +59,10 @@ def compare(first: Study, second: Study) -> Comparison:
     unconfirmed = [each for each in (first, second) if each.confirmation is None]
     if unconfirmed:
         names = " and ".join(repr(each.name) for each in unconfirmed)
+        have = "has" if len(unconfirmed) == 1 else "have"
         verdict = (
-            f"Which one is better cannot be told: {names} has no confirmation on fresh replicates, "
-            "and values of a search are too good."
+            f"Which one is better cannot be told: {names} {have} no confirmation on fresh "
+            "replicates, and values of a search are too good."
         )
         return Comparison((), None, None, verdict)
     return _judge(first, second)

@@ -54,7 +54,7 @@ def test_version_tells_what_results_depend_on(lrtune: Callable[..., Any]) -> Non
     assert dict(told)["optuna"] == optuna.__version__
 
 
-CHEAP = ("export", "predict", "schedule", "show", "studies")
+CHEAP = ("export", "predict", "schedule", "show", "studies", "compare", "rename", "delete")
 """Commands whose examples are run, not only parsed."""
 
 
