@@ -56,7 +56,7 @@ def _to_dict(comparison: Comparison, studies: list[Study]) -> dict[str, Any]:
         "gain_se": gain and gain.se,
         "better": comparison.better,
         "verdict": comparison.verdict,
-        "studies": [study.result.to_dict() if study.best else None for study in studies],
+        "studies": [study.result.to_dict() if study.setting else None for study in studies],
     }
 
 

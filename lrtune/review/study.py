@@ -144,17 +144,17 @@ class Study:
     @cached_property
     def setting(self) -> Setting | None:
         """Return the recommended setting; None if no trial completed."""
-        return None if self.best is None else self.result.best
+        return self.result.best if self.counts.complete else None
 
     @cached_property
     def recommended(self) -> Recommendation | None:
         """Return the recommendation; None if no trial completed."""
-        return None if self.best is None else recommend(self.result)
+        return recommend(self.result) if self.counts.complete else None
 
     @cached_property
     def recommended_trial(self) -> FrozenTrial | None:
         """Return the recommended setting's trial; None if no trial completed."""
-        return None if self.best is None else self.result.recommended_trial
+        return self.result.recommended_trial if self.counts.complete else None
 
     @cached_property
     def default_trial(self) -> FrozenTrial | None:
