@@ -5,8 +5,10 @@ import functools
 import inspect
 import subprocess
 import sys
+from collections.abc import Callable
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -283,3 +285,28 @@ with contextlib.redirect_stdout(io.StringIO()):
 """
 
     assert not {"matplotlib", "sqlalchemy"} & loaded_after(code)
+
+
+READS_IN_A_MOMENT = (
+    "studies", "show iris", "show iris --json", "compare iris iris", "export iris --to torch",
+    "rename iris one --yes", "delete one --yes",
+)  # fmt: skip
+"""Commands that read a record, and train nothing."""
+HEAVY = {
+    "jinja2", "joblib", "matplotlib", "pandas", "scipy.linalg", "scipy.optimize", "scipy.stats",
+    "sklearn", "skrub", "sqlalchemy", "threadpoolctl",
+}  # fmt: skip
+"""What takes longer to load than to read a record."""
+
+
+def test_what_reads_a_journal_loads_nothing_heavy(lrtune: Callable[..., Any]) -> None:
+    lrtune("search", "iris", "--trials", "16", "--epochs", "2", "--quiet")
+    commands = [command.split() for command in READS_IN_A_MOMENT]
+    code = f"""
+import contextlib, io, lrtune.cli
+for command in {commands}:
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        lrtune.cli.main(command)
+"""
+
+    assert not HEAVY & loaded_after(code)

@@ -30,12 +30,15 @@ from lrtune.exceptions import (
 from lrtune.support.secrets import masked
 
 COMMANDS: dict[str, str] = {
+    "compare": "Compare two studies.",
     "completion": "Print the script that completes words in a shell.",
     "dashboard": "Show a record in the Optuna dashboard.",
+    "delete": "Delete a study.",
     "export": "Write a study's learning rate for another library.",
     "inspect": "Show what a search would make of a table.",
     "predict": "Predict with a saved model.",
     "range-test": "Test which learning rates are worth searching.",
+    "rename": "Give a study another name.",
     "report": "Write a report on a study.",
     "schedule": "Print the learning rate of every epoch.",
     "search": "Search for the learning rate of a network on a table, or of a script.",

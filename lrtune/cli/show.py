@@ -16,13 +16,14 @@ def command(study: str, storage: str, as_json: bool) -> None:
     """Show what the search of STUDY printed at its end.
 
     It is read from the record; nothing is trained again. A search that was interrupted, or not
-    confirmed, is shown as far as it went.
+    confirmed, is shown as far as it went. Of a table it also says what was made of its columns.
 
     \b
     Examples:
       lrtune show iris
       lrtune show iris --storage sqlite:///studies.db --json
     """
+    from lrtune.cli.columns import print_table_facts
     from lrtune.cli.summary import print_result
     from lrtune.tuning.result import read_result
 
@@ -30,3 +31,5 @@ def command(study: str, storage: str, as_json: bool) -> None:
         study, storage, purpose="show", otherwise="look at it with optuna-dashboard"
     )
     print_result(result, as_json=as_json)
+    if not as_json:
+        print_table_facts(result.environment.table)

@@ -15,7 +15,9 @@ from lrtune.cli.options import json_option, storage_option
 @storage_option
 @json_option
 def command(storage: str, as_json: bool) -> None:
-    """List the studies in a record: trials by outcome, and the best setting so far.
+    """List the studies in a record: data, target, task, trials by outcome, and the best setting.
+
+    Its value is the confirmed one, of the metric that was optimised, if there is one.
 
     \b
     Examples:
@@ -29,6 +31,9 @@ def command(storage: str, as_json: bool) -> None:
         click.echo(json.dumps([_to_dict(summary) for summary in summaries]))
         return
     _print_table(summaries, storage)
+
+
+HEADINGS = ("study", "data", "target", "task", "trials", "metric", "best", "best setting")
 
 
 def _to_dict(summary: Any) -> dict[str, Any]:
@@ -49,7 +54,7 @@ def _print_table(summaries: list[Any], storage: str) -> None:
         console.print(Text(f"no studies in {public_name(storage)}"))
         return
     table = Table(box=SIMPLE_HEAD)
-    for heading in ("study", "data", "trials", "best loss", "best setting"):
+    for heading in HEADINGS:
         table.add_column(heading, overflow="fold", no_wrap=heading == "study")
     for summary in summaries:
         table.add_row(*(Text(cell) for cell in _cells(summary)))
@@ -57,14 +62,17 @@ def _print_table(summaries: list[Any], storage: str) -> None:
 
 
 def _cells(summary: Any) -> list[str]:
-    cells = [summary.study, summary.dataset, summary.trials.describe() or "none yet"]
-    if summary.best is None:
-        return [*cells, "–", "–"]
-    best = summary.best
-    setting = f"{best.learning_rate_init:.4g} {best.decay}"
-    if best.decay != "constant":
-        setting += f" {best.decay_rate:.4g}"
-    loss = "–" if summary.best_loss is None else f"{summary.best_loss:.4g}"
-    if summary.metric != "loss":
-        loss += f" {summary.metric}"
-    return [*cells, loss, setting]
+    from lrtune.review.studies import setting_in_words
+    from lrtune.support.numbers import number
+
+    value = summary.best_loss if summary.best_score is None else summary.best_score
+    return [
+        summary.study,
+        summary.dataset or "–",
+        summary.target or "–",
+        summary.task,
+        summary.trials.describe() or "none yet",
+        summary.metric,
+        "–" if value is None else number(value, 4),
+        "–" if summary.best is None else setting_in_words(summary.best),
+    ]

@@ -169,7 +169,7 @@ def _annotate_study(response: dict[str, Any], study: Study, study_id: int) -> No
 def _annotate_trials(response: dict[str, Any], study: Study) -> None:
     if study.sign < 0:
         response["directions"] = ["maximize"]
-    trials = {trial._trial_id: trial for trial in study.trials}
+    trials = {trial._trial_id: trial for trial in (*study.trials, *study.result.surplus)}
     with_picture = trials_with_picture(study)
     recommended = study.recommended_trial
     if recommended is not None and response["best_trials"]:

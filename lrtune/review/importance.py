@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import optuna
-from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, create_trial
 
 from lrtune.tuning.record.storage import quiet_optuna
@@ -63,6 +62,8 @@ def _shares(
     pairs: Sequence[tuple[FrozenTrial, float]], varied: Sequence[str], rng: np.random.Generator
 ) -> npt.NDArray[np.float64]:
     """Return each parameter's share in one bootstrap resample; the shares add up to 1."""
+    from optuna.importance import FanovaImportanceEvaluator
+
     while True:
         resample = [pairs[index] for index in rng.integers(len(pairs), size=len(pairs))]
         if np.ptp([loss for _, loss in resample]) > 0:

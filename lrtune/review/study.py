@@ -143,7 +143,8 @@ class Study:
     def in_search(self) -> float:
         """Return the recommended trial's value in the search, of what is measured."""
         if self.is_scored:
-            return self.optimised(self.comparable(self.result.recommended_trial))
+            value = self.result.recommended_value
+            return self.optimised(math.nan if value is None else value)
         return self.result.search_loss
 
     @cached_property
@@ -154,17 +155,17 @@ class Study:
     @cached_property
     def setting(self) -> Setting | None:
         """Return the recommended setting; None if no trial completed."""
-        return None if self.best is None else self.result.best
+        return self.result.best if self.counts.complete else None
 
     @cached_property
     def recommended(self) -> Recommendation | None:
         """Return the recommendation; None if no trial completed."""
-        return None if self.best is None else recommend(self.result)
+        return recommend(self.result) if self.counts.complete else None
 
     @cached_property
     def recommended_trial(self) -> FrozenTrial | None:
         """Return the recommended setting's trial; None if no trial completed."""
-        return None if self.best is None else self.result.recommended_trial
+        return self.result.recommended_trial if self.counts.complete else None
 
     @cached_property
     def default_trial(self) -> FrozenTrial | None:

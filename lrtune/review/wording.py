@@ -86,6 +86,9 @@ def progress_notes(study: Study) -> list[str]:
             "The search was interrupted before the best settings were tried on fresh replicates: "
             f"repeat {_with_resume(study)} to confirm them."
         )
+    elif study.result.surplus:
+        note = study.result.surplus_note
+        texts.append(f"{note[:1].upper()}{note[1:]}.")
     elif ending is not None and ending.n_trials < n_trials:
         texts.append(
             f"{n_trials - ending.n_trials} trials were added since the search last ended: the "

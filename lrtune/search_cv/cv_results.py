@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 from lrtune.tuning.record.schema import TrialFacts
 from lrtune.tuning.record.trials import best_trial, status
 from lrtune.tuning.space import Space
-from lrtune.tuning.trainers.scoring import LOSS
+from lrtune.tuning.trainers.objective import LOSS
 
 
 def metric_names(trials: Sequence[FrozenTrial]) -> list[str]:

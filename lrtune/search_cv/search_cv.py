@@ -41,16 +41,11 @@ from lrtune.tuning.search import Budget, Recording, search
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.network import NetworkTrainer
+from lrtune.tuning.trainers.objective import LOSS, Objective
 from lrtune.tuning.trainers.partial_fit import PartialFitTrainer, fit_with_schedule, schedule_of
 from lrtune.tuning.trainers.preparation import split_pipeline
 from lrtune.tuning.trainers.protocol import Trainer
-from lrtune.tuning.trainers.scoring import (
-    LOSS,
-    Objective,
-    describe_scoring,
-    make_objective,
-    require_no_metadata,
-)
+from lrtune.tuning.trainers.scoring import describe_scoring, make_objective, require_no_metadata
 from lrtune.tuning.trainers.tunable import require_tunable
 
 Array = npt.NDArray[Any]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from lrtune.tables.kinds import Kind, convert
 from lrtune.tables.number_format import NumberFormat
 from lrtune.tables.wording import shortened
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lrtune.tables.kinds import Kind
 
 Array = npt.NDArray[Any]
 
@@ -71,10 +74,14 @@ class Column:
     @property
     def as_kind(self) -> Kind:
         """Return the kind with the formats of its values."""
+        from lrtune.tables.kinds import Kind
+
         return Kind(self.kind, self.number_format, self.date_formats, self.why, self.doubt)
 
     def convert(self, values: pd.Series[Any]) -> pd.Series[Any]:
         """Convert values to the floats, dates or texts of this column's kind."""
+        from lrtune.tables.kinds import convert
+
         return convert(values, self.as_kind)
 
 
@@ -88,6 +95,8 @@ def gather(
 ) -> Array | pd.DataFrame:
     """Join converted columns: to an array of floats if they are plain, else to a DataFrame."""
     if not is_plain(columns):
+        import pandas as pd
+
         return pd.DataFrame(dict(converted)).reset_index(drop=True)
     return np.ascontiguousarray(np.column_stack(list(converted.values())), dtype=np.float64)
 

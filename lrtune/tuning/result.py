@@ -15,7 +15,6 @@ from optuna.trial import FrozenTrial
 from lrtune.exceptions import NothingCompletedError
 from lrtune.schedules.schedule import Schedule
 from lrtune.support.numbers import estimate
-from lrtune.tuning.comparison import comparable_values
 from lrtune.tuning.confirm.advice import advise, not_confirmed
 from lrtune.tuning.confirm.result import Confirmation, Estimate
 from lrtune.tuning.record.record import open_own_study, read_facts
@@ -33,12 +32,16 @@ from lrtune.tuning.record.schema import (
 from lrtune.tuning.record.storage import public_name
 from lrtune.tuning.record.trials import TrialCounts, best_loss, best_trial, complete_trials
 from lrtune.tuning.setting import Setting
+from lrtune.tuning.trainers.objective import metric_name
 from lrtune.tuning.trainers.scale import is_dead
-from lrtune.tuning.trainers.scoring import metric_name
 
 UNFINISHED = (
     "the search did not end: it was interrupted after {finished} of {total} trials, or it still "
     "runs; go on with it by "
+)
+SURPLUS = (
+    "beyond the {total} trials of the search, {surplus} more were finished, by workers at the same "
+    "time or later: they are in the record, but not in this result"
 )
 
 
@@ -66,6 +69,8 @@ class SearchResult:
         The balanced accuracy, where one class holds most rows of a table.
     test : FinalTest or None
         Scores on a further table, if one was given.
+    surplus : tuple of FrozenTrial
+        Trials that were finished beyond the budget: workers do not wait for each other.
     """
 
     facts: SearchFacts = field(repr=False)
@@ -78,6 +83,7 @@ class SearchResult:
     storage: str | None = None
     balance: Balance | None = None
     test: FinalTest | None = None
+    surplus: tuple[FrozenTrial, ...] = field(default=(), repr=False)
 
     @property
     def dataset(self) -> str:
@@ -101,6 +107,8 @@ class SearchResult:
             return {
                 each.number: Estimate(each.value, None) for each in complete_trials(self.finished)
             }
+        from lrtune.tuning.comparison import comparable_values
+
         return comparable_values(self.finished, self.facts.space, self.facts.trainer.epochs)
 
     @cached_property
@@ -117,12 +125,32 @@ class SearchResult:
                 f"study {self.study!r} in {self.storage} has no finished trial yet: go on with "
                 "its search by the same options and `resume=True`"
             )
-        if self.confirmation is None:
+        if self.confirmation is not None:
+            number = self.confirmation.contenders[0].trial
+        elif self._recorded_best is not None:
+            number, _ = self._recorded_best
+        else:
             best_trial(self.finished)  # raises if none completed
             number = min(self.comparable, key=lambda each: (self.comparable[each].loss, each))
-        else:
-            number = self.confirmation.contenders[0].trial
         return next(trial for trial in self.finished if trial.number == number)
+
+    @property
+    def _recorded_best(self) -> tuple[int, float] | None:
+        """Return the recommended trial and its value as recorded; None if they may have changed."""
+        ending = self.ending
+        if ending is None or ending.best_trial is None or ending.best_value is None:
+            return None
+        is_confirmed = self.confirmation is not None
+        if (ending.n_trials, ending.confirmed) != (len(self.finished), is_confirmed):
+            return None
+        return ending.best_trial, ending.best_value
+
+    @property
+    def recommended_value(self) -> float | None:
+        """Return the recommended trial's value in the search, without its replicate's effect."""
+        if self._recorded_best is not None:
+            return self._recorded_best[1]
+        return self.comparable[self.best_trial].loss
 
     @property
     def best_trial(self) -> int:
@@ -161,7 +189,7 @@ class SearchResult:
         trial = self.recommended_trial
         loss = float(np.mean(TrialFacts.of(trial).replicate_losses))
         if self.facts.metric == "loss" or self.facts.trainer.function is not None:
-            loss = self.comparable[trial.number].loss or loss
+            loss = self.recommended_value or loss
         return -loss if self.facts.trainer.maximize else loss
 
     @property
@@ -326,12 +354,19 @@ class SearchResult:
         if self.plan.n_trials == 0 or (
             self.ending is not None and self.ending.n_trials == n_finished
         ):
-            return self.advice
+            return (*self.advice, self.surplus_note) if self.surplus else self.advice
         total, command = max(self.plan.n_trials, n_finished), self.environment.command
         cure = f"the same search again, with the study's name, {self.study!r}"
         if command:
             cure = f"its command and `study_name='{self.study}'` `resume=True`: {command}"
         return (UNFINISHED.format(finished=n_finished, total=total) + cure, *self.advice)
+
+    @property
+    def surplus_note(self) -> str:
+        """Return what to say of the surplus trials; "" if there are none."""
+        if not self.surplus:
+            return ""
+        return SURPLUS.format(total=len(self.finished), surplus=len(self.surplus))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the documented JSON object, in which a number that is not finite is null."""
@@ -437,16 +472,21 @@ def result_of(study: optuna.Study, storage: str) -> SearchResult:
         values = attributes.get(kind.KEY)
         return None if values is None else kind.from_json(values)
 
-    trials = study.get_trials(deepcopy=False)
+    trials = [each for each in study.get_trials(deepcopy=False) if each.state.is_finished()]
+    plan, ending = read(Plan) or Plan(), read(Ending)
+    n_trials = len(trials)
+    if ending is not None and 0 < plan.n_trials <= ending.n_trials:
+        n_trials = ending.n_trials
     return SearchResult(
         facts=read_facts(study),
-        plan=read(Plan) or Plan(),
-        finished=tuple(trial for trial in trials if trial.state.is_finished()),
+        plan=plan,
+        finished=tuple(trials[:n_trials]),
         confirmation=read(Confirmation),
-        ending=read(Ending),
+        ending=ending,
         environment=read(Environment) or Environment(),
         study=study.study_name,
         storage=storage,
         balance=read(Balance),
         test=read(FinalTest),
+        surplus=tuple(trials[n_trials:]),
     )

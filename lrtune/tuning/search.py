@@ -10,7 +10,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,6 +32,7 @@ from lrtune.tuning.confirm.confirmation import confirm
 from lrtune.tuning.confirm.judge import LEAST_MEASURED, TOO_LATE, UnconfirmedError
 from lrtune.tuning.confirm.result import Confirmation
 from lrtune.tuning.progress import Progress, Reporter
+from lrtune.tuning.record.processes import at_work
 from lrtune.tuning.record.record import Record
 from lrtune.tuning.record.schema import (
     DataFacts,
@@ -127,6 +128,16 @@ class Recording:
     environment: Environment = field(default_factory=Environment)
     request: Request | ScriptRequest | None = None
 
+    def at_work(self, until: ExitStack) -> Recording:
+        """Return the recording whose record says, once open, that this process is at work."""
+
+        def enter(facts: SearchFacts) -> Record:
+            record = self.open(facts)
+            until.enter_context(at_work(record))
+            return record
+
+        return replace(self, open=enter)
+
     def write_beginning(self, record: Record, plan: Plan) -> None:
         """Write the facts that are known before the first trial."""
         if self.environment != Environment():
@@ -163,6 +174,30 @@ def search(
     RecordLostError
         If a worker loses the record; a search that does goes on without it.
     """
+    with ExitStack() as until:
+        return _search(
+            trainer,
+            space,
+            budget=budget,
+            sampling=sampling,
+            data=data or DataFacts(),
+            scoring=scoring,
+            recording=None if recording is None else recording.at_work(until),
+            on_progress=on_progress,
+        )
+
+
+def _search(
+    trainer: Trainer,
+    space: Space,
+    *,
+    budget: Budget,
+    sampling: Sampling,
+    data: DataFacts,
+    scoring: Any,
+    recording: Recording | None,
+    on_progress: Callable[[Progress], None] | None,
+) -> SearchResult:
     started = time.monotonic()
     reference = range(budget.replicates or REFERENCE)
     trainer.check(space)
@@ -172,7 +207,7 @@ def search(
         space = replace(space, learning_rate_init=bounds)
         trainer.check(space)
     scale = trainer.scale(space, reference)  # of a user's function, it trains an epoch
-    facts = _facts(trainer, space, budget, sampling, data or DataFacts(), scoring)
+    facts = _facts(trainer, space, budget, sampling, data, scoring)
     record = None if recording is None else recording.open(facts)
     finished = [] if record is None else record.pull()
     total = max(budget.n_trials, len(finished))
@@ -187,6 +222,8 @@ def search(
     )
     reporter.report()
     explorer = Explorer(trainer, space, budget.replicates, sampling, record)
+    if record is not None and record.is_shared:  # its surplus trials, if any, stay out
+        total = budget.n_trials
     plan, environment = _plan(explorer, budget, total, edges, scale), Environment()
     if record is not None and recording is not None:
         facts = record.read(SearchFacts) or facts
@@ -206,8 +243,10 @@ def search(
         on_trials=reporter.report,
     )
     record = None if lost else record
+    surplus: tuple[FrozenTrial, ...] = ()
     is_shared = record is not None and (sampling.worker > 0 or record.is_shared)
     if is_shared:  # all processes use the same trials, even if one of them trained a block too many
+        surplus = tuple(finished[budget.n_trials :])
         del finished[budget.n_trials :]
     confirmation, unconfirmed, clock = None, "", Clock(deadline)
     with _failure_recorded(record, finished):
@@ -234,6 +273,7 @@ def search(
         environment=environment,
         study=None if record is None else record.name,
         storage=None if record is None else record.storage,
+        surplus=surplus,
     )
     cure = "give a higher limit" + (", and `resume=True`" if record is not None else "")
     cut = confirmation if clock.is_short else None
@@ -243,6 +283,8 @@ def search(
     ending = Ending(
         n_trials=len(finished),
         confirmed=confirmation is not None,
+        best_trial=result.best_trial,
+        best_value=result.recommended_value,
         warnings=(
             *result.advice,
             *_shortfalls(len(finished), budget.n_trials, cut, unconfirmed, cure, lost),

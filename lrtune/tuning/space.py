@@ -14,7 +14,6 @@ from optuna.distributions import (
     CategoricalDistribution,
     FloatDistribution,
 )
-from scipy.stats.qmc import Sobol
 
 from lrtune.exceptions import InvalidInputError
 from lrtune.schedules.decays import DECAYS
@@ -210,6 +209,8 @@ class Space:
         They are a scrambled Sobol' sequence (Owen 1995, "Randomly permuted (t,m,s)-nets and
         (t,s)-sequences").
         """
+        from scipy.stats.qmc import Sobol
+
         distributions = self.distributions()
         with defer_signals():  # interrupted, scipy would keep a table of numbers that is half read
             points = Sobol(len(distributions), seed=np.random.default_rng(seed)).random(n)

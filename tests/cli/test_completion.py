@@ -75,6 +75,9 @@ def test_studies_are_offered_from_the_journal_without_loading_optuna(
 
     assert complete(folder, "show", "t") == ["plain,two"]
     assert complete(folder, "export", "g") == ["plain,größe"]
+    assert complete(folder, "compare", "one", "t") == ["plain,two"]
+    assert complete(folder, "delete", "g") == ["plain,größe"]
+    assert complete(folder, "rename", "o") == ["plain,one"]
     assert complete(folder, "show", "--storage", "none.journal", "t") == []
     assert complete(folder, "show", "--storage", "sqlite:///s.db", "t") == []
     assert not {"optuna", "sklearn", "pandas"} & set(complete(folder, "show", "t", loaded=True))

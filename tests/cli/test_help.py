@@ -54,7 +54,7 @@ def test_version_tells_what_results_depend_on(lrtune: Callable[..., Any]) -> Non
     assert dict(told)["optuna"] == optuna.__version__
 
 
-CHEAP = ("export", "predict", "schedule", "show", "studies")
+CHEAP = ("compare", "export", "predict", "schedule", "show", "studies")
 """Commands whose examples are run, not only parsed."""
 
 
@@ -82,6 +82,7 @@ def test_the_examples_of_quick_commands_work(lrtune: Callable[..., Any], folder:
         iris.assign(id=range(150))[["id", *iris]].to_csv(f"{name}.csv", index=False)
     lrtune("search", "iris", *quick, "--save", "iris.skops")
     lrtune("search", "iris", *quick, "--no-confirm", "--storage", "sqlite:///studies.db")
+    lrtune("search", "iris", *quick, "--no-confirm")
     lrtune("search", "new.csv", *quick, "--no-confirm", "--save", "price.skops")
     for words in (words for command in CHEAP for words in examples(command)):
         run = lrtune(*words)

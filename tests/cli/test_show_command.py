@@ -32,7 +32,11 @@ def test_what_search_printed_is_shown_again(lrtune: Callable[..., Any], words: l
     shown = lrtune("show", "iris")
     as_json = lrtune("show", "iris", "--json")
 
-    assert (shown.code, shown.out) == (0, search.out)
+    assert shown.code == 0
+    assert shown.out.startswith(search.out)
+    assert shown.out.removeprefix(search.out).startswith(
+        "\nColumns: 4 number ('sepal length (cm)', "
+    )
     assert shown.err == search.err
     assert as_json.json == lrtune(*QUICK, *words, "--resume", "--json").json | {
         "seconds": as_json.json["seconds"]
@@ -45,7 +49,7 @@ def test_a_regression_and_a_database_are_shown_too(lrtune: Callable[..., Any]) -
     search = lrtune("search", "diabetes", "--trials", "4", "--epochs", "2", *storage)
     shown = lrtune("show", "diabetes", *storage)
 
-    assert search.out == shown.out
+    assert shown.out.startswith(search.out)
     assert "R²" in shown.out
 
 
@@ -111,7 +115,7 @@ def test_the_code_to_use_has_all_that_was_tuned_for(lrtune: Callable[..., Any]) 
         study_name="own",
         random_state=0,
     ).fit(X, Y)
-    code = lrtune("show", "own").out.rpartition("Use it:")[2].strip()
+    code = lrtune("show", "own").out.rpartition("Use it:")[2].strip()  # not of a table
     names = {kind.__name__: kind for kind in (make_pipeline, MinMaxScaler, MLPClassifier)}
     model = eval(code, names)  # noqa: S307
     told = {"activation": "tanh", "optimizer": "momentum", "warmup_epochs": 1, "batch_size": 64}
@@ -135,7 +139,13 @@ def test_the_code_to_use_reads_the_table_as_the_search_did(
     model = eval(code.removesuffix(", or --save"), {**names, "DATA": "table.csv"})  # noqa: S307
     data = load_dataset("table.csv", target="price")
 
-    assert lrtune("show", "table").out.rpartition("Use it:")[2].strip() == code
+    shown = lrtune("show", "table").out.rpartition("Use it:")[2].strip().splitlines()
+
+    assert shown[0] == code
+    assert shown[2] == "Columns: 1 number ('size'); 1 category ('colour')"
+    notes = [line.removeprefix("Table:   ") for line in shown[3:]]
+    assert "categories encoded as columns of 0 and 1: 'colour'" in notes
+    assert all(note in run.err for note in notes)  # the search printed them as it read the table
     assert np.isfinite(model.fit(data.X, data.y).predict(data.X)).all()
 
 

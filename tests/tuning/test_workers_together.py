@@ -23,7 +23,7 @@ from lrtune.exceptions import InvalidInputError, RecordLostError, RecordWarning
 from lrtune.tuning.record.record import Record, read_facts
 from lrtune.tuning.record.storage import open_storage
 from lrtune.tuning.record.workers import draw_worker
-from lrtune.tuning.result import SearchResult
+from lrtune.tuning.result import SearchResult, read_result
 from lrtune.tuning.sampling.asking import BLOCK_SIZE, Sampling
 from lrtune.tuning.search import Budget, Recording, search
 from lrtune.tuning.space import Space
@@ -121,12 +121,51 @@ def test_workers_and_the_search_share_the_trials_and_agree(
     results = [queue.get(timeout=120) for _ in workers]
     for worker in workers:
         worker.join()
-    study = open_study(storage)
+    study, shown = open_study(storage), read_result("iris", storage)
 
+    assert len(shown.finished) == 32
+    assert len(shown.surplus) == len(study.trials) - 32
+    assert (shown.best, shown.confirmation) == (result.best, result.confirmation)
+    assert not any("did not end" in warning for warning in shown.warnings)
     assert 32 <= len(study.trials) <= 32 + n_workers * BLOCK_SIZE
     assert len(set(settings(study))) == len(study.trials)
     assert results == [(result.best.params, result.confirmed_loss, result.safe_range)] * n_workers
     assert optuna.get_all_study_names(study._storage) == ["iris"]  # no claim is left behind
+
+
+def test_trials_beyond_the_budget_are_said_to_be_so_and_change_nothing(folder: Path) -> None:
+    more = run("more.journal", n_trials=24).finished
+    run("record.journal", n_trials=16)
+    worker, facts = draw_worker(), read_facts(open_study("record.journal"))
+    record = Record.join("record.journal", "iris", facts)
+    record.push(more[16:], seen=record.pull(), worker=worker)  # it trained them meanwhile
+    late = read_result("iris", "record.journal")
+    ended = run("record.journal", worker=worker, n_trials=16)
+    again = run("record.journal", n_trials=16, resume=True)
+
+    for result in (late, ended, again, read_result("iris", "record.journal")):
+        assert result.finished == late.finished
+        assert (len(result.finished), len(result.surplus)) == (16, 8)
+        assert result.confirmation == late.confirmation
+        assert "beyond the 16 trials of the search, 8 more were finished" in result.warnings[-1]
+        assert not any("did not end" in warning for warning in result.warnings)
+
+
+def test_a_search_that_was_interrupted_after_workers_had_joined_says_so(folder: Path) -> None:
+    run("record.journal", n_trials=16)
+    record = Record.join("record.journal", "iris", read_facts(open_study("record.journal")))
+
+    def interrupt(progress: Any) -> None:
+        if progress.finished >= 24:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run("record.journal", n_trials=32, resume=True, on_progress=interrupt)
+    result = read_result("iris", "record.journal")
+
+    assert "interrupted after 24 of 32 trials" in result.warnings[0]
+    assert (len(result.finished), result.surplus) == (24, ())
+    assert record.is_shared
 
 
 def test_a_worker_with_other_data_is_refused(folder: Path) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from lrtune.tuning.trainers.replicates import Folds
 
@@ -107,8 +106,10 @@ def upper_bound(losses: Array, sureness: float, fixed: Folds | None = None) -> f
     plain = plain or _unwidened(losses)
     if plain is None:
         return math.inf
+    from scipy import special
+
     error, freedom = plain
-    return float(losses.mean()) + error * float(stats.t.ppf(sureness, freedom))
+    return float(losses.mean()) + error * float(special.stdtrit(freedom, sureness))
 
 
 def _unwidened(losses: Array, earlier: Array | Sequence[float] = ()) -> tuple[float, int] | None:
@@ -135,4 +136,6 @@ def _freedom(parts: Sequence[Sequence[float] | Array]) -> int:
 
 def _widening(freedom: int) -> float:
     """Return the ratio of Student's quantile at two normal standard deviations to these."""
-    return float(stats.t.ppf(stats.norm.cdf(2), freedom)) / 2
+    from scipy import special
+
+    return float(special.stdtrit(freedom, special.ndtr(2))) / 2

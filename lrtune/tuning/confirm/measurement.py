@@ -6,16 +6,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from lrtune.tuning.confirm.errors import standard_error, upper_bound
-from lrtune.tuning.sampling.loss_model import LossModel
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.trainers.replicates import Folds
+
+if TYPE_CHECKING:
+    from lrtune.tuning.sampling.loss_model import LossModel
 
 Array = npt.NDArray[Any]
 
@@ -72,13 +73,15 @@ def safe_factors(
 
     It is surely within the `margin` of that at the rate itself, and unlikely to diverge.
     """
+    from scipy import special
+
     factors = np.logspace(-1, 1, PREDICTED_FACTORS)
     rate, middle = params["learning_rate_init"], len(factors) // 2
     settings = [{**params, "learning_rate_init": rate * factor} for factor in factors.tolist()]
     belief = model.predict(settings)
     mean, covariance = belief.loss
     variance = np.diag(covariance) + covariance[middle, middle] - 2 * covariance[middle]
-    quantile = float(stats.norm.ppf(SURENESS))
+    quantile = float(special.ndtri(SURENESS))
     losses = model.scale.back(mean + quantile * np.sqrt(np.maximum(variance, 0.0)))
     own = float(model.scale.back(mean[middle]))
     is_safe = (losses <= own + margin(own, ideal)) & (belief.divergence() <= MOST_DIVERGED)

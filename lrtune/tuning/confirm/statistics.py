@@ -8,15 +8,15 @@ for configuring metaheuristics".
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 Array = npt.NDArray[Any]
 
-CONFIDENCE = float(stats.norm.cdf(1.5))
+CONFIDENCE = NormalDist().cdf(1.5)
 """One-sided confidence at which a setting leaves the race."""
 POOLED_WEIGHT = 4
 """Weight, in replicates, of the median variance of all settings in the variance of each, which is
@@ -84,4 +84,6 @@ def tied(losses: Array) -> Array:
 
 def _quantile(losses: Array) -> float:
     """Return the quantile of Student's t at `CONFIDENCE`."""
-    return float(stats.t.ppf(CONFIDENCE, losses.shape[1] - 1))
+    from scipy import special
+
+    return float(special.stdtrit(losses.shape[1] - 1, CONFIDENCE))

@@ -8,8 +8,8 @@ from __future__ import annotations
 import itertools
 import os
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -140,9 +140,16 @@ class Record:
         return record
 
     @classmethod
-    def look(cls, storage: str, name: str, *, purpose: str = "resume") -> Self:
-        """Open a study to read it; `purpose` is a verb for the message if there is none."""
-        opened, journal = open_storage(storage, must_exist=True)
+    def look(
+        cls, storage: str, name: str, *, purpose: str = "resume", writable: bool = False
+    ) -> Self:
+        """Open a study to read it, or to change it if `writable`.
+
+        `purpose` is a verb for the message if there is none.
+        """
+        opened, journal = open_storage(storage, must_exist=True, mend=writable)
+        if writable:
+            _require_writable(storage, journal)
         study = _load(opened, storage, name, purpose=purpose)
         return cls(study, public_name(storage), journal)
 
@@ -169,10 +176,16 @@ class Record:
         `seen` are the study's trials at the last pull; other workers may have added more since. A
         search that is not one of them raises RecordConflictError.
         """
-        with ExitStack() as locks:  # a database offers no lock
+        with self.exclusive():
+            return self._push(trials, seen, worker)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep other writers out of a journal; a database offers no lock."""
+        with ExitStack() as locks:
             if self._journal is not None:
                 self._attempt(partial(locks.enter_context, self._journal.exclusive()))
-            return self._push(trials, seen, worker)
+            yield
 
     def _push(
         self, trials: Sequence[FrozenTrial], seen: Sequence[FrozenTrial], worker: int
@@ -188,7 +201,7 @@ class Record:
 
         def add() -> None:
             added = self._finished()[len(before) :] if next(attempts) else []
-            self._add(trials[_count(added, worker) :])  # the rest, if an attempt failed halfway
+            self.add(trials[_count(added, worker) :])  # the rest, if an attempt failed halfway
 
         self._attempt(add)
         after = self.pull()
@@ -204,7 +217,8 @@ class Record:
             "help it with lrtune worker"
         )
 
-    def _add(self, trials: Sequence[FrozenTrial]) -> None:
+    def add(self, trials: Sequence[FrozenTrial]) -> None:
+        """Add trials, to a journal in one write but for the first."""
         if self._journal is None:
             self.study.add_trials(trials)
             return
@@ -312,13 +326,20 @@ def open_own_study(storage: str, name: str, *, purpose: str, otherwise: str) -> 
     For the message: `purpose` is a verb, such as "export"; `otherwise` is the cure for a study of
     another program.
     """
-    study = Record.look(storage, name, purpose=purpose).study
-    if SearchFacts.KEY not in study.user_attrs:
+    return open_own(storage, name, purpose=purpose, otherwise=otherwise).study
+
+
+def open_own(
+    storage: str, name: str, *, purpose: str, otherwise: str, writable: bool = False
+) -> Record:
+    """Open the record of one of lrtune's own studies, as `open_own_study`, or to change it."""
+    record = Record.look(storage, name, purpose=purpose, writable=writable)
+    if SearchFacts.KEY not in record.study.user_attrs:
         raise InvalidInputError(
             f"a study to {purpose} must be lrtune's own, but {name!r} in {public_name(storage)} "
             f"was made by another program: {otherwise}"
         )
-    return study
+    return record
 
 
 def read_facts(study: optuna.Study) -> SearchFacts:

@@ -355,6 +355,10 @@ class Ending(_Json):
     failure: str | None = None
     """Why there is no result."""
     pruning_audit: PruningAudit | None = None
+    best_trial: int | None = None
+    """Number of the recommended trial; None without one, or if a release before 0.2 wrote it."""
+    best_value: float | None = None
+    """Its value without its replicate's effect, which takes a model of all trials to tell."""
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
@@ -428,6 +432,23 @@ class Environment(_Json):
         return cls(
             values["command"], values["versions"], TableFacts(tuple(table["notes"]), columns)
         )
+
+
+@dataclass(frozen=True)
+class Process(_Json):
+    """A process at work on a study; its attribute is null once it has left."""
+
+    PREFIX: ClassVar[str] = "process "
+    """Of its key, which a random number completes."""
+
+    host: str
+    pid: int
+    begun: str
+    """Time at which it began with the study."""
+    place: str
+    """Where its id is unique: a start of the machine, and a namespace of processes."""
+    started: str = ""
+    """When the process itself was started, by the machine's clock; "" if it is unknown."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from lrtune.tuning.sampling.curve_features import Encoder
 from lrtune.tuning.sampling.gaussian_process import (
@@ -124,7 +124,7 @@ class Belief:
         if self.edge is None:
             return np.zeros(len(self.loss[0]))
         mean, covariance = self.edge
-        return np.asarray(stats.norm.cdf(mean / np.sqrt(np.diag(covariance) + JITTER) + errors))
+        return np.asarray(special.ndtr(mean / np.sqrt(np.diag(covariance) + JITTER) + errors))
 
     @cached_property
     def _factors(self) -> list[tuple[Array, Array]]:

@@ -21,9 +21,9 @@ from lrtune.training.population import Population
 from lrtune.training.random_streams import RandomStreams
 from lrtune.tuning.record.schema import DivergedAt
 from lrtune.tuning.setting import Setting
+from lrtune.tuning.trainers.objective import Scorers
 from lrtune.tuning.trainers.preparation import Prepared
 from lrtune.tuning.trainers.protocol import Prune
-from lrtune.tuning.trainers.scoring import Scorers
 
 Array = npt.NDArray[Any]
 

@@ -20,10 +20,10 @@ from lrtune.support.processes import Workers
 from lrtune.tuning.record.schema import DivergedAt, FunctionFacts, TrainerFacts
 from lrtune.tuning.setting import SCHEDULE_PARAMETERS, Setting
 from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.objective import Objective
 from lrtune.tuning.trainers.protocol import DEFAULT_CONTROL, Control, Edges, Outcome
 from lrtune.tuning.trainers.replicates import Folds
 from lrtune.tuning.trainers.scale import LossScale, divergence_limit
-from lrtune.tuning.trainers.scoring import Objective
 from lrtune.tuning.trainers.training_run import (
     Run,
     RunResult,

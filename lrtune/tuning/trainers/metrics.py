@@ -13,7 +13,8 @@ from sklearn.metrics import make_scorer
 
 from lrtune.tables.bundled import Task
 from lrtune.tables.metrics import LOSS, METRICS, require_metric
-from lrtune.tuning.trainers.scoring import Objective, make_objective
+from lrtune.tuning.trainers.objective import Objective
+from lrtune.tuning.trainers.scoring import make_objective
 
 Array = npt.NDArray[Any]
 

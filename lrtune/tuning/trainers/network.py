@@ -27,6 +27,7 @@ from lrtune.tuning.trainers.description import (
 )
 from lrtune.tuning.trainers.edges import find_range
 from lrtune.tuning.trainers.lockstep import Lockstep, LockstepResult, merge
+from lrtune.tuning.trainers.objective import Objective
 from lrtune.tuning.trainers.preparation import (
     Prepared,
     check_space,
@@ -42,7 +43,6 @@ from lrtune.tuning.trainers.replicates import (
     make_replicates,
 )
 from lrtune.tuning.trainers.scale import LossScale
-from lrtune.tuning.trainers.scoring import Objective
 from lrtune.tuning.trainers.splitting import RowSplit, Task, make_split
 
 Array = npt.NDArray[Any]

@@ -26,11 +26,11 @@ from lrtune.tuning.setting import SCHEDULE_PARAMETERS, Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.description import describe_estimator, hash_replicates, hash_table
 from lrtune.tuning.trainers.loop import WIDE_RANGE, Loop, LoopTrainer
+from lrtune.tuning.trainers.objective import Objective, Scorers
 from lrtune.tuning.trainers.preparation import split_pipeline, transform_rows
 from lrtune.tuning.trainers.protocol import DEFAULT_CONTROL, Control, Edges, Outcome
 from lrtune.tuning.trainers.replicates import Folds, Replicate
 from lrtune.tuning.trainers.scale import LossScale, divergence_limit
-from lrtune.tuning.trainers.scoring import Objective, Scorers
 from lrtune.tuning.trainers.training_run import Run, RunResult, seeded
 from lrtune.tuning.trainers.tunable import Tunable, accepts, require_tunable
 

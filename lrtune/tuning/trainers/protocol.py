@@ -18,9 +18,9 @@ import numpy.typing as npt
 from lrtune.tuning.record.schema import DivergedAt, TrainerFacts
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.objective import Objective
 from lrtune.tuning.trainers.replicates import Folds
 from lrtune.tuning.trainers.scale import LossScale
-from lrtune.tuning.trainers.scoring import Objective
 
 Array = npt.NDArray[Any]
 

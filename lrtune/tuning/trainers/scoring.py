@@ -1,11 +1,9 @@
-"""The objective of a search: the loss, or a metric of scikit-learn's scorers, one or several."""
+"""The objective that `scoring` asks for: the loss, or scikit-learn's scorers, one or several."""
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import joblib
@@ -15,12 +13,8 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 
 from lrtune.exceptions import InvalidInputError, LrtuneWarning
 from lrtune.tuning.record.schema import stable_repr
+from lrtune.tuning.trainers.objective import LOSS, Objective, metric_name
 
-Scorers = Callable[[Any, Any, Any], Mapping[str, float]]
-"""Function of a fitted estimator, X and y that returns scores by name; higher is better."""
-
-LOSS = "score"
-"""Name of the default metric in ``cv_results_``: minus the validation loss."""
 PERFECT_AT_ONE = (
     metrics.accuracy_score,
     metrics.average_precision_score,
@@ -39,27 +33,6 @@ PERFECT_AT_ONE = (
     metrics.top_k_accuracy_score,
 )
 """Scores whose best value is 1, so that the distance to it is the error."""
-
-
-@dataclass(frozen=True)
-class Objective:
-    """Scorers, and the score that is optimised: a trial's value is minus its mean.
-
-    Attributes
-    ----------
-    scorers : callable
-    metric : str
-        Name of the score among those that `scorers` returns.
-    name : str
-        Name that the user knows it by.
-    best : float or None
-        Its best possible value, if that is known.
-    """
-
-    scorers: Scorers
-    metric: str
-    name: str
-    best: float | None = None
 
 
 def make_objective(
@@ -88,17 +61,6 @@ def make_objective(
     metric = _require_metric(refit, scorers)
     best = _best(scorers[metric])
     return Objective(_Scoring(scorers, metric, refit, error_score), metric, metric, best), scorers
-
-
-def metric_name(metric: str, scoring: Any) -> str:
-    """Return the name that the user knows a metric by; `scoring` is from `describe_scoring`.
-
-    >>> metric_name("score", "accuracy"), metric_name("f1", ["f1", "accuracy"])
-    ('accuracy', 'f1')
-    >>> metric_name("score", f"hits {joblib.hash(0)}")
-    'hits'
-    """
-    return re.sub(r" [0-9a-f]{32}$", "", str(scoring)) if metric == LOSS else metric
 
 
 def _best(scorer: Any) -> float | None:

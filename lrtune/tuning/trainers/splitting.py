@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import train_test_split
 
 from lrtune.exceptions import InvalidInputError
 
@@ -58,6 +57,8 @@ def make_split(
 
 def _at_random(y: Array, task: Task) -> RowSplit:
     """Hold out rows at random, stratified for classes."""
+    from sklearn.model_selection import train_test_split
+
     stratify = y if task == "classification" else None
     cure = "add rows" if stratify is None else "merge classes, or add rows"
 

@@ -20,9 +20,9 @@ from lrtune.tuning.confirm.result import Confirmation
 from lrtune.tuning.record.trials import to_trial
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
+from lrtune.tuning.trainers.objective import Objective
 from lrtune.tuning.trainers.protocol import Control, Outcome
 from lrtune.tuning.trainers.scale import LossScale
-from lrtune.tuning.trainers.scoring import Objective
 
 EPOCHS = 5
 # --- does it choose better? ---------------------------------------------------------------------
