@@ -99,7 +99,7 @@ def race(
     while not running and best_first:  # again only if the whole field diverges or dies
         field_trials, best_first = best_first[:n_field], best_first[n_field:]
         is_over = not budget.race
-        if judge.is_short(len(field_trials) * budget.round):
+        if judge.leaves_too_few(len(field_trials) * budget.round):
             field_trials, is_over = field_trials[:1], True
         running = [Racer.of(trial, judge.space) for trial in field_trials]
         racers += running
@@ -110,9 +110,9 @@ def race(
             spent += len(running) * budget.round
             running = _round(running, replicates, judge)
             next_round = spent + len(running) * budget.round
-            is_over = len(running) <= 1 or next_round > budget.race or _is_settled(running)
+            is_over = len(running) <= 1 or next_round > budget.race or _is_settled(running, judge)
             n_next = len(running) * budget.round + budget.measurement(default is not None)
-            is_over = is_over or not judge.clock.fits(n_next)
+            is_over = is_over or not judge.clock.allows(n_next)
     return Ranking(racers, _rank(racers, running, judge))
 
 
@@ -158,8 +158,8 @@ def _round(running: list[Racer], replicates: list[int], judge: Judge) -> list[Ra
     return [racer for racer in running if racer.status == "contending"]
 
 
-def _is_settled(running: list[Racer]) -> bool:
-    return len(running[0].losses) >= LEAST_RACED and settled(_losses(running))
+def _is_settled(running: list[Racer], judge: Judge) -> bool:
+    return len(running[0].losses) >= LEAST_RACED and settled(_losses(running), judge.ideal)
 
 
 def _losses(racers: Sequence[Racer]) -> Array:
@@ -173,7 +173,7 @@ def _rank(racers: list[Racer], running: list[Racer], judge: Judge) -> list[Racer
     of the race, and of their own losses in the race; the more of these, the more they weigh.
     """
     if len(running) > 1 and len(running[0].losses) >= LEAST_RACED:
-        for racer, is_tied in zip(running, tied(_losses(running)), strict=True):
+        for racer, is_tied in zip(running, tied(_losses(running), judge.ideal), strict=True):
             racer.status = "tied" if is_tied else "contending"
     if not racers:
         return []

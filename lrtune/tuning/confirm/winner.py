@@ -58,10 +58,9 @@ def measure(
     if judge.simplify:
         winner.simplify(judge.encoder, judge.space)
     trainer, objective = judge.trainer, judge.trainer.objective
-    ideal = None if objective is None or objective.best is None else -objective.best
     others = {"default": trainer.default_setting(judge.space), "baseline": baseline}
     beside = {name: setting for name, setting in others.items() if setting is not None}
-    low, high = safe_factors(judge.model(), winner.params, ideal)
+    low, high = safe_factors(judge.model(), winner.params, judge.ideal)
     factors, n_replicates = _affordable(budget, len(beside), judge)
     factors = factors or (min(low, 1 / NEXT_FACTOR), 1.0, max(high, NEXT_FACTOR))
     rates = around(winner.setting, trainer.floor(winner.setting), factors)
@@ -86,7 +85,7 @@ def measure(
         trained.values[: len(trained.rates)],
         scale.initial if objective is None else math.inf,
         ceiling=ceiling,
-        ideal=ideal,
+        ideal=judge.ideal,
         fixed=fixed,
     )
     highest = max(winner.rate, min(winner.rate * high, ceiling / NEXT_FACTOR))
@@ -170,7 +169,7 @@ class _Trained:
         n, n_others = len(part), len(self.settings) - 1
         is_scored = np.isfinite(own.values(n, judge.trainer.metric)).all()
         learned = is_scored and not judge.died(own.values(n)).any()
-        if not learned or not judge.clock.fits(n_others * n):
+        if not learned or not judge.clock.allows(n_others * n):
             self.rates, self.beside = [self.rates[self.middle]], {}
             return [own]
         rest = [setting for place, setting in enumerate(self.settings) if place != self.middle]
@@ -226,15 +225,15 @@ def _affordable(
 ) -> tuple[tuple[float, ...], int]:
     """Return the factors and replicates to measure: fewer if too few trainings are left."""
     left, planned = judge.limit - judge.trainings, budget.measurement(n_others)
-    if planned <= left and judge.clock.fits(planned):
+    if planned <= left and judge.clock.allows(planned):
         return budget.factors, budget.measurement_replicates
     left = min(left, judge.clock.fitting())
-    fewest = LEAST_MEASURED if judge.clock.is_short else 1
+    fewest = LEAST_MEASURED if judge.clock.has_refused else 1
     for factors, least in ((budget.factors, MEASUREMENT_REPLICATES[0]), ((), 5), ((1.0,), fewest)):
         n_settings = (len(factors) or 3) + n_others
         n_replicates = int(min(left // n_settings, MEASUREMENT_REPLICATES[1]))
         if n_replicates >= least:
             return factors, n_replicates
-    if judge.clock.is_short and left >= LEAST_MEASURED:  # of the winner, and no others
+    if judge.clock.has_refused and left >= LEAST_MEASURED:  # of the winner, and no others
         return (1.0,), LEAST_MEASURED
-    raise UnconfirmedError(TOO_LATE if judge.clock.is_short else "the trainings were used up")
+    raise UnconfirmedError(TOO_LATE if judge.clock.has_refused else "the trainings were used up")
