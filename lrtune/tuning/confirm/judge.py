@@ -173,6 +173,11 @@ class Racer:
         return Sample(np.array(self.losses), self.replicates)
 
     @property
+    def loss_on(self) -> dict[int, float]:
+        """Return its losses in the race by replicate."""
+        return dict(zip(self.replicates, self.losses, strict=True))
+
+    @property
     def rate(self) -> float:
         return self.setting.learning_rate_init
 

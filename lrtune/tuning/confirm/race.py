@@ -62,6 +62,27 @@ class Ranking:
             alive = [racer for racer in alive if racer.rate <= ceiling]
         return Ranking(self.racers, alive)
 
+    def led_by(self, racer: Racer) -> Ranking:
+        """Return the ranking with a racer first, which others tied with the winner are not with."""
+        if racer is not self.candidates[0] and racer.status != "tied":
+            for each in self.candidates:
+                each.status = "contending" if each.status == "tied" else each.status
+        racers = self.racers if racer in self.racers else [*self.racers, racer]
+        return Ranking(racers, [racer, *(each for each in self.candidates if each is not racer)])
+
+    def default(self, trials: Sequence[FrozenTrial], judge: Judge) -> Racer | None:
+        """Return the untuned setting, in the race or not; None unless it is a trial and learned."""
+        untuned = judge.trainer.default_setting(judge.space)
+        if untuned is None:
+            return None
+        for racer in self.racers:
+            if racer.setting.is_like(untuned):
+                return None if racer.status in ("dead", "diverged") else racer
+        for trial in complete_trials(trials):
+            if judge.space.setting(trial.params).is_like(untuned):
+                return None if _died(trial, judge) else Racer.of(trial, judge.space)
+        return None
+
     def followed_by(self, other: Ranking) -> Ranking:
         return Ranking([*self.racers, *other.racers], other.candidates)
 
@@ -89,7 +110,8 @@ def race(
     fewest, most = budget.field
     n_field = min(most, max(fewest, len(best_first) // 2))
     default = judge.trainer.default_setting(judge.space)
-    for place, trial in enumerate(best_first[n_field:], start=n_field):
+    late = best_first[n_field:] if n_field > 1 else []
+    for place, trial in enumerate(late, start=n_field):
         if default is not None and judge.space.setting(trial.params).is_like(default):
             best_first.insert(n_field - 1, best_first.pop(place))
             break
@@ -125,7 +147,7 @@ def _best_first(trials: Sequence[FrozenTrial], judge: Judge) -> list[FrozenTrial
     if not complete:
         return []
     bounds = judge.model().predict([trial.params for trial in complete]).bound(ERRORS)
-    died = [judge.died(np.array(TrialFacts.of(trial).replicate_losses)).any() for trial in complete]
+    died = [_died(trial, judge) for trial in complete]
     points = judge.encoder.features([trial.params for trial in complete]).points
     order = sorted(range(len(complete)), key=lambda i: (died[i], bounds[i], complete[i].number))
     apart: list[int] = []
@@ -134,6 +156,10 @@ def _best_first(trials: Sequence[FrozenTrial], judge: Judge) -> list[FrozenTrial
             apart.append(index)
     chosen = set(apart)
     return [complete[index] for index in [*apart, *(i for i in order if i not in chosen)]]
+
+
+def _died(trial: FrozenTrial, judge: Judge) -> bool:
+    return bool(judge.died(np.array(TrialFacts.of(trial).replicate_losses)).any())
 
 
 def _round(running: list[Racer], replicates: list[int], judge: Judge) -> list[Racer]:
