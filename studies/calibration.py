@@ -52,8 +52,6 @@ FRESH = 120
 """Fresh trainings of each setting."""
 N_TRIALS = 32
 """Settings of a search by cross-validation."""
-TRAININGS = 96
-"""Trainings of a search of a user's loop."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,11 @@ class Claim:
     gain, gain_se : float or None
         Of the recommended setting over the default.
     safe : tuple of float or None
-        The safe range, if it was trained.
+        The safe range.
+    is_trained : bool
+        Whether its ends were trained, or are predicted.
+    keeps_default : bool
+        Whether the default is recommended.
     """
 
     setting: Setting
@@ -78,12 +80,13 @@ class Claim:
     gain: float | None
     gain_se: float | None
     safe: tuple[float, float] | None
+    is_trained: bool
+    keeps_default: bool
 
     @classmethod
     def of(cls, result: dict[str, Any], optimizer: str) -> "Claim":
         """Return the claims of a search's JSON object."""
-        confirmation = result["confirmation"]
-        is_measured = confirmation["safe_range_is_measured"]
+        confirmation, safe = result["confirmation"], result["safe_range"]
         return cls(
             Setting.from_params(result["best"]),
             Setting(DEFAULT_RATES[optimizer], "constant", 0.0),
@@ -91,7 +94,9 @@ class Claim:
             result["confirmed_se"],
             confirmation["gain"],
             confirmation["gain_se"],
-            tuple(result["safe_range"]) if is_measured else None,
+            None if safe is None else tuple(safe),
+            confirmation["safe_range_is_measured"],
+            confirmation["keeps_default"],
         )
 
 
@@ -145,17 +150,21 @@ def by_cv(split: str) -> Callable[[Table, str, int], tuple[Claim, Judge]]:
     return door
 
 
-def by_loop(table: Table, optimizer: str, seed: int) -> tuple[Claim, Judge]:
-    """Search the rate of a training loop that is not lrtune's."""
-    loop = Loop(*table.seen, table.task, optimizer)
-    result = lrtune.search(
-        loop.train,
-        epochs=EPOCHS,
-        trainings=TRAININGS,
-        default=DEFAULT_RATES[optimizer],
-        seed=seed,
-    )
-    return Claim.of(result.to_dict(), optimizer), loop.judge(FRESH)
+def by_loop(trainings: int) -> Callable[[Table, str, int], tuple[Claim, Judge]]:
+    """Return the search of a training loop that is not lrtune's."""
+
+    def door(table: Table, optimizer: str, seed: int) -> tuple[Claim, Judge]:
+        loop = Loop(*table.seen, table.task, optimizer)
+        result = lrtune.search(
+            loop.train,
+            epochs=EPOCHS,
+            trainings=trainings,
+            default=DEFAULT_RATES[optimizer],
+            seed=seed,
+        )
+        return Claim.of(result.to_dict(), optimizer), loop.judge(FRESH)
+
+    return door
 
 
 def judge(table: Table, estimator: Any, split: str) -> Judge:
@@ -178,7 +187,9 @@ DOORS: dict[str, tuple[str, Callable[[Table, str, int], tuple[Claim, Judge]]]] =
     "default": ("default", by_cv("default")),
     "grouped": ("grouped", by_cv("grouped")),
     "time": ("time", by_cv("time")),
-    "own loop": ("random", by_loop),
+    "own loop": ("random", by_loop(96)),
+    "own loop, 48": ("random", by_loop(48)),
+    "own loop, 24": ("random", by_loop(24)),
 }
 """By kind: how the table is split, and what searches it."""
 TITLES = {
@@ -187,7 +198,9 @@ TITLES = {
     "default": "`LearningRateSearchCV`, `cv=3`",
     "grouped": "`LearningRateSearchCV`, groups",
     "time": "`LearningRateSearchCV`, time series",
-    "own loop": f"`lrtune.search` of a loop, {TRAININGS} trainings",
+    "own loop": "`lrtune.search` of a loop, 96 trainings",
+    "own loop, 48": "the same, 48 trainings",
+    "own loop, 24": "the same, 24 trainings",
 }
 
 
@@ -223,8 +236,9 @@ def check(kind: str, name: str, optimizer: str, seed: int) -> dict[str, Any]:
     gain = losses[1] - losses[0]
     if claim.gain is not None and claim.gain_se and np.isfinite(gain).all():
         row |= {"gain": claim.gain, "gain_z": (claim.gain - gain.mean()) / claim.gain_se}
+    row["keeps_default"] = claim.keeps_default
     if claim.safe is not None:
-        row |= {"low": ends[0] / rate, "high": ends[1] / rate}
+        row |= {"low": ends[0] / rate, "high": ends[1] / rate, "trained": claim.is_trained}
         for side, end in (("low", losses[2]), ("high", losses[3])):
             finite = np.isfinite(end)
             row[f"{side}_excess"] = end[finite].mean() / own - 1 if finite.any() else np.inf
@@ -249,7 +263,7 @@ KEY = ["kind", "table", "optimizer", "seed"]
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the coverage of each kind's claims."""
     made = []
-    rows = rows.reindex(columns=[*dict.fromkeys([*rows, "gain_z"])])
+    rows = rows.reindex(columns=[*dict.fromkeys([*rows, "gain_z", "trained"])])
     for kind, some in rows.dropna(subset="z").groupby("kind", sort=False):
         ranges = some.dropna(subset="low_excess")
         holds = (ranges[["low_excess", "high_excess"]] <= SAFE_MARGIN).all(axis=1)
@@ -262,6 +276,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
                 "deviation of z": some.z.std(),
                 "diverged": some.diverged.mean(),
                 "safe ranges": len(ranges),
+                "ends trained": ranges.trained.mean(),
                 "low end holds": (ranges.low_excess <= SAFE_MARGIN).mean(),
                 "high end holds": (ranges.high_excess <= SAFE_MARGIN).mean(),
                 "both hold": holds.mean(),
@@ -293,7 +308,7 @@ def figure_of(rows: pd.DataFrame) -> Figure:
 def report(rows: pd.DataFrame) -> list[str]:
     """Return the page of the study."""
     some = summary(rows)
-    percent = [name for name in some if "within" in name or "hold" in name or "diverged" in name]
+    percent = [name for name in some if "within" in name or "hold" in name or "diverged" in name or "trained" in name]
     lines = [
         [
             TITLES[kind],
