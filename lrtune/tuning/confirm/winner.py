@@ -34,10 +34,8 @@ from lrtune.tuning.trainers.scale import LossScale
 
 Array = npt.NDArray[Any]
 
-
 WINNER, DEFAULT, BASELINE = "winner", "default", "baseline"
-"""Names of the settings of a measurement; rates around the recommended one have numbers."""
-
+"""Names of the settings of a measurement; rates around one are named after it."""
 ONE_ERROR = float(stats.norm.cdf(1))
 """One-sided confidence of a difference by a standard error."""
 
@@ -115,12 +113,12 @@ def _around(
 ) -> tuple[dict[str, Setting], tuple[float, float]]:
     """Return the rates to measure around a racer's, itself in the middle, and the predicted ends.
 
-    The ends are multiples of its rate, between which it is safe by the model.
+    The ends are multiples of its rate, between which the model takes it to be safe.
     """
     low, high = safe_factors(judge.model(), racer.params, judge.ideal)
     factors = factors or (min(low, 1 / NEXT_FACTOR), 1.0, max(high, NEXT_FACTOR))
     settings = around(racer.setting, judge.trainer.floor(racer.setting), factors)
-    names = [str(place) for place in range(len(factors))]
+    names = [f"{name} × {factor}" for factor in factors]
     names[len(names) // 2] = name
     return dict(zip(names, settings, strict=True)), (low, high)
 

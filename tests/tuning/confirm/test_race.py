@@ -200,6 +200,35 @@ def test_the_profile_of_a_default_that_is_recommended_costs_no_more_than_the_win
     assert len(customary.profile.rates) == len(other.profile.rates) == len(FACTORS)
 
 
+class Turning(Customary):
+    """One whose default is bad in the first round of the race alone."""
+
+    def train(
+        self, settings: Sequence[Setting], replicates: Sequence[int], control: Control
+    ) -> Iterator[list[Outcome]]:
+        (outcomes,) = super().train(settings, replicates, control)
+        worse = np.where(np.array(replicates) < 7, 3.0, 0.0)[:, np.newaxis]
+        yield [
+            replace(each, validation_curves=each.validation_curves + worse)
+            if each.setting.is_like(self.default_setting(SPACE))
+            else each
+            for each in outcomes
+        ]
+
+
+def test_a_default_that_left_the_race_and_is_surely_better_after_it_has_its_own_profile() -> None:
+    toy = Turning(0)
+    confirmation = kept(toy, ConfirmationBudget.of(16 * 17))
+    profile, middle = confirmation.profile, len(FACTORS) // 2
+
+    assert confirmation.keeps_default
+    assert confirmation.contenders[0].replicates == 4
+    assert profile.rates == pytest.approx([toy.rate * factor for factor in FACTORS])
+    assert profile.mean[middle] == confirmation.recommended.loss
+    assert profile.mean[0] == pytest.approx(toy.truth(Setting(0.1, "constant", 0.1)), abs=0.6)
+    assert np.isinf(profile.mean[-1]) or profile.mean[-1] > 5  # which does not learn
+
+
 def test_a_better_default_outside_the_space_is_told_of_and_a_worse_one_is_not_kept() -> None:
     outside = kept(Customary(0), NO_RACE, is_trial=False)
     worse = kept(Customary(0, 0.0011), NO_RACE)
