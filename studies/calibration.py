@@ -191,7 +191,6 @@ DOORS: dict[str, tuple[str, Callable[[Table, str, int], tuple[Claim, Judge]]]] =
     "grouped": ("grouped", by_cv("grouped")),
     "time": ("time", by_cv("time")),
     "own loop": ("random", by_loop(96)),
-    "own loop, 48": ("random", by_loop(48)),
     "own loop, 24": ("random", by_loop(24)),
 }
 """By kind: how the table is split, and what searches it."""
@@ -202,7 +201,6 @@ TITLES = {
     "grouped": "`LearningRateSearchCV`, groups",
     "time": "`LearningRateSearchCV`, time series",
     "own loop": "`lrtune.search` of a loop, 96 trainings",
-    "own loop, 48": "the same, 48 trainings",
     "own loop, 24": "the same, 24 trainings",
 }
 

@@ -60,11 +60,12 @@ class Run:
         self.estimator = make_pipeline(StandardScaler(), network(**options))
         n_replicates = changes.pop("n_replicates", N_REPLICATES)
         self.replicates = make_replicates(self.y, n_replicates, task=task, seed=seed)
-        drawn: dict[int, Replicate] = {}
+        self.fresh: list[Replicate] = []
 
         def fresh(number: int) -> Replicate:
-            drawn[number] = next(draw_replicates(self.y, task=task, seed=seed, first=number))
-            return drawn[number]
+            replicate = next(draw_replicates(self.y, task=task, seed=seed, first=number))
+            self.fresh.append(replicate)
+            return replicate
 
         space = Space.default(EPOCHS, learning_rate_init=(highest / 100, highest))
         self.space: Space = changes.pop("space", space)
@@ -84,7 +85,6 @@ class Run:
             sampling=Sampling(seed),
             recording=recording,
         )
-        self.fresh = list(drawn.values())
         assert self.result.confirmation is not None
         self.confirmation: Confirmation = self.result.confirmation
 
