@@ -97,8 +97,9 @@ def _confirmed(study: Study) -> list[tuple[str, str, str]]:
     ]
     if confirmation.default is not None:
         rate = study.default_rate
-        at = "" if rate is None else f"at {rate:g}"
-        rows.append(("  untuned", study.estimated(confirmation.default), at))
+        remarks = [] if rate is None else [f"at {rate:g}"]
+        remarks += ["itself recommended"] if confirmation.keeps_default else []
+        rows.append(("  untuned", study.estimated(confirmation.default), ", ".join(remarks)))
     if confirmation.baseline is not None:
         rows.append(("  DoG", study.estimated(confirmation.baseline), "without a learning rate"))
     if study.is_scored:

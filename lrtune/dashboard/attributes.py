@@ -103,7 +103,9 @@ def _recommendation(study: Study) -> str:
         recommended, default = confirmation.recommended, confirmation.default
         fresh = f"on {confirmation.replicates} fresh replicates"
         parts.append(f"{name} {study.estimated(recommended)} {fresh}")
-        if default is not None:
+        if confirmation.keeps_default:
+            parts.append("which is the untuned default")
+        elif default is not None:
             parts.append(f"untuned default {study.estimated(default)}")
         if study.is_scored:
             parts.append(f"{study.subject.row} {study.result.describe_loss()}")

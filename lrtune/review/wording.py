@@ -253,6 +253,11 @@ def _default(study: Study, confirmation: Confirmation) -> str:
     )
     if default.loss is None:
         return f"{name} diverged there."
+    if confirmation.keeps_default:
+        return (
+            f"{name} is itself the recommended setting: no other was measurably better, so nothing "
+            "is gained over it."
+        )
     gain = ""
     if confirmation.gain is not None:
         gain = f", {_gain(confirmation.gain, study.measured.short)}"

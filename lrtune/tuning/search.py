@@ -276,7 +276,7 @@ def _search(
         surplus=surplus,
     )
     cure = "give a higher limit" + (", and `resume=True`" if record is not None else "")
-    cut = confirmation if clock.is_short else None
+    cut = confirmation if clock.has_refused else None
     audit = None
     if budget.audit_share is not None:
         audit = audit_pruning(explorer, finished, share=budget.audit_share)
@@ -427,8 +427,8 @@ def _confirm(
 
 def _in_time(planned: ConfirmationBudget, n_others: int, clock: Clock) -> ConfirmationBudget:
     """Return the budget, or the largest one that fits into the time that is left."""
-    if not clock.fits(planned.trainings(n_others)):
-        if not clock.fits(LEAST_MEASURED):
+    if not clock.allows(planned.trainings(n_others)):
+        if not clock.allows(LEAST_MEASURED):
             raise UnconfirmedError(TOO_LATE)
         planned = confirmation_within(clock.fitting(), n_others=n_others)
     return replace(planned, clock=clock)

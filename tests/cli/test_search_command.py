@@ -24,7 +24,7 @@ KEYS = [
 ]  # fmt: skip
 CONFIRMATION_KEYS = [
     "replicates", "contenders", "epochs", "share", "metric", "default_se", "gain", "gain_se",
-    "baseline_loss", "naive_loss", "sensitivity", "safe_range_is_measured",
+    "keeps_default", "baseline_loss", "naive_loss", "sensitivity", "safe_range_is_measured",
     "safe_range_is_bounded", "tied_decays",
 ]  # fmt: skip
 QUICK = ("--trials", "20", "--epochs", "4")

@@ -144,7 +144,8 @@ def test_it_says_what_to_set_and_how_sure_that_is(confirmed: tuple[str, Any], pa
     assert f"learning_rate_init {result.best.learning_rate_init:.4g} " in text
     assert f"Expect a validation loss (log loss) of {result.confirmed_loss:.4g} ± " in text
     assert f"means over {result.confirmation.replicates} fresh replicates" in text
-    assert f"reaches {result.default_loss:.4g} ± " in text
+    assert result.confirmation.keeps_default
+    assert "The untuned default (learning_rate_init 0.1, constant) is itself the recom" in text
     assert "A guess that ignores the columns has a loss of" in text
     assert f"{result.trials.diverged} diverged" in text
     for warning in result.warnings:

@@ -66,6 +66,22 @@ def outcome(result: SearchResult) -> list[Any]:
     return [*trials, result.confirmation, result.best, result.warnings]
 
 
+@pytest.mark.parametrize(("default", "is_kept"), [(0.3, True), (1e-3, False)])
+@pytest.mark.parametrize("trainings", [12, 24])
+def test_the_default_is_recommended_if_it_does_better_and_only_then(
+    default: float, is_kept: bool, trainings: int
+) -> None:
+    """The higher the rate, the better, up to 0.3; with 12 trainings, nothing races."""
+    space = {"learning_rate_init": (1e-3, 0.3), "decay": ["constant"]}
+    result = search(default=default, trainings=trainings, space=space)
+    confirmation = result.to_dict()["confirmation"]
+
+    assert confirmation["keeps_default"] == is_kept
+    assert (result.best.learning_rate_init == default) == is_kept
+    assert (confirmation["gain"] == 0) == is_kept
+    assert any("default is itself recommended" in each for each in result.warnings) == is_kept
+
+
 @functools.cache
 def uninterrupted() -> list[Any]:
     return outcome(search())

@@ -106,7 +106,7 @@ def _learned(confirmation: Confirmation) -> list[str]:
 
 
 def _measurable(confirmation: Confirmation, n_validation: int | None) -> list[str]:
-    """Warn of few validation rows, and if the default is as good or better."""
+    """Warn of few validation rows, and if the default is recommended, as good or better."""
     warnings = []
     if n_validation is not None and n_validation < FEW_ROWS:
         warnings.append(
@@ -114,6 +114,12 @@ def _measurable(confirmation: Confirmation, n_validation: int | None) -> list[st
             "would say more than more trials"
         )
     default, gain = confirmation.default, confirmation.gain
+    if confirmation.keeps_default:
+        warnings.append(
+            "the untuned default is itself recommended: no other setting was measurably better, so "
+            "nothing is gained over it"
+        )
+        return warnings
     of_metric = f" in {confirmation.metric}" if confirmation.metric else ""
     if default is None or gain is None:
         return warnings

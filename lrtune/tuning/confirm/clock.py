@@ -22,14 +22,14 @@ class Clock:
         Seconds that a training is taken to need even if those that are counted took less.
     longest : float
         Seconds that the longest of them took, those that end together as one.
-    is_short : bool
-        Whether it was ever asked for trainings that did not fit.
+    has_refused : bool
+        Whether trainings were refused, so that the time limit cut something short.
     """
 
     deadline: float = math.inf
     least: float = 0.0
     longest: float = 0.0
-    is_short: bool = False
+    has_refused: bool = False
     _seconds: float = 0.0
     _trainings: float = 0.0
 
@@ -52,8 +52,9 @@ class Clock:
             return 0.0
         return left / (self.each * MARGIN) if self.each else math.inf
 
-    def fits(self, trainings: float) -> bool:
-        """Return whether so many trainings would end before the deadline."""
-        does_fit = trainings <= self.fitting()
-        self.is_short = self.is_short or not does_fit
-        return does_fit
+    def allows(self, trainings: float) -> bool:
+        """Return whether so many trainings would end before the deadline; note a refusal."""
+        if trainings <= self.fitting():
+            return True
+        self.has_refused = True
+        return False

@@ -63,7 +63,8 @@ def confirm(
             if not ranking.candidates:
                 raise UnconfirmedError("every setting died")
             winner = ranking.candidates[0]
-            measured = measure(winner, baseline, fresh, budget, judge)
+            default = ranking.default(trials, judge)
+            measured = measure(winner, default, baseline, fresh, budget, judge)
         except UnconfirmedError:
             if fallback is None:
                 raise
@@ -71,7 +72,10 @@ def confirm(
             break
         if measured is None:
             ranking = ranking.without(winner, "diverged")
-        elif measured.dead:
+            continue
+        winner = measured.leader
+        ranking = ranking.led_by(winner)
+        if measured.dead:
             if fallback is None or measured.dead_share < fallback[1].dead_share:
                 fallback = ranking, measured
             ceiling = min(ceiling, measured.ceiling)

@@ -71,6 +71,12 @@ class Judge:
         self._best = best_loss(trials)
         self._control = replace(control, best=self._best)
 
+    @property
+    def ideal(self) -> float | None:
+        """Return minus the best possible value of the metric, if it has one."""
+        objective = self.trainer.objective
+        return None if objective is None or objective.best is None else -objective.best
+
     def model(self) -> LossModel:
         """Return the model of all losses so far: those of the search, and of the race."""
         with one_blas_thread():
@@ -79,7 +85,7 @@ class Judge:
     def outcomes(self, settings: Sequence[Setting], replicates: Sequence[int]) -> list[Outcome]:
         if self.trainings + len(settings) * len(replicates) > self.limit:
             raise UnconfirmedError("the trainings were used up")
-        if not self.clock.fits(len(settings) * len(replicates)):
+        if not self.clock.allows(len(settings) * len(replicates)):
             raise UnconfirmedError(TOO_LATE)
         begun = time.monotonic()
         control = replace(self._control, metrics=True)
@@ -103,11 +109,11 @@ class Judge:
             yield replicates[start:end]
             start, end = end, end + rest
 
-    def is_short(self, trainings: int) -> bool:
+    def leaves_too_few(self, trainings: int) -> bool:
         """Return whether so many trainings would leave too few to measure a setting."""
         n_measured = 2 if self.trainer.default_setting(self.space) is not None else 1
         trainings += LEAST_MEASURED * n_measured
-        return self.trainings + trainings > self.limit or not self.clock.fits(trainings)
+        return self.trainings + trainings > self.limit or not self.clock.allows(trainings)
 
     def race(
         self, racers: Sequence[Racer], replicates: Sequence[int]
@@ -165,6 +171,11 @@ class Racer:
     def raced(self) -> Sample:
         """Return its losses in the race."""
         return Sample(np.array(self.losses), self.replicates)
+
+    @property
+    def loss_on(self) -> dict[int, float]:
+        """Return its losses in the race by replicate."""
+        return dict(zip(self.replicates, self.losses, strict=True))
 
     @property
     def rate(self) -> float:

@@ -62,6 +62,27 @@ class Ranking:
             alive = [racer for racer in alive if racer.rate <= ceiling]
         return Ranking(self.racers, alive)
 
+    def led_by(self, racer: Racer) -> Ranking:
+        """Return the ranking with a racer first, which others tied with the winner are not with."""
+        if racer is not self.candidates[0] and racer.status != "tied":
+            for each in self.candidates:
+                each.status = "contending" if each.status == "tied" else each.status
+        racers = self.racers if racer in self.racers else [*self.racers, racer]
+        return Ranking(racers, [racer, *(each for each in self.candidates if each is not racer)])
+
+    def default(self, trials: Sequence[FrozenTrial], judge: Judge) -> Racer | None:
+        """Return the untuned setting, in the race or not; None unless it is a trial and learned."""
+        untuned = judge.trainer.default_setting(judge.space)
+        if untuned is None:
+            return None
+        for racer in self.racers:
+            if racer.setting.is_like(untuned):
+                return None if racer.status in ("dead", "diverged") else racer
+        for trial in complete_trials(trials):
+            if judge.space.setting(trial.params).is_like(untuned):
+                return None if _died(trial, judge) else Racer.of(trial, judge.space)
+        return None
+
     def followed_by(self, other: Ranking) -> Ranking:
         return Ranking([*self.racers, *other.racers], other.candidates)
 
@@ -89,7 +110,8 @@ def race(
     fewest, most = budget.field
     n_field = min(most, max(fewest, len(best_first) // 2))
     default = judge.trainer.default_setting(judge.space)
-    for place, trial in enumerate(best_first[n_field:], start=n_field):
+    late = best_first[n_field:] if n_field > 1 else []
+    for place, trial in enumerate(late, start=n_field):
         if default is not None and judge.space.setting(trial.params).is_like(default):
             best_first.insert(n_field - 1, best_first.pop(place))
             break
@@ -99,7 +121,7 @@ def race(
     while not running and best_first:  # again only if the whole field diverges or dies
         field_trials, best_first = best_first[:n_field], best_first[n_field:]
         is_over = not budget.race
-        if judge.is_short(len(field_trials) * budget.round):
+        if judge.leaves_too_few(len(field_trials) * budget.round):
             field_trials, is_over = field_trials[:1], True
         running = [Racer.of(trial, judge.space) for trial in field_trials]
         racers += running
@@ -110,9 +132,9 @@ def race(
             spent += len(running) * budget.round
             running = _round(running, replicates, judge)
             next_round = spent + len(running) * budget.round
-            is_over = len(running) <= 1 or next_round > budget.race or _is_settled(running)
+            is_over = len(running) <= 1 or next_round > budget.race or _is_settled(running, judge)
             n_next = len(running) * budget.round + budget.measurement(default is not None)
-            is_over = is_over or not judge.clock.fits(n_next)
+            is_over = is_over or not judge.clock.allows(n_next)
     return Ranking(racers, _rank(racers, running, judge))
 
 
@@ -125,7 +147,7 @@ def _best_first(trials: Sequence[FrozenTrial], judge: Judge) -> list[FrozenTrial
     if not complete:
         return []
     bounds = judge.model().predict([trial.params for trial in complete]).bound(ERRORS)
-    died = [judge.died(np.array(TrialFacts.of(trial).replicate_losses)).any() for trial in complete]
+    died = [_died(trial, judge) for trial in complete]
     points = judge.encoder.features([trial.params for trial in complete]).points
     order = sorted(range(len(complete)), key=lambda i: (died[i], bounds[i], complete[i].number))
     apart: list[int] = []
@@ -134,6 +156,10 @@ def _best_first(trials: Sequence[FrozenTrial], judge: Judge) -> list[FrozenTrial
             apart.append(index)
     chosen = set(apart)
     return [complete[index] for index in [*apart, *(i for i in order if i not in chosen)]]
+
+
+def _died(trial: FrozenTrial, judge: Judge) -> bool:
+    return bool(judge.died(np.array(TrialFacts.of(trial).replicate_losses)).any())
 
 
 def _round(running: list[Racer], replicates: list[int], judge: Judge) -> list[Racer]:
@@ -158,8 +184,8 @@ def _round(running: list[Racer], replicates: list[int], judge: Judge) -> list[Ra
     return [racer for racer in running if racer.status == "contending"]
 
 
-def _is_settled(running: list[Racer]) -> bool:
-    return len(running[0].losses) >= LEAST_RACED and settled(_losses(running))
+def _is_settled(running: list[Racer], judge: Judge) -> bool:
+    return len(running[0].losses) >= LEAST_RACED and settled(_losses(running), judge.ideal)
 
 
 def _losses(racers: Sequence[Racer]) -> Array:
@@ -173,7 +199,7 @@ def _rank(racers: list[Racer], running: list[Racer], judge: Judge) -> list[Racer
     of the race, and of their own losses in the race; the more of these, the more they weigh.
     """
     if len(running) > 1 and len(running[0].losses) >= LEAST_RACED:
-        for racer, is_tied in zip(running, tied(_losses(running)), strict=True):
+        for racer, is_tied in zip(running, tied(_losses(running), judge.ideal), strict=True):
             racer.status = "tied" if is_tied else "contending"
     if not racers:
         return []

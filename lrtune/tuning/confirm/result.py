@@ -104,6 +104,8 @@ class Confirmation:
         The same as a share of the epochs trained by the search.
     trainings : int or None
         Trainings of the confirmation; None if a release before 0.2 wrote it.
+    keeps_default : bool
+        Whether the untuned setting is recommended, as no other did better.
     dead : int
         Trainings of the recommended setting, among its measurement's, that did not learn.
     predicted_range : tuple of float or None
@@ -131,6 +133,7 @@ class Confirmation:
     share: float
     baseline: Estimate | None = None
     trainings: int | None = None
+    keeps_default: bool = False
     dead: int = 0
     predicted_range: tuple[float, float] | None = None
     fixed_splits: int | None = None
@@ -173,6 +176,7 @@ class Confirmation:
             "default_se": self.losses[1] and self.losses[1].se,
             "gain": self.gain and self.gain.loss,
             "gain_se": self.gain and self.gain.se,
+            "keeps_default": self.keeps_default,
             "baseline_loss": None if self.baseline is None else self.baseline.loss,
             "naive_loss": self.naive_loss,
             "sensitivity": self.sensitivity,

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lrtune.tuning.confirm.measurement import margin
+
 Array = npt.NDArray[Any]
 
 CONFIDENCE = NormalDist().cdf(1.5)
@@ -23,7 +25,7 @@ POOLED_WEIGHT = 4
 estimated from few replicates at first."""
 EQUIVALENT = 0.01
 """The race ends when the losses of all settings are within this share of the best, at
-`CONFIDENCE`."""
+`CONFIDENCE`; see `margin` for a metric."""
 TIED_MARGIN = 0.01
 """A setting whose loss is more than this share above the best one's is not tied with it."""
 
@@ -64,22 +66,25 @@ def in_contention(losses: Array) -> Array:
     return np.asarray(differences <= _quantile(losses) * errors)
 
 
-def settled(losses: Array) -> bool:
-    """Return whether all settings are within `EQUIVALENT` of the best one's loss."""
+def settled(losses: Array, ideal: float | None = None) -> bool:
+    """Return whether all settings are within `EQUIVALENT` of the best one's loss.
+
+    `ideal` is minus the best possible value of the metric, if it has one.
+    """
     differences, errors = paired(losses)
-    margin = EQUIVALENT * abs(float(losses.mean(axis=1).min()))
-    return bool((differences + _quantile(losses) * errors <= margin).all())
+    most = margin(float(losses.mean(axis=1).min()), ideal, EQUIVALENT)
+    return bool((differences + _quantile(losses) * errors <= most).all())
 
 
-def tied(losses: Array) -> Array:
+def tied(losses: Array, ideal: float | None = None) -> Array:
     """Return a mask ``(K,)`` of the settings within one standard error of the best.
 
     They are also within `TIED_MARGIN`: a large difference that few replicates leave uncertain is
     not a tie.
     """
     differences, errors = paired(losses)
-    margin = TIED_MARGIN * abs(float(losses.mean(axis=1).min()))
-    return np.asarray(differences <= np.minimum(errors, margin))
+    most = margin(float(losses.mean(axis=1).min()), ideal, TIED_MARGIN)
+    return np.asarray(differences <= np.minimum(errors, most))
 
 
 def _quantile(losses: Array) -> float:

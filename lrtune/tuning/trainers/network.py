@@ -82,6 +82,7 @@ class NetworkTrainer:
         self._seconds = 0.0
         self._kept = [self._prepare(replicate) for replicate in self._replicates]
         self._latest: dict[int, Prepared] = {}
+        self._before: dict[int, Prepared] = {}
         self.epochs: int = require_network(estimator).max_iter
         self.metric = None if objective is None else objective.metric
         self.n_validation: int | None = len(self._kept[0].validation)
@@ -161,13 +162,14 @@ class NetworkTrainer:
         return int(effective_n_jobs(self._n_jobs))
 
     def prepared(self, numbers: Sequence[int]) -> list[Prepared]:
-        """Return prepared replicates; fresh ones are kept until the next call that needs others."""
+        """Return prepared replicates; fresh ones are kept until two further calls need others."""
         latest = {}
+        ready = {**self._before, **self._latest}
         for number in numbers:
             if number >= len(self._kept):
-                latest[number] = self._latest.get(number) or self._prepare_fresh(number)
-        if latest:
-            self._latest = latest
+                latest[number] = ready.get(number) or self._prepare_fresh(number)
+        if latest and latest.keys() != self._latest.keys():
+            self._before, self._latest = self._latest, latest
         return [self._kept[n] if n < len(self._kept) else latest[n] for n in numbers]
 
     def _prepare_fresh(self, number: int) -> Prepared:

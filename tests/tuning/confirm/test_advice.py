@@ -229,6 +229,15 @@ def test_a_default_that_diverged_is_told_and_not_compared() -> None:
     assert warning == "the untuned default diverged on at least one of 4 fresh replicates"
 
 
+def test_a_default_that_is_recommended_is_told_and_nothing_is_claimed_to_be_gained() -> None:
+    (told,) = said(confirmed(keeps_default=True, gain=Estimate(0.0, 0.0)))
+
+    assert told == (
+        "the untuned default is itself recommended: no other setting was measurably better, so "
+        "nothing is gained over it"
+    )
+
+
 @pytest.mark.parametrize("loss", [1.1, 1.3])
 def test_a_network_that_predicts_no_better_than_the_mean_is_told(loss: float) -> None:
     (warning,) = said(confirmed(recommended=Estimate(loss, 0.01), naive_loss=1.1))

@@ -33,14 +33,14 @@ def test_trainings_are_taken_to_be_no_faster_than_those_before(clock: Clock) -> 
     assert clock.each == 5.0
 
 
-def test_it_remembers_that_something_did_not_fit(clock: Clock) -> None:
+def test_it_remembers_that_it_refused_trainings(clock: Clock) -> None:
     clock.count(1, 10.0)
 
-    assert clock.fits(5)
-    assert not clock.is_short
-    assert not clock.fits(6)
-    assert clock.fits(1)
-    assert clock.is_short
+    assert clock.allows(5)
+    assert not clock.has_refused
+    assert not clock.allows(6)
+    assert clock.allows(1)
+    assert clock.has_refused
 
 
 def test_as_long_as_the_seconds_are_not_known_anything_fits_until_the_deadline(
@@ -56,4 +56,4 @@ def test_without_a_deadline_anything_fits() -> None:
     clock = Clock()
     clock.count(1, 1e9)
 
-    assert clock.fits(math.inf)
+    assert clock.allows(math.inf)

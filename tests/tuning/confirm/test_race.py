@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 from optuna.trial import FrozenTrial
 
+from lrtune.tuning.confirm.advice import advise
 from lrtune.tuning.confirm.budget import (
     ConfirmationBudget,
 )
 from lrtune.tuning.confirm.confirmation import confirm
 from lrtune.tuning.confirm.judge import Judge
+from lrtune.tuning.confirm.measurement import FACTORS
 from lrtune.tuning.confirm.race import Ranking, race
-from lrtune.tuning.confirm.result import Confirmation
+from lrtune.tuning.confirm.result import Confirmation, Estimate
 from lrtune.tuning.record.trials import to_trial
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
@@ -140,6 +142,101 @@ def test_trainings_die_by_their_loss_whatever_the_metric_is(seed: int) -> None:
     assert by_metric.dead == by_loss.dead
     assert by_metric.gain.loss == pytest.approx(1024 * by_loss.gain.loss)
     assert by_metric.losses[0].loss == by_loss.recommended.loss
+
+
+class Customary(Measurable):
+    """A toy whose default is the best of all settings, or has a rate."""
+
+    def __init__(self, seed: int, rate: float = 1.0) -> None:
+        super().__init__(seed)
+        self.rate = rate
+
+    def default_setting(self, space: Space) -> Setting:  # noqa: ARG002
+        return Setting(self.rate, "constant", 0.1)
+
+
+def kept(toy: Customary, budget: ConfirmationBudget, *, is_trial: bool = True) -> Confirmation:
+    """Confirm trials of low rates, of which the default had the highest loss in the search."""
+    trials = [
+        toy.trial(number, Setting(rate, "constant", 0.1))
+        for number, rate in enumerate(np.geomspace(1e-3, 1e-2, 16))
+    ]
+    if is_trial:
+        unlucky = toy.trial(16, toy.default_setting(SPACE))
+        unlucky.user_attrs["replicate_losses"] = [4.0] * 3
+        unlucky.value = 4.0
+        trials.append(unlucky)
+    return confirm(trials, SPACE, toy, fresh=itertools.count(3), budget=budget)  # type: ignore[arg-type]
+
+
+NO_RACE = ConfirmationBudget(0, (1, 1), 1, FACTORS, 6)
+
+
+def test_a_default_that_is_measured_better_is_recommended_with_a_profile_of_its_own() -> None:
+    toy = Customary(0)
+    confirmation = kept(toy, NO_RACE)
+    first, beaten = confirmation.contenders
+
+    assert first.setting == toy.default_setting(SPACE)
+    assert (first.trial, first.status) == (16, "recommended")
+    assert beaten.status == "contending"
+    assert confirmation.keeps_default
+    assert confirmation.gain == Estimate(0.0, 0.0)
+    assert confirmation.default == confirmation.recommended
+    assert confirmation.recommended.loss == pytest.approx(1.0, abs=0.6)
+    assert confirmation.profile.rates[len(FACTORS) // 2] == toy.rate
+    assert confirmation.safe_range_is_measured
+    assert confirmation.tied_decays == ("constant",)
+
+
+def test_the_profile_of_a_default_that_is_recommended_costs_no_more_than_the_winners() -> None:
+    limit = 6 * (len(FACTORS) + 1)
+    customary, other = (
+        kept(Customary(0, rate), replace(NO_RACE, limit=limit)) for rate in (1.0, 0.0011)
+    )
+
+    assert (customary.keeps_default, other.keeps_default) == (True, False)
+    assert customary.trainings == other.trainings == limit
+    assert len(customary.profile.rates) == len(other.profile.rates) == len(FACTORS)
+
+
+class Turning(Customary):
+    """One whose default is bad in the first round of the race alone."""
+
+    def train(
+        self, settings: Sequence[Setting], replicates: Sequence[int], control: Control
+    ) -> Iterator[list[Outcome]]:
+        (outcomes,) = super().train(settings, replicates, control)
+        worse = np.where(np.array(replicates) < 7, 3.0, 0.0)[:, np.newaxis]
+        yield [
+            replace(each, validation_curves=each.validation_curves + worse)
+            if each.setting.is_like(self.default_setting(SPACE))
+            else each
+            for each in outcomes
+        ]
+
+
+def test_a_default_that_left_the_race_and_is_surely_better_after_it_has_its_own_profile() -> None:
+    toy = Turning(0)
+    confirmation = kept(toy, ConfirmationBudget.of(16 * 17))
+    profile, middle = confirmation.profile, len(FACTORS) // 2
+
+    assert confirmation.keeps_default
+    assert confirmation.contenders[0].replicates == 4
+    assert profile.rates == pytest.approx([toy.rate * factor for factor in FACTORS])
+    assert profile.mean[middle] == confirmation.recommended.loss
+    assert profile.mean[0] == pytest.approx(toy.truth(Setting(0.1, "constant", 0.1)), abs=0.6)
+    assert np.isinf(profile.mean[-1]) or profile.mean[-1] > 5  # which does not learn
+
+
+def test_a_better_default_outside_the_space_is_told_of_and_a_worse_one_is_not_kept() -> None:
+    outside = kept(Customary(0), NO_RACE, is_trial=False)
+    worse = kept(Customary(0, 0.0011), NO_RACE)
+
+    assert not outside.keeps_default
+    assert "keep it, or search ranges around it" in " ".join(advise(outside, SPACE, 100))
+    assert not worse.keeps_default
+    assert worse.gain.loss > 0
 
 
 def raced_toy(toy: Noisy, trials: list[FrozenTrial], trainings: float = 4 * 64 * 3) -> Ranking:

@@ -154,6 +154,17 @@ def test_scores_whose_sign_is_turned_are_settled_alike() -> None:
     assert not settled(accuracies + 0.94)
 
 
+def test_of_a_metric_with_a_best_value_the_share_is_one_of_the_distance_to_it() -> None:
+    best = -np.array([0.99, 0.988, 0.992, 0.99])  # AUC: 1 % of it would be as much as all errors
+    other = best + 0.005
+
+    assert settled(np.array([best, other]))
+    assert tied(np.array([best, best + 0.002 * SPREAD + 0.0005])).all()
+    assert not settled(np.array([best, other]), ideal=-1.0)
+    assert not tied(np.array([best, best + 0.002 * SPREAD + 0.0005]), ideal=-1.0).all()
+    assert settled(np.array([best, best + 0.00009]), ideal=-1.0)
+
+
 SPREAD = np.array([-1.0, 1.0, -1.0, 1.0])
 ERROR = math.sqrt(SPREAD.var(ddof=1) / 4)
 
