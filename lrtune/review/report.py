@@ -115,7 +115,7 @@ def _content(study: Study) -> dict[str, Any]:
         "command": study.environment.command,
         "facts": reproduction_rows(study),
         "notes": table.notes,
-        "columns": table.columns,
+        "columns": sorted(table.columns, key=lambda column: not column.doubt),
         "report_command": report_command(study),
         "repeat": study.subject.repeat,
         "source": study.subject.source,
