@@ -293,18 +293,25 @@ def _find_units(frame: pd.DataFrame) -> list[str]:
     """Return the units in the first row of columns of numbers; [] if it is a row like others."""
     if len(frame) < 3:
         return []
-    rest = frame.iloc[1:_SNIFFED_LINES]
-    first = [
-        str(frame[name].iloc[0])
-        for name, values in rest.items()
-        if values.notna().any() and pd.to_numeric(values.dropna(), errors="coerce").notna().all()
-    ]
-    units = [text for text in map(str.strip, first) if _UNIT.fullmatch(text)]
-    units = [unit for unit in units if not is_placeholder(unit) and unit not in MISSING]
-    are_bracketed = bool(units) and all(unit[0] in "[(" for unit in units)
-    if any(map(_is_number, first)) or len(units) < max(1 if are_bracketed else 2, len(first) / 2):
+    first = {place: str(text).strip() for place, text in enumerate(frame.iloc[0].tolist())}
+    if any(map(_is_number, first.values())):
         return []
-    return units
+    rest = frame.iloc[1:_SNIFFED_LINES]
+    units = [
+        text
+        for place, text in first.items()
+        if _UNIT.fullmatch(text)
+        and not is_placeholder(text)
+        and text not in MISSING
+        and _are_numbers(rest.iloc[:, place])
+    ]
+    are_bracketed = bool(units) and all(unit[0] in "[(" for unit in units)
+    return units if len(units) >= (1 if are_bracketed else 2) else []
+
+
+def _are_numbers(texts: pd.Series[Any]) -> bool:
+    present = texts.dropna()
+    return len(present) > 0 and bool(pd.to_numeric(present, errors="coerce").notna().all())
 
 
 # Alternatives: DuckDB's sniffer (70 MB) detects neither encodings nor fixed-width columns,

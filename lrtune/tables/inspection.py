@@ -31,6 +31,8 @@ ROWS_PER_ONE_HOT = 10
 """More categories do if they have so many rows each, on average."""
 MAX_ONE_HOT = 512
 """Most columns of 0 and 1 in all."""
+MAX_ONE_HOT_CELLS = 5_000_000
+"""Most values in these columns: beyond, they slow down training more than they help it."""
 MANY_CATEGORIES = "many categories"
 EXTREME_NUMBER = "extreme number"
 IDENTIFIER_NAME = re.compile(
@@ -144,8 +146,11 @@ def _describe(
     if kind.name == "category" and not is_given and _is_text(converted):
         kind = replace(kind, name="text")
     code = None if is_given or kind.name != "number" else find_gap_code(converted)
-    coded = converted == code
-    values, converted = values.mask(coded), converted.mask(coded)
+    n_coded = 0
+    if code is not None:
+        coded = converted == code
+        n_coded = int(coded.sum())
+        values, converted = values.mask(coded), converted.mask(coded)
     missing = int(converted.isna().sum())
     for drop in _DROPS:
         if drop.applies("" if alone or is_given else name, kind.name, converted):
@@ -157,7 +162,7 @@ def _describe(
     notes = {
         f"{code:g}, far outside the other values, treated as a missing value"
         if code is not None
-        else "": int(coded.sum()),
+        else "": n_coded,
         _ENCODED[EXTREME_NUMBER] if is_extreme else "": 0,
         _COUNTER if counts_rows else "": 0,
         _ENCODED["category"] if encodes_texts and kind.name == "category" else "": 0,
@@ -209,7 +214,7 @@ def _encode_categories(
         if column.used and column.kind == "category"
     }
     rows = max(map(len, converted.values()))
-    left = MAX_ONE_HOT
+    left = min(MAX_ONE_HOT, MAX_ONE_HOT_CELLS // rows)
     encodings = {}
     for name in sorted(counts, key=lambda each: counts[each]):
         carried = counts[name] <= max(MIN_ONE_HOT, rows // ROWS_PER_ONE_HOT)

@@ -74,9 +74,13 @@ def as_booleans(values: pd.Series[Any]) -> pd.Series[Any]:
 
 def as_texts(values: pd.Series[Any]) -> pd.Series[Any]:
     """Return Python strings without outer spaces, with NaN for missing values."""
-    texts = values.astype(object)
-    texts = texts.map(_text, na_action="ignore").astype(object)
-    return texts.where(values.notna(), np.nan)
+    try:
+        codes, different = pd.factorize(values)
+    except TypeError:  # lists and the like have no hash
+        texts = values.astype(object).map(_text, na_action="ignore").astype(object)
+        return texts.where(values.notna(), np.nan)
+    stripped = np.asarray([*(_text(value) for value in different), np.nan], dtype=object)
+    return pd.Series(stripped[codes], values.index, name=values.name, dtype=object)
 
 
 def _text(value: Any) -> str:

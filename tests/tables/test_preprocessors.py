@@ -17,7 +17,12 @@ from sklearn.preprocessing import StandardScaler
 from lrtune import MLPClassifier
 from lrtune.exceptions import InvalidInputError
 from lrtune.tables.columns import Column
-from lrtune.tables.inspection import MAX_ONE_HOT, describe_columns
+from lrtune.tables.inspection import (
+    MANY_CATEGORIES,
+    MAX_ONE_HOT,
+    MAX_ONE_HOT_CELLS,
+    describe_columns,
+)
 from lrtune.tables.preprocessors import PREPROCESSORS, make_preprocessing
 from lrtune.tuning.trainers.network import NetworkTrainer
 from lrtune.tuning.trainers.preparation import prepare
@@ -119,6 +124,14 @@ def test_categories_get_as_many_columns_as_the_rows_carry(
     y = np.arange(rows) / rows
 
     assert make_preprocessing(columns).fit_transform(X, y).shape == (rows, width)
+
+
+def test_a_long_table_gets_fewer_columns_of_0_and_1() -> None:
+    rows = 2 * MAX_ONE_HOT_CELLS // MAX_ONE_HOT
+    frame = pd.DataFrame({f"c{n}": np.arange(rows) % 200 for n in range(2)}).astype(str) + "x"
+    columns, _ = describe_columns(frame.assign(other=np.arange(rows) % 7 / 7))
+
+    assert [column.encoding for column in columns] == ["", MANY_CATEGORIES, ""]
 
 
 def test_columns_of_categories_share_the_columns_of_0_and_1() -> None:
