@@ -16,6 +16,7 @@ from lrtune.exceptions import InvalidInputError
 from lrtune.tables.bundled import BUNDLED, Task
 from lrtune.tables.columns import Column, is_plain, notes_on
 from lrtune.tables.inspection import describe_columns
+from lrtune.tables.leaks import mark_leaks
 from lrtune.tables.overrides import Overrides
 from lrtune.tables.preprocessors import make_preprocessing
 from lrtune.tables.reading import Table, read_table
@@ -132,6 +133,7 @@ def make_dataset(
         decimal=table.decimal,
         overrides=overrides,
     )
+    described = mark_leaks(described, X, labels.y, labels.task)
     return Dataset(
         name=table.name,
         X=X,
