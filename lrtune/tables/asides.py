@@ -67,8 +67,8 @@ def _repeats(frame: pd.DataFrame, header: Sequence[Any]) -> Any:
 def _find_end(frame: pd.DataFrame) -> tuple[int, list[str]]:
     """Return how many rows stand before the totals and remarks at the end, and their first texts.
 
-    >>> _find_end(pd.DataFrame({"a": ["x", "y", "Total", "Source: us"], "b": ["1", "2", "3", None]}))
-    (2, ["'Total'", "'Source: us'"])
+    >>> _find_end(pd.DataFrame({"a": ["x", "y", "Total"], "b": ["1", "2", "3"]}))
+    (2, ["'Total'"])
     """
     labels: list[str] = []
     end = place = len(frame)

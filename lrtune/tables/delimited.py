@@ -294,7 +294,7 @@ def _count_titles(lines: list[str], separator: str) -> int:
             comments -= 1
     rows = [_fields(line, separator) for line in lines[comments:]]
     width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
-    if len(rows) > 2 and _is_above_names(*rows[:3], width):
+    if len(rows) > 2 and _is_above_names(rows, width):
         return comments + 1
     for count, row in enumerate(rows[:_MOST_TITLES]):
         filled = [field for field in row if field.strip()]
@@ -306,8 +306,9 @@ def _count_titles(lines: list[str], separator: str) -> int:
     return comments
 
 
-def _is_above_names(first: list[str], second: list[str], third: list[str], width: int) -> bool:
+def _is_above_names(rows: list[list[str]], width: int) -> bool:
     """Return True if the first line has merged cells over the names in the second."""
+    first, second, third = rows[:3]
     gaps = sum(not field.strip() for field in first)
     is_header = len(second) == width and all(f.strip() and not is_number(f) for f in second)
     values = sum(map(is_number, third))

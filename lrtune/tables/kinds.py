@@ -24,6 +24,8 @@ from lrtune.tables.number_format import (
     why_names,
 )
 
+MAYBE_THOUSANDS = "points may separate thousands"
+"""Doubt about numbers such as 950 and 1.151 in a table that has decimal points elsewhere."""
 _SAMPLED = 500
 _TRUTHS = {True: 1.0, False: 0.0, "true": 1.0, "false": 0.0}
 
@@ -156,7 +158,7 @@ def find_kind(
 
 def _doubt_numbers(numbers: NumberFormat, texts: list[str]) -> str:
     if numbers.decimal == "." and are_grouped(texts):
-        return "points may separate thousands"
+        return MAYBE_THOUSANDS
     if not numbers.bare or numbers.unit in MULTIPLES:
         return ""
     return f"{numbers.bare} are without {numbers.unit!r}: are they in another unit?"

@@ -272,8 +272,8 @@ def find_number_format(
 def are_grouped(texts: Iterable[str], *, fewest: int = 10, fewest_whole: int = 3) -> bool:
     """Return True if points stand only before three digits, and numbers up to 999 have none.
 
-    >>> grouped = [f"{n}.{n}50" for n in range(1, 10)]
-    >>> are_grouped([*grouped, "9.750", "950", "870", "90"]), are_grouped([*grouped, "9.750", "9.5"])
+    >>> numbers = [*(f"{n}.750" for n in range(1, 11)), "950", "870", "90"]
+    >>> are_grouped(numbers), are_grouped([*numbers, "9.5"])
     (True, False)
     """
     grouped = whole = 0

@@ -363,8 +363,9 @@ FAULTS: tuple[Callable[[], Fault], ...] = (
     gaps_of_a_statistics_office, limits, gap_code, outlier, us_dates, mixed_dates, times_of_day,
     compact_dates, postal_codes, many_states, too_many_towns, stray_word, row_of_units, title,
     comments, no_header, blanks_and_case, agents, versions,
-    grouped_by_points, points_among_decimal_commas, footnotes, debts, multiples, durations, lap_times,
-    gaps_of_databases, dates_that_never_come, merged_header, concatenated, total, old_mac,
+    grouped_by_points, points_among_decimal_commas, footnotes, debts, multiples, durations,
+    lap_times, gaps_of_databases, dates_that_never_come, merged_header, concatenated, total,
+    old_mac,
 )  # fmt: skip
 
 
@@ -476,25 +477,3 @@ def test_a_table_that_cannot_be_read_as_the_first_is_refused(
     Path("new.csv").write_text(f"{column},noise\n{lines}")
     with pytest.raises(InvalidInputError, match=message):
         read_rows("new.csv", dataset.columns, model)
-
-
-@pytest.mark.parametrize(
-    ("written", "y"),
-    [(np.arange(60.0) ** 2 * 60, np.arange(60.0) ** 2), (["won", "lost"] * 30, [1, 0] * 30)],
-)
-def test_a_column_that_tells_the_target_exactly_is_in_doubt(
-    folder: Path, written: Any, y: Any
-) -> None:
-    noise = draw().noise[:60]
-    pd.DataFrame({"noise": noise, "written": written, "y": y}).to_csv("t.csv", index=False)
-    dataset = load_dataset("t.csv")
-
-    assert [column.name for column in dataset.columns if column.doubt] == ["written"]
-    assert "it tells the target exactly" in "\n".join(dataset.notes)
-
-
-def test_a_close_column_is_in_no_doubt(folder: Path) -> None:
-    d = draw()
-    pd.DataFrame({"x": d.x, "y": d.x + 1e-5 * d.noise}).to_csv("t.csv", index=False)
-
-    assert not load_dataset("t.csv").columns[0].doubt
