@@ -27,6 +27,8 @@ DURATION = "h:mm:ss"
 
 _MOST_VERSIONS = 50
 _EXACT_DIGITS = 15
+_LONGEST = 100
+"""Most characters of a text that may be a number."""
 _CURRENCIES = (
     r"(?:[A-Z]{0,2}[$€£¥₩₹₽₺₴₫฿₪₱₦₡₲₵]|AUD|BRL|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HKD|HUF|INR|JPY|KRW|MXN"
     r"|NOK|NZD|PLN|RUB|SEK|SGD|TRY|USD|ZAR|Fr\.|Rs\.?|kr\.?|zł|Kč)"
@@ -150,6 +152,10 @@ def _read_digits(body: str) -> _Digits | None:
 
 
 def _read_cell(text: str) -> _Cell | None:
+    if len(text) > _LONGEST:
+        return None
+    if "  " in text:  # the pattern takes long to fail on many spaces in a row
+        text = " ".join(text.split())
     if ":" in text:
         return _read_duration(text)
     unmarked = _FOOTNOTE.sub("", text)

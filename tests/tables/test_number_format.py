@@ -68,6 +68,7 @@ def test_numbers_are_read(texts: list[str], numbers: list[float | None]) -> None
         ["1.2.345", "1.2.346"],
         ["044 123 45 67", "044 123 45 68"],
         ["13:12:75", "2:1"],
+        ["<" + 90 * " " + "x", 9 * " " + 100_000 * "1,"],
         ["10 AM", "11 PM"],
         ["1st", "2nd", "3rd"],
         ["12 Main Street", "9 Oak Avenue"],
