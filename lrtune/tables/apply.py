@@ -193,12 +193,20 @@ def _means(estimator: Any, columns: Sequence[Column]) -> dict[str, float]:
 
 
 def text_columns(columns: Sequence[Column]) -> tuple[str, ...]:
-    """Return the names of the columns that must be read as text from every file."""
+    """Return the names of the columns that must be read as text from every file.
+
+    Among them are numbers whose points may separate thousands.
+    """
     return tuple(
         column.name
         for column in columns
-        if column.used and column.kind in ("category", "text", "date")
+        if column.used
+        and (column.kind in ("category", "text", "date") or _has_other_points(column))
     )
+
+
+def _has_other_points(column: Column) -> bool:
+    return column.kind == "number" and (column.thousands == "." or column.decimal == ",")
 
 
 def _treat(

@@ -19,6 +19,7 @@ from lrtune.tables.bundled import BUNDLED, Task
 from lrtune.tables.columns import Column, is_plain, notes_on
 from lrtune.tables.hints import hints_on
 from lrtune.tables.inspection import describe_columns
+from lrtune.tables.leaks import mark_leaks
 from lrtune.tables.overrides import Overrides
 from lrtune.tables.preprocessors import make_preprocessing
 from lrtune.tables.reading import Table, read_table
@@ -154,6 +155,7 @@ def make_dataset(
     _refuse_tiny_target(labels, f"column {name!r} of {table.source}")
     groups, times = arranged.of_rows(labels.rows)
     hints = () if group or time else hints_on(features, described, labels)
+    described = mark_leaks(described, X, labels.y, labels.task)
     return Dataset(
         name=table.name,
         X=X,

@@ -32,6 +32,8 @@ DATE_FORMATS = (
 COMPACT = "%Y%m%d"
 """Format of dates written as one whole number, such as 20240229."""
 
+_NEVER = 9999
+"""Year of dates such as 9999-12-31, which stand for none."""
 _MOST = 2_000
 _SHORTLIST = 100
 _MANY = 50
@@ -48,12 +50,13 @@ _DIRECTIVES = {
 def as_dates(values: pd.Series[Any], formats: Sequence[str] = ()) -> pd.Series[Any]:
     """Return timestamps in microseconds without a time zone, converted to UTC if they had one.
 
-    Each value is read by the first format that fits it; values that are no texts need none.
+    Each value is read by the first format that fits it; values that are no texts need none. Dates
+    such as 9999-12-31, which stand for none, are missing.
     """
     dates = _parse(values, formats[0] if formats else None)
     for date_format in formats[1:]:
         dates = dates.where(dates.notna(), _parse(values, date_format))
-    return dates
+    return dates.mask(dates.dt.year == _NEVER)
 
 
 def _parse(values: pd.Series[Any], date_format: str | None) -> pd.Series[Any]:

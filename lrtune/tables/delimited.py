@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import codecs
 import csv
-import math
 import re
 import warnings
 from collections import Counter
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.tables.number_format import is_placeholder, plain, why_names
+from lrtune.tables.asides import is_number, leave_out_asides
+from lrtune.tables.number_format import are_grouped, decimal_marks, plain, why_names
 from lrtune.tables.wording import listed, one_line, shortened
 
 MISSING = ("", "NaN", "nan")
@@ -26,6 +27,8 @@ SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space":
 
 _NAMES = {separator: name for name, separator in SEPARATORS.items()}
 _SNIFFED_LINES = 100
+_SAMPLED = 200
+"""Texts of a column in which decimal marks are looked for."""
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -39,7 +42,6 @@ _ENCODINGS = ("utf-8-sig", "cp1252", "latin-1")
 _COMMENT = re.compile(r"\s*(#|//)")
 _MOST_TITLES = 20
 """Most lines that may stand before the header."""
-_UNIT = re.compile(r"[\[(].*[\])]|[^\d\s]{1,8}")
 _TRUTHS = {"true": True, "false": False}
 
 
@@ -92,6 +94,9 @@ def read_delimited(
     stream: BinaryIO, head: bytes, text_format: TextFormat, source: str
 ) -> tuple[pd.DataFrame, list[str]]:
     """Read the table in a stream that begins with `head`; return it and notes on its format."""
+    if b"\r" in head and b"\n" not in head:  # as in files of old Macs, which pandas misreads
+        stream = BytesIO(stream.read().replace(b"\r", b"\n"))
+        head = head.replace(b"\r", b"\n")
     reason = ""
     marked = [encoding for mark, encoding in _BYTE_ORDER_MARKS.items() if head.startswith(mark)]
     for encoding in [text_format.encoding] if text_format.encoding else marked[:1] or _ENCODINGS:
@@ -150,13 +155,11 @@ def _parse(
         keep_default_na=False,
         na_values=MISSING,
     )
+    frame, left_out = leave_out_asides(frame, header if text_format.header else None)
     if text_format.header:
         notes += _check_header(frame, source)
         notes += _mend_names(frame, header)
-    units = _find_units(frame)
-    if units:
-        frame = frame.iloc[1:].reset_index(drop=True)
-        notes.append(f"first row left out, as it holds units: {listed(units)}")
+    notes += left_out
     stripped, padded = {}, []
     for column, values in frame.items():
         name = str(column)
@@ -165,6 +168,7 @@ def _parse(
         if not pd.api.types.is_numeric_dtype(stripped[name]):
             count = int((stripped[name].notna() & (stripped[name] != values)).sum())
             padded += [f"{name!r} ({count})"] if count else []
+    stripped |= _grouped(frame, stripped, text_format.missing)
     if padded:
         notes.append(f"spaces around texts left out: {shortened(padded)}")
     return pd.DataFrame(stripped, index=frame.index), notes
@@ -226,7 +230,9 @@ def _stripped(values: pd.Series[Any], missing: tuple[str, ...], *, is_text: bool
             results = np.asarray([_TRUTHS.get(text.lower()) for text in texts], dtype=object)
         else:
             numbers = pd.to_numeric(pd.Series(present, dtype=object), errors="coerce")
-            if numbers.notna().all() and not why_names(present.tolist(), len(values)):
+            listed_texts = present.tolist()
+            are_names = why_names(listed_texts, len(values)) or are_grouped(listed_texts)
+            if numbers.notna().all() and not are_names:
                 results = _spread(numbers.to_numpy(), ~absent)
     if (len(absent) and absent.any()) or (codes < 0).any():
         results = np.append(
@@ -235,6 +241,24 @@ def _stripped(values: pd.Series[Any], missing: tuple[str, ...], *, is_text: bool
         )
         codes = np.where(codes < 0, len(absent), codes)
     return pd.Series(results[codes], values.index).infer_objects()
+
+
+def _grouped(
+    frame: pd.DataFrame, stripped: dict[str, pd.Series[Any]], missing: tuple[str, ...]
+) -> dict[str, pd.Series[Any]]:
+    """Return as texts the columns whose points are no decimal points if others have commas."""
+    commas = any(
+        "," in decimal_marks(map(str, values.dropna().unique()[:_SAMPLED]))
+        for values in stripped.values()
+        if not pd.api.types.is_numeric_dtype(values)
+    )
+    kept = {}
+    for (_, values), name in zip(frame.items(), stripped, strict=True):
+        if commas and pd.api.types.is_float_dtype(stripped[name]):
+            texts = _stripped(values, missing, is_text=True)
+            if are_grouped(texts.dropna().unique(), fewest=1, fewest_whole=0):
+                kept[name] = texts
+    return kept
 
 
 def _spread(numbers: Any, places: Any) -> Any:
@@ -253,8 +277,7 @@ def is_missing(text: str, missing: tuple[str, ...]) -> bool:
     if not missing:
         return False
     return text.lower() in map(str.lower, missing) or (
-        _is_number(text)
-        and any(_is_number(each) and float(each) == float(text) for each in missing)
+        is_number(text) and any(is_number(each) and float(each) == float(text) for each in missing)
     )
 
 
@@ -271,14 +294,25 @@ def _count_titles(lines: list[str], separator: str) -> int:
             comments -= 1
     rows = [_fields(line, separator) for line in lines[comments:]]
     width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
+    if len(rows) > 2 and _is_above_names(rows, width):
+        return comments + 1
     for count, row in enumerate(rows[:_MOST_TITLES]):
         filled = [field for field in row if field.strip()]
-        if len(filled) == len(row) == width and not any(map(_is_number, filled)):
+        if len(filled) == len(row) == width and not any(map(is_number, filled)):
             return comments + count
         is_title = not filled or (row[0].strip() and len(filled) <= width / 2)
         if not is_title or width < 2:
             break
     return comments
+
+
+def _is_above_names(rows: list[list[str]], width: int) -> bool:
+    """Return True if the first line has merged cells over the names in the second."""
+    first, second, third = rows[:3]
+    gaps = sum(not field.strip() for field in first)
+    is_header = len(second) == width and all(f.strip() and not is_number(f) for f in second)
+    values = sum(map(is_number, third))
+    return len(first) == width and 1 < gaps < width and is_header and 2 * values >= width
 
 
 def _fields(line: str, separator: str) -> list[str]:
@@ -287,31 +321,6 @@ def _fields(line: str, separator: str) -> list[str]:
         return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
     except csv.Error:
         return [line]
-
-
-def _find_units(frame: pd.DataFrame) -> list[str]:
-    """Return the units in the first row of columns of numbers; [] if it is a row like others."""
-    if len(frame) < 3:
-        return []
-    first = {place: str(text).strip() for place, text in enumerate(frame.iloc[0].tolist())}
-    if any(map(_is_number, first.values())):
-        return []
-    rest = frame.iloc[1:_SNIFFED_LINES]
-    units = [
-        text
-        for place, text in first.items()
-        if _UNIT.fullmatch(text)
-        and not is_placeholder(text)
-        and text not in MISSING
-        and _are_numbers(rest.iloc[:, place])
-    ]
-    are_bracketed = bool(units) and all(unit[0] in "[(" for unit in units)
-    return units if len(units) >= (1 if are_bracketed else 2) else []
-
-
-def _are_numbers(texts: pd.Series[Any]) -> bool:
-    present = texts.dropna()
-    return len(present) > 0 and bool(pd.to_numeric(present, errors="coerce").notna().all())
 
 
 # Alternatives: DuckDB's sniffer (70 MB) detects neither encodings nor fixed-width columns,
@@ -378,7 +387,7 @@ def note_renamed(pairs: list[tuple[str, str]]) -> list[str]:
 
 def _check_header(frame: pd.DataFrame, source: str) -> list[str]:
     """Raise if all names are numbers; return a note if some are."""
-    numbers = [repr(name) for name in frame.columns if _is_number(name)]
+    numbers = [repr(name) for name in frame.columns if is_number(name)]
     if len(numbers) == frame.shape[1]:
         raise InvalidInputError(
             f"`data` must have a header line, but the first line of {source!r} is all numbers: "
@@ -390,10 +399,3 @@ def _check_header(frame: pd.DataFrame, source: str) -> list[str]:
         f"the first line is treated as the header, though it holds numbers such as {numbers[0]}: "
         "put names there if it is a row"
     ]
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False

@@ -14,8 +14,8 @@ import pandas as pd
 from lrtune.exceptions import InvalidInputError
 from lrtune.tables.columns import Column, gather, notes_on
 from lrtune.tables.extremes import find_gap_code, has_extremes
-from lrtune.tables.kinds import Kind, convert, find_kind
-from lrtune.tables.number_format import THOUSANDS_NAMES
+from lrtune.tables.kinds import MAYBE_THOUSANDS, Kind, convert, find_kind
+from lrtune.tables.number_format import DURATION, MULTIPLES, THOUSANDS_NAMES
 from lrtune.tables.overrides import GIVEN, NO_OVERRIDES, Overrides
 
 Array = npt.NDArray[Any]
@@ -260,16 +260,8 @@ def list_treatments(
 
 def list_readings(kind: Kind) -> Iterator[tuple[str, int]]:
     """Yield each way of reading a whole column, with the count 0 that stands for all values."""
-    numbers = kind.numbers
     if kind.name == "number":
-        if numbers.thousands:
-            yield f"{THOUSANDS_NAMES[numbers.thousands]} treated as thousands separators", 0
-        if numbers.decimal == ",":
-            yield "commas treated as decimal points", 0
-        if numbers.unit:
-            yield f"numbers read without {numbers.unit!r}", 0
-        if numbers.limits:
-            yield "limits, such as <0.5, read as the number", numbers.limits
+        yield from _list_number_readings(kind)
     if kind.name == "category" and "are names" in kind.why:
         yield f"{kind.why} (choose with `columns`)", 0
     if kind.name == "text":
@@ -279,6 +271,26 @@ def list_readings(kind: Kind) -> Iterator[tuple[str, int]]:
         yield f"dates{formats} made numbers", 0
     if kind.name == "date" and kind.doubt:
         yield f"{kind.doubt} (choose with `columns`)", 0
+
+
+def _list_number_readings(kind: Kind) -> Iterator[tuple[str, int]]:
+    numbers = kind.numbers
+    if numbers.thousands:
+        yield f"{THOUSANDS_NAMES[numbers.thousands]} treated as thousands separators", 0
+    if numbers.decimal == ",":
+        yield "commas treated as decimal points", 0
+    if numbers.unit == DURATION:
+        yield f"durations, as {DURATION}, read in seconds", 0
+    elif numbers.unit in MULTIPLES:
+        yield f"letters such as {numbers.unit!r} read as multiples", 0
+    elif numbers.unit:
+        yield f"numbers read without {numbers.unit!r}", 0
+    if kind.doubt and (numbers.bare or kind.doubt == MAYBE_THOUSANDS):
+        yield f"{kind.doubt} (choose with `columns`)", 0
+    if numbers.limits:
+        yield "limits, such as <0.5, read as the number", numbers.limits
+    if numbers.marked:
+        yield "footnotes, such as 5* or 5 [1], left out of the number", numbers.marked
 
 
 def refuse_huge_values(values: pd.Series[Any], where: str) -> None:

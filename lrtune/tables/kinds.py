@@ -11,9 +11,12 @@ import pandas as pd
 
 from lrtune.tables.dates import COMPACT, as_dates, find_date_formats, is_ambiguous, is_compact
 from lrtune.tables.number_format import (
+    DURATION,
+    MULTIPLES,
     PLAIN,
     SHARE_READ,
     NumberFormat,
+    are_grouped,
     find_number_format,
     is_placeholder,
     plain,
@@ -21,6 +24,8 @@ from lrtune.tables.number_format import (
     why_names,
 )
 
+MAYBE_THOUSANDS = "points may separate thousands"
+"""Doubt about numbers such as 950 and 1.151 in a table that has decimal points elsewhere."""
 _SAMPLED = 500
 _TRUTHS = {True: 1.0, False: 0.0, "true": 1.0, "false": 0.0}
 
@@ -140,15 +145,27 @@ def find_kind(
     number_format = find_numbers(counts, decimal=decimal, usual=usual)
     if number_format is not None and names:
         return Kind("category", why=f"numbers with {names} are names", doubt=f"{names}: numbers?")
-    if number_format is not None:
-        return Kind("number", number_format, why="numbers")
+    is_duration = number_format is not None and number_format.unit == DURATION
+    if number_format is not None and not is_duration:
+        doubt = _doubt_numbers(number_format, present)
+        return Kind("number", number_format, why="numbers", doubt=doubt)
     present_counts = {text: counts[text] for text in present}
     dates = find_date_formats(present_counts)
     if dates:
         either = is_ambiguous(pd.Series(present, dtype=object), dates)
         doubt = "day and month may be the other way round" if either else ""
         return Kind("date", dates=dates, why=f"dates, as {', '.join(dates)}", doubt=doubt)
+    if number_format is not None:
+        return Kind("number", number_format, why="durations")
     return Kind("category", why="texts")
+
+
+def _doubt_numbers(numbers: NumberFormat, texts: list[str]) -> str:
+    if numbers.decimal == "." and are_grouped(texts):
+        return MAYBE_THOUSANDS
+    if not numbers.bare or numbers.unit in MULTIPLES:
+        return ""
+    return f"{numbers.bare} are without {numbers.unit!r}: are they in another unit?"
 
 
 def _numeric_kind(values: pd.Series[Any]) -> Kind:

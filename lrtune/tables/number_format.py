@@ -14,20 +14,28 @@ THOUSANDS_NAMES = {".": "points", ",": "commas", "'": "apostrophes", " ": "space
 PLACEHOLDERS = frozenset(
     "#div/0! #n/a #name? #null! #num! #ref! #value! * - -- --- – — . .. ... … : ? _ <na> missing"
     " (missing) n.a. n.a n.d. n/a n/d na nd nil none null undefined unknown -nan 1.#ind -1.#ind"
-    " 1.#qnan n\\a not·available no·data".replace("·", "\xa0").split(" ")
+    " 1.#qnan n\\a \\n not·available no·data 0000-00-00 0000-00-00·00:00:00".replace(
+        "·", "\xa0"
+    ).split(" ")
 )
 """Lower-case texts that stand for a missing value among numbers and dates."""
 MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "mn": 1e6, "B": 1e9, "bn": 1e9}
 """Letters behind a number that multiply it, as in "1.2M"."""
 
+DURATION = "h:mm:ss"
+"""Unit of durations, which are read in seconds."""
+
 _MOST_VERSIONS = 50
 _EXACT_DIGITS = 15
+_LONGEST = 100
+"""Most characters of a text that may be a number."""
 _CURRENCIES = (
     r"(?:[A-Z]{0,2}[$€£¥₩₹₽₺₴₫฿₪₱₦₡₲₵]|AUD|BRL|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HKD|HUF|INR|JPY|KRW|MXN"
     r"|NOK|NZD|PLN|RUB|SEK|SGD|TRY|USD|ZAR|Fr\.|Rs\.?|kr\.?|zł|Kč)"
 )
 _CELL = re.compile(
     rf"""(?P<limit>[<>]=?|[≤≥~≈])?\s*
+    (?P<payer>{_CURRENCIES}\s*(?=[-+−–(]))?
     (?P<bracket>\()?\s*
     (?P<sign>[-+−–])?\s*
     (?P<currency>{_CURRENCIES})?\s*
@@ -39,11 +47,18 @@ _CELL = re.compile(
     (?P<closed>\))?(?P<minus_behind>-)?""",
     re.VERBOSE,
 )
+_FOOTNOTE = re.compile(r"(?<=\d)\s?(?:\*{1,3}|[†‡]|\[[a-z0-9]{1,2}\])$")
+_DURATION = re.compile(
+    r"(?P<sign>-)?(?:(?P<days>\d{1,7}) days? )?(?:(?P<hours>\d{1,5}):)?"
+    r"(?P<minutes>\d{1,4}):(?P<seconds>[0-5]\d(?:\.\d{1,9})?)"
+)
 _WHOLE = re.compile(r"\d+")
 _SINGLE_MARK = re.compile(r"(\d*)([.,])(\d*)")
 _GROUPED = re.compile(
     r"(?P<whole>[1-9]\d{0,2}(?P<mark>[.,' ])\d{3}(?:(?P=mark)\d{3})*)(?P<rest>.*)"
 )
+_POINT_GROUPS = re.compile(r"-?[1-9]\d{0,2}(\.\d{3})+")
+_UP_TO_999 = re.compile(r"-?\d{1,3}")
 _INDIAN = re.compile(r"(?P<whole>\d{1,2}(?:,\d{2})+,\d{3})(?P<rest>(?:\.\d+)?)")
 _DECIMALS = re.compile(r"([.,])(\d+)")
 _NEGATIVE = ("-", "−", "–")
@@ -64,6 +79,10 @@ class NumberFormat:
     """Unit, currency or "%" of most of the numbers."""
     limits: int = 0
     """Number of values that are limits, such as "<0.5", and are read as the limit itself."""
+    marked: int = 0
+    """Number of values with a footnote, such as "5*" or "5 [1]", that are read without it."""
+    bare: int = 0
+    """Number of values without the unit that others have."""
 
 
 PLAIN = NumberFormat()
@@ -87,7 +106,8 @@ class _Cell(NamedTuple):
     body: str
     factor: float
     unit: str
-    is_limit: bool
+    is_limit: bool = False
+    is_marked: bool = False
 
 
 def plain(text: str) -> str:
@@ -132,7 +152,14 @@ def _read_digits(body: str) -> _Digits | None:
 
 
 def _read_cell(text: str) -> _Cell | None:
-    match = _CELL.fullmatch(text)
+    if len(text) > _LONGEST:
+        return None
+    if "  " in text:  # the pattern takes long to fail on many spaces in a row
+        text = " ".join(text.split())
+    if ":" in text:
+        return _read_duration(text)
+    unmarked = _FOOTNOTE.sub("", text)
+    match = _CELL.fullmatch(unmarked)
     if match is None or bool(match["bracket"]) != bool(match["closed"]):
         return None
     digits = _read_digits(match["body"])
@@ -144,7 +171,24 @@ def _read_cell(text: str) -> _Cell | None:
     if unit.lower().rstrip(".") in ("am", "pm", "a.m", "p.m"):
         return None
     factor = (-1.0 if negative else 1.0) * float(f"1{match['exponent'] or ''}")
-    return _Cell(digits, match["body"], factor, match["currency"] or unit, bool(match["limit"]))
+    unit = (match["payer"] or match["currency"] or unit).strip()
+    return _Cell(digits, match["body"], factor, unit, bool(match["limit"]), unmarked != text)
+
+
+def _read_duration(text: str) -> _Cell | None:
+    """Read a duration in seconds; minutes come first if there are only two parts.
+
+    >>> _read_duration("26:03:04").digits.value, _read_duration("1:02.5").digits.value
+    (93784.0, 62.5)
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None or (match["hours"] and int(match["minutes"]) > 59):
+        return None
+    if match["days"] and not match["hours"]:
+        return None
+    hours = 24 * int(match["days"] or 0) + int(match["hours"] or 0)
+    seconds = 3600.0 * hours + 60.0 * int(match["minutes"]) + float(match["seconds"])
+    return _Cell(_Digits(seconds), "", -1.0 if match["sign"] else 1.0, DURATION)
 
 
 def _value(cell: _Cell, number_format: NumberFormat) -> float | None:
@@ -153,6 +197,8 @@ def _value(cell: _Cell, number_format: NumberFormat) -> float | None:
     if value is None:
         mark = cell.digits.either
         value = float(cell.body.replace(mark, "." if mark == number_format.decimal else ""))
+    if number_format.unit == DURATION and not cell.unit:
+        return None
     if cell.unit and _same_unit(cell.unit) != _same_unit(number_format.unit):
         if number_format.unit in MULTIPLES and cell.unit in MULTIPLES:
             return cell.factor * value * MULTIPLES[cell.unit]
@@ -187,10 +233,10 @@ def find_number_format(
     One mark before exactly three digits may be either. It is what the column's other numbers say,
     or else `decimal`, the mark that other columns of the file show, or else what it was in `usual`,
     the column's format in an earlier table; if nothing tells, a comma separates thousands, and a
-    point decimals.
+    point decimals, unless numbers up to 999 have none (see `are_grouped`).
 
     >>> find_number_format({"1.234,50": 3, "12": 1})
-    NumberFormat(decimal=',', thousands='.', unit='', limits=0)
+    NumberFormat(decimal=',', thousands='.', unit='', limits=0, marked=0, bare=0)
     >>> find_number_format({"1,234": 3, "12": 1}).thousands
     ','
     >>> find_number_format({"S46": 3, "S17": 4}) is None
@@ -213,13 +259,38 @@ def find_number_format(
     own = _most_common(decimals)
     thousands = _most_common(marks)
     if either:
-        own = own or decimal or _usual_decimal(usual) or "."
+        own = own or decimal or _usual_decimal(usual) or ("," if are_grouped(present) else ".")
         if not thousands:
             thousands = next((mark for mark in either if mark != own), "")
     unit = _most_common(units)
-    found = NumberFormat(own, thousands, unit, sum(n for cell, n in read if cell.is_limit))
+    found = NumberFormat(
+        own,
+        thousands,
+        unit,
+        limits=sum(n for cell, n in read if cell.is_limit),
+        marked=sum(n for cell, n in read if cell.is_marked),
+        bare=sum(n for cell, n in read if unit and not cell.unit),
+    )
     readable = sum(count for cell, count in read if _value(cell, found) is not None)
     return found if readable >= share * total else None
+
+
+def are_grouped(texts: Iterable[str], *, fewest: int = 10, fewest_whole: int = 3) -> bool:
+    """Return True if points stand only before three digits, and numbers up to 999 have none.
+
+    >>> numbers = [*(f"{n}.750" for n in range(1, 11)), "950", "870", "90"]
+    >>> are_grouped(numbers), are_grouped([*numbers, "9.5"])
+    (True, False)
+    """
+    grouped = whole = 0
+    for text in texts:
+        if _POINT_GROUPS.fullmatch(text):
+            grouped += 1
+        elif _UP_TO_999.fullmatch(text):
+            whole += 1
+        else:
+            return False
+    return grouped >= fewest and whole >= fewest_whole
 
 
 def _usual_decimal(usual: NumberFormat | None) -> str:

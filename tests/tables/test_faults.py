@@ -254,11 +254,118 @@ def versions() -> Fault:
     return classes(labels, labels, "classes '3.10'")
 
 
+def grouped_by_points() -> Fault:
+    x = np.r_[scaled(100, 900, 0)[:200], scaled(1000, 90_000, 0)[200:]]
+    written = [f"{value:,.0f}".replace(",", ".") for value in x]
+    noise = np.arange(ROWS) % 50
+    frame = pd.DataFrame({"written": written, "noise": noise, "y": x.astype(int) + noise})
+    note = "points treated as thousands separators: 'written'"
+    X = pd.DataFrame({"x": x, "noise": noise})
+    return Fault(frame.to_csv(index=False, sep=";"), X, frame.y.to_numpy(), note)
+
+
+def points_among_decimal_commas() -> Fault:
+    x = np.r_[scaled(0, 999, 0)[:9], scaled(1000, 90_000, 0)[9:]]
+    written = [f"{value:,.0f}".replace(",", ".") for value in x]
+    fault = regression(x / 9e4, written, "points treated as thousands separators", separator=";")
+    lines = [line.split(";") for line in fault.text.splitlines()]
+    text = "".join(f"{w};{n.replace('.', ',')};{y.replace('.', ',')}\n" for w, n, y in lines)
+    return Fault(text, fault.X, fault.y, fault.note)
+
+
+def footnotes() -> Fault:
+    x = scaled(0, 9)
+    written = [f"{value}{('', '*', ' [1]', '')[row % 4]}" for row, value in enumerate(x)]
+    return regression(x, written, "footnotes, such as 5* or 5 [1], left out of the number: 'wri")
+
+
+def debts() -> Fault:
+    x = scaled(-9000, 9000)
+    written = [f"GBP ({-value:,.2f})" if value < 0 else f"GBP {value:,.2f}" for value in x]
+    return regression(x / 9e3, written, "numbers read without 'GBP'", separator="|")
+
+
+def multiples() -> Fault:
+    x = scaled(1, 4000, 1)
+    written = [f"{value / 1000:.4f}M" if value > 1000 else f"{value}k" for value in x]
+    return regression(x / 4e3, written, "letters such as 'M' read as multiples: 'written'")
+
+
+def durations() -> Fault:
+    x = scaled(0, 200_000, 0).astype(int)
+    written = [f"{s // 3600}:{s // 60 % 60:02d}:{s % 60:02d}" for s in x]
+    return regression(x / 2e5, written, "durations, as h:mm:ss, read in seconds: 'written'")
+
+
+def lap_times() -> Fault:
+    x = scaled(60, 7000, 3)
+    written = [
+        f"{s // 3600:.0f}:{s // 60 % 60:02.0f}:{s % 60:06.3f}"
+        if s >= 3600
+        else f"{s // 60:.0f}:{s % 60:06.3f}"
+        for s in np.floor(x)
+    ]
+    return regression(x / 7e3, written, "durations, as h:mm:ss, read in seconds: 'written'")
+
+
+def gaps_of_databases() -> Fault:
+    x = scaled(0, 9)
+    gap = np.arange(ROWS) % 6 == 0
+    fault = regression(x, np.where(gap, r"\N", x.astype(str)), "texts that are not a number")
+    X = fault.X.assign(x=np.where(gap, np.median(x[~gap]), x), gap=gap)
+    return Fault(fault.text, X, fault.y, fault.note)
+
+
+def dates_that_never_come() -> Fault:
+    fault = dates("%Y-%m-%d", "texts that are not a date treated as missing values: 'written'")
+    lines = fault.text.splitlines()
+    x, gap = fault.X.x.to_numpy(), np.zeros(ROWS, dtype=bool)
+    for row in range(0, ROWS, 8):
+        never = ("9999-12-31", "0000-00-00")[row // 8 % 2]
+        lines[row + 1] = f"{never},{lines[row + 1].partition(',')[2]}"
+        gap[row] = True
+    X = fault.X.assign(x=np.where(gap, np.median(x[~gap]), x), gap=gap)
+    return Fault("\n".join(lines) + "\n", X, fault.y, fault.note)
+
+
+def merged_header() -> Fault:
+    x = scaled(0, 9)
+    fault = regression(x, x, "lines before the header skipped: 1, 'Before,,'")
+    return Fault(f"Before,,\n{fault.text}", fault.X, fault.y, fault.note)
+
+
+def concatenated() -> Fault:
+    x = scaled(0, 9)
+    fault = regression(x, x, "rows left out, as they repeat the header: 1")
+    header, *lines = fault.text.splitlines(keepends=True)
+    return Fault(
+        "".join([header, *lines[:150], header, *lines[150:]]), fault.X, fault.y, fault.note
+    )
+
+
+def total() -> Fault:
+    x = scaled(0, 9)
+    fault = regression(
+        x, x, "last rows left out, as they are a total or a remark: 'Total', 'Source"
+    )
+    text = f"{fault.text}Total,,{fault.y.sum()}\nSource: Office of Statistics\n"
+    return Fault(text, fault.X, fault.y, fault.note)
+
+
+def old_mac() -> Fault:
+    x = scaled(0, 9)
+    fault = regression(x, x, "lines before the header skipped: 2, 'Report'")
+    return Fault(f"Report\n\n{fault.text}".replace("\n", "\r"), fault.X, fault.y, fault.note)
+
+
 FAULTS: tuple[Callable[[], Fault], ...] = (
     us_thousands, decimal_commas_in_quotes, currency, percent, units, signs,
     gaps_of_a_statistics_office, limits, gap_code, outlier, us_dates, mixed_dates, times_of_day,
     compact_dates, postal_codes, many_states, too_many_towns, stray_word, row_of_units, title,
     comments, no_header, blanks_and_case, agents, versions,
+    grouped_by_points, points_among_decimal_commas, footnotes, debts, multiples, durations,
+    lap_times, gaps_of_databases, dates_that_never_come, merged_header, concatenated, total,
+    old_mac,
 )  # fmt: skip
 
 
@@ -313,6 +420,33 @@ def test_another_table_written_in_another_way_is_read_as_the_first(folder: Path,
     again, _ = read_rows("new.tsv", dataset.columns, model)
 
     assert model.predict(again) == pytest.approx(model.predict(dataset.X), rel=1e-6)
+
+
+def test_thousands_are_read_as_in_training_where_nothing_else_tells(folder: Path) -> None:
+    x = scaled(1000, 9e5, 0)
+    written = [f"{value:,.1f}".translate(str.maketrans(",.", ".,")) for value in x]
+    dataset = load(regression(x / 9e5, written, "", separator=";"))
+    model = make_pipeline(dataset.preprocessing, MLPRegressor(max_iter=1)).fit(dataset.X, dataset.y)
+    Path("new.csv").write_text("written;noise\n1.500;0\n12.250;1\n")
+    rows, _ = read_rows("new.csv", dataset.columns, model)
+
+    assert rows[:, 0].tolist() == [1500, 12_250]
+
+
+def test_points_that_may_separate_thousands_are_in_doubt(folder: Path) -> None:
+    written = [*range(100, 900, 20), *(f"{n}.{n + 100}" for n in range(1, 41))]
+    pd.DataFrame({"written": written, "y": np.arange(80) / 7}).to_csv("t.csv", index=False)
+
+    assert "points may separate thousands" in load_dataset("t.csv").columns[0].doubt
+
+
+def test_numbers_without_the_unit_of_others_are_in_doubt(folder: Path) -> None:
+    x = scaled(1, 99)
+    written = [f"{value}%" if row % 2 else value / 100 for row, value in enumerate(x)]
+    dataset = load(regression(x, written, ""))
+
+    assert "200 are without '%': are they in another unit?" in dataset.columns[0].doubt
+    assert dataset.columns[0].doubt in "\n".join(dataset.notes)
 
 
 def test_a_gap_where_training_had_none_is_filled_and_said(folder: Path) -> None:

@@ -107,3 +107,10 @@ def test_texts_are_python_strings_without_outer_spaces() -> None:
     assert texts.tolist()[::2] == ["a", "3"]
     assert isinstance(texts[1], float)
     assert text_counts(pd.Series(["b", "b ", None])) == {"b": 2}
+
+
+def test_clock_times_within_a_day_are_dates_and_others_durations() -> None:
+    day = find_kind(pd.Series([f"{hour}:15:00" for hour in range(24)] * 2))
+    longer = find_kind(pd.Series([f"{hour}:15:00" for hour in range(40)] * 2))
+
+    assert (day.name, longer.name, longer.why) == ("date", "number", "durations")

@@ -128,7 +128,7 @@ def test_categories_get_as_many_columns_as_the_rows_carry(
 
 def test_a_long_table_gets_fewer_columns_of_0_and_1() -> None:
     rows = 2 * MAX_ONE_HOT_CELLS // MAX_ONE_HOT
-    frame = pd.DataFrame({f"c{n}": np.arange(rows) % 200 for n in range(2)}).astype(str) + "x"
+    frame = pd.DataFrame({f"c{n}": np.arange(rows) % 200 for n in range(2)}).map("c{}".format)
     columns, _ = describe_columns(frame.assign(other=np.arange(rows) % 7 / 7))
 
     assert [column.encoding for column in columns] == ["", MANY_CATEGORIES, ""]
