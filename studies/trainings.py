@@ -28,7 +28,7 @@ from trainings_gain import gain_tables
 from trainings_game import Game, Strategy, for_each_budget
 from trainings_lrtune import BUDGETS as BOUNDED
 from trainings_lrtune import bounds_tables, play_bounds, play_lrtune
-from trainings_peers import NEEDS, PEERS
+from trainings_peers import NEEDS, PACKAGES, PEERS
 from trainings_report import bars, beside_peers, budget_tables, figure_of
 from trainings_tables import CNN, SOURCES, LossTable, Source, table_of
 from tutorial import RESULTS, header, write
@@ -137,15 +137,15 @@ def run(
 
 
 def missing_packages(strategies: Sequence[str], problems: Sequence[str]) -> dict[str, str]:
-    """Return what cannot be played, with the package that it needs."""
+    """Return what cannot be played, with the module that it needs."""
     needs = {name: NEEDS[name] for name in strategies if name in NEEDS}
     if CNN in problems:
         needs[CNN] = "torch"
-    return {name: package for name, package in needs.items() if not _is_installed(package)}
+    return {name: module for name, module in needs.items() if not _is_installed(module)}
 
 
-def _is_installed(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
 
 
 def lines_of(rows: pd.DataFrame, sources: dict[str, Source]) -> list[str]:
@@ -174,7 +174,9 @@ def lines_of(rows: pd.DataFrame, sources: dict[str, Source]) -> list[str]:
         "TPE, GP and random are Optuna's samplers, with the same seed for each trial, or (× 3) the "
         "mean over three. Halving is scikit-learn's `HalvingRandomSearchCV`, its resource the "
         "number of seeds (1, 3, 9) or of epochs (on three seeds). SMAC3 trains a setting on up to "
-        "3 seeds (its default) or 10, as it chooses. Seeds beyond the usable 60 % of replicates "
+        "3 seeds (its default) or 10, as it chooses. Ax gets a new seed for each trial, infers the "
+        "noise, and recommends by its model. Syne Tune's CQR gets the same seed for each trial. "
+        "Seeds beyond the usable 60 % of replicates "
         "meet the first of them again.",
     ]
     if absent:
@@ -211,15 +213,15 @@ def main(words: Sequence[str] | None = None, sources: dict[str, Source] = SOURCE
     """Play what is missing, print the tables, and write them and the figure down."""
     arguments = parse(words, sources)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if arguments.bounds:
+        arguments.strategies, arguments.budgets = ["lrtune"], list(BOUNDED)
     left_out = missing_packages(arguments.strategies, arguments.problems)
-    for name, package in left_out.items():
+    for name, module in left_out.items():
+        package = PACKAGES.get(module, module)
         print(f"{name} is left out: it needs {package} (pip install {package})", flush=True)
     rows = Rows(arguments.results / "trainings.csv", play)
     bounds = Rows(arguments.results / "trainings_bounds.csv", play_bounds)
     strategies = [name for name in arguments.strategies if name not in left_out]
-    budgets = arguments.budgets
-    if arguments.bounds:
-        strategies, budgets = ["lrtune"], list(BOUNDED)
     with threadpool_limits(1):
         for problem in arguments.problems:
             if problem in left_out:
@@ -235,7 +237,7 @@ def main(words: Sequence[str] | None = None, sources: dict[str, Source] = SOURCE
                 problem,
                 table,
                 strategies,
-                budgets,
+                arguments.budgets,
                 arguments.seeds,
                 bounds if arguments.bounds else rows,
                 again=arguments.again,

@@ -75,8 +75,8 @@ def _model(result: SearchResult) -> LossModel:
 
 
 def _share(model: LossModel, worse: float, better: Array) -> float:
-    """Return the mean of the shares by which losses fall, from one y to others."""
-    before, after = model.scale.back(np.array(worse)), model.scale.back(better)
+    """Return the mean of the shares by which losses fall, from one y to others; at most to 0."""
+    before, after = model.scale.back(np.array(worse)), np.maximum(model.scale.back(better), 0.0)
     return float(np.mean(1 - after / before))
 
 

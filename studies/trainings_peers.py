@@ -290,3 +290,5 @@ NEEDS = {
     "Syne Tune": "syne_tune",
 }
 """Modules that a strategy needs, and that lrtune does not."""
+PACKAGES = {"ax": "ax-platform", "syne_tune": "syne-tune"}
+"""Packages that are called otherwise than their module."""
