@@ -4,18 +4,19 @@ Every strategy plays on tables of losses, which are computed once. What it recom
 its regret: the mean loss on replicates that it could not train on above that of the best setting of
 the table, as a share of the latter. A divergence counts as twice the loss of a guess.
 
-    pip install torch==2.13.0 smac
+    pip install torch==2.13.0 greenlet smac ax-platform syne-tune huggingface_hub
     python studies/trainings.py --tables FOLDER [--problems iris,wine] [--strategies lrtune,TPE]
-        [--budgets 12,24,48,96,192] [--seeds 20] [--again]
+        [--budgets 12,24,48,96,192] [--seeds 20] [--again] [--bounds]
 
 Rows that ``results/trainings.csv`` has already are not played again, unless ``--again`` is given:
 ``--strategies lrtune --again`` plays lrtune alone again and leaves the peers' rows as they are.
+``--bounds`` plays lrtune alone, and measures what bounds its regret, and whether its model knows
+what a larger budget would bring; the rows are in ``results/trainings_bounds.csv``.
 """
 
 import argparse
 import importlib.util
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,55 +24,45 @@ from typing import Any
 import optuna
 import pandas as pd
 from threadpoolctl import threadpool_limits
+from trainings_gain import gain_tables
 from trainings_game import Game, Strategy, for_each_budget
-from trainings_peers import NEEDS, PEERS
+from trainings_lrtune import BUDGETS as BOUNDED
+from trainings_lrtune import bounds_tables, play_bounds, play_lrtune
+from trainings_peers import NEEDS, PACKAGES, PEERS
 from trainings_report import bars, beside_peers, budget_tables, figure_of
 from trainings_tables import CNN, SOURCES, LossTable, Source, table_of
 from tutorial import RESULTS, header, write
 
-import lrtune
-from lrtune.exceptions import NothingCompletedError
-from lrtune.tuning.setting import Setting
-
 BUDGETS = (12, 24, 48, 96, 192)
 SEEDS = 20
 SLOW = {
-    "GP": (10, 48),
-    "GP × 3": (10, 96),
+    "GP": (5, 48),
+    "GP × 3": (5, 48),
     "halving over epochs": (10, 48),
-    "SMAC3": (10, 96),
-    "SMAC3 × 10": (10, 96),
+    "SMAC3": (10, 48),
+    "SMAC3 × 10": (5, 48),
+    "Ax": (5, 24),
+    "Syne Tune": (5, 48),
 }
 """Repetitions and largest budget of strategies that take seconds for each of them."""
 KEY = ["problem", "strategy", "budget", "seed"]
 
 
-def play_lrtune(game: Game, budget: int, seed: int) -> Setting | None:
-    """Play `lrtune.search` with its defaults, race and measurement included in the trainings."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", lrtune.exceptions.LrtuneWarning)
-        try:
-            schedule = lrtune.search(
-                game.train,
-                epochs=game.table.epochs,
-                trainings=budget,
-                space=game.table.space,
-                seed=seed,
-                storage=None,
-            ).schedule
-        except NothingCompletedError:
-            return None
-    return Setting(schedule.learning_rate_init, schedule.decay, schedule.decay_rate)
-
-
 STRATEGIES: dict[str, Strategy] = {"lrtune": for_each_budget(play_lrtune), **PEERS}
 
 
-class Rows:
-    """The rows of a CSV file: one for each problem, strategy, budget and seed."""
+Play = Callable[[LossTable, str, str, Sequence[int], int], list[dict[str, Any]]]
+"""Function of a table, a problem, a strategy, budgets and a seed that returns rows."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+
+class Rows:
+    """The rows of a CSV file: one for each problem, strategy, budget and seed.
+
+    `play` makes those of one repetition.
+    """
+
+    def __init__(self, path: Path, play: Play) -> None:
+        self.path, self.play = path, play
         self.frame = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=KEY)
 
     def budgets(self, problem: str, strategy: str, seed: int) -> set[int]:
@@ -139,22 +130,22 @@ def run(
             kept = set() if again else rows.budgets(problem, strategy, seed)
             missing = [each for each in sorted(budgets) if each <= largest and each not in kept]
             if missing:
-                made += play(table(), problem, strategy, missing, seed)
+                made += rows.play(table(), problem, strategy, missing, seed)
         if made:
             rows.replace(made)
             print(f"{problem}: {strategy}, {len(made)} rows", flush=True)
 
 
 def missing_packages(strategies: Sequence[str], problems: Sequence[str]) -> dict[str, str]:
-    """Return what cannot be played, with the package that it needs."""
+    """Return what cannot be played, with the module that it needs."""
     needs = {name: NEEDS[name] for name in strategies if name in NEEDS}
     if CNN in problems:
         needs[CNN] = "torch"
-    return {name: package for name, package in needs.items() if not _is_installed(package)}
+    return {name: module for name, module in needs.items() if not _is_installed(module)}
 
 
-def _is_installed(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
 
 
 def lines_of(rows: pd.DataFrame, sources: dict[str, Source]) -> list[str]:
@@ -183,7 +174,9 @@ def lines_of(rows: pd.DataFrame, sources: dict[str, Source]) -> list[str]:
         "TPE, GP and random are Optuna's samplers, with the same seed for each trial, or (× 3) the "
         "mean over three. Halving is scikit-learn's `HalvingRandomSearchCV`, its resource the "
         "number of seeds (1, 3, 9) or of epochs (on three seeds). SMAC3 trains a setting on up to "
-        "3 seeds (its default) or 10, as it chooses. Seeds beyond the usable 60 % of replicates "
+        "3 seeds (its default) or 10, as it chooses. Ax gets a new seed for each trial, infers the "
+        "noise, and recommends by its model. Syne Tune's CQR gets the same seed for each trial. "
+        "Seeds beyond the usable 60 % of replicates "
         "meet the first of them again.",
     ]
     if absent:
@@ -203,6 +196,7 @@ def parse(words: Sequence[str] | None, sources: dict[str, Source]) -> argparse.N
     parser.add_argument("--budgets", default=",".join(map(str, BUDGETS)))
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--again", action="store_true", help="play what has a row already, too")
+    parser.add_argument("--bounds", action="store_true", help="what bounds lrtune, in its own rows")
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args(words)
     for name, known in (("problems", sources), ("strategies", STRATEGIES)):
@@ -219,10 +213,14 @@ def main(words: Sequence[str] | None = None, sources: dict[str, Source] = SOURCE
     """Play what is missing, print the tables, and write them and the figure down."""
     arguments = parse(words, sources)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if arguments.bounds:
+        arguments.strategies, arguments.budgets = ["lrtune"], list(BOUNDED)
     left_out = missing_packages(arguments.strategies, arguments.problems)
-    for name, package in left_out.items():
+    for name, module in left_out.items():
+        package = PACKAGES.get(module, module)
         print(f"{name} is left out: it needs {package} (pip install {package})", flush=True)
-    rows = Rows(arguments.results / "trainings.csv")
+    rows = Rows(arguments.results / "trainings.csv", play)
+    bounds = Rows(arguments.results / "trainings_bounds.csv", play_bounds)
     strategies = [name for name in arguments.strategies if name not in left_out]
     with threadpool_limits(1):
         for problem in arguments.problems:
@@ -241,11 +239,13 @@ def main(words: Sequence[str] | None = None, sources: dict[str, Source] = SOURCE
                 strategies,
                 arguments.budgets,
                 arguments.seeds,
-                rows,
+                bounds if arguments.bounds else rows,
                 again=arguments.again,
             )
     kept = [name for name in STRATEGIES if name in set(rows.frame.strategy)]
-    lines = lines_of(rows.frame, sources)
+    lines = lines_of(rows.frame, sources) if len(rows.frame) else []
+    if len(bounds.frame):
+        lines += bounds_tables(bounds.frame) + gain_tables(bounds.frame)
     write(arguments.results, "trainings", lines, figure_of(rows.frame, kept))
 
 

@@ -1,13 +1,16 @@
-"""How other tuners play: Optuna, scikit-learn's halving and SMAC3, each as it is meant to be used.
+"""How other tuners play, each as it is meant to be used: Optuna, halving, SMAC3, Ax and Syne Tune.
 
-Optuna knows no seeds, so it gets one seed for all trials, or the mean over three. Halving can race
-over seeds. SMAC3 chooses the seeds itself. Packages are imported when they play.
+Optuna and Syne Tune know no seeds, so they get one seed for all trials, or the mean over three.
+Halving can race over seeds. SMAC3 chooses the seeds itself. Ax models noise, so each trial has a
+seed of its own. Packages are imported when they play.
 """
 
+import logging
 import math
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -205,6 +208,65 @@ def smac(game: Game, budget: int, seed: int, *, max_config_calls: int) -> Settin
     return Setting.from_params(dict(found))
 
 
+# --- Ax ------------------------------------------------------------------------------------------
+
+
+def ax(game: Game, budgets: Sequence[int], seed: int) -> Iterator[Recommendation]:
+    """Play Ax, which infers the noise of trials on fresh seeds, and recommends by its model."""
+    from ax.api.client import Client
+    from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
+
+    logging.getLogger("ax").setLevel(logging.WARNING)
+    bounds = game.table.space
+    client = Client(random_seed=seed)
+    client.configure_experiment(
+        [
+            RangeParameterConfig(
+                "learning_rate_init", bounds["learning_rate_init"], "float", scaling="log"
+            ),
+            ChoiceParameterConfig("decay", bounds["decay"], "str", is_ordered=False),
+            RangeParameterConfig("decay_rate", bounds["decay_rate"], "float", scaling="log"),
+        ]
+    )
+    client.configure_optimization("-loss")
+    for budget in budgets:  # a trial does not depend on how many follow
+        while game.trainings + 1 <= budget:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ((index, params),) = client.get_next_trials(max_trials=1).items()
+            loss = game.loss(Setting.from_params(params), index)
+            client.complete_trial(index, {"loss": loss})
+        yield budget, Setting.from_params(client.get_best_parameterization()[0])
+
+
+# --- Syne Tune -----------------------------------------------------------------------------------
+
+
+def syne_tune(game: Game, budgets: Sequence[int], seed: int) -> Iterator[Recommendation]:
+    """Play Syne Tune's conformal quantile regression on one seed; the best trial is recommended."""
+    from syne_tune.backend.trial_status import Trial
+    from syne_tune.config_space import choice, loguniform
+    from syne_tune.optimizer.baselines import CQR
+
+    bounds = game.table.space
+    space = {
+        "learning_rate_init": loguniform(*bounds["learning_rate_init"]),
+        "decay": choice(bounds["decay"]),
+        "decay_rate": loguniform(*bounds["decay_rate"]),
+    }
+    scheduler = CQR(space, "loss", random_seed=seed)
+    losses: dict[Setting, float] = {}
+    for budget in budgets:  # a trial does not depend on how many follow
+        while game.trainings + 1 <= budget:
+            suggestion = scheduler.suggest()
+            trial = Trial(len(losses), suggestion.config, datetime.now())
+            setting = Setting.from_params(suggestion.config)
+            losses[setting] = game.loss(setting, 0)
+            scheduler.on_trial_add(trial)
+            scheduler.on_trial_complete(trial, {"loss": losses[setting]})
+        yield budget, min(losses, key=lambda setting: losses[setting])
+
+
 PEERS: dict[str, Strategy] = {
     "TPE": optuna_with(tpe, 1),
     "TPE × 3": optuna_with(tpe, 3),
@@ -216,6 +278,17 @@ PEERS: dict[str, Strategy] = {
     "halving over epochs": for_each_budget(partial(halving, over="epochs")),
     "SMAC3": for_each_budget(partial(smac, max_config_calls=3)),
     "SMAC3 × 10": for_each_budget(partial(smac, max_config_calls=10)),
+    "Ax": ax,
+    "Syne Tune": syne_tune,
 }
-NEEDS = {"GP": "torch", "GP × 3": "torch", "SMAC3": "smac", "SMAC3 × 10": "smac"}
-"""Packages that a strategy needs, and that lrtune does not."""
+NEEDS = {
+    "GP": "torch",
+    "GP × 3": "torch",
+    "SMAC3": "smac",
+    "SMAC3 × 10": "smac",
+    "Ax": "ax",
+    "Syne Tune": "syne_tune",
+}
+"""Modules that a strategy needs, and that lrtune does not."""
+PACKAGES = {"ax": "ax-platform", "syne_tune": "syne-tune"}
+"""Packages that are called otherwise than their module."""

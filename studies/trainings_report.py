@@ -23,10 +23,9 @@ ENOUGH_REPETITIONS = 5
 """With fewer, a peer is not compared."""
 
 
-def percentiles(rows: pd.DataFrame) -> tuple[float, float]:
-    """Return the median and the 90th percentile of the regret, in per cent."""
-    regret = 100 * rows.regret
-    return float(regret.median()), float(regret.quantile(0.9))
+def percentiles(regret: "pd.Series[float]") -> tuple[float, float]:
+    """Return the median and the 90th percentile, in per cent."""
+    return 100 * float(regret.median()), 100 * float(regret.quantile(0.9))
 
 
 def median_error(values: Sequence[float]) -> float:
@@ -50,7 +49,7 @@ def shown(rows: pd.DataFrame, n_seeds: int) -> str:
     """Return a cell's text; a dagger marks recommendations that diverge somewhere."""
     if rows.empty:
         return "–"
-    median, high = percentiles(rows)
+    median, high = percentiles(rows.regret)
     text = f"{median:.0f} / {high:.0f}"
     if (rows.diverging > 0).any():
         text += f", {(rows.diverging > 0).mean():.0%} †"
@@ -72,7 +71,7 @@ def budget_tables(rows: pd.DataFrame, strategies: Sequence[str], n_seeds: int) -
 
 def meets_bar(rows: pd.DataFrame, budget: int) -> bool:
     """Return whether one problem's recommendations meet the bar of a budget."""
-    median, high = percentiles(rows)
+    median, high = percentiles(rows.regret)
     holds = median <= BARS[budget][0] and high <= BARS[budget][1]
     return bool(holds and (budget < NONE_DIVERGES_FROM or not (rows.diverging > 0).any()))
 

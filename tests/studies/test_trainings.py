@@ -183,6 +183,53 @@ def test_it_plays_what_is_missing_and_writes_tables_and_a_picture(
     assert 5_000 < (tmp_path / "trainings.png").stat().st_size < LARGEST_PICTURE
 
 
+def test_bounds_are_played_once_and_are_never_better_than_a_perfect_choice(
+    main: Callable[..., pd.DataFrame], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main("--strategies", "lrtune", "--budgets", "24", "--seeds", "1")
+    main("--bounds", "--seeds", "1")
+    capsys.readouterr()
+    main("--bounds", "--seeds", "1")
+    again = capsys.readouterr().out
+    rows = pd.read_csv(tmp_path / "trainings_bounds.csv")
+
+    assert list(rows.budget) == [24, 48, 96, 192]
+    assert np.isfinite(rows.filter(like="promise")).to_numpy().all()
+    assert "## What bounds it" in again
+    assert "rows" not in again
+
+
+def test_a_perfect_part_chooses_by_the_means_that_the_search_does_not_know(table: Any) -> None:
+    own, game = study("trainings_lrtune"), study("trainings_game").Game(table, 0)
+    result = own.search(game, 24, 0)
+    found = own.bounds(game, result)
+    on_all = table.capped().mean(axis=0)
+    tried = [game.nearest(result.facts.space.setting(each.params)) for each in result.finished]
+
+    assert found["chosen"] == game.regret(result.best)
+    assert found["tried"] == game.regret(table.settings[min(tried, key=lambda i: on_all[i])])
+    assert set(found) == set(own.BOUNDS)
+
+
+def test_a_gain_is_the_fall_of_the_loss_with_twice_the_trainings() -> None:
+    gain = study("trainings_gain")
+    rows = pd.DataFrame(
+        [
+            {"problem": problem, "seed": seed, "budget": budget, "chosen": regret}
+            for problem in "ab"
+            for seed in range(4)
+            for budget, regret in ((24, 1.0), (48, 0.5))
+        ]
+    ).assign(**dict.fromkeys(gain.PROMISES, 0.5))
+    both = gain.with_gains(rows)
+
+    assert set(both.budget) == {24}
+    np.testing.assert_allclose(both.gain, 0.25)  # from twice the best loss to 1.5 times
+    assert gain.errors(both) == pytest.approx(
+        {"no gain": 0.25, "mean of the budget": 0, **dict.fromkeys(gain.PROMISES, 0)}
+    )
+
+
 def test_an_unknown_strategy_is_refused(
     main: Callable[..., pd.DataFrame], capsys: pytest.CaptureFixture[str]
 ) -> None:
