@@ -258,8 +258,11 @@ class BaseMLP(BaseEstimator):
     def _encode_target(self, y: Array) -> Array:
         raise NotImplementedError
 
-    def score_outputs(self, outputs: Array, y: Array) -> Array:
-        """Return the scores ``(K,)`` of outputs ``(K, n, n_outputs)`` on encoded targets."""
+    def score_outputs(self, outputs: Array, y: Array, weight: Array | None = None) -> Array:
+        """Return the scores ``(K,)`` of outputs ``(K, n, n_outputs)`` on encoded targets.
+
+        `weight` ``(n,)`` are the rows' weights.
+        """
         raise NotImplementedError
 
     @property

@@ -140,7 +140,7 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
     ) -> Self:
         if (partial or self.warm_start) and hasattr(self, "_session"):
             rows, session = self.encode(X, y, sample_weight), self._session
-            self._update_parameters(session.population, rows)
+            self._update_parameters(session, rows)
         else:
             rows = self.learn_encoding(X, y, sample_weight, classes=classes)
             session = self._open_session(rows)
@@ -152,13 +152,15 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
         self._session = session
         return self
 
-    def _update_parameters(self, population: Population, rows: Rows) -> None:
+    def _update_parameters(self, session: _Session, rows: Rows) -> None:
         """Apply parameters that changed since the last fit; refuse a change of architecture."""
+        population, dtype = session.population, self._training_dtype
         new = self.make_population(rows, 1, np.random.default_rng(0))
         for name, old_value, new_value in (
             ("hidden_layer_sizes", population.network.layer_sizes, new.network.layer_sizes),
             ("activation", population.network.activation, new.network.activation),
             ("optimizer", type(population.optimizer), type(new.optimizer)),
+            ("dtype", dtype, dtype if self.dtype == "auto" else np.dtype(self.dtype)),
         ):
             if old_value != new_value:
                 raise InvalidInputError(
@@ -167,6 +169,7 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
                 )
         population.optimizer = new.optimizer
         population.alpha, population.batch_size = self.alpha, self.batch_size
+        session.feedback = session.feedback.with_schedules([self.schedule()])
 
     def _open_session(self, rows: Rows) -> _Session:
         streams = RandomStreams(seed_of(self.random_state))
@@ -283,7 +286,7 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
 
     def _validation_score(self, session: _Session, validation: Rows) -> float:
         outputs = session.population.outputs(validation.X)
-        return float(self.score_outputs(outputs, validation.y)[0])
+        return float(self.score_outputs(outputs, validation.y, validation.sample_weight)[0])
 
     def hold_out(self, rows: Rows, seed: int) -> tuple[Rows, Rows]:
         """Split rows into training and validation rows."""
@@ -302,7 +305,13 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
                 f"fraction of {self.validation_fraction} of {len(rows)} rows does not ({error}): "
                 f"use more rows, another validation_fraction, or no `{option}`"
             ) from error
-        return rows.take(train_rows), rows.take(validation_rows)
+        held_out = rows.take(validation_rows)
+        if held_out.sample_weight is not None and not held_out.sample_weight.any():
+            raise InvalidInputError(
+                f"validation rows must have weight, but the {len(held_out)} held out have a weight "
+                "of 0: use a greater validation_fraction, or leave out rows without weight"
+            )
+        return rows.take(train_rows), held_out
 
     def _warn_of_divergence(self, session: _Session) -> None:
         where = f"in epoch {session.epochs + 1}"

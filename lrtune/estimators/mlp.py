@@ -107,7 +107,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
     validation_loss_curve_ : list of float
         Loss on the held-out rows at the end of each epoch; empty if none are held out.
     validation_scores_ : list of float or None
-        Accuracy on the held-out rows, with `early_stopping`.
+        Accuracy on the held-out rows, which count by their weights, with `early_stopping`.
     best_validation_score_ : float
         The best of `validation_scores_`.
     learning_rate_curve_ : list of float
@@ -280,9 +280,10 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
             )
         return np.eye(len(self.classes_), dtype=bool)[np.searchsorted(self.classes_, y)]
 
-    def score_outputs(self, outputs: Array, y: Array) -> Array:
+    def score_outputs(self, outputs: Array, y: Array, weight: Array | None = None) -> Array:
         """Return the accuracies ``(K,)`` of probabilities ``(K, n, n_classes)``."""
-        return np.asarray((outputs.argmax(axis=-1) == y.argmax(axis=-1)).mean(axis=-1))
+        is_right = outputs.argmax(axis=-1) == y.argmax(axis=-1)
+        return np.asarray(np.average(is_right, axis=-1, weights=weight))
 
     def predict_proba(self, X: npt.ArrayLike) -> Array:
         """Return class probabilities.
@@ -403,10 +404,12 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
         """Return the squared scale of a single target; 1 for several, as their units differ."""
         return float(self.target_scale_[0] ** 2) if len(self.target_scale_) == 1 else 1.0
 
-    def score_outputs(self, outputs: Array, y: Array) -> Array:
+    def score_outputs(self, outputs: Array, y: Array, weight: Array | None = None) -> Array:
         """Return R² ``(K,)``, the mean over the m outputs, of predictions ``(K, n, m)``."""
-        residual = ((outputs - y) ** 2).sum(axis=1, dtype=np.float64)
-        spread = ((y - y.mean(axis=0)) ** 2).sum(axis=0, dtype=np.float64)
+        weights = np.ones(len(y)) if weight is None else weight.astype(np.float64)
+        column = weights[:, np.newaxis]
+        residual = (column * (outputs - y) ** 2).sum(axis=1)
+        spread = (column * (y - np.average(y, axis=0, weights=weights)) ** 2).sum(axis=0)
         # as in scikit-learn, a constant target scores 1 if predicted exactly, else 0
         r2 = np.where(spread > 0, 1 - residual / np.where(spread > 0, spread, 1), residual == 0)
         return np.asarray(r2.mean(axis=-1))
