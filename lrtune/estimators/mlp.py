@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from lrtune.estimators.base import BaseMLP
 from lrtune.estimators.fitting import TrainableMLP, trains_on_all_rows
+from lrtune.exceptions import InvalidInputError
 from lrtune.training.rows import TableRows
 
 Array = npt.NDArray[Any]
@@ -228,7 +229,18 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         Returns
         -------
         self
+
+        Raises
+        ------
+        InvalidInputError
+            With ``class_weight="balanced"``: a call knows the classes of its own rows alone.
         """
+        if self.class_weight == "balanced":
+            raise InvalidInputError(
+                "`class_weight` must be known before partial_fit sees rows, but got 'balanced': give "
+                "a dict of weights (sklearn.utils.class_weight.compute_class_weight, of all rows or "
+                "a sample of them)"
+            )
         if classes is not None and hasattr(self, "_session"):
             labels = np.unique(classes)
             if not np.array_equal(labels, self.classes_):

@@ -251,6 +251,15 @@ def test_balancing_counts_a_row_of_weight_two_as_two_rows(iris: tuple[Any, Any])
     assert np.allclose(weighted, model.fit(X[repeated], y[repeated]).predict_proba(X), atol=1e-12)
 
 
+def test_a_partial_fit_refuses_to_balance_each_call_by_itself(iris: tuple[Any, Any]) -> None:
+    X, y = iris
+    model = MLPClassifier(class_weight="balanced", random_state=0)
+    with pytest.raises(ValueError, match=r"`class_weight`.*'balanced': give a dict of weights"):
+        model.partial_fit(X, y, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="`class_weight`"):
+        model.fit(X, y).partial_fit(X, y)
+
+
 def test_negative_weights_are_refused(iris: tuple[Any, Any]) -> None:
     with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
         MLPClassifier().fit(*iris, sample_weight=-np.ones(150))
