@@ -208,7 +208,6 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
         if self.early_stopping and early_stop is not None and early_stop.parameters is not None:
             parameters = early_stop.parameters
             session.population.parameters[0] = parameters
-            self.best_validation_score_ = early_stop.best
         self._publish_curves(session)
         self.adopt(session.population.network, parameters)
         callbacks.end()
@@ -265,7 +264,11 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
         self.loss_curve_ = list(session.loss_curve)
         self.learning_rate_curve_ = list(session.rates)
         self.validation_loss_curve_ = list(session.validation_losses)
-        self.validation_scores_ = list(session.validation_scores) if self.early_stopping else None
+        scores, losses = session.validation_scores, session.loss_curve
+        self.validation_scores_ = list(scores) if self.early_stopping else None
+        self.best_validation_score_ = max(scores, default=None) if self.early_stopping else None
+        self.loss_ = losses[-1] if losses else float("nan")
+        self.best_loss_ = None if self.early_stopping else min(losses, default=float("nan"))
 
     def _record_epoch(self, session: _Session, epoch: Epoch, validation: Rows | None) -> float:
         """Add an epoch to the curves; return the score that early stopping maximises."""
@@ -331,9 +334,12 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
             setattr(self, name, value)
         return self
 
-    def _outputs(self, X: npt.ArrayLike) -> Array:
+    def _validated(self, X: npt.ArrayLike) -> Array:
         check_is_fitted(self, "coefs_")
-        X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
+        rows: Array = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
+        return rows
+
+    def _outputs(self, X: Array) -> Array:
         population = Population(self._network, self.make_optimizer(), self._parameters)
         with one_blas_thread():
             outputs: Array = population.outputs(

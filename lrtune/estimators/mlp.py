@@ -109,8 +109,10 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         Loss on the held-out rows at the end of each epoch; empty if none are held out.
     validation_scores_ : list of float or None
         Accuracy on the held-out rows, which count by their weights, with `early_stopping`.
-    best_validation_score_ : float
+    best_validation_score_ : float or None
         The best of `validation_scores_`.
+    loss_, best_loss_ : float, float or None
+        The last and the least of `loss_curve_`; with `early_stopping`, there is no least one.
     learning_rate_curve_ : list of float
         Rate at the first step of each epoch.
     n_iter_ : int
@@ -237,9 +239,9 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         """
         if self.class_weight == "balanced":
             raise InvalidInputError(
-                "`class_weight` must be known before partial_fit sees rows, but got 'balanced': give "
-                "a dict of weights (sklearn.utils.class_weight.compute_class_weight, of all rows or "
-                "a sample of them)"
+                "`class_weight` must be known before partial_fit sees rows, but got 'balanced': "
+                "give a dict of weights (sklearn.utils.class_weight.compute_class_weight, of all "
+                "rows or a sample of them)"
             )
         if classes is not None and hasattr(self, "_session"):
             labels = np.unique(classes)
@@ -309,7 +311,22 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         ndarray of shape (n, n_classes)
             In the order of `classes_`.
         """
-        return self._outputs(X)
+        return self._outputs(self._validated(X))
+
+    def predict_log_proba(self, X: npt.ArrayLike) -> Array:
+        """Return the logarithms of class probabilities, -inf where a probability rounds to 0.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            In the order of `classes_`.
+        """
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self.predict_proba(X)))
 
     def predict(self, X: npt.ArrayLike) -> Array:
         """Return the most probable class of each row.
@@ -322,7 +339,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         -------
         ndarray of shape (n,)
         """
-        probabilities = self._outputs(X)
+        probabilities = self._outputs(self._validated(X))
         labels: Array = self.classes_[probabilities.argmax(axis=1)]
         return labels
 
@@ -347,7 +364,7 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
         Mean and standard deviation of the training target.
     coefs_, intercepts_ : list of ndarray
         Weights and biases of each layer; the last predicts the standardised target.
-    loss_curve_, validation_loss_curve_, learning_rate_curve_, n_iter_
+    loss_curve_, loss_, best_loss_, validation_loss_curve_, learning_rate_curve_, n_iter_
         As in `MLPClassifier`.
 
     Examples
@@ -436,6 +453,10 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
         Returns
         -------
         ndarray of shape (n,) or (n, n_outputs)
+            Of float32 if both X and the training are.
         """
-        predicted = self._outputs(X) * self.target_scale_ + self.target_mean_
+        X = self._validated(X)
+        outputs = self._outputs(X)
+        predicted = outputs * self.target_scale_ + self.target_mean_
+        predicted = predicted.astype(np.result_type(X, outputs), copy=False)
         return np.asarray(predicted[:, 0] if self._flat_target else predicted)

@@ -67,10 +67,27 @@ class Refitted:
         probabilities: Array = self.best_estimator_.predict_proba(X)
         return probabilities
 
+    @available_if(_best_has("predict_log_proba"))  # type: ignore[untyped-decorator]
+    def predict_log_proba(self, X: Any) -> Array:
+        """Return the logarithms of class probabilities of the best estimator."""
+        check_is_fitted(self)
+        logarithms: Array = self.best_estimator_.predict_log_proba(X)
+        return logarithms
+
+    @available_if(_best_has("decision_function"))  # type: ignore[untyped-decorator]
+    def decision_function(self, X: Any) -> Array:
+        """Return the decision function of the best estimator."""
+        check_is_fitted(self)
+        decisions: Array = self.best_estimator_.decision_function(X)
+        return decisions
+
     @available_if(_best_has("score"))  # type: ignore[untyped-decorator]
-    def score(self, X: Any, y: Any = None) -> float:
-        """Return the best estimator's score by `scoring`, or by its own score method."""
+    def score(self, X: Any, y: Any = None, **params: Any) -> float:
+        """Return the best estimator's score by `scoring`, or by its own score method.
+
+        `params` go to the scorer, such as ``sample_weight``.
+        """
         check_is_fitted(self)
         scorer = self.scorer_[self.refit] if isinstance(self.scorer_, dict) else self.scorer_
-        scores = scorer(self.best_estimator_, X, y)
+        scores = scorer(self.best_estimator_, X, y, **params)
         return float(scores[self.refit] if isinstance(scores, Mapping) else scores)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import operator
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -30,6 +31,8 @@ from sklearn.utils.validation import _check_sample_weight
 
 from lrtune.estimators.fitting import TrainableMLP, seed_of
 from lrtune.exceptions import InvalidInputError
+from lrtune.schedules.schedule import Schedule
+from lrtune.search_cv.callbacks import Callback, Listener
 from lrtune.search_cv.cv_results import cv_results, metric_names
 from lrtune.search_cv.delegation import Refitted
 from lrtune.search_cv.splits import GROUPED, SplitReplicates
@@ -76,7 +79,8 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         Maps parameter names to lists of choices, (low, high) tuples or Optuna distributions:
         "learning_rate_init" and "decay_rate" to a range, which is searched on a logarithmic
         scale, "decay" to a list, and optionally further parameters of the network such as
-        "optimizer", "alpha" or "batch_size". The first three have default ranges. For estimators
+        "optimizer", "alpha" or "batch_size"; in a pipeline, the name of its last step may go before
+        each, as in `best_params_`. The first three have default ranges. For estimators
         with `partial_fit`, fields of `Schedule` such as ``"update": ["batch"]`` can be named, too.
     n_trials : int, default=64
         Settings to try, including those that a continued study already has.
@@ -116,12 +120,19 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
     sampler, pruner : optuna sampler and pruner or None, default=None
         By default `ScheduleSampler`, and no pruning beyond diverged settings. `random_state` does
         not seed a `sampler` that you pass.
+    callbacks : list of callables or None, default=None
+        Each is called as ``callback(study, trial)`` when a trial ends, as in Optuna's
+        ``study.optimize``, with the finished trials in memory. Settings that train in lockstep end
+        together, a block of 8 at a time. ``study.stop()`` ends the search; the best of its trials
+        are still confirmed. An error ends the search by itself.
+    verbose : bool or int, default=False
+        Print a line of progress when trials end.
 
     Attributes
     ----------
     best_params_ : dict
-        Parameters of the best setting; for a pipeline that ends in one of lrtune's networks,
-        prefixed with the step's name.
+        Parameters of the best setting, without the decay rate if the rate is constant; for a
+        pipeline that ends in one of lrtune's networks, prefixed with the step's name.
     best_schedule_ : Schedule
         Its schedule: call it with t in epochs.
     best_score_ : float
@@ -158,8 +169,8 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
     >>> X, y = load_iris(return_X_y=True)
     >>> model = make_pipeline(StandardScaler(), MLPClassifier())
     >>> search = LearningRateSearchCV(model, n_trials=16, random_state=0).fit(X, y)
-    >>> sorted(search.best_params_)
-    ['mlpclassifier__decay', 'mlpclassifier__decay_rate', 'mlpclassifier__learning_rate_init']
+    >>> 0.01 < search.best_params_["mlpclassifier__learning_rate_init"] < 10
+    True
     >>> search.score(X, y) > 0.9
     True
     """
@@ -180,6 +191,8 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         "error_score": [StrOptions({"raise"}), Real],
         "sampler": [BaseSampler, None],
         "pruner": [BasePruner, None],
+        "callbacks": [list, tuple, None],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -200,6 +213,8 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         error_score: float | str = np.nan,
         sampler: BaseSampler | None = None,
         pruner: BasePruner | None = None,
+        callbacks: Sequence[Callback] | None = None,
+        verbose: bool | int = False,
     ) -> None:
         self.estimator = estimator
         self.space = space
@@ -216,6 +231,8 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         self.error_score = error_score
         self.sampler = sampler
         self.pruner = pruner
+        self.callbacks = callbacks
+        self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=False)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
@@ -253,13 +270,14 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
                 "`cv` must give at least one split, but gave none: a generator can be used only "
                 "once, so give a list or a splitter"
             )
-        space = Space.of(self.space, epochs)
+        space = Space.of(_own_names(self.space or {}, self.estimator), epochs)
         objective, scorer = make_objective(
             self.estimator, self.scoring, self.refit, self.error_score
         )
         if objective is not None:
             require_no_metadata(scorer, params)
         weight = self._sample_weight(X, fit_params)
+        listener = Listener(self.callbacks, verbose=bool(self.verbose))
         n_splits = len(splits.first)
         with self._trainer(X, y, splits, weight, objective) as trainer:
             result = search(
@@ -269,6 +287,7 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
                 sampling=Sampling(seed, self.sampler, self.pruner),
                 scoring=describe_scoring(self.scoring),
                 recording=self._recording(),
+                on_progress=listener,
             )
         trials = result.finished
         self.n_splits_ = n_splits
@@ -281,10 +300,7 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         self.cv_results_ = cv_results(trials, result.facts.space, n_splits, prefix=prefix)
         self._choose(trials, objective)
         setting = result.facts.space.setting(trials[self.best_index_].params)
-        if is_network(self.estimator):
-            self.best_schedule_ = self._tuned(setting).schedule()
-        else:
-            self.best_schedule_ = schedule_of(setting)
+        self.best_schedule_ = self._schedule(setting)
         if self.refit:
             self._refit(X, y, fit_params, setting, weight, seed)
         return self
@@ -373,10 +389,15 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         self.refit_time_ = time.perf_counter() - started
         self.best_estimator_ = best
 
-    def _tuned(self, setting: Setting) -> Any:
-        """Return an untrained copy of the network with a setting."""
+    def _schedule(self, setting: Setting) -> Schedule:
+        """Return the schedule that the estimator has with a setting."""
+        if not is_network(self.estimator):
+            is_constant = setting.decay == "constant"
+            return schedule_of(replace(setting, decay_rate=0.0) if is_constant else setting)
         _, network = split_pipeline(self.estimator)
-        return clone(network).set_params(**clone(setting.params, safe=False))
+        params = clone(setting.effective_params, safe=False)
+        schedule: Schedule = clone(network).set_params(**params).schedule()
+        return schedule
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return the metadata router to the estimator's fit and the splitter's split."""
@@ -435,6 +456,19 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
 def is_network(estimator: Any) -> bool:
     """Return whether an estimator is, or ends in, one of lrtune's networks."""
     return isinstance(split_pipeline(estimator)[1], TrainableMLP)
+
+
+def _own_names(space: Mapping[str, Any], estimator: Any) -> dict[str, Any]:
+    """Return a space with the names of what is tuned, without those of its step in a pipeline."""
+    prefix = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
+    own = {name.removeprefix(prefix): value for name, value in space.items()}
+    if len(own) < len(space):
+        twice = next(name for name in own if name in space and prefix + name in space)
+        raise InvalidInputError(
+            f"`space` must name each parameter once, but got {twice!r} and {prefix + twice!r}: "
+            "leave out one of them"
+        )
+    return own
 
 
 def _require_epochs(estimator: Any) -> int:

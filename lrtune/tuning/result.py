@@ -130,14 +130,19 @@ class SearchResult:
 
     @property
     def best_params(self) -> dict[str, Any]:
-        """Return the recommended setting as estimator parameters."""
-        return self.best.params
+        """Return the recommended setting as estimator parameters.
+
+        The decay rate of a constant rate has no effect and is left out.
+        """
+        return self.best.effective_params
 
     @property
     def schedule(self) -> Schedule:
         """Return the recommended setting's schedule: call it with t in epochs."""
         names = {each.name for each in fields(Schedule)}
         parameters = {**self.facts.trainer.parameters, **self.best_params}
+        if self.best.decay == "constant":
+            parameters["decay_rate"] = 0.0
         return Schedule(**{name: parameters[name] for name in names & parameters.keys()})
 
     @property
@@ -312,7 +317,7 @@ class SearchResult:
             "storage": self.storage,
             "dataset": self.dataset,
             "task": self.task,
-            "best": self.best_params,
+            "best": self.best.params,
             "search_loss": self.search_loss,
             "confirmed_loss": self.confirmed_loss,
             "confirmed_se": self.confirmed_se,

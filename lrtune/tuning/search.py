@@ -31,7 +31,7 @@ from lrtune.tuning.confirm.clock import Clock
 from lrtune.tuning.confirm.confirmation import confirm
 from lrtune.tuning.confirm.judge import LEAST_MEASURED, TOO_LATE, UnconfirmedError
 from lrtune.tuning.confirm.result import Confirmation
-from lrtune.tuning.progress import Progress, Reporter
+from lrtune.tuning.progress import Progress, Reporter, StopExploring
 from lrtune.tuning.record.record import Record
 from lrtune.tuning.record.schema import (
     DataFacts,
@@ -199,12 +199,16 @@ def search(
 
     deadline = math.inf if budget.timeout is None else started + budget.timeout
     control = Control(deadline=deadline, on_training=reporter.count_training)
-    lost = explorer.explore(
-        finished,
-        n_trials=budget.n_trials,
-        control=replace(control, deadline=_end_of_exploring(deadline, budget)),
-        on_trials=reporter.report,
-    )
+    lost, stop = None, "the time limit"
+    try:
+        lost = explorer.explore(
+            finished,
+            n_trials=budget.n_trials,
+            control=replace(control, deadline=_end_of_exploring(deadline, budget)),
+            on_trials=reporter.report,
+        )
+    except StopExploring as stopped:
+        stop = str(stopped)
     record = None if lost else record
     is_shared = record is not None and (sampling.worker > 0 or record.is_shared)
     if is_shared:  # all processes use the same trials, even if one of them trained a block too many
@@ -245,7 +249,7 @@ def search(
         confirmed=confirmation is not None,
         warnings=(
             *result.advice,
-            *_shortfalls(len(finished), budget.n_trials, cut, unconfirmed, cure, lost),
+            *_shortfalls(len(finished), budget.n_trials, stop, cut, unconfirmed, cure, lost),
         ),
         seconds=Seconds(searched - started, done - searched, done - started),
         pruning_audit=audit,
@@ -408,6 +412,7 @@ def _planned(
 def _shortfalls(
     n_finished: int,
     n_trials: int,
+    stop: str,
     cut: Confirmation | None,
     unconfirmed: str,
     cure: str,
@@ -415,7 +420,7 @@ def _shortfalls(
 ) -> Iterator[str]:
     """Yield warnings of a search that a limit stopped, or that lost its record."""
     if n_finished < n_trials:
-        yield f"stopped by the time limit after {n_finished} of {n_trials} trials"
+        yield f"stopped by {stop} after {n_finished} of {n_trials} trials"
     if cut is not None:
         yield f"the time limit cut the confirmation short, to {cut.trainings} trainings"
     if unconfirmed:

@@ -214,6 +214,18 @@ def test_held_out_rows_must_have_weight(iris: tuple[Any, Any], options: dict[str
         MLPClassifier(random_state=1, **options).fit(X, y, sample_weight=weight)
 
 
+def test_the_last_and_the_best_loss_are_those_of_the_curve(iris: tuple[Any, Any]) -> None:
+    model = MLPRegressor(learning_rate_init=0.2, random_state=0).fit(*iris)
+    stopped = MLPRegressor(early_stopping=True, max_iter=99, random_state=0).fit(*iris)
+
+    assert model.loss_ == model.loss_curve_[-1]
+    assert model.best_loss_ == min(model.loss_curve_)
+    assert stopped.loss_ == stopped.loss_curve_[-1]
+    assert stopped.best_loss_ is None  # as in scikit-learn, where the score decides
+    assert model.best_validation_score_ is None
+    assert stopped.best_validation_score_ == max(stopped.validation_scores_)
+
+
 def test_without_early_stopping_there_are_no_validation_scores(iris: tuple[Any, Any]) -> None:
     model = MLPClassifier(random_state=0).fit(*iris)
 

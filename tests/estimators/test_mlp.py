@@ -44,6 +44,42 @@ def test_probabilities_sum_to_one_and_agree_with_the_prediction(iris: tuple[Any,
     assert np.array_equal(model.classes_[probabilities.argmax(axis=1)], model.predict(X))
 
 
+def test_logarithms_of_probabilities_are_those_of_predict_proba(iris: tuple[Any, Any]) -> None:
+    X, y = iris
+    model = MLPClassifier(dtype="float32", random_state=0).fit(X, y)
+    far = model.predict_log_proba(1e4 * X)
+
+    assert np.array_equal(model.predict_log_proba(X), np.log(model.predict_proba(X)))
+    assert np.isneginf(far).any()
+    assert not np.isnan(far).any()
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+@pytest.mark.parametrize("target", ["float32", "float64", "int64"])
+def test_a_regressor_predicts_in_the_precision_of_the_rows(
+    iris: tuple[Any, Any], columns: int, target: str
+) -> None:
+    X, y = iris[0].astype("float32"), np.tile(iris[1].astype(target)[:, np.newaxis], columns)
+    y = y if columns > 1 else y[:, 0]
+    single = MLPRegressor(max_iter=2, random_state=0).fit(X, y)
+    double = MLPRegressor(max_iter=2, dtype="float64", random_state=0).fit(X, y)
+
+    assert single.predict(X).dtype == np.float32
+    assert single.predict(X.astype("float64")).dtype == np.float64  # as in scikit-learn
+    assert double.predict(X).dtype == np.float64
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_classifier_predicts_in_the_precision_of_the_training(
+    iris: tuple[Any, Any], dtype: str
+) -> None:
+    X = iris[0].astype(dtype)
+    model = MLPClassifier(max_iter=2, random_state=0).fit(X, iris[1])
+
+    assert model.predict_proba(X).dtype == dtype
+    assert model.predict_log_proba(X).dtype == dtype
+
+
 @pytest.mark.parametrize("labels", [["a", "b", "c"], [7, -1, 3], [2.0, 4.0, 8.0]])
 def test_labels_may_be_of_any_type(iris: tuple[Any, Any], labels: list[Any]) -> None:
     X, y = iris

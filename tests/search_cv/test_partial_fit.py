@@ -46,7 +46,7 @@ def test_every_estimator_is_tuned_refitted_and_predicts(estimator: Any, scales: 
     untuned = str(model.get_params())
     search = Search(model).fit(X, y)
 
-    assert set(search.best_params_) == {"learning_rate_init", "decay", "decay_rate"}
+    assert {"learning_rate_init", "decay"} <= search.best_params_.keys()
     assert search.best_schedule_ == Schedule(**search.best_params_)
     assert search.result_.schedule == search.best_schedule_
     assert search.best_score_ == max(

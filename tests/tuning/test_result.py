@@ -245,7 +245,7 @@ def test_the_recommended_setting_is_the_first_contender(result: SearchResult) ->
     assert result.best == first.setting
     assert result.best_trial == first.trial
     assert result.search_loss == pytest.approx(first.search_loss)
-    assert result.best_params == first.setting.params
+    assert result.best_params == first.setting.effective_params
 
 
 def test_epochs_trained_and_saved_are_those_of_full_trainings(result: SearchResult) -> None:
