@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -19,10 +18,17 @@ from sklearn.utils.validation import (
 )
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.decays import DECAYS, DecayName
 from lrtune.schedules.schedule import Schedule
-from lrtune.training.network import ACTIVATIONS, INITIALIZERS, Network
-from lrtune.training.optimizers import DEFAULT_RATES, OPTIMIZERS, Optimizer
+from lrtune.support.typed_sklearn import BaseEstimator
+from lrtune.training.network import (
+    ACTIVATIONS,
+    INITIALIZERS,
+    ActivationName,
+    InitializerName,
+    Network,
+)
+from lrtune.training.optimizers import DEFAULT_RATES, OPTIMIZERS, Optimizer, OptimizerName
 from lrtune.training.population import Population
 from lrtune.training.rows import Rows, TableRows
 
@@ -33,6 +39,8 @@ class BaseMLP(BaseEstimator):
     """Base of classifier and regressor: parameters, and encoding of training rows."""
 
     _loss: ClassVar[str]
+    n_features_in_: int
+    feature_names_in_: Array
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -73,10 +81,10 @@ class BaseMLP(BaseEstimator):
         self,
         hidden_layer_sizes: int | Sequence[int] = (50, 12),
         *,
-        activation: str = "relu",
-        optimizer: str = "sgd",
+        activation: ActivationName = "relu",
+        optimizer: OptimizerName = "sgd",
         learning_rate_init: float | None = None,
-        decay: str = "constant",
+        decay: DecayName = "constant",
         decay_rate: float = 0.0,
         step_size: float = 5.0,
         power: float = 2.0,
@@ -92,7 +100,7 @@ class BaseMLP(BaseEstimator):
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         weight_decay: float = 0.01,
-        weights_init: str = "glorot_uniform",
+        weights_init: InitializerName = "glorot_uniform",
         batch_size: int = 32,
         max_iter: int = 20,
         shuffle: bool = True,

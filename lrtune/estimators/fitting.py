@@ -11,18 +11,18 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from lrtune.estimators.base import BaseMLP
-from lrtune.estimators.callbacks import CallbackSupportMixin, FitCallbacks
+from lrtune.estimators.callbacks import FitCallbacks
 from lrtune.exceptions import DivergenceWarning, InvalidInputError
 from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.plateau import Plateau
 from lrtune.support.blas import one_blas_thread
+from lrtune.support.typed_sklearn import CallbackSupportMixin, fit_context
 from lrtune.training.loop import Epoch, train
 from lrtune.training.network import Network
 from lrtune.training.population import Population
@@ -98,8 +98,17 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
     """Adds `fit` for any target, and `_fit` for `partial_fit` too."""
 
     _session: _Session
+    _network: Network
+    _parameters: Array
+    coefs_: list[Array]
+    intercepts_: list[Array]
+    n_layers_: int
+    n_outputs_: int
+    out_activation_: str
+    best_loss_: float | None
+    best_validation_score_: float | None
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> Self:

@@ -7,15 +7,22 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
 from lrtune.estimators.base import BaseMLP
 from lrtune.estimators.fitting import TrainableMLP, trains_on_all_rows
 from lrtune.exceptions import InvalidInputError
+from lrtune.schedules.decays import DecayName
+from lrtune.support.typed_sklearn import (
+    ClassifierMixin,
+    RegressorMixin,
+    available_if,
+    fit_context,
+)
+from lrtune.training.network import ActivationName, InitializerName
+from lrtune.training.optimizers import OptimizerName
 from lrtune.training.rows import TableRows
 
 Array = npt.NDArray[Any]
@@ -140,10 +147,10 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         self,
         hidden_layer_sizes: int | Sequence[int] = (50, 12),
         *,
-        activation: str = "relu",
-        optimizer: str = "sgd",
+        activation: ActivationName = "relu",
+        optimizer: OptimizerName = "sgd",
         learning_rate_init: float | None = None,
-        decay: str = "constant",
+        decay: DecayName = "constant",
         decay_rate: float = 0.0,
         step_size: float = 5.0,
         power: float = 2.0,
@@ -159,7 +166,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         weight_decay: float = 0.01,
-        weights_init: str = "glorot_uniform",
+        weights_init: InitializerName = "glorot_uniform",
         batch_size: int = 32,
         max_iter: int = 20,
         shuffle: bool = True,
@@ -209,8 +216,8 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         )
         self.class_weight = class_weight
 
-    @available_if(trains_on_all_rows)  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @available_if(trains_on_all_rows)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self,
         X: npt.ArrayLike,
@@ -377,8 +384,8 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
 
     _loss = "squared_error"
 
-    @available_if(trains_on_all_rows)  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @available_if(trains_on_all_rows)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> Self:

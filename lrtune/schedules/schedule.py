@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.decays import DECAYS, DecayName
 
 Array = npt.NDArray[Any]
 
@@ -82,7 +82,7 @@ class Schedule:
     """
 
     learning_rate_init: float
-    decay: str = "constant"
+    decay: DecayName = "constant"
     decay_rate: float = 0.0
     step_size: float = 5.0
     power: float = 2.0

@@ -11,7 +11,7 @@ from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from joblib import effective_n_jobs
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from sklearn import get_config
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone, is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import assert_all_finite, get_tags, indexable
@@ -37,8 +37,10 @@ from lrtune.search_cv.cv_results import cv_results, metric_names
 from lrtune.search_cv.delegation import Refitted
 from lrtune.search_cv.splits import GROUPED, SplitReplicates
 from lrtune.support.processes import Workers
+from lrtune.support.typed_sklearn import BaseEstimator, MetaEstimatorMixin, fit_context
 from lrtune.tuning.record.record import Record, recorded_seed
 from lrtune.tuning.record.storage import quiet_optuna
+from lrtune.tuning.result import SearchResult
 from lrtune.tuning.sampling.asking import Sampling
 from lrtune.tuning.search import Budget, Recording, search
 from lrtune.tuning.setting import Setting
@@ -175,6 +177,17 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
     True
     """
 
+    best_params_: dict[str, Any]
+    best_schedule_: Schedule
+    best_score_: float
+    best_index_: int
+    cv_results_: dict[str, Any]
+    study_: optuna.Study
+    result_: SearchResult
+    n_splits_: int
+    refit_time_: float
+    multimetric_: bool
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit"])],
         "space": [Mapping, None],
@@ -210,7 +223,7 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         random_state: int | np.random.RandomState | None = None,
         timeout: float | None = None,
         confirm: bool = True,
-        error_score: float | str = np.nan,
+        error_score: float | Literal["raise"] = np.nan,
         sampler: BaseSampler | None = None,
         pruner: BasePruner | None = None,
         callbacks: Sequence[Callback] | None = None,
@@ -234,7 +247,7 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         self.callbacks = callbacks
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=False)  # type: ignore[untyped-decorator]
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Search, and refit the best setting.
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -92,6 +92,9 @@ def _relu_derivative(delta: Array, a: Array, scratch: Scratch) -> None:  # noqa:
     np.sign(a_bits, out=spare_bits)
     np.multiply(delta_bits, spare_bits, out=delta_bits)
 
+
+ActivationName = Literal["identity", "logistic", "relu", "tanh"]
+"""The names in `ACTIVATIONS`, for type checkers; so are the other names of this kind."""
 
 ACTIVATIONS: dict[str, Activation] = {
     "identity": Activation(lambda *_: None, lambda *_: None, keeps_one=True),
@@ -183,6 +186,7 @@ LOSSES: dict[str, Loss] = {
 
 # --- initial weights --------------------------------------------------------------------------
 
+InitializerName = Literal["glorot_normal", "glorot_uniform", "he_normal", "he_uniform"]
 Initializer = Callable[[np.random.Generator, int, int], Array]
 
 

@@ -17,12 +17,19 @@ from optuna.distributions import (
 from scipy.stats.qmc import Sobol
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.decays import DECAYS, DecayName
 from lrtune.support.signals import defer_signals
 from lrtune.tuning.dimensions import Dimension, at_share, holds
 from lrtune.tuning.setting import Setting
 
-DEFAULT_DECAYS = ("constant", "inverse_time", "exponential", "inverse_sqrt", "linear", "cosine")
+DEFAULT_DECAYS: tuple[DecayName, ...] = (
+    "constant",
+    "inverse_time",
+    "exponential",
+    "inverse_sqrt",
+    "linear",
+    "cosine",
+)
 """Decay types that are searched by default: those without options."""
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from optuna.trial import FrozenTrial
 
 from lrtune.tables.columns import Column
+from lrtune.training.optimizers import OptimizerName
 from lrtune.tuning.space import Space
 
 SCHEMA_VERSION = 2
@@ -404,7 +405,7 @@ class Request(_Json):
     hidden: tuple[int, ...]
     epochs: int
     batch_size: int
-    optimizer: str
+    optimizer: OptimizerName
     decays: tuple[str, ...] | None
     alpha0: tuple[float, float] | None
     decay_rate: tuple[float, float] | None

@@ -14,7 +14,7 @@ from optuna.distributions import (
 )
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.decays import DECAYS, DecayName
 from lrtune.schedules.schedule import Schedule, trial_attribute
 from lrtune.tuning.setting import SCHEDULE_PARAMETERS
 from lrtune.tuning.space import DEFAULT_DECAYS, Space
@@ -28,7 +28,7 @@ def suggest_schedule(
     *,
     epochs: int,
     learning_rate_init: tuple[float, float],
-    decay: Sequence[str] = DEFAULT_DECAYS,
+    decay: Sequence[DecayName] = DEFAULT_DECAYS,
     decay_rate: tuple[float, float] | None = None,
     prefix: str = "",
     **options: Any,
@@ -144,4 +144,5 @@ def _require_valid(space: Space, options: dict[str, Any]) -> None:
                 f"`decay` must depend on time alone in an objective of your own, but got {name!r}, "
                 "which follows losses: leave it out"
             )
-        Schedule(learning_rate_init=space.rates[0], decay=name, **options)
+        values: dict[str, Any] = {"decay": name, **options}
+        Schedule(learning_rate_init=space.rates[0], **values)
