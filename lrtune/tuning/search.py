@@ -282,7 +282,10 @@ def _require_completed(finished: Sequence[FrozenTrial], trainer: Trainer) -> Non
             "no trial ended within the time limit: give a higher `timeout`, or leave it out"
         )
     is_function = trainer.facts().function is not None
-    best_trial(finished, "search lower rates (`learning_rate_init`)" if is_function else "")
+    best_trial(
+        finished,
+        "search lower rates (`space={'learning_rate_init': (LOW, HIGH)}`)" if is_function else "",
+    )
 
 
 def _facts(

@@ -119,6 +119,12 @@ class Space:
         (('cosine',), 'batch_size')
         """
         spec = dict(spec or {})
+        for name in spec:
+            if name == "alpha0" or not str(name).isidentifier():
+                raise InvalidInputError(
+                    "a space must name parameters as Python does, such as 'learning_rate_init' and "
+                    f"'batch_size', but got {name!r}"
+                )
         decay = _choices(spec.pop("decay", None))
         if not isinstance(decay, str | list | tuple | None):
             raise InvalidInputError(
