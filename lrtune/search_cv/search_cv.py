@@ -56,6 +56,7 @@ from lrtune.tuning.trainers.scoring import (
     make_objective,
     require_no_metadata,
 )
+from lrtune.tuning.trainers.steps import seed_samplers
 from lrtune.tuning.trainers.tunable import require_tunable
 
 Array = npt.NDArray[Any]
@@ -76,7 +77,7 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         The estimator to tune: lrtune's MLPClassifier or MLPRegressor; scikit-learn's SGDClassifier,
         SGDRegressor, Perceptron, MLPClassifier or MLPRegressor; a skorch net; or one of a class
         that `register_estimator` was given. Transformers are fitted on each split's training rows
-        only.
+        only; so do samplers in a pipeline of imbalanced-learn resample these rows only.
     space : mapping or None, default=None
         Maps parameter names to lists of choices, (low, high) tuples or Optuna distributions:
         "learning_rate_init" and "decay_rate" to a range, which is searched on a logarithmic
@@ -391,9 +392,11 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         started = time.perf_counter()
         if is_network(self.estimator):
             best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
-            _, network = split_pipeline(best)
+            steps, network = split_pipeline(best)
             if network.random_state is None:
                 network.random_state = seed
+            if steps is not None:
+                seed_samplers(steps, seed)
             best.fit(X, y, **fit_params)
         else:
             best = fit_with_schedule(

@@ -265,9 +265,8 @@ def test_a_result_is_printed_in_a_line(result: SearchResult) -> None:
     assert result.confirmation is not None
     line = repr(result)
 
-    assert line.startswith(
-        f"SearchResult(schedule=Schedule(learning_rate_init={result.schedule(0):.3g}"
-    )
+    rate = f"{result.schedule.learning_rate_init:.4g}"
+    assert line.startswith(f"SearchResult(schedule=Schedule(learning_rate_init={rate}")
     assert f"confirmed_loss={result.describe_loss()}, default_loss=" in line
     assert result.safe_range is not None
     assert f"safe_range={result.describe_safe_range()}" in line
