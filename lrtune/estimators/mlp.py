@@ -27,6 +27,11 @@ from lrtune.training.rows import TableRows
 
 Array = npt.NDArray[Any]
 
+SPREADS = (1e-150, 1e150)
+"""Standard deviations of a target whose squares neither overflow nor vanish."""
+RESOLUTION = 1e-3
+"""Coarsest rounding of predictions, in standard deviations of the target."""
+
 
 def _balance(counts: Array) -> Array:
     """Return the factors that make the total weights `counts` of the classes equal; 0 stays 0."""
@@ -420,9 +425,20 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
         self._flat_target = y.ndim == 1
         if weight is not None and not weight.any():
             weight = None
-        self.target_mean_ = np.average(columns, axis=0, weights=weight)
-        variance = np.average((columns - self.target_mean_) ** 2, axis=0, weights=weight)
-        self.target_scale_ = np.where(variance > 0, np.sqrt(variance), 1.0)
+        counted = columns if weight is None else columns[weight > 0]
+        varies = counted.min(axis=0) < counted.max(axis=0)
+        with np.errstate(all="ignore"):
+            mean = np.average(columns, axis=0, weights=weight)
+            variance = np.average((columns - mean) ** 2, axis=0, weights=weight)
+        self.target_mean_ = np.where(varies, mean, counted[0])
+        self.target_scale_ = np.where(varies, np.sqrt(variance), 1.0)
+        low, high = SPREADS
+        for deviation in self.target_scale_[varies]:
+            if not low <= deviation <= high:
+                raise InvalidInputError(
+                    f"`y` must have a standard deviation between {low:g} and {high:g}, as its "
+                    f"square is not a number otherwise, but got {deviation:g}: divide y by its size"
+                )
 
     def _encode_target(self, y: Array) -> Array:
         columns = y.reshape(len(y), -1)
@@ -434,6 +450,12 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
         return np.asarray(
             (columns - self.target_mean_) / self.target_scale_, dtype=self._training_dtype
         )
+
+    def _fits(self, dtype: np.dtype[Any]) -> bool:
+        """Return whether numbers of a dtype can tell the targets apart."""
+        info, size = np.finfo(dtype), np.abs(self.target_mean_) + 10 * self.target_scale_
+        coarse = info.eps * size > RESOLUTION * self.target_scale_
+        return bool((size < info.max).all() and not coarse.any())
 
     @property
     def loss_unit(self) -> float:
@@ -460,10 +482,12 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
         Returns
         -------
         ndarray of shape (n,) or (n, n_outputs)
-            Of float32 if both X and the training are.
+            Of float32 if both X and the training are, unless it cannot tell the targets apart, as
+            where they are large and differ little.
         """
         X = self._validated(X)
         outputs = self._outputs(X)
         predicted = outputs * self.target_scale_ + self.target_mean_
-        predicted = predicted.astype(np.result_type(X, outputs), copy=False)
+        if self._fits(dtype := np.result_type(X, outputs)):
+            predicted = predicted.astype(dtype, copy=False)
         return np.asarray(predicted[:, 0] if self._flat_target else predicted)

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import compute_sample_weight, get_tags
 
-from lrtune import MLPClassifier, MLPRegressor
+from lrtune import InvalidInputError, LearningRateSearchCV, MLPClassifier, MLPRegressor
 from lrtune.training.network import ACTIVATIONS
 from lrtune.training.optimizers import OPTIMIZERS
 
@@ -67,6 +67,54 @@ def test_a_regressor_predicts_in_the_precision_of_the_rows(
     assert single.predict(X).dtype == np.float32
     assert single.predict(X.astype("float64")).dtype == np.float64  # as in scikit-learn
     assert double.predict(X).dtype == np.float64
+
+
+def test_float32_that_cannot_tell_the_targets_apart_is_not_predicted_in(
+    iris: tuple[Any, Any],
+) -> None:
+    X = iris[0].astype("float32")
+    for target in (iris[1] + 1.7e9, iris[1] * 1e39):  # 1.7e9 is a time in seconds since 1970
+        model = MLPRegressor(random_state=0).fit(X, target)
+
+        assert model.predict(X).dtype == np.float64
+        assert model.score(X, target) > 0.8
+
+
+@pytest.mark.parametrize("size", [1e155, 1e300, 1e-155, 1e-170, 1e-300])
+@pytest.mark.parametrize("columns", [1, 2])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_target_whose_squares_are_no_numbers_is_refused(
+    iris: tuple[Any, Any], size: float, columns: int, dtype: str
+) -> None:
+    X, y = iris[0].astype(dtype), iris[1] - 1.0
+    target = np.column_stack([y, y * size]) if columns == 2 else y * size
+    model = MLPRegressor(random_state=0)
+
+    with pytest.raises(InvalidInputError, match=r"standard deviation between .*: divide y"):
+        model.fit(X, target)
+    with pytest.raises(InvalidInputError, match=r"standard deviation between .*: divide y"):
+        LearningRateSearchCV(model, n_trials=2).fit(X, target)
+
+
+@pytest.mark.parametrize("size", [1e140, 1.0, 1e-140])
+def test_targets_of_any_other_size_are_learned_alike(iris: tuple[Any, Any], size: float) -> None:
+    X, y = iris
+    expected = MLPRegressor(random_state=0).fit(X, y).predict(X)
+
+    assert MLPRegressor(random_state=0).fit(X, y * size).predict(X) == pytest.approx(
+        expected * size, rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("value", [0.0, 1e200, 1e-200, 0.1])
+def test_a_constant_target_of_any_size_is_predicted(iris: tuple[Any, Any], value: float) -> None:
+    X, _ = iris
+    constant = np.full(len(X), value)
+    one_counts = np.where(np.arange(len(X)) == 7, 1.0, 0.0)
+    model = MLPRegressor(max_iter=1, learning_rate_init=1e-9, random_state=0)
+
+    assert np.isfinite(model.fit(X, constant).predict(X)).all()
+    assert np.isfinite(model.fit(X, 1e-200 * X[:, 0], sample_weight=one_counts).predict(X)).all()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

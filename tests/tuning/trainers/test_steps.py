@@ -1,4 +1,4 @@
-"""Steps of a pipeline: samplers resample the rows to train on alone, as in imbalanced-learn's own."""
+"""Steps of a pipeline: samplers resample training rows alone, as in imbalanced-learn's own."""
 
 from typing import Any
 
@@ -90,7 +90,7 @@ def test_weights_are_refused_with_a_sampler(model: Any) -> None:
     pipeline = make_pipeline(StandardScaler(), RandomOverSampler(), model)
     weight = {f"{pipeline.steps[-1][0]}__sample_weight": np.ones(len(Y))}
 
-    with pytest.raises(InvalidInputError, match="with RandomOverSampler.*give class_weight"):
+    with pytest.raises(InvalidInputError, match=r"with RandomOverSampler.*give class_weight"):
         search(pipeline).fit(X, Y, **weight)
 
 
