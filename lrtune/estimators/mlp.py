@@ -67,7 +67,8 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
     warmup_epochs, cycle_epochs, min_learning_rate, update
         Modifiers of the schedule; see `Schedule`.
     alpha : float, default=0
-        L2 penalty on the weights, divided by the number of rows in the batch.
+        L2 penalty on the weights, α/2 times their sum of squares, divided by the number of rows in
+        the batch.
     momentum : float, default=0.9
         For "momentum" and "nesterov".
     rho : float, default=0.9
@@ -368,7 +369,7 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
     hidden_layer_sizes : int or sequence of int, default=(50, 12)
         Units of each hidden layer.
     activation, optimizer, learning_rate_init, decay, decay_rate, ... :
-        As in `MLPClassifier`.
+        As in `MLPClassifier`; see the notes for what a rate is in scikit-learn.
 
     Attributes
     ----------
@@ -378,6 +379,14 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
         Weights and biases of each layer; the last predicts the standardised target.
     loss_curve_, loss_, best_loss_, validation_loss_curve_, learning_rate_curve_, n_iter_
         As in `MLPClassifier`.
+
+    Notes
+    -----
+    The loss is the mean of the squared errors, as in torch and Keras; scikit-learn follows half
+    their sum over the m outputs. On the standardised target, with ``optimizer="sgd"``, scikit-learn
+    takes the same steps with ``learning_rate_init`` times 2/m and ``alpha`` times m/2: for one
+    target, with twice the rate and half the penalty. (The steps of "adagrad", "rmsprop", "adam" and
+    "adamw" do not depend on the scale of the loss: there, only alpha differs.)
 
     Examples
     --------

@@ -10,6 +10,8 @@ from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import DataConversionWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.neural_network import MLPClassifier as SklearnClassifier
+from sklearn.neural_network import MLPRegressor as SklearnRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import compute_sample_weight, get_tags
@@ -17,6 +19,7 @@ from sklearn.utils import compute_sample_weight, get_tags
 from lrtune import InvalidInputError, LearningRateSearchCV, MLPClassifier, MLPRegressor
 from lrtune.training.network import ACTIVATIONS
 from lrtune.training.optimizers import OPTIMIZERS
+from lrtune.training.random_streams import RandomStreams
 
 NETWORKS = [MLPClassifier, MLPRegressor]
 
@@ -306,6 +309,56 @@ def test_a_constant_target_among_several(iris: tuple[Any, Any]) -> None:
 
     assert np.abs(predicted[:, 1] - 7).mean() < 0.2
     assert np.abs(predicted[:, 0] - y).mean() < 0.2
+
+
+# --- scikit-learn's networks ------------------------------------------------------------------
+
+
+def trained_as_by_scikit_learn(ours: Any, theirs: Any, X: Any, y: Any) -> list[Any]:
+    """Return the weights of scikit-learn's network after an epoch from our initial weights."""
+    rows = clone(ours).learn_encoding(X, y)
+    population = ours.make_population(rows, 1, RandomStreams(ours.random_state).weights)
+    theirs.partial_fit(X, y)
+    for index, layer in enumerate(population.network.layers(population.parameters)):
+        theirs.coefs_[index] = layer.weights[0].copy()
+        theirs.intercepts_[index] = layer.biases[0, 0].copy()
+    coefs: list[Any] = theirs.partial_fit(X, y).coefs_
+    return coefs
+
+
+OPTIONS: dict[str, Any] = {
+    "hidden_layer_sizes": (7,), "activation": "tanh", "batch_size": 50, "max_iter": 1,
+    "shuffle": False, "random_state": 3,
+}  # fmt: skip
+SGD: dict[str, Any] = {"solver": "sgd", "momentum": 0.0, "nesterovs_momentum": False}
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2, 3])
+def test_a_rate_is_scikit_learns_times_two_over_the_outputs(
+    iris: tuple[Any, Any], n_outputs: int
+) -> None:
+    X = iris[0]
+    y = StandardScaler().fit_transform(np.random.default_rng(0).normal(size=(150, 3)) + X[:, :3])
+    y = y[:, 0] if n_outputs == 1 else y[:, :n_outputs]
+    ours = MLPRegressor(learning_rate_init=0.05, alpha=3.0, **OPTIONS)
+    theirs = SklearnRegressor(
+        learning_rate_init=0.05 * 2 / n_outputs, alpha=3.0 * n_outputs / 2, **SGD, **OPTIONS
+    )
+    expected = trained_as_by_scikit_learn(ours, theirs, X, y)
+
+    for weights, coefs in zip(ours.fit(X, y).coefs_, expected, strict=True):
+        assert weights == pytest.approx(coefs, rel=1e-9)
+
+
+def test_a_classifiers_rate_and_penalty_are_scikit_learns(iris: tuple[Any, Any]) -> None:
+    X, y = iris
+    ours = MLPClassifier(learning_rate_init=0.05, alpha=3.0, **OPTIONS)
+    theirs = SklearnClassifier(learning_rate_init=0.05, alpha=3.0, **SGD, **OPTIONS)
+    theirs.partial_fit(X, y, classes=[0, 1, 2])
+    expected = trained_as_by_scikit_learn(ours, theirs, X, y)
+
+    for weights, coefs in zip(ours.fit(X, y).coefs_, expected, strict=True):
+        assert weights == pytest.approx(coefs, rel=1e-9)
 
 
 # --- weights ---------------------------------------------------------------------------------
