@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import issparse
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -38,7 +39,7 @@ Array = npt.NDArray[Any]
 class BaseMLP(BaseEstimator):
     """Base of classifier and regressor: parameters, and encoding of training rows."""
 
-    _loss: ClassVar[str]
+    _loss: str
     n_features_in_: int
     feature_names_in_: Array
 
@@ -226,8 +227,11 @@ class BaseMLP(BaseEstimator):
             rows = replace(X, dtype=X.table.dtype)
         else:
             rows, target = validate_data(
-                self, X, y, reset=reset, dtype=types, multi_output=True, y_numeric=numeric
-            )
+                self, X, y, accept_sparse="csr", reset=reset, dtype=types, multi_output=True,
+                y_numeric=numeric,
+            )  # fmt: skip
+            rows = TableRows.of(rows) if issparse(rows) else rows
+            target = target.toarray() if issparse(target) else target
         if numeric and target.dtype.kind not in "fiub":
             raise ValueError(
                 "`y` must be numeric in a regression, but got "
@@ -236,6 +240,11 @@ class BaseMLP(BaseEstimator):
         if target.ndim == 2 and target.shape[1] == 1:
             target = column_or_1d(target, warn=True)
         return rows, target
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     def _check_weight(
         self, X: Array | TableRows, sample_weight: npt.ArrayLike | None

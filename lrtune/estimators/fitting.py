@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
@@ -27,13 +28,16 @@ from lrtune.training.loop import Epoch, train
 from lrtune.training.network import Network
 from lrtune.training.population import Population
 from lrtune.training.random_streams import RandomStreams
-from lrtune.training.rows import Rows
+from lrtune.training.rows import Rows, TableRows
 
 Array = npt.NDArray[Any]
 
 CHECKED_ROWS = 64
 """Training rows (at least a batch) whose loss is checked after each epoch, whose last step may have
 diverged. Measured: about 25 µs an epoch, 14 % of a fit on iris, 1 % on digits."""
+
+OUTPUTS = {"log_loss": "softmax", "binary_log_loss": "logistic", "squared_error": "identity"}
+"""scikit-learn's name of each loss's output."""
 
 
 @dataclass
@@ -343,17 +347,19 @@ class TrainableMLP(CallbackSupportMixin, BaseMLP):
             setattr(self, name, value)
         return self
 
-    def _validated(self, X: npt.ArrayLike) -> Array:
+    def _validated(self, X: npt.ArrayLike) -> Array | TableRows:
         check_is_fitted(self, "coefs_")
-        rows: Array = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
-        return rows
+        rows = validate_data(
+            self, X, accept_sparse="csr", reset=False, dtype=(np.float64, np.float32)
+        )
+        return TableRows.of(rows) if issparse(rows) else np.asarray(rows)
 
-    def _outputs(self, X: Array) -> Array:
+    def _outputs(self, X: Array | TableRows) -> Array:
         population = Population(self._network, self.make_optimizer(), self._parameters)
         with one_blas_thread():
-            outputs: Array = population.outputs(
-                np.ascontiguousarray(X, dtype=self._parameters.dtype)
-            )[0]
+            if not isinstance(X, TableRows):
+                X = np.ascontiguousarray(X, dtype=self._parameters.dtype)
+            outputs: Array = population.outputs(X)[0]
         return outputs
 
 
@@ -367,5 +373,5 @@ def fitted_attributes(network: Network, parameters: Array) -> dict[str, Any]:
         "intercepts_": [layer.biases[0, 0] for layer in layers],
         "n_layers_": len(layers) + 1,
         "n_outputs_": network.layer_sizes[-1],
-        "out_activation_": "softmax" if network.loss == "log_loss" else "identity",
+        "out_activation_": OUTPUTS[network.loss],
     }

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from lrtune.estimators.base import BaseMLP
 from lrtune.estimators.fitting import TrainableMLP, trains_on_all_rows
@@ -42,8 +42,10 @@ def _balance(counts: Array) -> Array:
 class MLPClassifier(ClassifierMixin, TrainableMLP):
     """Multilayer perceptron classifier with a learning-rate schedule.
 
-    Trains a softmax network on the cross entropy by mini-batch gradient descent. A search trains
-    with the same code, so the parameters that it recommends give the tuned model here.
+    Trains a softmax network on the cross entropy by mini-batch gradient descent; for several labels
+    per row, a 0 or 1 in each column of y, a network with a logistic output for each label, on the
+    sum of their log losses. A search trains with the same code, so the parameters that it
+    recommends give the tuned model here. Sparse rows are made dense batch by batch.
 
     Parameters
     ----------
@@ -106,14 +108,14 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         Precision of the training; "auto" is that of X, as in scikit-learn. float32 is 1.5 to 2
         times as fast.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes.
+        Weights of the classes; not for several labels per row.
     random_state : int, RandomState or None, default=None
         Seed of initial weights, shuffling and the validation split.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The class labels.
+        The class labels; of several labels per row, the numbers of their columns.
     coefs_, intercepts_ : list of ndarray
         Weights ``(fan_in, fan_out)`` and biases ``(fan_out,)`` of each layer.
     loss_curve_ : list of float
@@ -271,23 +273,33 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         weight: Array | None,  # noqa: ARG002
         classes: npt.ArrayLike | None,
     ) -> None:
-        self.classes_ = np.unique(y if classes is None else classes)
+        self._loss = "log_loss" if y.ndim == 1 else "binary_log_loss"
+        if y.ndim == 2:
+            self.classes_ = np.arange(y.shape[1])
+        else:
+            self.classes_ = np.unique(y if classes is None else classes)
 
     def _check(
         self, X: npt.ArrayLike | TableRows, y: npt.ArrayLike, *, reset: bool
     ) -> tuple[Array | TableRows, Array]:
         X, y = super()._check(X, y, reset=reset)
         check_classification_targets(y)
-        if y.ndim == 2:
+        if y.ndim == 2 and type_of_target(y) != "multilabel-indicator":
             raise ValueError(
-                f"`y` must hold one label per row, but got shape {y.shape}: fit one classifier per "
-                "column (sklearn.multioutput.MultiOutputClassifier)"
+                f"`y` must hold one class per row, or a 0 or 1 for each label, but got shape "
+                f"{y.shape} with other values: fit one classifier per column "
+                "(sklearn.multioutput.MultiOutputClassifier)"
             )
         return X, y
 
     def _weigh(self, y: Array, weight: Array | None) -> Array | None:
         if self.class_weight is None:
             return weight
+        if y.ndim == 2:
+            raise InvalidInputError(
+                f"`class_weight` must be left out with several labels per row, but got "
+                f"{self.class_weight!r}: give sample_weight, or leave it out"
+            )
         labels = np.searchsorted(self.classes_, y)
         if self.class_weight == "balanced":
             factors = _balance(np.bincount(labels, weights=weight, minlength=len(self.classes_)))
@@ -299,6 +311,12 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         return np.asarray(by_class if weight is None else weight * by_class)
 
     def _encode_target(self, y: Array) -> Array:
+        is_multilabel = self._loss == "binary_log_loss"
+        if is_multilabel != (y.ndim == 2) or (is_multilabel and y.shape[1] != len(self.classes_)):
+            columns = f"{len(self.classes_)} columns of labels" if is_multilabel else "one column"
+            raise ValueError(f"`y` must have {columns}, as in the first call, but got {y.shape}")
+        if is_multilabel:
+            return y.astype(bool)
         unknown = ~np.isin(y, self.classes_)
         if unknown.any():
             raise ValueError(
@@ -308,9 +326,20 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         return np.eye(len(self.classes_), dtype=bool)[np.searchsorted(self.classes_, y)]
 
     def score_outputs(self, outputs: Array, y: Array, weight: Array | None = None) -> Array:
-        """Return the accuracies ``(K,)`` of probabilities ``(K, n, n_classes)``."""
-        is_right = outputs.argmax(axis=-1) == y.argmax(axis=-1)
+        """Return the accuracies ``(K,)`` of probabilities ``(K, n, n_classes)``.
+
+        Several labels of a row must all be right.
+        """
+        if self._loss == "binary_log_loss":
+            is_right = ((outputs > 0.5) == y).all(axis=-1)
+        else:
+            is_right = outputs.argmax(axis=-1) == y.argmax(axis=-1)
         return np.asarray(np.average(is_right, axis=-1, weights=weight))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
 
     def predict_proba(self, X: npt.ArrayLike) -> Array:
         """Return class probabilities.
@@ -342,17 +371,19 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
             return np.asarray(np.log(self.predict_proba(X)))
 
     def predict(self, X: npt.ArrayLike) -> Array:
-        """Return the most probable class of each row.
+        """Return the most probable class of each row; of several labels, those above 0.5.
 
         Parameters
         ----------
-        X : array_like of shape (n, n_features)
+        X : array_like or sparse matrix of shape (n, n_features)
 
         Returns
         -------
-        ndarray of shape (n,)
+        ndarray of shape (n,), or of 0 and 1 of shape (n, n_classes)
         """
         probabilities = self._outputs(self._validated(X))
+        if self._loss == "binary_log_loss":
+            return (probabilities > 0.5).astype(int)
         labels: Array = self.classes_[probabilities.argmax(axis=1)]
         return labels
 
@@ -494,9 +525,9 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
             Of float32 if both X and the training are, unless it cannot tell the targets apart, as
             where they are large and differ little.
         """
-        X = self._validated(X)
-        outputs = self._outputs(X)
+        rows = self._validated(X)
+        outputs = self._outputs(rows)
         predicted = outputs * self.target_scale_ + self.target_mean_
-        if self._fits(dtype := np.result_type(X, outputs)):
+        if self._fits(dtype := np.result_type(rows.dtype, outputs)):
             predicted = predicted.astype(dtype, copy=False)
         return np.asarray(predicted[:, 0] if self._flat_target else predicted)

@@ -19,6 +19,7 @@ import optuna
 from joblib import effective_n_jobs
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
+from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
@@ -272,7 +273,7 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
             If no setting trained to the end.
         """
         epochs = _require_epochs(self.estimator)
-        X, y = indexable(X, y)
+        X, y = indexable(X, y.toarray() if issparse(y) else y)
         _check_target(y, self.estimator)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splitter_params, fit_params = self._route(params, cv)

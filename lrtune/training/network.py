@@ -2,7 +2,8 @@
 
 Parameters are one flat ``(K, P)`` array, layer after layer. A layer's block holds its weights, then
 its biases as a last row: the weights of an input that is always 1. Each loss is paired with its
-canonical output (cross entropy with softmax, squared error with the identity), so that its gradient
+canonical output (cross entropy with softmax or the logistic function, squared error with the
+identity), so that its gradient
 at the last layer is ``scale * (output - target)``.
 """
 
@@ -142,6 +143,22 @@ def _log_loss(z: Array, total: Array, y: Array) -> Array:
     return np.asarray(np.log(total) - (z * y).sum(axis=-3))
 
 
+def _logistic_output(z: Array, total: Array, out: Array) -> None:  # noqa: ARG001
+    np.multiply(z, 0.5, out=out)  # as `_logistic`
+    np.tanh(out, out=out)
+    out += 1
+    out *= 0.5
+
+
+def _binary_log_loss(z: Array, total: Array, y: Array) -> Array:  # noqa: ARG001
+    # the sum over the labels, as in scikit-learn
+    return np.asarray((np.logaddexp(0, z) - z * y).sum(axis=-3))
+
+
+def _coin_guess(y: Array) -> float:
+    return math.log(2) * int(y.shape[1])
+
+
 def _identity_output(z: Array, total: Array, out: Array) -> None:  # noqa: ARG001
     np.copyto(out, z)
 
@@ -173,6 +190,13 @@ LOSSES: dict[str, Loss] = {
         lambda _: 1.0,
         _uniform_guess,
         lambda y, _: np.full(len(y), _uniform_guess(y)),
+    ),
+    "binary_log_loss": Loss(
+        _logistic_output,
+        _binary_log_loss,
+        lambda _: 1.0,
+        _coin_guess,
+        lambda y, _: np.full(len(y), _coin_guess(y)),
     ),
     "squared_error": Loss(
         _identity_output,

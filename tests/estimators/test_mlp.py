@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes
+from sklearn.datasets import load_diabetes, make_multilabel_classification
 from sklearn.exceptions import DataConversionWarning
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neural_network import MLPClassifier as SklearnClassifier
 from sklearn.neural_network import MLPRegressor as SklearnRegressor
@@ -283,12 +285,12 @@ def test_continuous_labels_are_refused(iris: tuple[Any, Any]) -> None:
         MLPClassifier().fit(iris[0], iris[0][:, 0])
 
 
-def test_several_labels_per_row_are_refused(iris: tuple[Any, Any]) -> None:
-    several = np.c_[iris[1] > 0, iris[1] > 1].astype(int)
+def test_several_classes_per_row_are_refused(iris: tuple[Any, Any]) -> None:
+    several = np.c_[iris[1], iris[1] > 1].astype(int)
 
-    with pytest.raises(ValueError, match=r"got shape \(150, 2\): fit one classifier per column"):
+    with pytest.raises(ValueError, match=r"got shape \(150, 2\) .* fit one classifier per column"):
         MLPClassifier().fit(iris[0], several)
-    assert not get_tags(MLPClassifier()).classifier_tags.multi_label
+    assert get_tags(MLPClassifier()).classifier_tags.multi_label
     assert not get_tags(MLPClassifier()).target_tags.multi_output
 
 
@@ -359,6 +361,84 @@ def test_a_classifiers_rate_and_penalty_are_scikit_learns(iris: tuple[Any, Any])
 
     for weights, coefs in zip(ours.fit(X, y).coefs_, expected, strict=True):
         assert weights == pytest.approx(coefs, rel=1e-9)
+
+
+# --- several labels per row -------------------------------------------------------------------
+
+
+LABELS = np.random.default_rng(0).integers(0, 2, (150, 3))
+TWO_LABELS = LABELS[:, :2]
+
+
+def test_labels_are_trained_as_by_scikit_learn(iris: tuple[Any, Any]) -> None:
+    X = iris[0]
+    ours = MLPClassifier(learning_rate_init=0.05, alpha=3.0, **OPTIONS)
+    theirs = SklearnClassifier(learning_rate_init=0.05, alpha=3.0, **SGD, **OPTIONS)
+    theirs.partial_fit(X, LABELS, classes=[0, 1, 2])
+    expected = trained_as_by_scikit_learn(ours, theirs, X, LABELS)
+    ours.fit(X, LABELS)
+
+    for weights, coefs in zip(ours.coefs_, expected, strict=True):
+        assert weights == pytest.approx(coefs, rel=1e-9)
+    assert ours.predict_proba(X) == pytest.approx(theirs.predict_proba(X))
+    assert np.array_equal(ours.predict(X), theirs.predict(X))
+    assert ours.score(X, LABELS) == theirs.score(X, LABELS)
+    assert (ours.out_activation_, ours.classes_.tolist()) == ("logistic", [0, 1, 2])
+
+
+def test_the_loss_of_labels_is_scikit_learns(iris: tuple[Any, Any]) -> None:
+    X = iris[0]
+    model = MLPClassifier(max_iter=1, learning_rate_init=1e-12, random_state=0).fit(X, LABELS)
+    expected = sum(
+        log_loss(LABELS[:, index], model.predict_proba(X)[:, index]) for index in range(3)
+    )
+
+    assert model.loss_ == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("options", [{"early_stopping": True}, {"decay": "plateau"}, {}])
+@pytest.mark.parametrize("kind", [np.asarray, csr_matrix, lambda y: y.astype(bool)])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_labels_are_learned(options: dict[str, Any], kind: Any) -> None:
+    X, y = make_multilabel_classification(300, 10, n_classes=4, random_state=0)
+    X = StandardScaler().fit_transform(X)
+    model = MLPClassifier(learning_rate_init=0.3, random_state=0, **options).fit(X, kind(y))
+
+    assert (model.predict(X) == y).mean() > 0.75
+    assert pickle.loads(pickle.dumps(model)).score(X, y) == model.score(X, y)  # noqa: S301
+
+
+def test_labels_are_searched() -> None:
+    X, y = make_multilabel_classification(200, 10, n_classes=3, random_state=0)
+    model = make_pipeline(StandardScaler(), MLPClassifier(max_iter=5))
+    search = LearningRateSearchCV(model, n_trials=16, random_state=0).fit(X, y)
+
+    assert np.isfinite(search.best_score_)
+    assert search.result_.confirmed_loss is not None
+    assert search.result_.confirmed_loss < 3 * np.log(2)  # that of guessing
+    assert search.predict(X).shape == y.shape
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.column_stack([np.arange(150) % 3] * 2), "a 0 or 1 for each label.*MultiOutput"),
+        (np.arange(150) % 3, "3 columns of labels"),
+        (TWO_LABELS, "3 columns of labels"),
+    ],
+)
+def test_other_labels_than_those_of_the_first_call_are_refused(
+    iris: tuple[Any, Any], y: Any, message: str
+) -> None:
+    model = MLPClassifier(random_state=0).partial_fit(iris[0], LABELS)
+
+    with pytest.raises(ValueError, match=message):
+        model.partial_fit(iris[0], y)
+
+
+def test_class_weights_do_not_go_with_several_labels(iris: tuple[Any, Any]) -> None:
+    with pytest.raises(InvalidInputError, match="`class_weight` must be left out with several"):
+        MLPClassifier(class_weight={0: 2.0}).fit(iris[0], LABELS)
 
 
 # --- weights ---------------------------------------------------------------------------------

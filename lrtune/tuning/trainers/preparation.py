@@ -101,8 +101,12 @@ class Prepared:
         """Return the validation loss of the training rows' mean target, or class shares."""
         rows, validation = self.rows, self.validation
         mean = np.average(rows.y, axis=0, weights=rows.sample_weight)
+        tiny = np.finfo(mean.dtype).tiny
         if self.model._loss == "log_loss":
-            losses = -(validation.y @ np.log(np.maximum(mean, np.finfo(mean.dtype).tiny)))
+            losses = -(validation.y @ np.log(np.maximum(mean, tiny)))
+        elif self.model._loss == "binary_log_loss":
+            present, absent = (np.log(np.maximum(share, tiny)) for share in (mean, 1 - mean))
+            losses = -np.where(validation.y, present, absent).sum(axis=1)
         else:
             losses = ((validation.y - mean) ** 2).mean(axis=1)
         return float(
