@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
@@ -409,10 +408,9 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
     def _schedule(self, setting: Setting) -> Schedule:
         """Return the schedule that the estimator has with a setting."""
         if not is_network(self.estimator):
-            is_constant = setting.decay == "constant"
-            return schedule_of(replace(setting, decay_rate=0.0) if is_constant else setting)
+            return schedule_of(setting)
         _, network = split_pipeline(self.estimator)
-        params = clone(setting.effective_params, safe=False)
+        params = clone(setting.params, safe=False)
         schedule: Schedule = clone(network).set_params(**params).schedule()
         return schedule
 

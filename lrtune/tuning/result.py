@@ -140,9 +140,7 @@ class SearchResult:
     def schedule(self) -> Schedule:
         """Return the recommended setting's schedule: call it with t in epochs."""
         names = {each.name for each in fields(Schedule)}
-        parameters = {**self.facts.trainer.parameters, **self.best_params}
-        if self.best.decay == "constant":
-            parameters["decay_rate"] = 0.0
+        parameters = {**self.facts.trainer.parameters, **self.best.params}
         return Schedule(**{name: parameters[name] for name in names & parameters.keys()})
 
     @property
@@ -418,7 +416,8 @@ def _brief(schedule: Schedule) -> str:
     parts = []
     for each in fields(schedule):
         value = getattr(schedule, each.name)
-        if value != each.default:
+        has_effect = each.name != "decay_rate" or schedule.decay != "constant"
+        if value != each.default and has_effect:
             text = number(value, 4) if isinstance(value, float) else repr(value)
             parts.append(f"{each.name}={text}")
     return f"Schedule({', '.join(parts)})"
