@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import check_classification_targets
 
 from lrtune.estimators.base import BaseMLP
 from lrtune.estimators.fitting import TrainableMLP, trains_on_all_rows
@@ -37,6 +37,16 @@ def _balance(counts: Array) -> Array:
     """Return the factors that make the total weights `counts` of the classes equal; 0 stays 0."""
     share = counts.sum() / max(1, np.count_nonzero(counts))
     return np.asarray(np.divide(share, counts, out=np.zeros(len(counts)), where=counts > 0))
+
+
+def require_labels(y: Array) -> None:
+    """Raise InvalidInputError if a target of several columns holds other values than 0 and 1."""
+    if y.ndim == 2 and y.shape[1] > 1 and not np.isin(y, (0, 1)).all():
+        raise InvalidInputError(
+            f"`y` must hold one class per row, or a 0 or 1 for each label, but got shape {y.shape} "
+            "with other values: fit one classifier per column "
+            "(sklearn.multioutput.MultiOutputClassifier)"
+        )
 
 
 class MLPClassifier(ClassifierMixin, TrainableMLP):
@@ -284,12 +294,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
     ) -> tuple[Array | TableRows, Array]:
         X, y = super()._check(X, y, reset=reset)
         check_classification_targets(y)
-        if y.ndim == 2 and type_of_target(y) != "multilabel-indicator":
-            raise ValueError(
-                f"`y` must hold one class per row, or a 0 or 1 for each label, but got shape "
-                f"{y.shape} with other values: fit one classifier per column "
-                "(sklearn.multioutput.MultiOutputClassifier)"
-            )
+        require_labels(y)
         return X, y
 
     def _weigh(self, y: Array, weight: Array | None) -> Array | None:

@@ -30,6 +30,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
 from lrtune.estimators.fitting import TrainableMLP, seed_of
+from lrtune.estimators.mlp import require_labels
 from lrtune.exceptions import InvalidInputError
 from lrtune.schedules.schedule import Schedule
 from lrtune.search_cv.callbacks import Callback, Listener
@@ -509,6 +510,8 @@ def _check_target(y: Any, estimator: Any) -> None:
     if not is_classifier(estimator):
         return
     check_classification_targets(y)
+    if is_network(estimator):
+        require_labels(np.asarray(y))
     if not is_network(estimator) and np.ndim(y) > 1:
         raise InvalidInputError(
             f"`y` must be one column of classes, but got shape {np.shape(y)}: search for each "
