@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import lrtune
+import lrtune.exceptions
 
 PACKAGE = Path(lrtune.__file__).parent
 ROOMS = (
@@ -167,15 +168,13 @@ def test_only_the_command_line_prints(module: str) -> None:
 
 
 def test_the_package_lists_its_sorted_public_names() -> None:
-    public = [
-        name
-        for name in dir(lrtune)
-        if not name.startswith("_")
-        and not inspect.ismodule(getattr(lrtune, name))
-        and name not in {"annotations", "TYPE_CHECKING", "Any"}
-    ]
+    assert dir(lrtune) == lrtune.__all__ == sorted(["__version__", *lrtune._HOMES])
 
-    assert sorted([*public, "__version__"]) == lrtune.__all__
+
+def test_every_exception_is_a_public_name() -> None:
+    own = {name for name, _ in inspect.getmembers(lrtune.exceptions, inspect.isclass)}
+
+    assert own <= set(lrtune.__all__)
 
 
 def test_every_public_name_can_be_imported() -> None:

@@ -41,6 +41,7 @@ SAME = frozenset({
 RANGES = ("learning_rate_init", "decay_rate")
 """Parameters whose values are LOW:HIGH."""
 
+_IN_SPACE = re.compile(r"`space=\{'(?P<name>\w+)': (?P<value>[^`]*)\}`")
 _PARAMETER = re.compile(r"`(?P<name>\w+)(?:=(?P<value>[^`]*))?`")
 
 
@@ -56,6 +57,7 @@ def with_flags(message: str) -> str:
     >>> with_flags("leave out `confirm=False` and `resume=True`")
     'leave out --no-confirm and --resume'
     """
+    message = _IN_SPACE.sub(r"`\g<name>=\g<value>`", message)
     return _PARAMETER.sub(_flag, message)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,9 @@ from lrtune.cli.options import (
     table_options,
 )
 from lrtune.cli.types import FiniteNumber, WholeNumber
+
+if TYPE_CHECKING:
+    from lrtune.training.optimizers import OptimizerName
 
 MEANINGS = {
     "edge": "the lowest rate that diverges",
@@ -73,7 +76,7 @@ def command(
     time: str | None,
     hidden: tuple[int, ...],
     batch_size: int,
-    optimizer: str,
+    optimizer: OptimizerName,
     replicates: int,
     low: float,
     high: float,

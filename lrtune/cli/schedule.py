@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -18,6 +18,9 @@ from lrtune.cli.options import (
 )
 from lrtune.cli.types import DecayList, FiniteNumber
 from lrtune.schedules.schedule import Schedule
+
+if TYPE_CHECKING:
+    from lrtune.schedules.decays import DecayName
 
 
 @click.command("schedule", short_help="Print the learning rate of every epoch.")
@@ -64,7 +67,7 @@ from lrtune.schedules.schedule import Schedule
 @json_option
 def command(
     alpha0: float,
-    decays: tuple[str, ...],
+    decays: tuple[DecayName, ...],
     epochs: int,
     plot: Path | None,
     as_json: bool,
@@ -79,7 +82,7 @@ def command(
       lrtune schedule --alpha0 0.2 --decay compound --decay-rate 0.01 --epochs 5
       lrtune schedule --decay linear,cosine --decay-rate 0.05 --plot decay.png
     """
-    schedules = {
+    schedules: dict[str, Schedule] = {
         decay: Schedule(learning_rate_init=alpha0, decay=decay, **options) for decay in decays
     }
     if options["decay_rate"] == 0 and set(decays) != {"constant"}:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator
+from scipy.sparse import issparse
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -19,10 +19,17 @@ from sklearn.utils.validation import (
 )
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.decays import DECAYS, DecayName
 from lrtune.schedules.schedule import Schedule
-from lrtune.training.network import ACTIVATIONS, INITIALIZERS, Network
-from lrtune.training.optimizers import DEFAULT_RATES, OPTIMIZERS, Optimizer
+from lrtune.support.typed_sklearn import BaseEstimator
+from lrtune.training.network import (
+    ACTIVATIONS,
+    INITIALIZERS,
+    ActivationName,
+    InitializerName,
+    Network,
+)
+from lrtune.training.optimizers import DEFAULT_RATES, OPTIMIZERS, Optimizer, OptimizerName
 from lrtune.training.population import Population
 from lrtune.training.rows import Rows, TableRows
 
@@ -32,7 +39,9 @@ Array = npt.NDArray[Any]
 class BaseMLP(BaseEstimator):
     """Base of classifier and regressor: parameters, and encoding of training rows."""
 
-    _loss: ClassVar[str]
+    _loss: str
+    n_features_in_: int
+    feature_names_in_: Array
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -73,10 +82,10 @@ class BaseMLP(BaseEstimator):
         self,
         hidden_layer_sizes: int | Sequence[int] = (50, 12),
         *,
-        activation: str = "relu",
-        optimizer: str = "sgd",
+        activation: ActivationName = "relu",
+        optimizer: OptimizerName = "sgd",
         learning_rate_init: float | None = None,
-        decay: str = "constant",
+        decay: DecayName = "constant",
         decay_rate: float = 0.0,
         step_size: float = 5.0,
         power: float = 2.0,
@@ -92,7 +101,7 @@ class BaseMLP(BaseEstimator):
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         weight_decay: float = 0.01,
-        weights_init: str = "glorot_uniform",
+        weights_init: InitializerName = "glorot_uniform",
         batch_size: int = 32,
         max_iter: int = 20,
         shuffle: bool = True,
@@ -218,8 +227,11 @@ class BaseMLP(BaseEstimator):
             rows = replace(X, dtype=X.table.dtype)
         else:
             rows, target = validate_data(
-                self, X, y, reset=reset, dtype=types, multi_output=True, y_numeric=numeric
-            )
+                self, X, y, accept_sparse="csr", reset=reset, dtype=types, multi_output=True,
+                y_numeric=numeric,
+            )  # fmt: skip
+            rows = TableRows.of(rows) if issparse(rows) else rows
+            target = target.toarray() if issparse(target) else target
         if numeric and target.dtype.kind not in "fiub":
             raise ValueError(
                 "`y` must be numeric in a regression, but got "
@@ -228,6 +240,11 @@ class BaseMLP(BaseEstimator):
         if target.ndim == 2 and target.shape[1] == 1:
             target = column_or_1d(target, warn=True)
         return rows, target
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     def _check_weight(
         self, X: Array | TableRows, sample_weight: npt.ArrayLike | None
@@ -258,8 +275,11 @@ class BaseMLP(BaseEstimator):
     def _encode_target(self, y: Array) -> Array:
         raise NotImplementedError
 
-    def score_outputs(self, outputs: Array, y: Array) -> Array:
-        """Return the scores ``(K,)`` of outputs ``(K, n, n_outputs)`` on encoded targets."""
+    def score_outputs(self, outputs: Array, y: Array, weight: Array | None = None) -> Array:
+        """Return the scores ``(K,)`` of outputs ``(K, n, n_outputs)`` on encoded targets.
+
+        `weight` ``(n,)`` are the rows' weights.
+        """
         raise NotImplementedError
 
     @property

@@ -7,16 +7,6 @@ from typing import Any
 
 from lrtune.training.loop import Epoch
 
-try:
-    from sklearn.callback import CallbackSupportMixin
-except ImportError:  # scikit-learn before 1.9 has no callbacks
-
-    class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stand-in without methods."""
-
-
-__all__ = ["CallbackSupportMixin", "FitCallbacks"]
-
 
 class FitCallbacks:
     """Calls scikit-learn's callbacks during a fit; does nothing if there are none."""

@@ -7,17 +7,30 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
 from lrtune.estimators.base import BaseMLP
 from lrtune.estimators.fitting import TrainableMLP, trains_on_all_rows
+from lrtune.exceptions import InvalidInputError
+from lrtune.schedules.decays import DecayName
+from lrtune.support.typed_sklearn import (
+    ClassifierMixin,
+    RegressorMixin,
+    available_if,
+    fit_context,
+)
+from lrtune.training.network import ActivationName, InitializerName
+from lrtune.training.optimizers import OptimizerName
 from lrtune.training.rows import TableRows
 
 Array = npt.NDArray[Any]
+
+SPREADS = (1e-150, 1e150)
+"""Standard deviations of a target whose squares neither overflow nor vanish."""
+RESOLUTION = 1e-3
+"""Coarsest rounding of predictions, in standard deviations of the target."""
 
 
 def _balance(counts: Array) -> Array:
@@ -26,11 +39,23 @@ def _balance(counts: Array) -> Array:
     return np.asarray(np.divide(share, counts, out=np.zeros(len(counts)), where=counts > 0))
 
 
+def require_labels(y: Array) -> None:
+    """Raise InvalidInputError if a target of several columns holds other values than 0 and 1."""
+    if y.ndim == 2 and y.shape[1] > 1 and not np.isin(y, (0, 1)).all():
+        raise InvalidInputError(
+            f"`y` must hold one class per row, or a 0 or 1 for each label, but got shape {y.shape} "
+            "with other values: fit one classifier per column "
+            "(sklearn.multioutput.MultiOutputClassifier)"
+        )
+
+
 class MLPClassifier(ClassifierMixin, TrainableMLP):
     """Multilayer perceptron classifier with a learning-rate schedule.
 
-    Trains a softmax network on the cross entropy by mini-batch gradient descent. A search trains
-    with the same code, so the parameters that it recommends give the tuned model here.
+    Trains a softmax network on the cross entropy by mini-batch gradient descent; for several labels
+    per row, a 0 or 1 in each column of y, a network with a logistic output for each label, on the
+    sum of their log losses. A search trains with the same code, so the parameters that it
+    recommends give the tuned model here. Sparse rows are made dense batch by batch.
 
     Parameters
     ----------
@@ -54,7 +79,8 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
     warmup_epochs, cycle_epochs, min_learning_rate, update
         Modifiers of the schedule; see `Schedule`.
     alpha : float, default=0
-        L2 penalty on the weights, divided by the number of rows in the batch.
+        L2 penalty on the weights, α/2 times their sum of squares, divided by the number of rows in
+        the batch.
     momentum : float, default=0.9
         For "momentum" and "nesterov".
     rho : float, default=0.9
@@ -92,14 +118,14 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         Precision of the training; "auto" is that of X, as in scikit-learn. float32 is 1.5 to 2
         times as fast.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes.
+        Weights of the classes; not for several labels per row.
     random_state : int, RandomState or None, default=None
         Seed of initial weights, shuffling and the validation split.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The class labels.
+        The class labels; of several labels per row, the numbers of their columns.
     coefs_, intercepts_ : list of ndarray
         Weights ``(fan_in, fan_out)`` and biases ``(fan_out,)`` of each layer.
     loss_curve_ : list of float
@@ -107,9 +133,11 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
     validation_loss_curve_ : list of float
         Loss on the held-out rows at the end of each epoch; empty if none are held out.
     validation_scores_ : list of float or None
-        Accuracy on the held-out rows, with `early_stopping`.
-    best_validation_score_ : float
+        Accuracy on the held-out rows, which count by their weights, with `early_stopping`.
+    best_validation_score_ : float or None
         The best of `validation_scores_`.
+    loss_, best_loss_ : float, float or None
+        The last and the least of `loss_curve_`; with `early_stopping`, there is no least one.
     learning_rate_curve_ : list of float
         Rate at the first step of each epoch.
     n_iter_ : int
@@ -137,10 +165,10 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         self,
         hidden_layer_sizes: int | Sequence[int] = (50, 12),
         *,
-        activation: str = "relu",
-        optimizer: str = "sgd",
+        activation: ActivationName = "relu",
+        optimizer: OptimizerName = "sgd",
         learning_rate_init: float | None = None,
-        decay: str = "constant",
+        decay: DecayName = "constant",
         decay_rate: float = 0.0,
         step_size: float = 5.0,
         power: float = 2.0,
@@ -156,7 +184,7 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         weight_decay: float = 0.01,
-        weights_init: str = "glorot_uniform",
+        weights_init: InitializerName = "glorot_uniform",
         batch_size: int = 32,
         max_iter: int = 20,
         shuffle: bool = True,
@@ -206,8 +234,8 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         )
         self.class_weight = class_weight
 
-    @available_if(trains_on_all_rows)  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @available_if(trains_on_all_rows)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self,
         X: npt.ArrayLike,
@@ -228,7 +256,18 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         Returns
         -------
         self
+
+        Raises
+        ------
+        InvalidInputError
+            With ``class_weight="balanced"``: a call knows the classes of its own rows alone.
         """
+        if self.class_weight == "balanced":
+            raise InvalidInputError(
+                "`class_weight` must be known before partial_fit sees rows, but got 'balanced': "
+                "give a dict of weights (sklearn.utils.class_weight.compute_class_weight, of all "
+                "rows or a sample of them)"
+            )
         if classes is not None and hasattr(self, "_session"):
             labels = np.unique(classes)
             if not np.array_equal(labels, self.classes_):
@@ -244,23 +283,28 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         weight: Array | None,  # noqa: ARG002
         classes: npt.ArrayLike | None,
     ) -> None:
-        self.classes_ = np.unique(y if classes is None else classes)
+        self._loss = "log_loss" if y.ndim == 1 else "binary_log_loss"
+        if y.ndim == 2:
+            self.classes_ = np.arange(y.shape[1])
+        else:
+            self.classes_ = np.unique(y if classes is None else classes)
 
     def _check(
         self, X: npt.ArrayLike | TableRows, y: npt.ArrayLike, *, reset: bool
     ) -> tuple[Array | TableRows, Array]:
         X, y = super()._check(X, y, reset=reset)
         check_classification_targets(y)
-        if y.ndim == 2:
-            raise ValueError(
-                f"`y` must hold one label per row, but got shape {y.shape}: fit one classifier per "
-                "column (sklearn.multioutput.MultiOutputClassifier)"
-            )
+        require_labels(y)
         return X, y
 
     def _weigh(self, y: Array, weight: Array | None) -> Array | None:
         if self.class_weight is None:
             return weight
+        if y.ndim == 2:
+            raise InvalidInputError(
+                f"`class_weight` must be left out with several labels per row, but got "
+                f"{self.class_weight!r}: give sample_weight, or leave it out"
+            )
         labels = np.searchsorted(self.classes_, y)
         if self.class_weight == "balanced":
             factors = _balance(np.bincount(labels, weights=weight, minlength=len(self.classes_)))
@@ -272,6 +316,12 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         return np.asarray(by_class if weight is None else weight * by_class)
 
     def _encode_target(self, y: Array) -> Array:
+        is_multilabel = self._loss == "binary_log_loss"
+        if is_multilabel != (y.ndim == 2) or (is_multilabel and y.shape[1] != len(self.classes_)):
+            columns = f"{len(self.classes_)} columns of labels" if is_multilabel else "one column"
+            raise ValueError(f"`y` must have {columns}, as in the first call, but got {y.shape}")
+        if is_multilabel:
+            return y.astype(bool)
         unknown = ~np.isin(y, self.classes_)
         if unknown.any():
             raise ValueError(
@@ -280,9 +330,21 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
             )
         return np.eye(len(self.classes_), dtype=bool)[np.searchsorted(self.classes_, y)]
 
-    def score_outputs(self, outputs: Array, y: Array) -> Array:
-        """Return the accuracies ``(K,)`` of probabilities ``(K, n, n_classes)``."""
-        return np.asarray((outputs.argmax(axis=-1) == y.argmax(axis=-1)).mean(axis=-1))
+    def score_outputs(self, outputs: Array, y: Array, weight: Array | None = None) -> Array:
+        """Return the accuracies ``(K,)`` of probabilities ``(K, n, n_classes)``.
+
+        Several labels of a row must all be right.
+        """
+        if self._loss == "binary_log_loss":
+            is_right = ((outputs > 0.5) == y).all(axis=-1)
+        else:
+            is_right = outputs.argmax(axis=-1) == y.argmax(axis=-1)
+        return np.asarray(np.average(is_right, axis=-1, weights=weight))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
 
     def predict_proba(self, X: npt.ArrayLike) -> Array:
         """Return class probabilities.
@@ -296,10 +358,10 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
         ndarray of shape (n, n_classes)
             In the order of `classes_`.
         """
-        return self._outputs(X)
+        return self._outputs(self._validated(X))
 
-    def predict(self, X: npt.ArrayLike) -> Array:
-        """Return the most probable class of each row.
+    def predict_log_proba(self, X: npt.ArrayLike) -> Array:
+        """Return the logarithms of class probabilities, -inf where a probability rounds to 0.
 
         Parameters
         ----------
@@ -307,9 +369,26 @@ class MLPClassifier(ClassifierMixin, TrainableMLP):
 
         Returns
         -------
-        ndarray of shape (n,)
+        ndarray of shape (n, n_classes)
+            In the order of `classes_`.
         """
-        probabilities = self._outputs(X)
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self.predict_proba(X)))
+
+    def predict(self, X: npt.ArrayLike) -> Array:
+        """Return the most probable class of each row; of several labels, those above 0.5.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix of shape (n, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n,), or of 0 and 1 of shape (n, n_classes)
+        """
+        probabilities = self._outputs(self._validated(X))
+        if self._loss == "binary_log_loss":
+            return (probabilities > 0.5).astype(int)
         labels: Array = self.classes_[probabilities.argmax(axis=1)]
         return labels
 
@@ -326,7 +405,7 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
     hidden_layer_sizes : int or sequence of int, default=(50, 12)
         Units of each hidden layer.
     activation, optimizer, learning_rate_init, decay, decay_rate, ... :
-        As in `MLPClassifier`.
+        As in `MLPClassifier`; see the notes for what a rate is in scikit-learn.
 
     Attributes
     ----------
@@ -334,8 +413,16 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
         Mean and standard deviation of the training target.
     coefs_, intercepts_ : list of ndarray
         Weights and biases of each layer; the last predicts the standardised target.
-    loss_curve_, validation_loss_curve_, learning_rate_curve_, n_iter_
+    loss_curve_, loss_, best_loss_, validation_loss_curve_, learning_rate_curve_, n_iter_
         As in `MLPClassifier`.
+
+    Notes
+    -----
+    The loss is the mean of the squared errors, as in torch and Keras; scikit-learn follows half
+    their sum over the m outputs. On the standardised target, with ``optimizer="sgd"``, scikit-learn
+    takes the same steps with ``learning_rate_init`` times 2/m and ``alpha`` times m/2: for one
+    target, with twice the rate and half the penalty. (The steps of "adagrad", "rmsprop", "adam" and
+    "adamw" do not depend on the scale of the loss: there, only alpha differs.)
 
     Examples
     --------
@@ -347,8 +434,8 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
 
     _loss = "squared_error"
 
-    @available_if(trains_on_all_rows)  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @available_if(trains_on_all_rows)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> Self:
@@ -383,9 +470,20 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
         self._flat_target = y.ndim == 1
         if weight is not None and not weight.any():
             weight = None
-        self.target_mean_ = np.average(columns, axis=0, weights=weight)
-        variance = np.average((columns - self.target_mean_) ** 2, axis=0, weights=weight)
-        self.target_scale_ = np.where(variance > 0, np.sqrt(variance), 1.0)
+        counted = columns if weight is None else columns[weight > 0]
+        varies = counted.min(axis=0) < counted.max(axis=0)
+        with np.errstate(all="ignore"):
+            mean = np.average(columns, axis=0, weights=weight)
+            variance = np.average((columns - mean) ** 2, axis=0, weights=weight)
+        self.target_mean_ = np.where(varies, mean, counted[0])
+        self.target_scale_ = np.where(varies, np.sqrt(variance), 1.0)
+        low, high = SPREADS
+        for deviation in self.target_scale_[varies]:
+            if not low <= deviation <= high:
+                raise InvalidInputError(
+                    f"`y` must have a standard deviation between {low:g} and {high:g}, as its "
+                    f"square is not a number otherwise, but got {deviation:g}: divide y by its size"
+                )
 
     def _encode_target(self, y: Array) -> Array:
         columns = y.reshape(len(y), -1)
@@ -398,15 +496,23 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
             (columns - self.target_mean_) / self.target_scale_, dtype=self._training_dtype
         )
 
+    def _fits(self, dtype: np.dtype[Any]) -> bool:
+        """Return whether numbers of a dtype can tell the targets apart."""
+        info, size = np.finfo(dtype), np.abs(self.target_mean_) + 10 * self.target_scale_
+        coarse = info.eps * size > RESOLUTION * self.target_scale_
+        return bool((size < info.max).all() and not coarse.any())
+
     @property
     def loss_unit(self) -> float:
         """Return the squared scale of a single target; 1 for several, as their units differ."""
         return float(self.target_scale_[0] ** 2) if len(self.target_scale_) == 1 else 1.0
 
-    def score_outputs(self, outputs: Array, y: Array) -> Array:
+    def score_outputs(self, outputs: Array, y: Array, weight: Array | None = None) -> Array:
         """Return R² ``(K,)``, the mean over the m outputs, of predictions ``(K, n, m)``."""
-        residual = ((outputs - y) ** 2).sum(axis=1, dtype=np.float64)
-        spread = ((y - y.mean(axis=0)) ** 2).sum(axis=0, dtype=np.float64)
+        weights = np.ones(len(y)) if weight is None else weight.astype(np.float64)
+        column = weights[:, np.newaxis]
+        residual = (column * (outputs - y) ** 2).sum(axis=1)
+        spread = (column * (y - np.average(y, axis=0, weights=weights)) ** 2).sum(axis=0)
         # as in scikit-learn, a constant target scores 1 if predicted exactly, else 0
         r2 = np.where(spread > 0, 1 - residual / np.where(spread > 0, spread, 1), residual == 0)
         return np.asarray(r2.mean(axis=-1))
@@ -421,6 +527,12 @@ class MLPRegressor(RegressorMixin, TrainableMLP):
         Returns
         -------
         ndarray of shape (n,) or (n, n_outputs)
+            Of float32 if both X and the training are, unless it cannot tell the targets apart, as
+            where they are large and differ little.
         """
-        predicted = self._outputs(X) * self.target_scale_ + self.target_mean_
+        rows = self._validated(X)
+        outputs = self._outputs(rows)
+        predicted = outputs * self.target_scale_ + self.target_mean_
+        if self._fits(dtype := np.result_type(rows.dtype, outputs)):
+            predicted = predicted.astype(dtype, copy=False)
         return np.asarray(predicted[:, 0] if self._flat_target else predicted)

@@ -114,7 +114,7 @@ def _refuse_damaged(path: Path, read: Callable[[], Any]) -> Any:
 
 def _restore(model: Any) -> Any:
     """Check that the weights fit the parameters, and restore what `save_model` left out."""
-    estimator = network_of(model)
+    estimator: Any = network_of(model)
     network, parameters = Network(**asdict(estimator._network)), estimator._parameters
     n_outputs = len(estimator.classes_ if is_classifier(estimator) else estimator.target_mean_)
     if not (

@@ -3,14 +3,14 @@
 A shape is 1 at t = 0 and never rises. It is evaluated in extended precision and rounded once, so
 the last digit of the ``float64`` result is correct even where ``1 - k*t`` cancels (within a few
 units in the last place on platforms whose ``longdouble`` is no wider than ``float64``). To add a
-decay type, add a function and a line to `DECAYS`.
+decay type, add a function, and a line to `DECAYS` and `DecayName`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -95,6 +95,20 @@ class Decay:
         with np.errstate(over="ignore", under="ignore"):  # 1/inf and e^-inf are 0, as they should
             return np.asarray(self.shape(k, t, **options), dtype=np.float64)
 
+
+DecayName = Literal[
+    "constant",
+    "inverse_time",
+    "compound",
+    "exponential",
+    "step",
+    "inverse_sqrt",
+    "linear",
+    "polynomial",
+    "cosine",
+    "plateau",
+]
+"""The names in `DECAYS`, for type checkers."""
 
 DECAYS: dict[str, Decay] = {
     "constant": Decay(constant),

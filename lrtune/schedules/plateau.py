@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,17 @@ class Plateau:
         self._best = np.full(len(schedules), np.inf)
         self._epochs_waited = np.zeros(len(schedules), dtype=np.int64)
         self._exponent = np.zeros(len(schedules))
+
+    def with_schedules(self, schedules: Sequence[Schedule]) -> Self:
+        """Return the state with changed schedules.
+
+        One that still follows losses goes on with those recorded; one that begins to starts anew.
+        """
+        changed = type(self)(schedules)
+        goes_on = changed._k > 0
+        for name in ("_best", "_epochs_waited", "_exponent"):
+            setattr(changed, name, np.where(goes_on, getattr(self, name), getattr(changed, name)))
+        return changed
 
     def apply(self, rates: Array) -> Array:
         """Return the ``(steps, K)`` rates, lowered according to the recorded losses."""

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.decays import DECAYS, DecayName
 
 Array = npt.NDArray[Any]
 
@@ -82,7 +82,7 @@ class Schedule:
     """
 
     learning_rate_init: float
-    decay: str = "constant"
+    decay: DecayName = "constant"
     decay_rate: float = 0.0
     step_size: float = 5.0
     power: float = 2.0
@@ -234,6 +234,58 @@ class Schedule:
             raise InvalidInputError("a schedule must have `learning_rate_init`, but got none")
         return cls(**values)
 
+    @classmethod
+    def from_trial(cls, trial: Any, prefix: str = "") -> Self:
+        """Return the schedule that `lrtune.suggest_schedule` suggested in a trial.
+
+        It has the options of the objective, too, such as a warm-up, and none of the trial's further
+        parameters.
+
+        Parameters
+        ----------
+        trial : optuna.trial.BaseTrial
+            Running or finished, such as ``study.best_trial``.
+        prefix : str, default=""
+            That of the call of `suggest_schedule`.
+
+        Returns
+        -------
+        Schedule
+
+        Raises
+        ------
+        InvalidInputError
+            If the trial has no schedule of this prefix.
+
+        Examples
+        --------
+        >>> import optuna
+        >>> from lrtune import suggest_schedule
+        >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
+        >>> def objective(trial):
+        ...     ranges = {"learning_rate_init": (0.01, 1.0), "decay_rate": (0.1, 1.0)}
+        ...     return suggest_schedule(trial, epochs=5, warmup_epochs=1, **ranges)(2)
+        >>> study = optuna.create_study()
+        >>> study.optimize(objective, n_trials=1)
+        >>> schedule = Schedule.from_trial(study.best_trial)
+        >>> schedule.warmup_epochs, schedule(2) == study.best_value
+        (1, True)
+        """
+        rest = trial.user_attrs.get(trial_attribute(prefix))
+        if rest is None:
+            raise InvalidInputError(
+                "`trial` must have a schedule that suggest_schedule suggested with "
+                f"`prefix={prefix!r}`, but trial {trial.number} has "
+                f"{', '.join(trial.params) or 'no parameters'}: give the prefix of that call, or "
+                "pass the parameters that make the schedule to Schedule"
+            )
+        names = {each.name for each in fields(cls)}
+        suggested = ("learning_rate_init", "decay", "decay_rate")
+        return cls(
+            **{name: trial.params[prefix + name] for name in suggested},
+            **{name: value for name, value in rest.items() if name in names},
+        )
+
     def to_json(self) -> str:
         """Return the schedule as a JSON object, for `from_json`.
 
@@ -282,6 +334,11 @@ class Schedule:
             )
         values.pop("about", None)
         return cls.from_dict(values)
+
+
+def trial_attribute(prefix: str) -> str:
+    """Return the name of the attribute that holds what a trial's schedule has beside parameters."""
+    return f"{prefix}schedule"
 
 
 def _plain(value: Any) -> Any:

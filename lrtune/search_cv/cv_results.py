@@ -26,12 +26,14 @@ def cv_results(
 ) -> dict[str, Any]:
     """Return the columns of `GridSearchCV.cv_results_` plus "status", with a row per trial.
 
-    Trials that did not train to the end have NaN scores and rank last. `prefix` goes before the
-    names of parameters, like "mlpclassifier__" for a pipeline's step.
+    Trials that did not train to the end have NaN scores and rank last. The decay rate of a constant
+    rate has no effect and is masked. `prefix` goes before the names of parameters, like
+    "mlpclassifier__" for a pipeline's step.
     """
+    settings = [space.setting(trial.params) for trial in trials]
     params = [
-        {prefix + name: value for name, value in space.setting(trial.params).params.items()}
-        for trial in trials
+        {prefix + name: value for name, value in setting.effective_params.items()}
+        for setting in settings
     ]
     results: dict[str, Any] = {
         "mean_fit_time": np.array([TrialFacts.of(trial).seconds for trial in trials]) / n_splits,
@@ -39,10 +41,11 @@ def cv_results(
         "mean_score_time": np.zeros(len(trials)),
         "std_score_time": np.zeros(len(trials)),
     }
-    for name in params[0]:
+    for name in (prefix + name for name in settings[0].params):
         column = np.empty(len(trials), dtype=object)
-        column[:] = [row[name] for row in params]
-        results[f"param_{name}"] = numpy.ma.MaskedArray(column, mask=False)
+        column[:] = [row.get(name) for row in params]
+        mask = [name not in row for row in params]
+        results[f"param_{name}"] = numpy.ma.MaskedArray(column, mask=mask)
     results["params"] = params
     results["status"] = np.array([status(trial) for trial in trials])
     for metric in metric_names(trials):

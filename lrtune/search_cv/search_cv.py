@@ -5,12 +5,12 @@ from __future__ import annotations
 import operator
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,9 @@ import optuna
 from joblib import effective_n_jobs
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
+from scipy.sparse import issparse
 from sklearn import get_config
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone, is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import assert_all_finite, get_tags, indexable
@@ -29,13 +30,18 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
 from lrtune.estimators.fitting import TrainableMLP, seed_of
+from lrtune.estimators.mlp import require_labels
 from lrtune.exceptions import InvalidInputError
+from lrtune.schedules.schedule import Schedule
+from lrtune.search_cv.callbacks import Callback, Listener
 from lrtune.search_cv.cv_results import cv_results, metric_names
 from lrtune.search_cv.delegation import Refitted
 from lrtune.search_cv.splits import GROUPED, SplitReplicates
 from lrtune.support.processes import Workers
+from lrtune.support.typed_sklearn import BaseEstimator, MetaEstimatorMixin, fit_context
 from lrtune.tuning.record.record import Record, recorded_seed
 from lrtune.tuning.record.storage import quiet_optuna
+from lrtune.tuning.result import SearchResult
 from lrtune.tuning.sampling.asking import Sampling
 from lrtune.tuning.search import Budget, Recording, search
 from lrtune.tuning.setting import Setting
@@ -46,6 +52,7 @@ from lrtune.tuning.trainers.partial_fit import PartialFitTrainer, fit_with_sched
 from lrtune.tuning.trainers.preparation import split_pipeline
 from lrtune.tuning.trainers.protocol import Trainer
 from lrtune.tuning.trainers.scoring import describe_scoring, make_objective, require_no_metadata
+from lrtune.tuning.trainers.steps import seed_samplers
 from lrtune.tuning.trainers.tunable import require_tunable
 
 Array = npt.NDArray[Any]
@@ -66,12 +73,13 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         The estimator to tune: lrtune's MLPClassifier or MLPRegressor; scikit-learn's SGDClassifier,
         SGDRegressor, Perceptron, MLPClassifier or MLPRegressor; a skorch net; or one of a class
         that `register_estimator` was given. Transformers are fitted on each split's training rows
-        only.
+        only; so do samplers in a pipeline of imbalanced-learn resample these rows only.
     space : mapping or None, default=None
         Maps parameter names to lists of choices, (low, high) tuples or Optuna distributions:
         "learning_rate_init" and "decay_rate" to a range, which is searched on a logarithmic
         scale, "decay" to a list, and optionally further parameters of the network such as
-        "optimizer", "alpha" or "batch_size". The first three have default ranges. For estimators
+        "optimizer", "alpha" or "batch_size"; in a pipeline, the name of its last step may go before
+        each, as in `best_params_`. The first three have default ranges. For estimators
         with `partial_fit`, fields of `Schedule` such as ``"update": ["batch"]`` can be named, too.
     n_trials : int, default=64
         Settings to try, including those that a continued study already has.
@@ -111,12 +119,19 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
     sampler, pruner : optuna sampler and pruner or None, default=None
         By default `ScheduleSampler`, and no pruning beyond diverged settings. `random_state` does
         not seed a `sampler` that you pass.
+    callbacks : list of callables or None, default=None
+        Each is called as ``callback(study, trial)`` when a trial ends, as in Optuna's
+        ``study.optimize``, with the finished trials in memory. Settings that train in lockstep end
+        together, a block of 8 at a time. ``study.stop()`` ends the search; the best of its trials
+        are still confirmed. An error ends the search by itself.
+    verbose : bool or int, default=False
+        Print a line of progress when trials end.
 
     Attributes
     ----------
     best_params_ : dict
-        Parameters of the best setting; for a pipeline that ends in one of lrtune's networks,
-        prefixed with the step's name.
+        Parameters of the best setting, without the decay rate if the rate is constant; for a
+        pipeline that ends in one of lrtune's networks, prefixed with the step's name.
     best_schedule_ : Schedule
         Its schedule: call it with t in epochs.
     best_score_ : float
@@ -153,11 +168,22 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
     >>> X, y = load_iris(return_X_y=True)
     >>> model = make_pipeline(StandardScaler(), MLPClassifier())
     >>> search = LearningRateSearchCV(model, n_trials=16, random_state=0).fit(X, y)
-    >>> sorted(search.best_params_)
-    ['mlpclassifier__decay', 'mlpclassifier__decay_rate', 'mlpclassifier__learning_rate_init']
+    >>> 0.01 < search.best_params_["mlpclassifier__learning_rate_init"] < 10
+    True
     >>> search.score(X, y) > 0.9
     True
     """
+
+    best_params_: dict[str, Any]
+    best_schedule_: Schedule
+    best_score_: float
+    best_index_: int
+    cv_results_: dict[str, Any]
+    study_: optuna.Study
+    result_: SearchResult
+    n_splits_: int
+    refit_time_: float
+    multimetric_: bool
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit"])],
@@ -175,6 +201,8 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         "error_score": [StrOptions({"raise"}), Real],
         "sampler": [BaseSampler, None],
         "pruner": [BasePruner, None],
+        "callbacks": [list, tuple, None],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -192,9 +220,11 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         random_state: int | np.random.RandomState | None = None,
         timeout: float | None = None,
         confirm: bool = True,
-        error_score: float | str = np.nan,
+        error_score: float | Literal["raise"] = np.nan,
         sampler: BaseSampler | None = None,
         pruner: BasePruner | None = None,
+        callbacks: Sequence[Callback] | None = None,
+        verbose: bool | int = False,
     ) -> None:
         self.estimator = estimator
         self.space = space
@@ -211,8 +241,10 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         self.error_score = error_score
         self.sampler = sampler
         self.pruner = pruner
+        self.callbacks = callbacks
+        self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=False)  # type: ignore[untyped-decorator]
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Search, and refit the best setting.
 
@@ -236,7 +268,7 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
             If no setting trained to the end.
         """
         epochs = _require_epochs(self.estimator)
-        X, y = indexable(X, y)
+        X, y = indexable(X, y.toarray() if issparse(y) else y)
         _check_target(y, self.estimator)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splitter_params, fit_params = self._route(params, cv)
@@ -248,13 +280,14 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
                 "`cv` must give at least one split, but gave none: a generator can be used only "
                 "once, so give a list or a splitter"
             )
-        space = Space.of(self.space, epochs)
+        space = Space.of(_own_names(self.space or {}, self.estimator), epochs)
         objective, scorer = make_objective(
             self.estimator, self.scoring, self.refit, self.error_score
         )
         if objective is not None:
             require_no_metadata(scorer, params)
         weight = self._sample_weight(X, fit_params)
+        listener = Listener(self.callbacks, verbose=bool(self.verbose))
         n_splits = len(splits.first)
         with self._trainer(X, y, splits, weight, objective) as trainer:
             result = search(
@@ -264,6 +297,7 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
                 sampling=Sampling(seed, self.sampler, self.pruner),
                 scoring=describe_scoring(self.scoring),
                 recording=self._recording(),
+                on_progress=listener,
             )
         trials = result.finished
         self.n_splits_ = n_splits
@@ -276,10 +310,7 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         self.cv_results_ = cv_results(trials, result.facts.space, n_splits, prefix=prefix)
         self._choose(trials, objective)
         setting = result.facts.space.setting(trials[self.best_index_].params)
-        if is_network(self.estimator):
-            self.best_schedule_ = self._tuned(setting).schedule()
-        else:
-            self.best_schedule_ = schedule_of(setting)
+        self.best_schedule_ = self._schedule(setting)
         if self.refit:
             self._refit(X, y, fit_params, setting, weight, seed)
         return self
@@ -357,9 +388,11 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         started = time.perf_counter()
         if is_network(self.estimator):
             best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
-            _, network = split_pipeline(best)
+            steps, network = split_pipeline(best)
             if network.random_state is None:
                 network.random_state = seed
+            if steps is not None:
+                seed_samplers(steps, seed)
             best.fit(X, y, **fit_params)
         else:
             best = fit_with_schedule(
@@ -368,10 +401,14 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         self.refit_time_ = time.perf_counter() - started
         self.best_estimator_ = best
 
-    def _tuned(self, setting: Setting) -> Any:
-        """Return an untrained copy of the network with a setting."""
+    def _schedule(self, setting: Setting) -> Schedule:
+        """Return the schedule that the estimator has with a setting."""
+        if not is_network(self.estimator):
+            return schedule_of(setting)
         _, network = split_pipeline(self.estimator)
-        return clone(network).set_params(**clone(setting.params, safe=False))
+        params = clone(setting.params, safe=False)
+        schedule: Schedule = clone(network).set_params(**params).schedule()
+        return schedule
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return the metadata router to the estimator's fit and the splitter's split."""
@@ -432,6 +469,19 @@ def is_network(estimator: Any) -> bool:
     return isinstance(split_pipeline(estimator)[1], TrainableMLP)
 
 
+def _own_names(space: Mapping[str, Any], estimator: Any) -> dict[str, Any]:
+    """Return a space with the names of what is tuned, without those of its step in a pipeline."""
+    prefix = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
+    own = {name.removeprefix(prefix): value for name, value in space.items()}
+    if len(own) < len(space):
+        twice = next(name for name in own if name in space and prefix + name in space)
+        raise InvalidInputError(
+            f"`space` must name each parameter once, but got {twice!r} and {prefix + twice!r}: "
+            "leave out one of them"
+        )
+    return own
+
+
 def _require_epochs(estimator: Any) -> int:
     """Return the epochs of an estimator that can be tuned; else raise InvalidInputError."""
     _, model = split_pipeline(estimator)
@@ -455,6 +505,8 @@ def _check_target(y: Any, estimator: Any) -> None:
     if not is_classifier(estimator):
         return
     check_classification_targets(y)
+    if is_network(estimator):
+        require_labels(np.asarray(y))
     if not is_network(estimator) and np.ndim(y) > 1:
         raise InvalidInputError(
             f"`y` must be one column of classes, but got shape {np.shape(y)}: search for each "

@@ -2,7 +2,8 @@
 
 Parameters are one flat ``(K, P)`` array, layer after layer. A layer's block holds its weights, then
 its biases as a last row: the weights of an input that is always 1. Each loss is paired with its
-canonical output (cross entropy with softmax, squared error with the identity), so that its gradient
+canonical output (cross entropy with softmax or the logistic function, squared error with the
+identity), so that its gradient
 at the last layer is ``scale * (output - target)``.
 """
 
@@ -12,7 +13,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -93,6 +94,9 @@ def _relu_derivative(delta: Array, a: Array, scratch: Scratch) -> None:  # noqa:
     np.multiply(delta_bits, spare_bits, out=delta_bits)
 
 
+ActivationName = Literal["identity", "logistic", "relu", "tanh"]
+"""The names in `ACTIVATIONS`, for type checkers; so are the other names of this kind."""
+
 ACTIVATIONS: dict[str, Activation] = {
     "identity": Activation(lambda *_: None, lambda *_: None, keeps_one=True),
     "logistic": Activation(_logistic, _logistic_derivative, keeps_one=False),
@@ -139,6 +143,22 @@ def _log_loss(z: Array, total: Array, y: Array) -> Array:
     return np.asarray(np.log(total) - (z * y).sum(axis=-3))
 
 
+def _logistic_output(z: Array, total: Array, out: Array) -> None:  # noqa: ARG001
+    np.multiply(z, 0.5, out=out)  # as `_logistic`
+    np.tanh(out, out=out)
+    out += 1
+    out *= 0.5
+
+
+def _binary_log_loss(z: Array, total: Array, y: Array) -> Array:  # noqa: ARG001
+    # the sum over the labels, as in scikit-learn
+    return np.asarray((np.logaddexp(0, z) - z * y).sum(axis=-3))
+
+
+def _coin_guess(y: Array) -> float:
+    return math.log(2) * int(y.shape[1])
+
+
 def _identity_output(z: Array, total: Array, out: Array) -> None:  # noqa: ARG001
     np.copyto(out, z)
 
@@ -171,6 +191,13 @@ LOSSES: dict[str, Loss] = {
         _uniform_guess,
         lambda y, _: np.full(len(y), _uniform_guess(y)),
     ),
+    "binary_log_loss": Loss(
+        _logistic_output,
+        _binary_log_loss,
+        lambda _: 1.0,
+        _coin_guess,
+        lambda y, _: np.full(len(y), _coin_guess(y)),
+    ),
     "squared_error": Loss(
         _identity_output,
         _squared_error,
@@ -183,6 +210,7 @@ LOSSES: dict[str, Loss] = {
 
 # --- initial weights --------------------------------------------------------------------------
 
+InitializerName = Literal["glorot_normal", "glorot_uniform", "he_normal", "he_uniform"]
 Initializer = Callable[[np.random.Generator, int, int], Array]
 
 

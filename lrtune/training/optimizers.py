@@ -11,7 +11,7 @@ of the papers and of torch: a new rate applies to the whole velocity at once.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -225,6 +225,9 @@ def _sum_per_setting(squares: Array) -> Array:
     # (K, 1); unlike einsum, sum gives the same last bit for every K
     return np.asarray(squares.sum(axis=1, keepdims=True))
 
+
+OptimizerName = Literal["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "dog"]
+"""The names in `OPTIMIZERS`, for type checkers."""
 
 OPTIMIZERS: dict[str, type[Any]] = {
     "sgd": SGD,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +17,15 @@ FLOAT64 = np.dtype(np.float64)
 class TableRows:
     """The rows `index` of a table, standardised when they are read; the table is not copied.
 
+    A sparse table (scipy's CSR) is made dense row by row as they are read.
+
     >>> table = np.arange(8.0).reshape(4, 2)
     >>> rows = TableRows(table, np.array([3, 1]), mean=table.mean(axis=0))
     >>> rows.take([0])
     array([[3., 3.]])
     """
 
-    table: Array
+    table: Any
     index: Array
     mean: Array | None = None
     scale: Array | None = None
@@ -33,6 +35,11 @@ class TableRows:
 
     def __len__(self) -> int:
         return len(self.index)
+
+    @classmethod
+    def of(cls, table: Any) -> Self:
+        """Return all rows of a table, in its precision."""
+        return cls(table, np.arange(table.shape[0]), dtype=table.dtype)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -50,7 +57,8 @@ class TableRows:
         return np.asarray(self._read(self.index), dtype=self.dtype if dtype is None else dtype)
 
     def _read(self, index: Array) -> Array:
-        rows: Array = self.table.take(index, axis=0)
+        is_sparse = hasattr(self.table, "toarray")
+        rows: Array = self.table[index].toarray() if is_sparse else self.table.take(index, axis=0)
         if self.mean is not None:
             rows -= self.mean
         if self.scale is not None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
+from typing import Any
 
 from optuna.trial import FrozenTrial
 
 from lrtune.support.numbers import duration, number
 from lrtune.tuning.record.trials import TrialCounts, best_trial
+
+
+class StopExploring(Exception):  # noqa: N818 -- it is no error
+    """Raised by a listener to end the exploring, so that the best of its trials are confirmed."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class Progress:
         Of a training.
     maximize : bool
         Whether higher is better, and `best` has minus the user's number.
+    ended : sequence of FrozenTrial
+        The finished trials.
     """
 
     study: str | None
@@ -44,6 +51,7 @@ class Progress:
     planned: int = 0
     median_seconds: float | None = None
     maximize: bool = False
+    ended: Sequence[FrozenTrial] = field(default=(), repr=False)
 
     @property
     def best_loss(self) -> float | None:
@@ -67,11 +75,11 @@ class Progress:
 
 
 class Reporter:
-    """Reports progress to a listener, if there is one."""
+    """Reports progress to a listener, if there is one, which may raise StopExploring."""
 
     def __init__(
         self,
-        listener: Callable[[Progress], None] | None,
+        listener: Callable[[Progress], Any] | None,
         study: str | None,
         finished: Sequence[FrozenTrial],
         *,
@@ -111,5 +119,6 @@ class Reporter:
                 self._planned,
                 median(self._seconds) if self._seconds else None,
                 self._maximize,
+                tuple(self._finished),
             )
         )

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lrtune.support.numbers import number
+
 Array = npt.NDArray[Any]
 
 RANGE_BELOW_EDGE = 500.0
@@ -156,7 +158,7 @@ def range_around(edges: Array, highest: float) -> tuple[float, float]:
     return (float(f"{low:.1e}"), float(f"{high:.1e}"))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RangeTestResult:
     """The curves, edges and suggestions of a range test.
 
@@ -206,6 +208,21 @@ class RangeTestResult:
                 for name, rule in SUGGESTIONS.items():
                     suggestions[name][index] = rule(rates[steps], smoothed[index, steps])
         return cls(rates, losses, smoothed, stops, edges, suggestions)
+
+    def __repr__(self) -> str:
+        n_replicates, n_steps = self.losses.shape
+        texts = {name: self.spread(name) for name in ("edge", *self.suggestions)}
+        rates = ", ".join(
+            f"{name}={number(each.median)}"
+            for name, each in texts.items()
+            if each is not None and each.median is not None
+        )
+        low, high = map(number, self.learning_rate_range)
+        return (
+            f"RangeTestResult({rates}{', ' if rates else ''}learning_rate_range=({low}, {high}), "
+            f"replicates={n_replicates}, steps={n_steps}"
+            f"{f', warnings={len(self.warnings)}' if self.warnings else ''})"
+        )
 
     @property
     def edge(self) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from html import escape
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 
 from lrtune.exceptions import NothingCompletedError
 from lrtune.schedules.schedule import Schedule
-from lrtune.support.numbers import estimate
+from lrtune.support.numbers import estimate, number
 from lrtune.tuning.confirm.advice import advise, not_confirmed
 from lrtune.tuning.confirm.result import Confirmation, Estimate
 from lrtune.tuning.record.record import open_own_study, read_facts
@@ -45,7 +45,7 @@ SURPLUS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SearchResult:
     """The result of a search, finished or not; reports, exports and `show` read nothing else.
 
@@ -73,17 +73,17 @@ class SearchResult:
         Trials that were finished beyond the budget: workers do not wait for each other.
     """
 
-    facts: SearchFacts = field(repr=False)
-    plan: Plan = field(repr=False)
-    finished: tuple[FrozenTrial, ...] = field(repr=False)
+    facts: SearchFacts
+    plan: Plan
+    finished: tuple[FrozenTrial, ...]
     confirmation: Confirmation | None
     ending: Ending | None
-    environment: Environment = field(repr=False)
+    environment: Environment
     study: str | None = None
     storage: str | None = None
     balance: Balance | None = None
     test: FinalTest | None = None
-    surplus: tuple[FrozenTrial, ...] = field(default=(), repr=False)
+    surplus: tuple[FrozenTrial, ...] = ()
 
     @property
     def dataset(self) -> str:
@@ -166,14 +166,17 @@ class SearchResult:
 
     @property
     def best_params(self) -> dict[str, Any]:
-        """Return the recommended setting as estimator parameters."""
-        return self.best.params
+        """Return the recommended setting as estimator parameters.
+
+        The decay rate of a constant rate has no effect and is left out.
+        """
+        return self.best.effective_params
 
     @property
     def schedule(self) -> Schedule:
         """Return the recommended setting's schedule: call it with t in epochs."""
         names = {each.name for each in fields(Schedule)}
-        parameters = {**self.facts.trainer.parameters, **self.best_params}
+        parameters = {**self.facts.trainer.parameters, **self.best.params}
         return Schedule(**{name: parameters[name] for name in names & parameters.keys()})
 
     @property
@@ -377,7 +380,7 @@ class SearchResult:
                 "dataset": self.dataset,
                 "task": self.task,
                 "validation": {"group": self.facts.data.group, "time": self.facts.data.time},
-                "best": self.best_params,
+                "best": self.best.params,
                 "search_loss": self.search_loss,
                 "confirmed_loss": self.confirmed_loss,
                 "confirmed_se": self.confirmed_se,
@@ -411,15 +414,58 @@ class SearchResult:
             "" if self._scored is None else estimate(self.confirmed_score, self.confirmed_score_se)
         )
 
+    def describe_default(self) -> str:
+        """Return the untuned default's metric, or else its loss, as text; "" if there is none."""
+        confirmation = self.confirmation
+        if confirmation is None or confirmation.default is None:
+            return ""
+        default, sign = confirmation.default, 1.0
+        if self._scored is not None or self.facts.trainer.maximize:
+            sign = -1.0
+        loss = None if default.loss is None else sign * default.loss
+        return estimate(loss, default.se)
+
+    def describe_safe_range(self) -> str:
+        """Return the safe range as text; "" if there is none."""
+        if self.confirmation is None or self.safe_range is None:
+            return ""
+        low, high = map(number, self.safe_range)
+        return f"{low} to {high}" + (
+            "" if self.confirmation.safe_range_is_measured else " (predicted)"
+        )
+
+    def _describe_trials(self) -> str:
+        return ", ".join(f"{n} {name}" for name, n in asdict(self.trials).items() if n)
+
+    def __repr__(self) -> str:
+        texts = {"trials": self._describe_trials() or "none"}
+        if self.trials.complete:
+            confirmed = "search" if self.confirmation is None else "confirmed"
+            default = "default_loss" if self._scored is None else "default_score"
+            texts = {
+                "schedule": _brief(self.schedule),
+                "confirmed_score": self.describe_score(),
+                f"{confirmed}_loss": self.describe_loss(),
+                default: self.describe_default(),
+                "safe_range": self.describe_safe_range(),
+                **texts,
+                "warnings": str(len(self.warnings) or ""),
+            }
+        return f"SearchResult({', '.join(f'{k}={text}' for k, text in texts.items() if text)})"
+
     def _repr_html_(self) -> str:
         """Return a small table for notebooks."""
+        if not self.trials.complete:
+            return f"<pre>{escape(repr(self))}</pre>"
         is_function, total = self.facts.trainer.function is not None, self.trainings["total"]
         rows: dict[str, Any] = {
             **self.best_params,
             str(self.metric): self.describe_score(),
             self.facts.trainer.loss if is_function else "validation loss": self.describe_loss(),
+            "untuned": self.describe_default(),
             "score": None if self.score is None else f"{self.score:.4g}",
-            "trials": ", ".join(f"{n} {name}" for name, n in asdict(self.trials).items() if n),
+            "safe range": self.describe_safe_range(),
+            "trials": self._describe_trials(),
             "trainings": total if is_function else None,
             "study": self.study,
             "storage": self.storage,
@@ -446,6 +492,18 @@ def _finite(value: _V) -> _V:
     elif isinstance(value, float) and not math.isfinite(value):
         found = None
     return found  # type: ignore[no-any-return]
+
+
+def _brief(schedule: Schedule) -> str:
+    """Return a schedule as text, without fields that are as by default."""
+    parts = []
+    for each in fields(schedule):
+        value = getattr(schedule, each.name)
+        has_effect = each.name != "decay_rate" or schedule.decay != "constant"
+        if value != each.default and has_effect:
+            text = number(value, 4) if isinstance(value, float) else repr(value)
+            parts.append(f"{each.name}={text}")
+    return f"Schedule({', '.join(parts)})"
 
 
 def _negated(measured: Estimate | None) -> float | None:

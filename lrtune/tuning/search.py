@@ -31,7 +31,7 @@ from lrtune.tuning.confirm.clock import Clock
 from lrtune.tuning.confirm.confirmation import confirm
 from lrtune.tuning.confirm.judge import LEAST_MEASURED, TOO_LATE, UnconfirmedError
 from lrtune.tuning.confirm.result import Confirmation
-from lrtune.tuning.progress import Progress, Reporter
+from lrtune.tuning.progress import Progress, Reporter, StopExploring
 from lrtune.tuning.record.processes import at_work
 from lrtune.tuning.record.record import Record
 from lrtune.tuning.record.schema import (
@@ -236,12 +236,7 @@ def _search(
 
     deadline = math.inf if budget.timeout is None else started + budget.timeout
     control = Control(deadline=deadline, on_training=reporter.count_training)
-    lost = explorer.explore(
-        finished,
-        n_trials=budget.n_trials,
-        control=replace(control, deadline=_end_of_exploring(deadline, budget)),
-        on_trials=reporter.report,
-    )
+    lost, stop = _explore(explorer, finished, budget, control, reporter)
     record = None if lost else record
     surplus: tuple[FrozenTrial, ...] = ()
     is_shared = record is not None and (sampling.worker > 0 or record.is_shared)
@@ -287,7 +282,7 @@ def _search(
         best_value=result.recommended_value,
         warnings=(
             *result.advice,
-            *_shortfalls(len(finished), budget.n_trials, cut, unconfirmed, cure, lost),
+            *_shortfalls(len(finished), budget.n_trials, stop, cut, unconfirmed, cure, lost),
         ),
         seconds=Seconds(searched - started, done - searched, done - started),
         pruning_audit=audit,
@@ -296,6 +291,26 @@ def _search(
         with suppress(RecordLostError):  # the record then lacks its ending alone
             record.write(ending)
     return replace(result, ending=ending)
+
+
+def _explore(
+    explorer: Explorer,
+    finished: list[FrozenTrial],
+    budget: Budget,
+    control: Control,
+    reporter: Reporter,
+) -> tuple[RecordLostError | None, str]:
+    """Train blocks of trials; return why the record was lost, if it was, and what may end it."""
+    try:
+        lost = explorer.explore(
+            finished,
+            n_trials=budget.n_trials,
+            control=replace(control, deadline=_end_of_exploring(control.deadline, budget)),
+            on_trials=reporter.report,
+        )
+    except StopExploring as stopped:
+        return None, str(stopped)
+    return lost, "the time limit"
 
 
 def _end_of_exploring(deadline: float, budget: Budget) -> float:
@@ -320,7 +335,10 @@ def _require_completed(finished: Sequence[FrozenTrial], trainer: Trainer) -> Non
             "no trial ended within the time limit: give a higher `timeout`, or leave it out"
         )
     is_function = trainer.facts().function is not None
-    best_trial(finished, "search lower rates (`learning_rate_init`)" if is_function else "")
+    best_trial(
+        finished,
+        "search lower rates (`space={'learning_rate_init': (LOW, HIGH)}`)" if is_function else "",
+    )
 
 
 def _facts(
@@ -450,6 +468,7 @@ def _planned(
 def _shortfalls(
     n_finished: int,
     n_trials: int,
+    stop: str,
     cut: Confirmation | None,
     unconfirmed: str,
     cure: str,
@@ -457,7 +476,7 @@ def _shortfalls(
 ) -> Iterator[str]:
     """Yield warnings of a search that a limit stopped, or that lost its record."""
     if n_finished < n_trials:
-        yield f"stopped by the time limit after {n_finished} of {n_trials} trials"
+        yield f"stopped by {stop} after {n_finished} of {n_trials} trials"
     if cut is not None:
         yield f"the time limit cut the confirmation short, to {cut.trainings} trainings"
     if unconfirmed:

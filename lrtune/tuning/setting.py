@@ -58,6 +58,18 @@ class Setting:
         """Return all parameters by name, for ``set_params``."""
         return {**self.schedule_params, **dict(self.others)}
 
+    @property
+    def effective_params(self) -> dict[str, Any]:
+        """Return the parameters that have an effect: a constant rate has no decay rate.
+
+        Examples
+        --------
+        >>> Setting(0.1, "constant", 0.5, (("alpha", 0.0),)).effective_params
+        {'learning_rate_init': 0.1, 'decay': 'constant', 'alpha': 0.0}
+        """
+        is_constant = self.decay == "constant"
+        return {n: v for n, v in self.params.items() if not (is_constant and n == "decay_rate")}
+
 
 LEARNING_RATE_FREE = Setting(DEFAULT_RATES["dog"], "constant", 0.0, (("optimizer", "dog"),))
 """A baseline that needs no learning rate."""

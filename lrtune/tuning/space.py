@@ -16,12 +16,19 @@ from optuna.distributions import (
 )
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.schedules.decays import DECAYS
+from lrtune.schedules.decays import DECAYS, DecayName
 from lrtune.support.signals import defer_signals
 from lrtune.tuning.dimensions import Dimension, at_share, holds
 from lrtune.tuning.setting import Setting
 
-DEFAULT_DECAYS = ("constant", "inverse_time", "exponential", "inverse_sqrt", "linear", "cosine")
+DEFAULT_DECAYS: tuple[DecayName, ...] = (
+    "constant",
+    "inverse_time",
+    "exponential",
+    "inverse_sqrt",
+    "linear",
+    "cosine",
+)
 """Decay types that are searched by default: those without options."""
 
 
@@ -111,6 +118,12 @@ class Space:
         (('cosine',), 'batch_size')
         """
         spec = dict(spec or {})
+        for name in spec:
+            if name == "alpha0" or not str(name).isidentifier():
+                raise InvalidInputError(
+                    "a space must name parameters as Python does, such as 'learning_rate_init' and "
+                    f"'batch_size', but got {name!r}"
+                )
         decay = _choices(spec.pop("decay", None))
         if not isinstance(decay, str | list | tuple | None):
             raise InvalidInputError(

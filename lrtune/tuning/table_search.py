@@ -111,8 +111,8 @@ def make_network(request: Request, dataset: Dataset) -> Any:
         "dtype": "float32",
     }
     if dataset.task == "classification":
-        options["class_weight"] = request.class_weight
-        network = MLPClassifier(request.hidden, **options)
+        weights = request.class_weight
+        network: Any = MLPClassifier(request.hidden, class_weight=weights, **options)
     else:
         network = MLPRegressor(request.hidden, **options)
     return make_pipeline(dataset.preprocessing, network)

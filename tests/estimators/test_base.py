@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.sparse import csr_matrix
+from scipy.sparse import csc_matrix, csr_array, csr_matrix
 from sklearn.utils import get_tags
 
-from lrtune import MLPClassifier, MLPRegressor, Schedule
+from lrtune import LearningRateSearchCV, MLPClassifier, MLPRegressor, Schedule
 from lrtune.training.optimizers import DEFAULT_RATES, OPTIMIZERS
 from lrtune.training.rows import TableRows
 
@@ -155,14 +155,30 @@ def test_rows_of_a_table_are_encoded_as_an_array_of_them(
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_sparse_input_is_refused(iris: tuple[Any, Any], network: type[Any]) -> None:
-    X, y = iris
+@pytest.mark.parametrize("options", [{}, {"early_stopping": True}, {"dtype": "float32"}])
+@pytest.mark.parametrize("kind", [csr_matrix, csr_array, csc_matrix])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_sparse_rows_are_trained_on_and_predicted_as_dense_ones(
+    iris: tuple[Any, Any], network: type[Any], options: dict[str, Any], kind: Any
+) -> None:
+    X, y = iris[0] * (np.abs(iris[0]) > 0.5), iris[1]
+    dense, sparse = (network(random_state=0, **options).fit(rows, y) for rows in (X, kind(X)))
 
-    with pytest.raises(TypeError, match="Sparse data was passed"):
-        network().fit(csr_matrix(X), y)
-    with pytest.raises(TypeError, match="Sparse data was passed"):
-        network(max_iter=1).fit(X, y).predict(csr_matrix(X))
-    assert not get_tags(network()).input_tags.sparse
+    assert np.array_equal(dense._parameters, sparse._parameters)
+    assert np.array_equal(dense.predict(X), sparse.predict(kind(X)))
+    assert get_tags(network()).input_tags.sparse
+
+
+def test_sparse_rows_are_searched_as_dense_ones(iris: tuple[Any, Any]) -> None:
+    X, y = iris[0] * (np.abs(iris[0]) > 0.5), iris[1]
+    options: dict[str, Any] = {"n_trials": 4, "cv": 2, "confirm": False, "random_state": 0}
+    dense, sparse = (
+        LearningRateSearchCV(MLPClassifier(max_iter=2), **options).fit(rows, y)
+        for rows in (X, csr_matrix(X))
+    )
+
+    assert dense.best_params_ == sparse.best_params_
+    assert dense.best_score_ == sparse.best_score_
 
 
 @pytest.mark.parametrize("network", NETWORKS)

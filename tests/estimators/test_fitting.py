@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
 
 from lrtune import MLPClassifier, MLPRegressor, Schedule
 from lrtune.exceptions import DivergenceWarning
@@ -169,6 +170,62 @@ def test_early_stopping_keeps_the_best_weights(iris: tuple[Any, Any], network: t
     assert all(np.array_equal(*pair) for pair in zip(model.coefs_, until_then.coefs_, strict=True))
 
 
+@pytest.mark.parametrize("network", NETWORKS)
+def test_early_stopping_scores_held_out_rows_by_their_weights(
+    iris: tuple[Any, Any], network: type[Any]
+) -> None:
+    X, y = iris
+    weight = np.random.default_rng(0).uniform(0, 2, len(y)) ** 4
+    model = network(early_stopping=True, validation_fraction=0.3, max_iter=1, random_state=3)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, y, sample_weight=weight)
+    _, held_out = train_test_split(
+        np.arange(len(y)),
+        test_size=0.3,
+        random_state=model._session.streams.split_seed,
+        stratify=y if network is MLPClassifier else None,
+    )
+    expected = model.score(X[held_out], y[held_out], sample_weight=weight[held_out])
+
+    assert model.best_validation_score_ == pytest.approx(expected)
+    assert expected != pytest.approx(model.score(X[held_out], y[held_out]))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_early_stopping_weighs_the_classes_of_held_out_rows() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(200, 6)), rng.integers(0, 3, 200)
+    by_class, by_row = (
+        MLPClassifier(early_stopping=True, max_iter=5, random_state=0, class_weight=weight)
+        for weight in ({0: 10.0, 1: 0.01, 2: 0.01}, None)
+    )
+    by_class.fit(X, y)
+    by_row.fit(X, y, sample_weight=np.where(y == 0, 10.0, 0.01))
+
+    assert by_class.validation_scores_ == pytest.approx(by_row.validation_scores_)
+
+
+@pytest.mark.parametrize("options", [{"early_stopping": True}, {"decay": "plateau"}])
+def test_held_out_rows_must_have_weight(iris: tuple[Any, Any], options: dict[str, Any]) -> None:
+    X, y = iris
+    weight = np.zeros(len(y))
+    weight[:3] = 1.0
+    with pytest.raises(ValueError, match="weight of 0: use a greater validation_fraction"):
+        MLPClassifier(random_state=1, **options).fit(X, y, sample_weight=weight)
+
+
+def test_the_last_and_the_best_loss_are_those_of_the_curve(iris: tuple[Any, Any]) -> None:
+    model = MLPRegressor(learning_rate_init=0.2, random_state=0).fit(*iris)
+    stopped = MLPRegressor(early_stopping=True, max_iter=99, random_state=0).fit(*iris)
+
+    assert model.loss_ == model.loss_curve_[-1]
+    assert model.best_loss_ == min(model.loss_curve_)
+    assert stopped.loss_ == stopped.loss_curve_[-1]
+    assert stopped.best_loss_ is None  # as in scikit-learn, where the score decides
+    assert model.best_validation_score_ is None
+    assert stopped.best_validation_score_ == max(stopped.validation_scores_)
+
+
 def test_without_early_stopping_there_are_no_validation_scores(iris: tuple[Any, Any]) -> None:
     model = MLPClassifier(random_state=0).fit(*iris)
 
@@ -274,7 +331,13 @@ def test_training_can_continue_after_a_divergence(iris: tuple[Any, Any], method:
 
 
 @pytest.mark.parametrize(
-    "change", [{"hidden_layer_sizes": (7,)}, {"activation": "tanh"}, {"optimizer": "adam"}]
+    "change",
+    [
+        {"hidden_layer_sizes": (7,)},
+        {"activation": "tanh"},
+        {"optimizer": "adam"},
+        {"dtype": "float32"},
+    ],
 )
 def test_a_warm_start_refuses_another_network(
     iris: tuple[Any, Any], change: dict[str, Any]
@@ -291,6 +354,55 @@ def test_a_warm_start_may_change_the_penalty_and_the_batch_size(iris: tuple[Any,
     )
 
     assert np.abs(bound.coefs_[0]).sum() < np.abs(free.coefs_[0]).sum()
+
+
+def followed(losses: list[float], rate: float, k: float, patience: int) -> list[float]:
+    """Return the rates after each loss, by a plateau decay that has just begun."""
+    best, waited, rates = np.inf, 0, []
+    for loss in losses:
+        waited = 0 if loss < best else waited + 1
+        best = min(best, loss)
+        rate *= np.exp(-k) if waited > patience else 1
+        rates.append(rate)
+    return rates
+
+
+@pytest.mark.parametrize(
+    "before", [{}, {"decay": "plateau"}, {"decay": "linear", "decay_rate": 0.01}]
+)
+def test_a_warm_start_may_change_to_a_plateau(
+    iris: tuple[Any, Any], before: dict[str, Any]
+) -> None:
+    model = MLPClassifier(
+        warm_start=True, max_iter=5, learning_rate_init=1.0, random_state=0, **before
+    ).fit(*iris)
+    model.set_params(decay="plateau", decay_rate=0.5, patience=1, max_iter=30).fit(*iris)
+    losses = model.validation_loss_curve_[-30:]
+
+    assert model.learning_rate_curve_[-1] < 1.0
+    assert model.learning_rate_curve_[6:] == pytest.approx(followed(losses, 1.0, 0.5, 1)[:-1])
+
+
+def test_a_warm_start_may_change_the_plateau(iris: tuple[Any, Any]) -> None:
+    def lowered(model: Any) -> list[float]:
+        curve = np.log(model.learning_rate_curve_)
+        return sorted({round(float(-step), 9) for step in np.diff(curve)} - {0.0})
+
+    options: dict[str, Any] = {"decay": "plateau", "decay_rate": 0.5, "patience": 0}
+    first = MLPClassifier(
+        warm_start=True, max_iter=20, learning_rate_init=1.0, random_state=0, **options
+    ).fit(*iris)
+    rate = first.learning_rate_curve_[-1]
+    changed = deepcopy(first).set_params(decay_rate=0.25, max_iter=9).fit(*iris)
+    patient = deepcopy(first).set_params(patience=99, max_iter=9).fit(*iris)
+    bounded = deepcopy(first).set_params(min_learning_rate=0.9, max_iter=9).fit(*iris)
+    timed = deepcopy(first).set_params(decay="constant", max_iter=9).fit(*iris)
+
+    assert lowered(first) == [0.5]
+    assert lowered(changed) == [0.25, 0.5]
+    assert patient.learning_rate_curve_[21:] == [patient.learning_rate_curve_[20]] * 8
+    assert min(bounded.learning_rate_curve_[20:]) == 0.9 > rate
+    assert timed.learning_rate_curve_[20:] == [1.0] * 9
 
 
 # --- rates and printing ---------------------------------------------------------------------------

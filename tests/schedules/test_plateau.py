@@ -135,3 +135,17 @@ def test_in_a_training_a_plateau_does_not_change_other_settings() -> None:
     beside = fitted([plateau, fixed], validate=True)
 
     assert [e.training_loss[0] for e in alone] == [e.training_loss[1] for e in beside]
+
+
+def test_changed_schedules_go_on_with_the_losses_of_those_that_follow_them() -> None:
+    options = {"learning_rate_init": 1.0, "decay": "plateau", "patience": 0}
+    plateau = Plateau([Schedule(**options, decay_rate=0.5), Schedule(**options, decay_rate=0.5)])
+    for loss in (1.0, 2.0):
+        plateau.update(np.array([loss, loss]))
+
+    changed = plateau.with_schedules(
+        [Schedule(**options, decay_rate=0.25), Schedule(learning_rate_init=1.0)]
+    )
+    changed.update(np.array([2.0, 2.0]))
+
+    assert changed.apply(np.ones((1, 2)))[0] == pytest.approx([np.exp(-0.75), 1.0])

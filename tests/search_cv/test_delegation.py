@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
-from sklearn.metrics import accuracy_score, log_loss
+from sklearn.linear_model import SGDClassifier
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from lrtune import LearningRateSearchCV, MLPClassifier, MLPRegressor
 
@@ -24,6 +27,7 @@ def test_predictions_are_those_of_the_best_estimator(search: Any) -> None:
 
     assert np.array_equal(search.predict(X), best.predict(X))
     assert np.array_equal(search.predict_proba(X), best.predict_proba(X))
+    assert np.array_equal(search.predict_log_proba(X), np.log(best.predict_proba(X)))
     assert search.classes_.tolist() == best.classes_.tolist() == [0, 1, 2]
     assert search.n_features_in_ == 4
     assert search.score(X, Y) == best.score(X, Y)
@@ -42,6 +46,26 @@ def test_the_score_is_that_of_scoring() -> None:
 
     assert fitted.score(X, Y) == pytest.approx(-log_loss(Y, fitted.predict_proba(X)))
     assert fitted.scorer_["hits"](fitted, X, Y) == accuracy_score(Y, fitted.predict(X))
+
+
+WEIGHT = np.where(Y == 1, 5.0, 1.0)
+
+
+def test_the_score_takes_weights(search: Any) -> None:
+    expected = accuracy_score(Y, search.predict(X), sample_weight=WEIGHT)
+
+    assert search.score(X, Y, sample_weight=WEIGHT) == pytest.approx(expected)
+
+
+def test_the_score_by_scoring_in_a_pipeline_takes_weights() -> None:
+    model = make_pipeline(StandardScaler(), SGDClassifier(max_iter=3))
+    options: dict[str, Any] = {"n_trials": 2, "cv": 2, "confirm": False, "random_state": 0}
+    fitted = LearningRateSearchCV(model, scoring="balanced_accuracy", **options).fit(X, Y)
+    expected = balanced_accuracy_score(Y, fitted.predict(X), sample_weight=WEIGHT)
+
+    assert fitted.score(X, Y, sample_weight=WEIGHT) == pytest.approx(expected)
+    assert np.array_equal(fitted.decision_function(X), fitted.best_estimator_.decision_function(X))
+    assert not hasattr(fitted, "predict_log_proba")  # its loss is the hinge loss
 
 
 def test_before_fitting_there_is_nothing_to_predict_with() -> None:

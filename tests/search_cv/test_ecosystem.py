@@ -168,7 +168,7 @@ def test_a_search_may_be_a_step_of_a_pipeline() -> None:
     model = make_pipeline(StandardScaler(), search(Classifier())).fit(X, Y)
 
     assert model.score(X, Y) > 0.8
-    assert set(model[-1].best_params_) == {"learning_rate_init", "decay", "decay_rate"}
+    assert {"learning_rate_init", "decay"} <= model[-1].best_params_.keys()
     assert model[:-1].transform(X).shape == (150, model[-1].n_features_in_)
 
 

@@ -153,14 +153,19 @@ def test_parameters_have_columns_and_the_estimators_own_names(
     names = ["learning_rate_init", "decay", "decay_rate"]
     columns = [f"mlpclassifier__{name}" for name in names]
 
-    assert list(baseline.best_params_) == columns
+    assert list(baseline.best_params_) == [
+        name for name in columns if name in baseline.best_params_
+    ]
     for row, params in enumerate(table["params"]):
-        assert [params[name] for name in columns] == [
-            table[f"param_{name}"][row] for name in columns
-        ]
+        assert params == {
+            name: table[f"param_{name}"][row]
+            for name in columns
+            if not pd.isna(table[f"param_{name}"][row])
+        }
     pasted = scaled(Classifier()).set_params(**baseline.best_params_)
     assert pasted[-1].decay == baseline.best_estimator_[-1].decay
-    assert set(search(Classifier()).fit(X, Y).best_params_) == set(names)
+    bare = search(Classifier()).fit(X, Y).best_params_
+    assert {"learning_rate_init", "decay"} <= bare.keys() <= set(names)
 
 
 def test_best_row_result_and_study_agree(

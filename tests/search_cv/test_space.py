@@ -85,14 +85,47 @@ def test_a_space_may_name_lists_ranges_and_distributions(
     searched = search(space=space).fit(X, Y)
     name = next(iter(space))
 
-    assert all(allowed(value) for value in tried(searched, name))
+    assert all(allowed(value) for value in tried(searched, name) if value is not np.ma.masked)
     assert getattr(searched.best_estimator_[-1], name) == searched.best_params_[
         f"mlpclassifier__{name}"
     ]  # fmt: skip
-    assert set(searched.best_params_) == {
-        f"mlpclassifier__{name}"
-        for name in ("learning_rate_init", "decay", "decay_rate", *space)
-    }  # fmt: skip
+    names = {f"mlpclassifier__{name}" for name in ("learning_rate_init", "decay", *space)}
+    is_constant = searched.best_params_["mlpclassifier__decay"] == "constant"
+    assert set(searched.best_params_) - names == (
+        set() if is_constant or "decay_rate" in space else {"mlpclassifier__decay_rate"}
+    )
+
+
+def test_a_space_may_have_the_names_of_the_pipeline_as_best_params_has() -> None:
+    space = {
+        "learning_rate_init": (0.01, 0.5),
+        "decay": ["constant", "cosine"],
+        "alpha": [0.0, 0.1],
+    }
+    bare, prefixed = (
+        search(space={prefix + name: value for name, value in space.items()}).fit(X, Y)
+        for prefix in ("", "mlpclassifier__")
+    )
+
+    assert prefixed.best_params_ == bare.best_params_
+    assert prefixed.cv_results_["params"] == bare.cv_results_["params"]
+
+
+def test_a_constant_rate_has_no_decay_rate() -> None:
+    searched = search(space={"decay": ["constant", "cosine"]}, confirm=True).fit(X, Y)
+    constant = search(space={"decay": "constant"}).fit(X, Y)
+    name = "mlpclassifier__decay_rate"
+
+    for params in searched.cv_results_["params"]:
+        assert (name in params) == (params["mlpclassifier__decay"] == "cosine")
+    assert list(searched.cv_results_[f"param_{name}"].mask) == [
+        params["mlpclassifier__decay"] == "constant" for params in searched.cv_results_["params"]
+    ]
+    assert name not in constant.best_params_
+    assert "decay_rate" not in constant.result_.best_params
+    assert constant.result_.schedule == constant.best_schedule_
+    rate = constant.best_params_["mlpclassifier__learning_rate_init"]
+    assert constant.best_schedule_([0, 5]).tolist() == [rate, rate]
 
 
 def test_with_several_optimizers_the_default_range_covers_them_all() -> None:
@@ -144,7 +177,7 @@ def test_a_grid_is_tried_point_by_point() -> None:
     sampler = optuna.samplers.GridSampler(GRID, seed=0)
     space = {"learning_rate_init": (0.01, 3.0), "hidden_layer_sizes": [(5,), (9, 3)]}
     searched = search(sampler=sampler, space=space, n_trials=40).fit(X, Y)
-    points = {tuple(params.values()) for params in searched.cv_results_["params"]}
+    points = {tuple(trial.params.values()) for trial in searched.study_.trials}
 
     assert len(points) == 40
     assert set(tried(searched, "learning_rate_init")) == set(GRID["learning_rate_init"])
@@ -199,7 +232,12 @@ def test_a_resumed_search_with_a_pruner_goes_on_as_an_uninterrupted_one(folder: 
     ("space", "message"),
     [
         ({"momemtum": (0.1, 0.9)}, "'momemtum'"),
-        ({"mlpclassifier__alpha": (0.1, 0.9)}, "'mlpclassifier__alpha'"),
+        ({"mlp__alpha": (0.1, 0.9)}, "'mlp__alpha'"),
+        ({"standardscaler__with_mean": [True, False]}, "'standardscaler__with_mean'"),
+        (
+            {"mlpclassifier__alpha": (0.1, 0.9), "alpha": (0.1, 0.9)},
+            "once, but got 'alpha' and 'mlpclassifier__alpha'",
+        ),
         ({"max_iter": [5, 10]}, "'max_iter'"),
         ({"learning_rate_init": (1.0, 0.1)}, r"learning_rate_init.* \(1.0, 0.1\)"),
         ({"learning_rate_init": (0.0, 0.1)}, "learning_rate_init.* positive"),
@@ -280,7 +318,7 @@ def test_arguments_that_do_not_fit_are_refused_before_anything_is_recorded(
         (None, {}, " y is None"),
         (np.where(Y == 1, np.nan, Y), {}, "y contains NaN"),
         (Y + 0.5, {}, "Unknown label type"),
-        (np.eye(3)[Y], {}, "one label per row"),
+        (np.c_[Y, Y], {}, "one class per row, or a 0 or 1 for each label"),
         (Y[1:], {}, "inconsistent numbers of samples"),
         (Y, {"mlpclassifier__sample_weight": np.ones(3)}, "sample_weight.shape"),
         (Y, {"mlpclassifier__sample_weight": -np.ones(150)}, "Negative values"),

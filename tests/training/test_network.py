@@ -27,7 +27,12 @@ def problem(loss: str, outputs: int, *, weighted: bool = False) -> Rows:
     rng = np.random.default_rng(5)
     X = rng.normal(size=(ROWS, FEATURES))
     labels = np.eye(outputs)[rng.integers(0, outputs, ROWS)]
-    y = labels if loss == "log_loss" else rng.normal(size=(ROWS, outputs))
+    targets = {
+        "log_loss": labels,
+        "binary_log_loss": rng.integers(0, 2, (ROWS, outputs)).astype(float),
+        "squared_error": rng.normal(size=(ROWS, outputs)),
+    }
+    y = targets[loss]
     return Rows(X, y, rng.uniform(0.1, 3, ROWS) if weighted else None)
 
 
@@ -53,6 +58,9 @@ def loss_by_hand(network: Network, parameters: Any, rows: Rows) -> float:
     z = output_by_hand(network, parameters, rows.X)
     if network.loss == "log_loss":
         losses = np.log(np.exp(z).sum(axis=1)) - (z * rows.y).sum(axis=1)
+    elif network.loss == "binary_log_loss":
+        p = BY_HAND["logistic"](z)
+        losses = -np.log(np.where(rows.y == 1, p, 1 - p)).sum(axis=1)
     else:
         losses = ((z - rows.y) ** 2).mean(axis=1)
     return float(np.average(losses, weights=rows.sample_weight))
@@ -213,7 +221,12 @@ def test_outputs_are_those_of_the_definition(loss: str) -> None:
     X = np.random.default_rng(0).normal(size=(EVALUATION_ROWS + 1, FEATURES))
 
     z = output_by_hand(network, parameters, X)
-    expected = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True) if loss == "log_loss" else z
+    outputs = {
+        "log_loss": np.exp(z) / np.exp(z).sum(axis=1, keepdims=True),
+        "binary_log_loss": BY_HAND["logistic"](z),
+        "squared_error": z,
+    }
+    expected = outputs[loss]
 
     assert expected == pytest.approx(Population(network, SGD(), parameters).outputs(X)[0])
 
@@ -221,6 +234,20 @@ def test_outputs_are_those_of_the_definition(loss: str) -> None:
 @pytest.mark.parametrize("n_classes", [2, 3, 10])
 def test_guessing_classes_costs_the_entropy_of_a_uniform_guess(n_classes: int) -> None:
     assert math.log(n_classes) == LOSSES["log_loss"].guess(np.eye(n_classes))
+
+
+def test_guessing_labels_costs_a_toss_of_a_coin_for_each() -> None:
+    assert LOSSES["binary_log_loss"].guess(np.eye(3)) == pytest.approx(3 * math.log(2))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_loss_of_labels_is_finite_for_extreme_logits(dtype: str) -> None:
+    z = np.array([[[1e4, -1e4]]], dtype=dtype)  # one label, one setting, two rows
+    output, total = np.empty_like(z), np.ones((1, 2), dtype=dtype)
+    LOSSES["binary_log_loss"].output(z, total, output)
+
+    assert output.tolist() == [[[1.0, 0.0]]]
+    assert LOSSES["binary_log_loss"].rows(z, total, np.zeros_like(z)).tolist() == [[1e4, 0.0]]
 
 
 def test_guessing_a_target_costs_its_variance() -> None:
@@ -295,7 +322,10 @@ def test_layers_are_views_of_the_flat_parameters() -> None:
         ({"layer_sizes": (3,)}, r"`layer_sizes` must hold .*, but got \(3,\)"),
         ({"layer_sizes": (3, 0, 2)}, r"each at least 1, but got \(3, 0, 2\)"),
         ({"activation": "rely"}, "`activation` must be one of .*relu.*, but got 'rely'"),
-        ({"loss": "mse"}, "`loss` must be one of log_loss, squared_error, but got 'mse'"),
+        (
+            {"loss": "mse"},
+            "`loss` must be one of log_loss, binary_log_loss, squared_error, but got 'mse'",
+        ),
         ({"weights_init": "zeros"}, "`weights_init` must be one of .*, but got 'zeros'"),
     ],
 )

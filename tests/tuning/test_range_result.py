@@ -176,3 +176,12 @@ def test_the_median_edge_is_inside_the_range(edges: list[float]) -> None:
     low, high = range_around(np.array(edges), 1e3)
 
     assert low < (Spread.of(np.array(edges)).median or 0) < high
+
+
+def test_a_result_is_printed_in_a_line() -> None:
+    printed = repr(result_of([2.0, 3.0, 5.0]))
+
+    assert printed.startswith("RangeTestResult(edge=3, ")
+    assert "learning_rate_range=(0.006, 6), replicates=3" in printed
+    assert len(printed) < 300
+    assert "edge=" not in repr(result_of([np.nan] * 3))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -245,7 +245,7 @@ def test_the_recommended_setting_is_the_first_contender(result: SearchResult) ->
     assert result.best == first.setting
     assert result.best_trial == first.trial
     assert result.search_loss == pytest.approx(first.search_loss)
-    assert result.best_params == first.setting.params
+    assert result.best_params == first.setting.effective_params
 
 
 def test_epochs_trained_and_saved_are_those_of_full_trainings(result: SearchResult) -> None:
@@ -259,6 +259,30 @@ def test_notebooks_show_the_setting_and_escape_the_rest(result: SearchResult) ->
 
     assert f"<td>{result.best.learning_rate_init}</td>" in html
     assert "<th style='text-align:left'>score</th>" in html
+
+
+def test_a_result_is_printed_in_a_line(result: SearchResult) -> None:
+    assert result.confirmation is not None
+    line = repr(result)
+
+    rate = f"{result.schedule.learning_rate_init:.4g}"
+    assert line.startswith(f"SearchResult(schedule=Schedule(learning_rate_init={rate}")
+    assert f"confirmed_loss={result.describe_loss()}, default_loss=" in line
+    assert result.safe_range is not None
+    assert f"safe_range={result.describe_safe_range()}" in line
+    assert len(line) < 400
+    assert f"<td>{result.describe_safe_range()}</td>" in result._repr_html_()
+
+
+def test_a_result_that_is_not_confirmed_or_has_no_trial_is_printed_too(
+    result: SearchResult,
+) -> None:
+    unconfirmed = replace(result, confirmation=None)
+    empty = replace(unconfirmed, finished=(), ending=None)
+
+    assert f"search_loss={unconfirmed.describe_loss()}, trials=" in repr(unconfirmed)
+    assert repr(empty) == "SearchResult(trials=none)"
+    assert repr(empty) in empty._repr_html_()
 
 
 def test_studies_of_other_programs_are_refused(folder: Path) -> None:

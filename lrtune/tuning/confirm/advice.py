@@ -158,7 +158,8 @@ def _better_beyond(confirmation: Confirmation, space: Space, sign: int) -> list[
     wider = (min(low, rate / WIDEN), max(high, rate * WIDEN))
     return [
         f"a learning_rate_init of {rate:.3g}, outside the range searched, does better "
-        f"({value}): look further, `learning_rate_init=({wider[0]:.3g}, {wider[1]:.3g})`"
+        f"({value}): look further, "
+        f"`space={{'learning_rate_init': ({wider[0]:.3g}, {wider[1]:.3g})}}`"
     ]
 
 
@@ -187,7 +188,8 @@ def _at_the_edge(best: Setting, space: Space) -> list[str]:
             continue
         warnings.append(
             f"the best {name}, {value:.3g}, lies at the {side} end of the range searched, "
-            f"{low:.3g} to {high:.3g}: look further, `{name}=({wider[0]:.3g}, {wider[1]:.3g})`"
+            f"{low:.3g} to {high:.3g}: look further, "
+            f"`space={{{name!r}: ({wider[0]:.3g}, {wider[1]:.3g})}}`"
         )
     return warnings
 

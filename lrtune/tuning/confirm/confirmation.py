@@ -57,8 +57,8 @@ def confirm(
             if not ranking.candidates and fallback is None:
                 raise NothingCompletedError(
                     "every setting that completed in the search diverged on fresh replicates: "
-                    "search lower rates (`learning_rate_init=(LOW, HIGH)`), or judge each setting "
-                    "on more replicates"
+                    "search lower rates (`space={'learning_rate_init': (LOW, HIGH)}`), or judge "
+                    "each setting on more replicates"
                 )
             if not ranking.candidates:
                 raise UnconfirmedError("every setting died")

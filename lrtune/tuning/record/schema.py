@@ -11,12 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 from optuna.trial import FrozenTrial
 
 from lrtune.tables.columns import Column
+from lrtune.training.optimizers import OptimizerName
 from lrtune.tuning.space import Space
 
 SCHEMA_VERSION = 2
@@ -466,7 +467,7 @@ class Request(_Json):
     hidden: tuple[int, ...]
     epochs: int
     batch_size: int
-    optimizer: str
+    optimizer: OptimizerName
     decays: tuple[str, ...] | None
     alpha0: tuple[float, float] | None
     decay_rate: tuple[float, float] | None
@@ -488,7 +489,7 @@ class Request(_Json):
     time: str | None = None
     metric: str = "loss"
     """Key of `lrtune.tuning.trainers.metrics.METRICS`, or "loss"."""
-    class_weight: str | None = None
+    class_weight: Literal["balanced"] | None = None
 
     @property
     def reading(self) -> dict[str, Any]:

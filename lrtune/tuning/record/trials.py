@@ -166,7 +166,7 @@ def best_trial(trials: Sequence[FrozenTrial], cure: str = "") -> FrozenTrial:
         counts = TrialCounts.of(trials)
         cure = cure or (
             "standardise the columns, look for outliers in them, or search lower rates "
-            "(`learning_rate_init=(LOW, HIGH)`)"
+            "(`space={'learning_rate_init': (LOW, HIGH)}`)"
         )
         if counts.failed:
             failures = (TrialFacts.of(trial).failure for trial in trials)

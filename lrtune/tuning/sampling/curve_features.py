@@ -2,7 +2,8 @@
 
 A loss depends on the rates that a training meets, not on the parameters which generate them: two
 decay types with the same curve do the same. A curve's features are the logarithms of its mean, of
-its highest over its mean rate, and of its mean over its final rate.
+its highest over its mean rate, and of its mean over its final rate. Where groups of parameters have
+schedules of their own (`suggest_schedule` with a prefix), each has a curve.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -56,19 +58,32 @@ class Encoder:
     epochs : float
         T, the length of a training in the unit of t.
     schedule : callable or None
-        Returns the rate as a function of t, from parameters by name; by default the rate of
-        "learning_rate_init", "decay" and "decay_rate".
+        Returns the rate as a function of t, from parameters by name; by default the rates of
+        "learning_rate_init", "decay" and "decay_rate", with each prefix that all three have.
     """
 
     distributions: Mapping[str, BaseDistribution]
     epochs: float
     schedule: Callable[..., Callable[[float], Any]] | None = None
 
+    @cached_property
+    def prefixes(self) -> tuple[str, ...]:
+        """Return what goes before the names of each group's schedule; "" if there is no other."""
+        first = SCHEDULE_PARAMETERS[0]
+        found = (name.removesuffix(first) for name in self.distributions if name.endswith(first))
+        groups = tuple(p for p in found if self._is_group(p))
+        return groups or ("",)
+
+    def _is_group(self, prefix: str) -> bool:
+        decays = self._decays(prefix)
+        is_complete = {prefix + name for name in SCHEDULE_PARAMETERS} <= self.distributions.keys()
+        return is_complete and bool(decays) and all(decay in DECAYS for decay in decays)
+
     @property
     def schedule_names(self) -> tuple[str, ...]:
-        """Return the names of the parameters that the curve depends on."""
+        """Return the names of the parameters that the curves depend on."""
         if self.schedule is None:
-            return SCHEDULE_PARAMETERS
+            return tuple(prefix + name for prefix in self.prefixes for name in SCHEDULE_PARAMETERS)
         return tuple(inspect.signature(self.schedule).parameters)
 
     def require_names(self) -> None:
@@ -83,16 +98,16 @@ class Encoder:
 
     def features(self, settings: Sequence[Mapping[str, Any]]) -> Features:
         """Return the features ``(n, d)`` of n settings."""
-        blocks = [
-            (column[:, np.newaxis], length)
-            for column, length in zip(
-                curve_features(self._curves(settings)).T, CURVE_LENGTHS, strict=True
-            )
-        ]
-        if self.schedule is None and any(map(_follows_losses, self.decays)):
-            # what such a decay does is not in its curve
-            falls = np.array([self._fall_by_losses(params) for params in settings])
-            blocks.append((falls[:, np.newaxis], CURVE_LENGTHS[0]))
+        blocks = []
+        for prefix in self.prefixes if self.schedule is None else ("",):
+            columns = curve_features(self._curves(settings, prefix)).T
+            blocks += [
+                (each[:, np.newaxis], n) for each, n in zip(columns, CURVE_LENGTHS, strict=True)
+            ]
+            if self.schedule is None and any(map(_follows_losses, self._decays(prefix))):
+                # what such a decay does is not in its curve
+                falls = np.array([self._fall_by_losses(params, prefix) for params in settings])
+                blocks.append((falls[:, np.newaxis], CURVE_LENGTHS[0]))
         for name, distribution in self.distributions.items():
             if name not in self.schedule_names and not distribution.single():
                 blocks.append(_own_features(distribution, [params[name] for params in settings]))
@@ -103,9 +118,10 @@ class Encoder:
             np.array([length for _, length in blocks]),
         )
 
-    def _fall_by_losses(self, params: Mapping[str, Any]) -> float:
+    def _fall_by_losses(self, params: Mapping[str, Any], prefix: str) -> float:
         """Return how far a decay that follows losses may fall; 0 for one that follows time."""
-        k = params["decay_rate"] if _follows_losses(params["decay"]) else 0.0
+        follows = _follows_losses(params[f"{prefix}decay"])
+        k = params[f"{prefix}decay_rate"] if follows else 0.0
         return math.log1p(k * self.epochs)
 
     def curve(self, setting: Mapping[str, Any]) -> Array:
@@ -115,10 +131,13 @@ class Encoder:
     @property
     def decays(self) -> tuple[Any, ...]:
         """Return the decay types."""
-        decays = self.distributions.get("decay")
+        return self._decays("")
+
+    def _decays(self, prefix: str) -> tuple[Any, ...]:
+        decays = self.distributions.get(f"{prefix}decay")
         return decays.choices if isinstance(decays, CategoricalDistribution) else ()
 
-    def _curves(self, settings: Sequence[Mapping[str, Any]]) -> Array:
+    def _curves(self, settings: Sequence[Mapping[str, Any]], prefix: str = "") -> Array:
         """Return the rates ``(n, POINTS)``."""
         times = (np.arange(POINTS) + 0.5) * (self.epochs / POINTS)
         if self.schedule is not None:
@@ -128,7 +147,7 @@ class Encoder:
             )
             return np.array([[float(curve(t)) for t in times.tolist()] for curve in curves])
         rates, decays, k = (
-            np.array([params[name] for params in settings]) for name in SCHEDULE_PARAMETERS
+            np.array([params[prefix + name] for params in settings]) for name in SCHEDULE_PARAMETERS
         )
         table = np.empty((len(settings), POINTS))
         for name in dict.fromkeys(decays.tolist()):

@@ -50,12 +50,14 @@ class ScheduleSampler(BaseSampler):
     """Sample settings with a Gaussian process over the schedule as a curve.
 
     The model sees what a training sees, the rates over time: the logarithms of the mean rate, of
-    the highest over the mean, and of the mean over the final rate. Further parameters have length
-    scales of their own. Each replicate (seed, split) has a random effect where the trials name
-    theirs, so that every block of trials can use a replicate of its own: the model averages the
-    noise, and no setting is trained several times. Where settings diverge is modelled apart from
-    the losses of the others. Each setting is the best of several hundred in one draw of the model
-    (Thompson sampling), so that a block of settings can be asked for before the first is told.
+    the highest over the mean, and of the mean over the final rate. Each group of parameters for
+    which `suggest_schedule` is called with a prefix of its own has such a curve. Further parameters
+    have length scales of their own. Each replicate (seed, split) has a random effect where the
+    trials name theirs, so that every block of trials can use a replicate of its own: the model
+    averages the noise, and no setting is trained several times. Where settings diverge is modelled
+    apart from the losses of the others. Each setting is the best of several hundred in one draw of
+    the model (Thompson sampling), so that a block of settings can be asked for before the first is
+    told.
 
     Parameters
     ----------
@@ -63,8 +65,8 @@ class ScheduleSampler(BaseSampler):
         T, the length of a training in the unit of t.
     schedule : callable, optional
         ``schedule(**params)`` returns the rate as a function of t; it takes the parameters that
-        make the schedule by name. By default that of `lrtune.suggest_schedule`, with
-        ``learning_rate_init``, ``decay`` and ``decay_rate``.
+        make the schedule by name. By default those of `lrtune.suggest_schedule`, with
+        ``learning_rate_init``, ``decay`` and ``decay_rate``, each after its prefix.
     n_startup_trials : int, default=8
         Trials, spread evenly over each parameter, before the model is used.
     seed : int, optional

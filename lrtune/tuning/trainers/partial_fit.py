@@ -31,6 +31,7 @@ from lrtune.tuning.trainers.preparation import split_pipeline, transform_rows
 from lrtune.tuning.trainers.protocol import DEFAULT_CONTROL, Control, Edges, Outcome
 from lrtune.tuning.trainers.replicates import Folds, Replicate
 from lrtune.tuning.trainers.scale import LossScale, divergence_limit
+from lrtune.tuning.trainers.steps import fit_steps, require_no_weights
 from lrtune.tuning.trainers.training_run import Run, RunResult, seeded
 from lrtune.tuning.trainers.tunable import Tunable, accepts, require_tunable
 
@@ -428,11 +429,12 @@ def prepare_fold(
 ) -> PreparedFold:
     """Fit the transformers on a replicate's training rows, and transform its rows."""
     transformers, _ = split_pipeline(estimator)
+    require_no_weights(transformers, table.sample_weight)
     rows, validation = table.take(replicate.train), table.take(replicate.validation)
     held_out = (validation.X, validation.y) if has_scorers else None
-    fitted, X, X_validation = transform_rows(table.X, rows.y, transformers, replicate)
+    fitted, X, y, X_validation = transform_rows(table.X, rows.y, transformers, replicate)
     return PreparedFold(
-        replace(rows, X=X),
+        replace(rows, X=X, y=y),
         replace(validation, X=X_validation),
         replicate.seed,
         _with_transformers(estimator, fitted),
@@ -479,8 +481,8 @@ def fit_with_schedule(
         model = seeded_copy(model, seed)
     rows = RowSet(X, y, sample_weight)
     if transformers is not None:
-        transformers = clone(transformers)
-        rows = replace(rows, X=transformers.fit_transform(X, y))
+        transformers, X, resampled = fit_steps(transformers, X, y, seed)
+        rows = replace(rows, X=X, y=resampled)
     classes = np.unique(np.asarray(y)) if is_classifier(model) else None
     with seeded(seed % 2**32):
         for _ in train_epochs(

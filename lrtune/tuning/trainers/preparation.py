@@ -26,6 +26,7 @@ from lrtune.training.rows import Rows, TableRows
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.replicates import Replicate
+from lrtune.tuning.trainers.steps import fit_steps, require_no_weights, transform
 
 Array = npt.NDArray[Any]
 
@@ -100,8 +101,12 @@ class Prepared:
         """Return the validation loss of the training rows' mean target, or class shares."""
         rows, validation = self.rows, self.validation
         mean = np.average(rows.y.astype(np.float64), axis=0, weights=rows.sample_weight)
+        tiny = np.finfo(np.float64).tiny
         if self.model._loss == "log_loss":
-            losses = -(validation.y @ np.log(np.maximum(mean, np.finfo(np.float64).tiny)))
+            losses = -(validation.y @ np.log(np.maximum(mean, tiny)))
+        elif self.model._loss == "binary_log_loss":
+            present, absent = (np.log(np.maximum(share, tiny)) for share in (mean, 1 - mean))
+            losses = -np.where(validation.y, present, absent).sum(axis=1)
         else:
             losses = ((validation.y - mean) ** 2).mean(axis=1)
         # the unit is a factor of its own, as it may be beyond what single precision holds
@@ -173,10 +178,13 @@ def prepare(
     y_train, y_validation = (
         _safe_indexing(y, rows) for rows in (replicate.train, replicate.validation)
     )
+    require_no_weights(transformers, sample_weight)
     if _is_read_in_place(X, transformers):
         transformers, X_train, X_validation = _in_place(X, transformers, replicate)
     else:
-        transformers, X_train, X_validation = transform_rows(X, y_train, transformers, replicate)
+        transformers, X_train, y_train, X_validation = transform_rows(
+            X, y_train, transformers, replicate
+        )
     if pipeline is not None and transformers is not None:
         pipeline.steps = [*transformers.steps, pipeline.steps[-1]]
     model = clone(model).set_params(random_state=replicate.seed)
@@ -235,16 +243,15 @@ def _in_place(
 
 def transform_rows(
     X: Any, y_train: Any, transformers: Pipeline | None, replicate: Replicate
-) -> tuple[Pipeline | None, Any, Any]:
-    """Return the fitted transformers, and transformed copies of training and validation rows."""
+) -> tuple[Pipeline | None, Any, Any, Any]:
+    """Return the fitted transformers, the training rows and target, and the validation rows."""
     train, validation = (
         _safe_indexing(X, rows) for rows in (replicate.train, replicate.validation)
     )
     if transformers is not None:
-        transformers = clone(transformers)
-        train = transformers.fit_transform(train, y_train)
-        validation = transformers.transform(validation)
-    return transformers, train, validation
+        transformers, train, y_train = fit_steps(transformers, train, y_train, replicate.seed)
+        validation = transform(transformers, validation)
+    return transformers, train, y_train, validation
 
 
 def check_space(prepared: Prepared, space: Space) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -82,18 +83,20 @@ class _Scoring:
     def __call__(self, fitted: Any, X: Any, y: Any) -> dict[str, float]:
         if isinstance(self.scorers, dict):
             return {
-                name: float(self._score(scorer, fitted, X, y))
-                for name, scorer in self.scorers.items()
+                name: self._score(scorer, fitted, X, y) for name, scorer in self.scorers.items()
             }
         scores = self._score(self.scorers, fitted, X, y)
         if not isinstance(scores, Mapping):
-            return {self.metric: float(scores)}
+            return {self.metric: scores}
         _require_metric(self.refit, scores)
-        return {name: float(score) for name, score in scores.items()}
+        return dict(scores)
 
     def _score(self, scorer: Any, fitted: Any, X: Any, y: Any) -> Any:
         try:
-            return scorer(fitted, X, y)
+            scores = scorer(fitted, X, y)
+            if isinstance(scores, Mapping):
+                return {name: _finite(score) for name, score in scores.items()}
+            return _finite(scores)
         except Exception as error:
             if self.error_score == "raise":
                 raise
@@ -104,6 +107,14 @@ class _Scoring:
                 stacklevel=2,
             )
             return self.error_score
+
+
+def _finite(score: Any) -> float:
+    """Return a score as a float, which may be NaN; raise InvalidInputError if it is infinite."""
+    number = float(score)
+    if math.isinf(number):
+        raise InvalidInputError(f"a scorer must return a finite number, but got {score}")
+    return number
 
 
 def _named(scoring: Any) -> dict[str, Any]:

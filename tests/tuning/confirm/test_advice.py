@@ -90,11 +90,11 @@ def test_there_may_be_nothing_to_say() -> None:
     ("share", "words"),
     [
         (0.0, "lies at the low end of the range searched, 0.001 to 1: look further, "
-              "`learning_rate_init=(0.0001, 1)`"),
+              "`space={'learning_rate_init': (0.0001, 1)}`"),
         (EDGE_SHARE - 0.001, "lies at the low end"),
         (1 - EDGE_SHARE + 0.001, "lies at the high end"),
         (1.0, "lies at the high end of the range searched, 0.001 to 1: look further, "
-              "`learning_rate_init=(0.001, 10)`"),
+              "`space={'learning_rate_init': (0.001, 10)}`"),
     ],
 )  # fmt: skip
 def test_a_rate_at_an_edge_of_its_range_is_told_with_the_wider_range(
@@ -123,7 +123,7 @@ def test_a_decay_at_its_fastest_is_told_but_not_at_its_slowest_which_is_none() -
     (fastest,) = said(confirmed(replace(BEST, decay_rate=1.0)))
 
     assert "the best decay_rate, 1, lies at the high end" in fastest
-    assert fastest.endswith("`decay_rate=(0.01, 10)`")
+    assert fastest.endswith("`space={'decay_rate': (0.01, 10)}`")
     assert said(confirmed(replace(BEST, decay_rate=0.01))) == []
 
 
@@ -298,5 +298,5 @@ def test_a_clearly_better_rate_beyond_the_range_is_named() -> None:
 
     assert words == [
         "a learning_rate_init of 8, outside the range searched, does better (0.4): look further, "
-        "`learning_rate_init=(0.001, 80)`"
+        "`space={'learning_rate_init': (0.001, 80)}`"
     ]

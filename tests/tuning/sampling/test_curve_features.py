@@ -84,6 +84,34 @@ def test_a_decay_that_follows_losses_is_told_from_a_constant_rate() -> None:
     assert constant.tolist() != plateau.tolist()
 
 
+def prefixed(prefix: str, params: dict[str, Any]) -> dict[str, Any]:
+    return {prefix + name: value for name, value in params.items()}
+
+
+def test_each_group_of_parameters_has_a_curve() -> None:
+    groups = {"": (0.1, "linear", 0.02), "head_": (0.3, "cosine", 0.05)}
+    distributions, params = {"alpha": FloatDistribution(0.0, 1.0)}, {"alpha": 0.25}
+    for prefix, group in groups.items():
+        distributions |= prefixed(prefix, SPACE.distributions())
+        params |= prefixed(prefix, setting(*group))
+    encoder = Encoder(distributions, 20)
+
+    features = encoder.features([params])
+
+    alone = [ENCODER.features([setting(*group)]).points[0] for group in groups.values()]
+    assert encoder.prefixes == ("", "head_")
+    assert features.points[0].tolist() == [*alone[0], *alone[1], 0.25]
+    assert features.groups.tolist() == list(range(7))
+
+
+def test_a_parameter_whose_name_ends_alike_is_no_group() -> None:
+    others = {"my_learning_rate_init": FloatDistribution(0.1, 1.0)}
+    features = Encoder({**SPACE.distributions(), **others}, 20).features(
+        [setting(0.1, "linear", 0.1, my_learning_rate_init=0.1)]
+    )
+    assert features.points.shape == (1, 4)
+
+
 def test_a_parameter_of_the_schedule_that_is_not_searched_is_named() -> None:
     with pytest.raises(InvalidInputError, match=r"'decay'.*suggest it in every trial"):
         Encoder({"learning_rate_init": FloatDistribution(0.1, 1.0)}, 20).require_names()

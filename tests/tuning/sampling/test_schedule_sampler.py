@@ -60,7 +60,7 @@ def test_it_finds_better_settings_than_random_ones() -> None:
     def best(sampler: optuna.samplers.BaseSampler) -> float:
         study = optuna.create_study(sampler=sampler)
         study.optimize(objective, n_trials=24)
-        schedule = lrtune.Schedule(**study.best_params)
+        schedule = lrtune.Schedule.from_trial(study.best_trial)
         return float(np.mean([loss(schedule, seed) for seed in range(1000, 1050)]))
 
     own = [best(lrtune.ScheduleSampler(epochs=20, seed=seed)) for seed in range(3)]
@@ -72,6 +72,21 @@ def test_it_learns_where_the_cliff_is() -> None:
     diverged = [trial.state == TrialState.PRUNED for trial in search(32).trials]
     assert sum(diverged[:8]) >= 1
     assert np.mean(diverged[16:]) < 0.15
+
+
+def test_it_models_the_schedule_of_each_group_of_parameters() -> None:
+    def train(trial: optuna.Trial) -> float:
+        slow, fast = (
+            lrtune.suggest_schedule(trial, epochs=20, learning_rate_init=bounds, prefix=prefix)
+            for prefix, bounds in (("", (1e-4, 1.0)), ("head_", (1e-2, 100.0)))
+        )
+        aims = ((slow.learning_rate_init, 1e-3), (fast.learning_rate_init, 10.0))
+        return 0.1 + sum(math.log(rate / aim) ** 2 for rate, aim in aims)
+
+    study = optuna.create_study(sampler=lrtune.ScheduleSampler(epochs=20, seed=0))
+    study.optimize(train, n_trials=32)
+    values = [trial.value for trial in study.trials]
+    assert np.median(values[24:]) < 0.2 * np.median(values[:8])
 
 
 def test_it_maximises_too() -> None:

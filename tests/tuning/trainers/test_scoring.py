@@ -3,12 +3,13 @@
 import pickle
 from typing import Any
 
+import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.metrics import make_scorer, matthews_corrcoef
 
 from lrtune import MLPClassifier
-from lrtune.exceptions import InvalidInputError
+from lrtune.exceptions import InvalidInputError, LrtuneWarning
 from lrtune.tuning.trainers.scoring import (
     LOSS,
     Objective,
@@ -83,6 +84,22 @@ def test_a_metric_has_the_users_name_and_the_best_value_of_scikit_learns_own(
     made = objective(scoring, refit)
 
     assert (made.name, made.best) == (name, best)
+
+
+@pytest.mark.parametrize("returned", [None, "high", float("inf"), {"one": -float("inf")}])
+def test_a_score_that_is_no_finite_number_is_an_error_of_the_scorer(
+    fitted: Any, returned: Any
+) -> None:
+    lenient, strict = (
+        make_objective(MODEL, lambda *_: returned, "one", score)[0] for score in (np.nan, "raise")
+    )
+    assert lenient is not None
+    assert strict is not None
+
+    with pytest.warns(LrtuneWarning, match="a scorer raised"):
+        assert np.isnan(lenient.scorers(fitted, X, Y)["one"])
+    with pytest.raises((TypeError, ValueError)):
+        strict.scorers(fitted, X, Y)
 
 
 def test_an_objective_can_be_sent_to_another_process(fitted: Any) -> None:
