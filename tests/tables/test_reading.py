@@ -10,11 +10,15 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lrtune.exceptions import InvalidInputError
 from lrtune.tables.delimited import SEPARATORS
+from lrtune.tables.kinds import convert, find_kind
 from lrtune.tables.reading import read_table
 
 PLAIN = pd.DataFrame({"size": [1.5, 2.0, -3.25], "city": ["Bern", "Zürich", "São Paulo"]})
@@ -225,3 +229,44 @@ def test_parquet_without_pyarrow_names_the_cure(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(InvalidInputError, match=r"pip install 'lrtune\[parquet\]'"):
         read_table(write(b"PAR1 and so on", "t.parquet"))
+
+
+LOCALES = {"us": (".", ","), "de": (",", "."), "fr": (",", "\u202f"), "ch": (".", "'")}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    locale=st.sampled_from(list(LOCALES)),
+    separator=st.sampled_from([",", ";", "\t", "|"]),
+    line_end=st.sampled_from(["\n", "\r\n", "\r"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+    gap=st.sampled_from(["", "NA", "-", "\\N"]),
+    title=st.booleans(),
+)
+def test_numbers_are_read_as_they_were_written(
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    locale: str,
+    separator: str,
+    line_end: str,
+    encoding: str,
+    gap: str,
+    title: bool,
+) -> None:
+    rng = np.random.default_rng(seed)
+    numbers = {f"c{size}": (rng.normal(size=30) * 10.0**size).round(2) for size in (0, 3, 6)}
+    marks = str.maketrans(",.", "".join(reversed(LOCALES[locale])))
+    written = {n: [f"{x:,.2f}".translate(marks) for x in values] for n, values in numbers.items()}
+    written["c3"][5] = gap
+    frame = pd.DataFrame(written)
+    text = frame.to_csv(index=False, sep=separator, lineterminator=line_end)
+    path = tmp_path_factory.mktemp("t") / "t.csv"
+    path.write_bytes((title * f"Report{line_end}{line_end}" + text).encode(encoding))
+    table = read_table(str(path))
+
+    for name, values in numbers.items():
+        column = table.frame[name]
+        read = convert(column, find_kind(column, decimal=table.decimal)).to_numpy()
+        expected = np.where(np.arange(30) == 5, np.nan, values) if name == "c3" else values
+        assert read == pytest.approx(expected, nan_ok=True)
