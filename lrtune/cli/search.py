@@ -114,7 +114,8 @@ def command(
         dataset = subject.dataset
         tested = None if test is None else read_test(test, request, dataset)
         test_notes = () if tested is None else tested.notes
-        for note in (*dataset.notes, summary_line(dataset.columns), *test_notes):
+        summary = [summary_line(dataset.columns)] if dataset.notes else []  # bundled data have none
+        for note in (*dataset.notes, *summary, *test_notes):
             say(note)
     recording = Recording(
         partial(Record.resume if resume else Record.create, storage, name or subject.name),
