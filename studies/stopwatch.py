@@ -107,11 +107,11 @@ def watch_search(watch: Stopwatch, trained: Counter[tuple[Any, ...]]) -> None:
     for name in ("sklearn.pipeline", "lrtune.tables.dataset", "lrtune.tuning.search"):
         importlib.import_module(name)  # in the command's own order, on which the time depends
     import optuna
+    import sklearn.model_selection
 
     import lrtune.tables.dataset
     import lrtune.tuning.search as searching
     import lrtune.tuning.trainers.network
-    import lrtune.tuning.trainers.replicates
     from lrtune.training.population import Population
     from lrtune.training.workspace import Workspace
     from lrtune.tuning.blocks import Explorer
@@ -124,7 +124,7 @@ def watch_search(watch: Stopwatch, trained: Counter[tuple[Any, ...]]) -> None:
     watch.watch(searching, "confirm", REST, "confirmation")
     # the parts
     watch.watch(lrtune.tables.dataset, "load_dataset", "load")
-    watch.watch(lrtune.tuning.trainers.replicates, "train_test_split", "prepare")
+    watch.watch(sklearn.model_selection, "train_test_split", "prepare")
     for name in ("prepare", "check_space"):
         watch.watch(lrtune.tuning.trainers.network, name, "prepare")
     watch.watch(asking, "ask_block", "ask")

@@ -33,6 +33,7 @@ MAX_ONE_HOT = 512
 """Most columns of 0 and 1 in all."""
 MAX_ONE_HOT_CELLS = 5_000_000
 """Most values in these columns: beyond, they slow down training more than they help it."""
+MORE_CATEGORIES = "more categories"
 MANY_CATEGORIES = "many categories"
 EXTREME_NUMBER = "extreme number"
 IDENTIFIER_NAME = re.compile(
@@ -91,6 +92,7 @@ _FILLED = {
 }
 _ENCODED = {
     "category": "categories encoded as columns of 0 and 1",
+    MORE_CATEGORIES: "categories encoded as columns of 0 and 1",
     MANY_CATEGORIES: "categories, too many for a column each, encoded by the mean of the target",
     "text": "texts encoded by skrub",
     EXTREME_NUMBER: "values far outside the others compressed",
@@ -218,8 +220,11 @@ def _encode_categories(
     encodings = {}
     for name in sorted(counts, key=lambda each: counts[each]):
         carried = counts[name] <= max(MIN_ONE_HOT, rows // ROWS_PER_ONE_HOT)
-        encodings[name] = "" if carried and counts[name] <= left else MANY_CATEGORIES
-        left -= 0 if encodings[name] else counts[name]
+        if not carried or counts[name] > left:
+            encodings[name] = MANY_CATEGORIES
+            continue
+        encodings[name] = MORE_CATEGORIES if counts[name] > MIN_ONE_HOT else ""
+        left -= counts[name]
     return [
         replace(
             column,

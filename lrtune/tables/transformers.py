@@ -17,7 +17,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from lrtune.tables.dates import as_dates
 from lrtune.tables.extremes import BOUND, quartiles
-from lrtune.tables.inspection import EXTREME_NUMBER, MANY_CATEGORIES
+from lrtune.tables.inspection import (
+    EXTREME_NUMBER,
+    MANY_CATEGORIES,
+    MIN_ONE_HOT,
+    MORE_CATEGORIES,
+)
 
 Array = npt.NDArray[Any]
 
@@ -106,9 +111,14 @@ def fill_and_standardise() -> list[Any]:
     return [imputer, StandardScaler()]
 
 
-def one_hot_encoder() -> OneHotEncoder:
-    """Return an encoder that gives each category a column, and unseen ones none."""
-    return OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+def one_hot_encoder(most: int | None = MIN_ONE_HOT) -> OneHotEncoder:
+    """Return an encoder that gives each of at most so many categories a column.
+
+    An unseen category is none of them, or a rare one if there are more, which share a column.
+    """
+    return OneHotEncoder(
+        handle_unknown="infrequent_if_exist", max_categories=most, sparse_output=False
+    )
 
 
 def target_encoder(target_type: str) -> Any:
@@ -127,6 +137,7 @@ TRANSFORMERS: dict[str, Callable[[str], Any]] = {
     "boolean": lambda _: make_pipeline(*fill_and_standardise()),
     "date": lambda _: make_pipeline(DateParts(), *fill_and_standardise()),
     "category": lambda _: one_hot_encoder(),
+    MORE_CATEGORIES: lambda _: one_hot_encoder(None),
     MANY_CATEGORIES: target_encoder,
 }
 """Encoder of each kind of column, without skrub; a function of scikit-learn's type of target."""

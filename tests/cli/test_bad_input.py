@@ -32,7 +32,7 @@ JOURNAL = ("Optuna journal", "first line", "another --storage")
 CONFLICT = ("got --no-confirm", "confirm", "leave out one")
 AUDIT = ("--audit-pruning", "got --pruner none", "name one of median, percentile")
 EPOCHS = ("--epochs", "not in the range 1<=x<=1000000")
-COMMANDS = ("there are completion, dashboard,",)
+COMMANDS = ("there are compare, completion,",)
 CASES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("search", "nowhere.csv"): ("'nowhere.csv'", "bundled data set", "spelling"),
     ("search", "."): ("'.' is a folder", "must be a file", "name one in it"),

@@ -152,6 +152,7 @@ def test_a_record_that_is_cut_resumes_as_uninterrupted(
         assert expected == fingerprint(load(journal, "iris"))
 
 
+@pytest.mark.slow
 def test_more_trials_go_on_where_fewer_ended(lrtune: Callable[..., Any]) -> None:
     words = ("search", "iris", "--epochs", "2", "--json")
     lrtune(*words, "--trials", "18")
@@ -360,6 +361,7 @@ def test_confirmation_may_recommend_another_trial_than_the_searchs_best(
     assert plain["search_loss"] <= confirmed["search_loss"]
 
 
+@pytest.mark.slow
 def test_a_baseline_without_a_learning_rate_is_measured_too(lrtune: Callable[..., Any]) -> None:
     words = ("search", "iris", *QUICK, "--baseline")
     result, run = lrtune(*words, "--json").json, lrtune(*words)

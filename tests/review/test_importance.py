@@ -52,6 +52,7 @@ def trials_of(
     return trials, losses
 
 
+@pytest.mark.slow
 def test_the_parameter_that_makes_trials_diverge_is_the_important_one() -> None:
     found = {each.parameter: each for each in importances(*trials_of(64))}
 

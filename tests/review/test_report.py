@@ -294,6 +294,7 @@ def test_one_trial_is_enough(storage: str) -> None:
     assert "at least 16 trials" in text
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_says_so_and_how_to_go_on(storage: str) -> None:
     def interrupt(progress: Any) -> None:
         if progress.finished:
@@ -331,6 +332,7 @@ def test_a_study_without_a_recorded_plan_has_a_report(storage: str) -> None:
     assert "No range test was run: the range of the initial learning rate was given" in text
 
 
+@pytest.mark.slow
 def test_a_study_of_another_program_is_refused(storage: str) -> None:
     optuna.create_study(storage=f"sqlite:///{storage}.db", study_name="foreign")
 

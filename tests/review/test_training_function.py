@@ -383,6 +383,7 @@ def test_without_a_default_none_is_named(
 # --- files ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_figure_but_the_range_test_can_be_drawn(compared: Study) -> None:
     assert {name for name, each in GALLERY.items() if each.missing(compared)} == {"range-test"}
     assert "No range test is run" in GALLERY["range-test"].missing(compared)

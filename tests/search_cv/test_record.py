@@ -113,6 +113,7 @@ def test_without_a_name_every_fit_starts_a_study(folder: Path, storage: str) -> 
     assert studies == ["lrtune", "lrtune-2"]
 
 
+@pytest.mark.slow
 def test_the_study_can_be_read_with_optuna(folder: Path) -> None:
     searched = search(n_trials=8, storage="sqlite:///record.db", study_name="study").fit(X, Y)
     study = optuna.load_study(study_name="study", storage="sqlite:///record.db")

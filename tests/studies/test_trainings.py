@@ -162,6 +162,7 @@ def test_halving_trains_what_its_rungs_say(table: Any, over: str) -> None:
 # --- the study -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_it_plays_what_is_missing_and_writes_tables_and_a_picture(
     main: Callable[..., pd.DataFrame], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -113,6 +113,7 @@ def in_a_block() -> tuple[list[int], list[int]]:
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*os.fork:RuntimeWarning")
 def test_a_forked_process_has_no_block_of_a_thread_that_it_lacks() -> None:
     before, block = blas_threads(), Block()
     try:
@@ -126,6 +127,7 @@ def test_a_forked_process_has_no_block_of_a_thread_that_it_lacks() -> None:
     assert blas_threads() == before
 
 
+@pytest.mark.filterwarnings("ignore:.*os.fork:RuntimeWarning")
 def test_a_process_forked_in_a_block_stays_limited() -> None:
     with one_blas_thread():
         assert set(in_fork(blas_threads)) == {1}  # type: ignore[call-overload]

@@ -22,7 +22,12 @@ def find(texts: "pd.Index[str] | list[str]") -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize(
-    "date_format", [each for each in CALENDAR if "%d" in each and not each.endswith(("%f", "%S"))]
+    "date_format",
+    [
+        pytest.param(each, marks=[pytest.mark.slow] if ":" in each or "%I" in each else [])
+        for each in CALENDAR
+        if "%d" in each
+    ],
 )
 def test_every_format_is_found_or_one_that_reads_the_same(date_format: str) -> None:
     texts = DAYS.strftime(date_format)

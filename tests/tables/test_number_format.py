@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrtune.tables.number_format import (
@@ -116,6 +116,7 @@ def test_grouped_numbers_are_read_back(value: float, mark: str) -> None:
 
 
 @given(st.text(max_size=12))
+@settings(max_examples=40, deadline=None)
 def test_no_text_breaks_the_reading(text: str) -> None:
     found = find_number_format({plain(text): 1})
     values = read_numbers([plain(text)], found or NumberFormat())

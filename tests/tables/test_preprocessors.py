@@ -21,6 +21,7 @@ from lrtune.tables.inspection import (
     MANY_CATEGORIES,
     MAX_ONE_HOT,
     MAX_ONE_HOT_CELLS,
+    MORE_CATEGORIES,
     describe_columns,
 )
 from lrtune.tables.preprocessors import PREPROCESSORS, make_preprocessing
@@ -131,7 +132,7 @@ def test_a_long_table_gets_fewer_columns_of_0_and_1() -> None:
     frame = pd.DataFrame({f"c{n}": np.arange(rows) % 200 for n in range(2)}).map("c{}".format)
     columns, _ = describe_columns(frame.assign(other=np.arange(rows) % 7 / 7))
 
-    assert [column.encoding for column in columns] == ["", MANY_CATEGORIES, ""]
+    assert [column.encoding for column in columns] == [MORE_CATEGORIES, MANY_CATEGORIES, ""]
 
 
 def test_columns_of_categories_share_the_columns_of_0_and_1() -> None:

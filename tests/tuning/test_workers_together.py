@@ -211,6 +211,7 @@ def wait_for(record: Record, n_trials: int) -> None:
 # --- a record that is lost ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_search_that_loses_its_record_goes_on_and_says_so(folder: Path) -> None:
     contents = []
 

@@ -56,6 +56,7 @@ def test_the_same_seed_gives_the_same_settings_and_another_others() -> None:
     assert first[8:] != params(search(seed=1))[8:]
 
 
+@pytest.mark.slow
 def test_it_finds_better_settings_than_random_ones() -> None:
     def best(sampler: optuna.samplers.BaseSampler) -> float:
         study = optuna.create_study(sampler=sampler)

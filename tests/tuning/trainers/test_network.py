@@ -222,7 +222,7 @@ def test_a_replicate_number_means_the_same_whenever_it_is_trained() -> None:
     assert again.validation_curves.tolist() == fresh.validation_curves[::-1].tolist()
 
 
-def test_fresh_replicates_are_kept_until_others_are_asked_for() -> None:
+def test_fresh_replicates_are_kept_until_two_further_calls_ask_for_others() -> None:
     X, y = load_iris(return_X_y=True)
     made = []
 
@@ -232,10 +232,10 @@ def test_fresh_replicates_are_kept_until_others_are_asked_for() -> None:
 
     replicates = make_replicates(y, 2, task="classification")
     trainer = NetworkTrainer(MLPClassifier(max_iter=1), X, y, replicates, fresh=fresh)
-    for numbers in ([0, 2], [2, 3], [0, 1], [3, 2], [4], [2]):
+    for numbers in ([0, 2], [2, 3], [0, 1], [3, 2], [4], [2], [5], [3]):
         trainer.prepared(numbers)
 
-    assert made == [2, 3, 4, 2]
+    assert made == [2, 3, 4, 5, 3]
 
 
 # --- facts ----------------------------------------------------------------------------------------
