@@ -16,7 +16,9 @@ from lrtune.tuning.record.record import Record
 QUICK = ("search", "iris", "--trials", "2", "--epochs", "1", "--no-confirm", "--quiet")
 
 
-@pytest.mark.parametrize("storage", ["lrtune.journal", "sqlite:///s.db"])
+@pytest.mark.parametrize(
+    "storage", ["lrtune.journal", pytest.param("sqlite:///s.db", marks=pytest.mark.slow)]
+)
 def test_a_study_is_deleted_once_that_is_confirmed(
     lrtune: Callable[..., Any], storage: str
 ) -> None:

@@ -8,7 +8,9 @@ import pytest
 QUICK = ("search", "iris", "--trials", "4", "--epochs", "2", "--quiet")
 
 
-@pytest.mark.parametrize("storage", ["lrtune.journal", "sqlite:///s.db"])
+@pytest.mark.parametrize(
+    "storage", ["lrtune.journal", pytest.param("sqlite:///s.db", marks=pytest.mark.slow)]
+)
 def test_a_renamed_study_shows_the_same_and_is_resumed_as_before(
     lrtune: Callable[..., Any], storage: str
 ) -> None:

@@ -80,6 +80,7 @@ def test_the_defaults_keep_the_whole_contract(estimator: Any, check: Callable[[A
     check(estimator)
 
 
+@pytest.mark.slow
 @parametrize_with_checks([MLPClassifier(**SCHEDULED), MLPRegressor(**SCHEDULED)])
 def test_a_schedule_keeps_the_contract(estimator: Any, check: Callable[[Any], None]) -> None:
     check(estimator)

@@ -60,6 +60,7 @@ def test_the_paragraphs_expect_the_metric_and_then_the_loss(auc: Study) -> None:
     assert METRIC in glossary(auc)["safe range"]
 
 
+@pytest.mark.slow
 def test_every_other_reader_names_both(auc: Study, capsys: pytest.CaptureFixture[str]) -> None:
     score, loss = expected(auc)
     print_result(auc.result, as_json=False)

@@ -58,6 +58,7 @@ def test_it_is_shown_reported_and_exported(
     assert "hidden_layer_sizes" not in page
 
 
+@pytest.mark.slow
 def test_the_untuned_rate_of_another_estimator_is_shown(
     lrtune: Callable[..., Any], folder: Path
 ) -> None:

@@ -177,6 +177,7 @@ def test_its_figures_are_sound_svg_without_a_script(page: str) -> None:
         assert b"<dc:date>" not in source
 
 
+@pytest.mark.slow
 def test_the_same_study_gives_the_same_report(small: tuple[str, Any]) -> None:
     page = render_report("s", small[0])
     with rc_context({"font.size": 30, "svg.fonttype": "none", "text.usetex": True}):
@@ -257,6 +258,7 @@ def test_without_confirmation_it_says_so(storage: str) -> None:
     assert "sensitivity" not in render_figures("s", storage)
 
 
+@pytest.mark.slow
 def test_if_everything_diverged_there_is_no_recommendation(storage: str) -> None:
     with pytest.raises(NothingCompletedError):
         searched(storage, n_trials=3, alpha0=(1e5, 1e6))

@@ -134,6 +134,7 @@ def printed(result: SearchResult, capsys: pytest.CaptureFixture[str]) -> str:
 # --- all kinds ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_report_has_the_users_number_and_nothing_that_does_not_apply(
     kind: str, result: SearchResult, page: Callable[[str], str]
 ) -> None:

@@ -128,6 +128,7 @@ def test_a_constant_rate_has_no_decay_rate() -> None:
     assert constant.best_schedule_([0, 5]).tolist() == [rate, rate]
 
 
+@pytest.mark.slow
 def test_with_several_optimizers_the_default_range_covers_them_all() -> None:
     both = search(space={"optimizer": ["sgd", "adam"]}, n_trials=64).fit(X, Y)
     sgd, adam = (search(space={"optimizer": [name]}).fit(X, Y) for name in ("sgd", "adam"))

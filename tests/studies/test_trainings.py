@@ -184,6 +184,7 @@ def test_it_plays_what_is_missing_and_writes_tables_and_a_picture(
     assert 5_000 < (tmp_path / "trainings.png").stat().st_size < LARGEST_PICTURE
 
 
+@pytest.mark.slow
 def test_bounds_are_played_once_and_are_never_better_than_a_perfect_choice(
     main: Callable[..., pd.DataFrame], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

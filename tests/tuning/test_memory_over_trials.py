@@ -76,6 +76,7 @@ def trial_megabytes(folder: Path) -> float:
     return current / 1e6
 
 
+@pytest.mark.slow
 def test_a_search_holds_each_finished_trial_a_fixed_number_of_times(folder: Path) -> None:
     """Keeping the study that each block is asked from would hold ever more copies of each."""
     copies: dict[int, float] = {}

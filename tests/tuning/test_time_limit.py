@@ -99,6 +99,7 @@ def test_a_functions_search_ends_in_time_and_is_confirmed(
     assert warned(result, f"stopped by the time limit after {len(result.finished)} of")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("timeout", [800.0, 3000.0])
 def test_a_search_in_lockstep_ends_within_a_block_of_its_limit_and_is_confirmed(
     clock: Time, timeout: float
@@ -176,6 +177,7 @@ def test_without_confirmation_the_whole_limit_explores(clock: Time) -> None:
     assert 90 <= result.seconds.total <= 100
 
 
+@pytest.mark.slow
 def test_an_estimators_search_is_bounded_too(clock: Time, monkeypatch: pytest.MonkeyPatch) -> None:
     partial_fit = SGDClassifier.partial_fit
 

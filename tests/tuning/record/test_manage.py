@@ -21,7 +21,7 @@ from tests.tuning.record.facts import FACTS
 @pytest.fixture(
     params=[
         "record.journal",
-        "sqlite:///record.db",
+        pytest.param("sqlite:///record.db", marks=pytest.mark.slow),
         pytest.param("postgresql", marks=[pytest.mark.postgresql, pytest.mark.slow]),
     ]
 )
