@@ -121,7 +121,14 @@ class ModelFacts:
         names = (
             word
             for each in columns
-            for word in (each.name, each.kind, each.decimal, each.unit, *each.date_formats)
+            for word in (
+                each.name,
+                each.kind,
+                each.decimal,
+                each.unit,
+                *each.date_formats,
+                *each.gaps,
+            )
         )
         if not all(isinstance(word, str | None) for word in (*words, *names)):
             raise TypeError("names and versions must be text")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lrtune.tables.number_format import is_placeholder
+from lrtune.tables.number_format import is_number, is_placeholder
 from lrtune.tables.wording import listed, shortened
 
 _HEAD_ROWS = 100
@@ -122,11 +121,3 @@ def _find_units(frame: pd.DataFrame) -> list[str]:
 def _are_numbers(texts: pd.Series[Any]) -> bool:
     present = texts.dropna()
     return len(present) > 0 and bool(pd.to_numeric(present, errors="coerce").notna().all())
-
-
-def is_number(text: str) -> bool:
-    """Return True if a text is a plain finite number."""
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False

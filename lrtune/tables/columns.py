@@ -40,6 +40,8 @@ class Column:
     """Decimal mark of numbers written as text, or ""."""
     unit: str = ""
     """Unit, currency or "%" of the numbers, or ""."""
+    gaps: tuple[str, ...] = ()
+    """Texts or numbers that stand for missing values, such as -9999."""
     encoding: str = ""
     """A key of `lrtune.tables.transformers.TRANSFORMERS`, if it is not the kind."""
     why: str = ""
@@ -49,8 +51,9 @@ class Column:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the column as JSON values."""
-        done, date_formats = [list(pair) for pair in self.done], list(self.date_formats)
-        return asdict(self) | {"done": done, "date_formats": date_formats}
+        done = [list(pair) for pair in self.done]
+        lists = {"date_formats": list(self.date_formats), "gaps": list(self.gaps)}
+        return asdict(self) | {"done": done, **lists}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -59,7 +62,8 @@ class Column:
         done = tuple((str(treatment), int(count)) for treatment, count in values["done"])
         date_format = values.pop("date_format", None)  # one format, in releases up to 0.1
         date_formats = values.get("date_formats", [date_format] if date_format else [])
-        return cls(**{**values, "done": done, "date_formats": tuple(date_formats)})
+        tuples = {"date_formats": tuple(date_formats), "gaps": tuple(values.get("gaps", ()))}
+        return cls(**{**values, "done": done, **tuples})
 
     @property
     def number_format(self) -> NumberFormat:
@@ -80,9 +84,9 @@ class Column:
 
     def convert(self, values: pd.Series[Any]) -> pd.Series[Any]:
         """Convert values to the floats, dates or texts of this column's kind."""
-        from lrtune.tables.kinds import convert
+        from lrtune.tables.kinds import convert, without_gaps
 
-        return convert(values, self.as_kind)
+        return convert(without_gaps(values, self.gaps), self.as_kind)
 
 
 def is_plain(columns: Sequence[Column]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -155,6 +155,7 @@ def make_dataset(
     _refuse_tiny_target(labels, f"column {name!r} of {table.source}")
     groups, times = arranged.of_rows(labels.rows)
     hints = () if group or time else hints_on(features, described, labels)
+    described = tuple(replace(each, gaps=(*table.missing, *each.gaps)) for each in described)
     described = mark_leaks(described, X, labels.y, labels.task)
     return Dataset(
         name=table.name,

@@ -15,8 +15,15 @@ import numpy as np
 import pandas as pd
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.tables.asides import is_number, leave_out_asides
-from lrtune.tables.number_format import are_grouped, decimal_marks, plain, why_names
+from lrtune.tables.asides import leave_out_asides
+from lrtune.tables.number_format import (
+    are_grouped,
+    decimal_marks,
+    is_missing,
+    is_number,
+    plain,
+    why_names,
+)
 from lrtune.tables.wording import listed, one_line, shortened
 
 MISSING = ("", "NaN", "nan")
@@ -266,19 +273,6 @@ def _spread(numbers: Any, places: Any) -> Any:
     spread = np.zeros(len(places), numbers.dtype)
     spread[places] = numbers
     return spread
-
-
-def is_missing(text: str, missing: tuple[str, ...]) -> bool:
-    """Return True if a text is one of those that stand for missing values, or the same number.
-
-    >>> is_missing("-9999.0", ("-9999",)), is_missing("n.a.", ("N.A.",)), is_missing("9", ("99",))
-    (True, True, False)
-    """
-    if not missing:
-        return False
-    return text.lower() in map(str.lower, missing) or (
-        is_number(text) and any(is_number(each) and float(each) == float(text) for each in missing)
-    )
 
 
 def _count_titles(lines: list[str], separator: str) -> int:

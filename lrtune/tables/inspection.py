@@ -14,7 +14,7 @@ import pandas as pd
 from lrtune.exceptions import InvalidInputError
 from lrtune.tables.columns import Column, gather, notes_on
 from lrtune.tables.extremes import find_gap_code, has_extremes
-from lrtune.tables.kinds import MAYBE_THOUSANDS, Kind, convert, find_kind
+from lrtune.tables.kinds import MAYBE_THOUSANDS, Kind, convert, find_kind, without_gaps
 from lrtune.tables.number_format import DURATION, MULTIPLES, THOUSANDS_NAMES
 from lrtune.tables.overrides import GIVEN, NO_OVERRIDES, Overrides
 
@@ -85,6 +85,7 @@ _DROPS = (
 """Reasons to leave a column out; the first one that applies counts."""
 
 _TEXTS = "they hold free text or too many categories (`preprocessor='skrub'` encodes them)"
+_GAP = "{}, far outside the other values, treated as a missing value"
 _COUNTER = "it counts the rows, which may give the target away: leave it out with `columns` if so"
 _FILLED = {
     "category": "missing values made a category of their own",
@@ -148,11 +149,9 @@ def _describe(
     if kind.name == "category" and not is_given and _is_text(converted):
         kind = replace(kind, name="text")
     code = None if is_given or kind.name != "number" else find_gap_code(converted)
-    n_coded = 0
-    if code is not None:
-        coded = converted == code
-        n_coded = int(coded.sum())
-        values, converted = values.mask(coded), converted.mask(coded)
+    gaps = () if code is None else (f"{code:g}",)
+    unread = int(converted.isna().sum())
+    values, converted = without_gaps(values, gaps), without_gaps(converted, gaps)
     missing = int(converted.isna().sum())
     for drop in _DROPS:
         if drop.applies("" if alone or is_given else name, kind.name, converted):
@@ -161,27 +160,21 @@ def _describe(
         return _dropped(name, kind.name, missing, _TEXTS, kind), converted
     is_extreme = kind.name == "number" and has_extremes(converted)
     counts_rows = _counts_rows(kind.name, converted)
-    notes = {
-        f"{code:g}, far outside the other values, treated as a missing value"
-        if code is not None
-        else "": n_coded,
-        _ENCODED[EXTREME_NUMBER] if is_extreme else "": 0,
-        _COUNTER if counts_rows else "": 0,
-        _ENCODED["category"] if encodes_texts and kind.name == "category" else "": 0,
-    }
+    done = [*list_treatments(kind.name, values, converted), *list_readings(kind)]
+    done += [(_GAP.format(code), missing - unread) for code in gaps]
+    done += [(_ENCODED[EXTREME_NUMBER], 0)] if is_extreme else []
+    done += [(_COUNTER, 0)] if counts_rows else []
+    done += [(_ENCODED["category"], 0)] if encodes_texts and kind.name == "category" else []
     column = Column(
         name,
         kind.name,
         missing=missing,
-        done=(
-            *list_treatments(kind.name, values, converted),
-            *list_readings(kind),
-            *((note, count) for note, count in notes.items() if note),
-        ),
+        done=tuple(done),
         date_formats=kind.dates,
         thousands=kind.numbers.thousands,
         decimal=kind.numbers.decimal,
         unit=kind.numbers.unit,
+        gaps=gaps,
         encoding=EXTREME_NUMBER if is_extreme else "",
         why=kind.why,
         doubt="it counts the rows" if counts_rows else kind.doubt,

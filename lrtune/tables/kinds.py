@@ -18,6 +18,7 @@ from lrtune.tables.number_format import (
     NumberFormat,
     are_grouped,
     find_number_format,
+    is_missing,
     is_placeholder,
     plain,
     read_numbers,
@@ -115,6 +116,19 @@ def _compact_texts(values: pd.Series[Any]) -> pd.Series[Any]:
     numbers = pd.to_numeric(values, errors="coerce")
     texts = numbers.fillna(0).astype(np.int64).astype(str).astype(object)
     return texts.where(numbers.notna(), np.nan)
+
+
+def without_gaps(values: pd.Series[Any], gaps: tuple[str, ...]) -> pd.Series[Any]:
+    """Return values without those that stand for gaps, by their texts or as numbers.
+
+    >>> without_gaps(pd.Series([1.5, -9999.0]), ("-9999",)).tolist()
+    [1.5, nan]
+    """
+    if not gaps:
+        return values
+    codes, texts = pd.factorize(as_texts(values))
+    absent = np.asarray([*(is_missing(str(text), gaps) for text in texts), False], dtype=bool)
+    return values.mask(absent[codes])
 
 
 def find_kind(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -333,3 +334,24 @@ def why_names(texts: Sequence[str], n_rows: int) -> str:
         if any(text.endswith("0") and len(text.partition(".")[2]) > fewest for text in texts):
             return "version numbers"
     return ""
+
+
+def is_number(text: str) -> bool:
+    """Return True if a text is a plain finite number."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def is_missing(text: str, missing: tuple[str, ...]) -> bool:
+    """Return True if a text is one of those that stand for missing values, or the same number.
+
+    >>> is_missing("-9999.0", ("-9999",)), is_missing("n.a.", ("N.A.",)), is_missing("9", ("99",))
+    (True, True, False)
+    """
+    if not missing:
+        return False
+    return text.lower() in map(str.lower, missing) or (
+        is_number(text) and any(is_number(each) and float(each) == float(text) for each in missing)
+    )

@@ -19,8 +19,8 @@ from typing import Any, BinaryIO
 import pandas as pd
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.tables.delimited import TextFormat, is_missing, note_renamed, read_delimited
-from lrtune.tables.kinds import as_texts
+from lrtune.tables.delimited import TextFormat, note_renamed, read_delimited
+from lrtune.tables.kinds import as_texts, without_gaps
 from lrtune.tables.number_format import decimal_marks
 from lrtune.tables.wording import listed, one_line
 
@@ -63,6 +63,8 @@ class Table:
     """A sentence on each thing that was detected."""
     decimal: str = ""
     """The decimal mark that its numbers show; "" if none or both do."""
+    missing: tuple[str, ...] = ()
+    """Further texts that stood for missing values."""
 
 
 def read_table(
@@ -96,7 +98,14 @@ def read_table(
             f"`data` must be a readable table, but reading {label!r} gave: {one_line(error)}: "
             "download or copy it again, or export it as CSV"
         ) from error
-    return Table(_name(source), _printable(label), frame, tuple(notes), _find_decimal(frame))
+    return Table(
+        _name(source),
+        _printable(label),
+        frame,
+        tuple(notes),
+        _find_decimal(frame),
+        tuple(missing),
+    )
 
 
 def _find_decimal(frame: pd.DataFrame) -> str:
@@ -186,7 +195,7 @@ def _read_parquet(
         if isinstance(values.dtype, pd.CategoricalDtype):
             texts = as_texts(values)
             frame[name] = pd.Series(pd.Categorical(texts), values.index)
-        frame[name] = _without_missing(frame[name], text_format.missing)
+        frame[name] = without_gaps(frame[name], text_format.missing)
     pairs = list(zip(names, frame.columns, strict=True))
     return frame.reset_index(drop=True), note_renamed(pairs)
 
@@ -259,13 +268,6 @@ def _require_no_text_options(text_format: TextFormat, source: str, what: str) ->
             f"{what} has neither separator nor encoding, but {source!r} is one: leave out "
             "`separator` and `encoding`"
         )
-
-
-def _without_missing(values: pd.Series[Any], missing: tuple[str, ...]) -> pd.Series[Any]:
-    """Return values with gaps where their text is one of the missing values."""
-    if not missing:
-        return values
-    return values.mask(as_texts(values).map(lambda text: is_missing(str(text), missing)))
 
 
 def _unique(names: list[str]) -> pd.Index[Any]:

@@ -6,7 +6,7 @@ the second, and the note that says what was done must appear.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from lrtune.estimators import MLPRegressor
 from lrtune.exceptions import InvalidInputError
 from lrtune.tables.apply import read_rows
+from lrtune.tables.columns import Column
 from lrtune.tables.dataset import Dataset, load_dataset
 
 ROWS = 400
@@ -458,6 +459,19 @@ def test_a_gap_where_training_had_none_is_filled_and_said(folder: Path) -> None:
 
     assert rows[0, 0] == pytest.approx(x.mean())
     assert "missing values filled in with the mean: 'written' (1)" in notes
+
+
+def test_what_stood_for_gaps_in_training_does_so_later(folder: Path) -> None:
+    fault = gap_code()
+    Path("t.csv").write_text(fault.text, encoding="utf-8")
+    dataset = load_dataset("t.csv", missing=["0.5"])
+    columns = [replace(column, why="", doubt="") for column in dataset.columns]
+    stored = [Column.from_dict(column.to_dict()) for column in columns]
+    Path("new.csv").write_text("written,noise\n-9999.0,0.5\n1.5,2\n")
+    rows, _ = read_rows("new.csv", stored, None)
+
+    assert stored == columns
+    assert rows.isna().to_numpy().tolist() == [[True, True], [False, False]]
 
 
 @pytest.mark.parametrize(
