@@ -181,6 +181,8 @@ def _read_parquet(
     _require_no_text_options(text_format, source, "a Parquet file")
     try:
         frame = pd.read_parquet(stream, engine="pyarrow")
+        stream.seek(0)
+        declared = _declared_categories(stream)
     except ImportError as error:
         raise InvalidInputError(
             f"reading Parquet, as in {source!r}, needs pyarrow: pip install 'lrtune[parquet]'"
@@ -192,12 +194,21 @@ def _read_parquet(
     names = [str(name) for name in frame.columns]
     frame.columns = _unique(names)
     for name, values in frame.items():
-        if isinstance(values.dtype, pd.CategoricalDtype):
-            texts = as_texts(values)
+        if isinstance(values.dtype, pd.CategoricalDtype) or name in declared:
+            texts = as_texts(values.convert_dtypes())  # whole numbers beside a gap are floats
             frame[name] = pd.Series(pd.Categorical(texts), values.index)
         frame[name] = without_gaps(frame[name], text_format.missing)
     pairs = list(zip(names, frame.columns, strict=True))
     return frame.reset_index(drop=True), note_renamed(pairs)
+
+
+def _declared_categories(stream: BinaryIO) -> set[str]:
+    """Return the columns that pandas wrote as categories; of numbers it reads them as numbers."""
+    from pyarrow.parquet import read_schema
+
+    metadata = read_schema(stream).pandas_metadata or {}
+    columns = metadata.get("columns", ())
+    return {str(each["name"]) for each in columns if each.get("pandas_type") == "categorical"}
 
 
 def _read_workbook(
@@ -209,7 +220,9 @@ def _read_workbook(
     try:
         book = pd.ExcelFile(stream)
         sheets = [str(name) for name in book.sheet_names]
-        rows = book.parse(sheets[0], header=None, dtype=object, keep_default_na=False)
+        rows = pd.read_excel(
+            book, sheet_name=sheets[0], header=None, dtype=object, keep_default_na=False
+        )
     except ImportError as error:
         library = error.name or "openpyxl"
         raise InvalidInputError(

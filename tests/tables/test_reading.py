@@ -7,6 +7,7 @@ import lzma
 import os
 import sys
 import threading
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrtune.exceptions import InvalidInputError
+from lrtune.tables.dataset import load_dataset
 from lrtune.tables.delimited import SEPARATORS
 from lrtune.tables.kinds import convert, find_kind
 from lrtune.tables.reading import read_table
@@ -219,7 +221,7 @@ def test_parquet(folder: Path) -> None:
     table = read_table("t.parquet")
 
     assert list(table.frame.columns) == ["key", "size", "city", "kind"]
-    assert table.frame["kind"].dropna().tolist() == [1, 2]
+    assert table.frame["kind"].dropna().tolist() == ["1", "2"]
     assert table.frame.index.tolist() == [0, 1, 2]
 
 
@@ -270,3 +272,43 @@ def test_numbers_are_read_as_they_were_written(
         read = convert(column, find_kind(column, decimal=table.decimal)).to_numpy()
         expected = np.where(np.arange(30) == 5, np.nan, values) if name == "c3" else values
         assert read == pytest.approx(expected, nan_ok=True)
+
+
+def test_the_only_table_in_a_zip_file_is_read(folder: Path) -> None:
+    with zipfile.ZipFile("t.zip", "w") as archive:
+        archive.writestr("folder/t.csv", text(";"))
+        archive.writestr("__MACOSX/._t.csv", "x")
+    table = read_table("t.zip")
+
+    pd.testing.assert_frame_equal(table.frame, PLAIN)
+    assert table.name == "t"
+
+
+def test_a_zip_file_of_several_tables_is_refused(folder: Path) -> None:
+    with zipfile.ZipFile("t.zip", "w") as archive:
+        archive.writestr("a.csv", text())
+        archive.writestr("b.csv", text())
+    with pytest.raises(InvalidInputError, match=r"holds 2 files, 'a\.csv', 'b\.csv': unpack it"):
+        read_table("t.zip")
+
+
+def test_a_workbook_is_read_as_text_would_be(folder: Path) -> None:
+    pytest.importorskip("openpyxl")
+    days = pd.to_datetime(["2024-02-29", "2024-03-01", None])
+    with pd.ExcelWriter("book.xlsx") as book:
+        PLAIN.assign(code=["007", "011", None], day=days).to_excel(book, index=False)
+        PLAIN.to_excel(book, sheet_name="more", index=False)
+    table = read_table("book.xlsx")
+
+    pd.testing.assert_frame_equal(table.frame[["size", "city"]], PLAIN)
+    assert table.frame["code"].tolist()[:2] == ["007", "011"]
+    assert table.frame["day"].tolist()[:2] == ["2024-02-29", "2024-03-01"]
+    assert "sheet 'Sheet1' read, and not 'more'" in table.notes
+
+
+def test_a_declared_category_stays_one(folder: Path) -> None:
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"kind": pd.Categorical([1, 2] * 20), "y": range(40)})
+    frame.to_parquet("t.parquet")
+
+    assert load_dataset("t.parquet").columns[0].kind == "category"
