@@ -254,7 +254,7 @@ def thousands(rng: np.random.Generator) -> Messy:
     notes = (
         "points treated as thousands separators: 'preis'",
         "target: points treated as thousands separators",
-        "commas treated as decimal points: 'size', 'age'",
+        "commas treated as decimal points: 'preis', 'size', 'age'",
     )
     return Messy(frame, "regression", notes, ("preis",), separator=";", decimal=",")
 

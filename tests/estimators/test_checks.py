@@ -39,11 +39,22 @@ CONFIGURATIONS: list[dict[str, Any]] = [
     {"warm_start": True},
     {"batch_size": 8},
 ]
-WEIGHTS = "check_sample_weight_equivalence_on_dense_data"
+WEIGHTS = tuple(f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense", "sparse"))
+SEVERAL_LABELS = tuple(
+    f"check_classifiers_multilabel_{what}"
+    for what in (
+        "representation_invariance",
+        "output_format_predict",
+        "output_format_predict_proba",
+        "output_format_decision_function",
+    )
+)
 EXPECTED: dict[tuple[str, Any], dict[str, str]] = {
-    ("early_stopping", True): {WEIGHTS: "other rows are held out if rows are repeated"},
-    ("decay", "plateau"): {WEIGHTS: "other rows are held out if rows are repeated"},
-    ("batch_size", 8): {WEIGHTS: "repeated rows fall into other mini-batches"},
+    ("early_stopping", True): dict.fromkeys(
+        WEIGHTS, "other rows are held out if rows are repeated"
+    ),
+    ("decay", "plateau"): dict.fromkeys(WEIGHTS, "other rows are held out if rows are repeated"),
+    ("batch_size", 8): dict.fromkeys(WEIGHTS, "repeated rows fall into other mini-batches"),
     ("class_weight", "balanced"): dict.fromkeys(
         (
             "check_fit_score_takes_y",
@@ -51,10 +62,13 @@ EXPECTED: dict[tuple[str, Any], dict[str, str]] = {
             "check_estimators_partial_fit_n_features",
         ),
         "partial_fit is refused: it does not know the classes of other calls",
+    )
+    | dict.fromkeys(SEVERAL_LABELS, "balanced weights of several labels are refused"),
+    ("warm_start", True): dict.fromkeys(
+        ("check_supervised_y_2d", SEVERAL_LABELS[0]), "fits twice, and a warm start continues"
     ),
-    ("warm_start", True): {"check_supervised_y_2d": "fits twice, and a warm start continues"},
 }
-BELOW_ROUNDING = {WEIGHTS, "check_methods_sample_order_invariance"}
+BELOW_ROUNDING = {*WEIGHTS, "check_methods_sample_order_invariance"}
 STRICT: dict[str, Any] = (  # scikit-learn before 1.8 leaves it to xfail_strict in pyproject.toml
     {"xfail_strict": True}
     if "xfail_strict" in inspect.signature(parametrize_with_checks).parameters
