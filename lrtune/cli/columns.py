@@ -1,4 +1,4 @@
-"""What was made of a table's columns, in a few lines."""
+"""Print the columns of a recorded table by kind."""
 
 from __future__ import annotations
 

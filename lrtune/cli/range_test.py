@@ -63,17 +63,6 @@ MEANINGS = {
 @json_option
 def command(
     data: str,
-    target: str | None,
-    task: Any,
-    separator: str | None,
-    encoding: str | None,
-    skip_lines: int | None,
-    header: bool,
-    missing: tuple[str, ...],
-    columns: dict[str, str],
-    preprocessor: str,
-    group: str | None,
-    time: str | None,
     hidden: tuple[int, ...],
     batch_size: int,
     optimizer: OptimizerName,
@@ -84,6 +73,7 @@ def command(
     seed: int,
     plot: Path | None,
     as_json: bool,
+    **table: Any,
 ) -> None:
     """Test which learning rates are worth searching for a network on DATA.
 
@@ -106,20 +96,7 @@ def command(
     from lrtune.tuning.trainers.preparation import prepare
     from lrtune.tuning.trainers.replicates import make_replicates
 
-    dataset = load_dataset(
-        data,
-        target=target,
-        task=task,
-        separator=separator,
-        encoding=encoding,
-        skip_lines=skip_lines,
-        header=header,
-        missing=missing,
-        columns=columns,
-        preprocessor=preprocessor,
-        group=group,
-        time=time,
-    )
+    dataset = load_dataset(data, **table)
     for note in dataset.notes:
         click.echo(with_flags(note), err=True)
     network = MLPClassifier if dataset.task == "classification" else MLPRegressor

@@ -27,7 +27,7 @@ class StudySummary:
     best: Setting | None
     best_loss: float | None
     metric: str = "loss"
-    """What was optimised: the user's metric, or name for the loss of a training function."""
+    """Name of the optimised metric, or of the loss of a training function."""
     best_score: float | None = None
     """The value of that metric, if it is one of `scoring`; confirmed if it can be."""
     target: str | None = None

@@ -11,6 +11,7 @@ import pandas as pd
 
 from lrtune.exceptions import InvalidInputError
 from lrtune.tables.inspection import describe_columns
+from lrtune.tables.overrides import NO_OVERRIDES, Overrides
 from lrtune.tables.wording import listed
 
 Array = npt.NDArray[Any]
@@ -40,10 +41,13 @@ def arrange(
     group: str | None = None,
     time: str | None = None,
     source: str = "the table",
+    decimal: str = "",
+    overrides: Overrides = NO_OVERRIDES,
 ) -> Arrangement:
     """Take the column of groups or of times out of a table, and sort its rows by time.
 
-    Rows without a group or a time are left out.
+    Rows without a group or a time are left out. Times are read by the table's decimal mark, and as
+    the kind that `overrides` names.
 
     >>> frame = pd.DataFrame({"day": [3, 1, 2], "x": [5, 6, 7], "y": [0, 1, 0]})
     >>> arranged = arrange(frame, "y", time="day")
@@ -92,7 +96,7 @@ def arrange(
             together = f"column {name!r} differs in every row, so that each is held out by itself"
         notes.append(f"group: {together}; it is not a feature")
         return Arrangement(frame, groups=codes, notes=tuple(notes))
-    numbers = _times(values, source)
+    numbers = _times(values, source, decimal, overrides)
     order = np.argsort(numbers, kind="stable")
     notes.append(
         f"time: rows are validated with that are later, by column {name!r}, than those trained on; "
@@ -102,12 +106,14 @@ def arrange(
     return Arrangement(frame.iloc[order], times=times, notes=tuple(notes))
 
 
-def _times(values: pd.Series[Any], source: str) -> Array:
+def _times(values: pd.Series[Any], source: str, decimal: str, overrides: Overrides) -> Array:
     """Return numbers or dates as numbers; raise InvalidInputError if one cannot be read."""
     name = str(values.name)
     refusal = f"`time` must be a column of numbers or dates, but {name!r} of {source}"
     try:
-        (column,), _ = describe_columns(values.to_frame(), encodes_texts=True)
+        (column,), _ = describe_columns(
+            values.to_frame(), encodes_texts=True, decimal=decimal, overrides=overrides
+        )
     except InvalidInputError as error:
         raise InvalidInputError(f"{refusal} cannot order rows ({error})") from error
     if column.kind not in ("number", "date"):

@@ -134,7 +134,15 @@ def make_dataset(
     frame = table.frame
     overrides.require_columns(list(frame.columns), table.source)
     name, target_notes = find_target(list(frame.columns), target, table.source)
-    arranged = arrange(frame, name, group=group, time=time, source=table.source)
+    arranged = arrange(
+        frame,
+        name,
+        group=group,
+        time=time,
+        source=table.source,
+        decimal=table.decimal,
+        overrides=overrides,
+    )
     frame = arranged.frame
     labels = read_target(
         frame[name], task, table.source, decimal=table.decimal, overrides=overrides

@@ -39,7 +39,7 @@ _SHORTLIST = 100
 _MANY = 50
 _GLANCED = 20
 _LOOKS = re.compile(r".*?(\d\D+\d|[^\W\d_]{3}[ -]\d{2}|\d\s*[AaPp][Mm])", re.DOTALL)
-"""What every date matches, from its start; tried on a few texts before the formats are."""
+"""Pattern that every date matches, from its start; tried on a few texts before the formats."""
 _DIRECTIVES = {
     **dict.fromkeys("dmHI", r"\d{1,2}"), **dict.fromkeys("yMS", r"\d{2}"), "Y": r"\d{4}",
     "f": r"\d+", "p": r"[AaPp][Mm]", **dict.fromkeys("bBaA", r"[^\W\d_]+"),

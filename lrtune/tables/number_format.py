@@ -70,7 +70,7 @@ _VERSION = re.compile(r"\d+\.\d+")
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """How the numbers in a column are written."""
+    """Marks, unit and signs of the numbers in a column."""
 
     decimal: str = ""
     """Decimal mark; "" if none shows."""

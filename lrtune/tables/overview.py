@@ -1,4 +1,4 @@
-"""What is made of each column of a table, and why: the rows of ``lrtune inspect``."""
+"""An overview of a table: each column's kind and preparation, for ``lrtune inspect``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PLURALS = {"category": "categories"}
 
 @dataclass(frozen=True)
 class ColumnOverview:
-    """What a column holds, and what is made of it."""
+    """A column's values, and its preparation for training."""
 
     name: str
     kind: str

@@ -7,6 +7,7 @@ import pytest
 from lrtune.exceptions import InvalidInputError
 from lrtune.tables.arrangement import arrange
 from lrtune.tables.dataset import load_dataset
+from lrtune.tables.overrides import Overrides
 
 FRAME = pd.DataFrame(
     {
@@ -102,3 +103,13 @@ def test_groups_and_times_are_those_of_the_rows_that_are_used(folder: object) ->
     assert grouped.groups is not None
     assert grouped.groups.tolist() == list(range(1, 40))
     assert [column.name for column in timed.columns] == ["x"]
+
+
+def test_times_are_read_as_the_user_names_them() -> None:
+    days = ["03/04/2015", "05/02/2015", "01/12/2015"]  # days and months cannot be told apart
+    frame = pd.DataFrame({"day": days, "x": [1, 2, 3], "y": [0, 1, 0]})
+    us = arrange(frame, "y", time="day", overrides=Overrides({"day": "date:%m/%d/%Y"}))
+    others = arrange(frame, "y", time="day", overrides=Overrides({"day": "date:%d/%m/%Y"}))
+
+    assert us.frame["x"].tolist() == [3, 1, 2]
+    assert others.frame["x"].tolist() == [2, 1, 3]
