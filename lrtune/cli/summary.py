@@ -129,7 +129,7 @@ def _further(study: Study) -> list[tuple[str, str, str]]:
     held_out = validation_in_words(study)
     if held_out:
         rows.append(("validated on", held_out, ""))
-    if balance is not None:
+    if balance is not None and balance.replicates:
         value = estimate(balance.balanced_accuracy, balance.se)
         rows.append(
             (

@@ -327,17 +327,22 @@ class SearchResult:
     def _imbalance(self) -> tuple[str, ...]:
         """Return what to know where one class holds most rows of a table; nothing elsewhere."""
         balance = self.balance
-        if balance is None or balance.balanced_accuracy is None:
+        if balance is None:
             return ()
+        measured = ""
+        if balance.balanced_accuracy is not None:
+            measured = (
+                f"its balanced accuracy is {estimate(balance.balanced_accuracy, balance.se)}, "
+                f"where {1 / balance.classes:.3g} is that of a guess; "
+            )
         reached = "" if self.score is None else f", and this network has {self.score:.3f}"
         cure = "`metric='balanced_accuracy'` searches for it"
         if self.facts.trainer.parameters.get("class_weight") is None:
             cure += ", and `class_weight='balanced'` weighs the classes alike"
         return (
             f"the largest class holds {balance.share:.1%} of the rows, so that always to answer "
-            f"with it has an accuracy of {balance.share:.3f}{reached}: its balanced accuracy is "
-            f"{estimate(balance.balanced_accuracy, balance.se)}, where {1 / balance.classes:.3g} "
-            f"is that of a guess; {cure}",
+            f"with it has an accuracy of {balance.share:.3f}{reached}: "
+            f"{measured}{cure}",
         )
 
     @property

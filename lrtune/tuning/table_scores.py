@@ -62,6 +62,8 @@ def measure_balance(result: SearchResult, request: Request, dataset: Dataset) ->
     share = float(counts.max() / counts.sum())
     if share <= MOST and not (result.score is not None and result.score <= share):
         return None
+    if not request.confirm:  # the user asked for no further trainings
+        return Balance(share, len(counts), None, None, 0)
     network = make_network(request, dataset)
     drawn = draw_replicates(
         dataset.y,

@@ -70,7 +70,8 @@ def test_the_balanced_accuracy_is_measured_where_one_class_holds_most_rows(
     share: float, metric: str, is_measured: bool, folder: Path
 ) -> None:
     frame = write("table.csv", 300, share)
-    balance = measure_balance(*searched(request("table.csv", metric=metric)))
+    result, asked, dataset = searched(request("table.csv", metric=metric))
+    balance = measure_balance(result, replace(asked, confirm=True), dataset)
 
     assert (balance is not None) == is_measured
     if balance is not None:
@@ -94,10 +95,22 @@ def test_the_balanced_accuracy_is_the_mean_over_single_fits_on_fresh_replicates(
         predicted = model.predict(dataset.X[replicate.validation])
         scores.append(balanced_accuracy_score(dataset.y[replicate.validation], predicted))
 
-    balance = measure_balance(result, asked, dataset)
+    balance = measure_balance(result, replace(asked, confirm=True), dataset)
     assert balance is not None
     assert balance.balanced_accuracy == pytest.approx(np.mean(scores))
     assert balance.se == pytest.approx(standard_error(np.array(scores)))
+
+
+def test_without_confirmation_the_shares_are_noted_and_nothing_is_trained(folder: Path) -> None:
+    write("table.csv", 300, 0.1)
+    found = searched(request("table.csv"))
+    result = replace(found[0], balance=measure_balance(*found))
+    (note,) = [each for each in result.warnings if "the largest class holds" in each]
+
+    assert result.balance is not None
+    assert (result.balance.replicates, result.balance.balanced_accuracy) == (0, None)
+    assert "`metric='balanced_accuracy'` searches for it" in note
+    assert "its balanced accuracy is" not in note
 
 
 def test_a_network_no_better_than_the_largest_class_is_told_so(folder: Path) -> None:

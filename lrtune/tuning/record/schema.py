@@ -383,7 +383,7 @@ class Balance(_Json):
     classes: int
     """Number of classes."""
     balanced_accuracy: float | None
-    """Mean over the replicates; None if the setting diverged on one."""
+    """Mean over the replicates; None if there are none, or the setting diverged on one."""
     se: float | None
     replicates: int
     """Fresh replicates that it was trained on for this."""
