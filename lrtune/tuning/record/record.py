@@ -218,9 +218,11 @@ class Record:
         )
 
     def add(self, trials: Sequence[FrozenTrial]) -> None:
-        """Add trials, to a journal in one write but for the first."""
+        """Add trials: to a database all at once, to a journal in one write but for the first."""
         if self._journal is None:
-            self.study.add_trials(trials)
+            from lrtune.tuning.record.database import add_trials  # it imports SQLAlchemy
+
+            add_trials(self.study, trials)
             return
         self.study.add_trials(trials[:1])  # Optuna reads the first trial of a process back
         with self._journal.block():

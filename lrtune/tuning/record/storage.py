@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import optuna
 from optuna.exceptions import StorageInternalError
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage
 
 from lrtune.exceptions import InvalidInputError, RecordWarning
 from lrtune.support.secrets import masked
@@ -160,9 +160,11 @@ def _connect(storage: str) -> BaseStorage:
     """Connect; retry, as processes that create the same tables at once may disturb each other."""
     from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
+    from lrtune.tuning.record.database import BlockDatabase
+
     for attempt in range(CONNECT_ATTEMPTS):
         try:
-            database = RDBStorage(storage)
+            database = BlockDatabase(storage)
         except (OperationalError, IntegrityError, ProgrammingError):
             if attempt + 1 == CONNECT_ATTEMPTS:
                 raise

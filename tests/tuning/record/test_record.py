@@ -102,13 +102,14 @@ def test_two_writers_at_once_are_refused_in_a_database_too(
 ) -> None:
     first = Record.create("sqlite:///record.db", "study", FACTS)
     second = Record.resume("sqlite:///record.db", "study", FACTS)
-    add = first.study.add_trials
+    add = Record.add
 
-    def late(more: list[optuna.trial.FrozenTrial]) -> None:
-        second.push(trials(4), seen=[])
-        add(more)
+    def late(record: Record, more: list[optuna.trial.FrozenTrial]) -> None:
+        if record is first:
+            second.push(trials(4), seen=[])
+        add(record, more)
 
-    monkeypatch.setattr(first.study, "add_trials", late)
+    monkeypatch.setattr(Record, "add", late)
     with pytest.raises(RecordConflictError, match=r"in the meantime \(9 trials were"):
         first.push(trials(5), seen=[])
 
