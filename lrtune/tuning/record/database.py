@@ -11,14 +11,17 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import optuna
 from optuna.distributions import distribution_to_json
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._rdb import models
 from optuna.study._frozen import FrozenStudy
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Insert, insert, inspect
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
+
+from lrtune.exceptions import InvalidInputError
+from lrtune.support.secrets import masked
 
 TEXT_BYTES = {"mysql": 65_535, "mariadb": 65_535}
 """Limit on a text, Optuna's type for attributes, by database; others have none."""
@@ -26,14 +29,15 @@ PART = "lrtune:part:"
 """Beginning of the keys under which the parts of a long text are stored."""
 PARTS = "lrtune:parts"
 """Key of an object that is stored in place of a long text: the keys of its parts."""
-_VALUE = ("value", "value_type")
+CLAIM = 64 * "-"
+"""As long as what is added to a study's name to claim work, see `lrtune.tuning.record.workers`."""
 _LOSS = ("intermediate_value", "intermediate_value_type")
 
 
-def add_trials(study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
-    """Add trials to a study in a `BlockDatabase`, all or none."""
-    database: BlockDatabase = study._storage._backend  # type: ignore[attr-defined]
-    database.add_trials(study._study_id, trials)
+def behind(storage: BaseStorage) -> BlockDatabase:
+    """Return the database behind the cache that Optuna puts before it."""
+    database: BlockDatabase = storage._backend  # type: ignore[attr-defined]
+    return database
 
 
 class BlockDatabase(RDBStorage):
@@ -57,6 +61,41 @@ class BlockDatabase(RDBStorage):
             for model, of_model in rows.items():
                 session.execute(self._insert(model), of_model)
 
+    def require_storable(self, study_name: str, parameters: Sequence[str]) -> None:
+        """Raise InvalidInputError if a study could not have this name, or such parameters.
+
+        MySQL may ignore case and accents, and may hold no letters but Latin ones.
+        """
+        if not self._holds([study_name + CLAIM]):
+            raise InvalidInputError(
+                "a study's name must be one that `storage` can hold, of at most "
+                f"{models.MAX_INDEXED_STRING_LENGTH - len(CLAIM)} characters, but "
+                f"{masked(self.url)} refuses {study_name!r}: choose another `study_name`, or make "
+                "a database with the character set utf8mb4"
+            )
+        if not self._holds(parameters):
+            raise InvalidInputError(
+                "parameters must have names that `storage` can hold and tell apart, but "
+                f"{masked(self.url)} cannot with {', '.join(parameters)}: rename those that "
+                "differ in case or accents alone, or make a database with the character set utf8mb4"
+            )
+
+    def _holds(self, names: Sequence[str]) -> bool:
+        """Return whether a trial could have parameters of these names: it is tried, and undone."""
+        session = self.scoped_session()
+        try:
+            trial = models.TrialModel(state=TrialState.RUNNING)
+            session.add(trial)
+            session.flush()
+            rows = [{"trial_id": trial.trial_id, "param_name": name} for name in names]
+            session.execute(insert(models.TrialParamModel), rows)
+        except (DataError, IntegrityError):
+            return False
+        finally:
+            session.rollback()
+            session.close()
+        return True
+
     def _insert(self, model: Any) -> Insert:
         """Return a statement for many rows at once; PostgreSQL's driver repeats it for each row.
 
@@ -71,8 +110,8 @@ class BlockDatabase(RDBStorage):
         """Yield all of a trial but its row in the table of trials, as Optuna stores it."""
         values, losses = models.TrialValueModel, models.TrialIntermediateValueModel
         for objective, value in enumerate(trial.values or ()):
-            stored = dict(zip(_VALUE, values.value_to_stored_repr(value), strict=True))
-            yield values, {"objective": objective, **stored}
+            number, kind = values.value_to_stored_repr(value)
+            yield values, {"objective": objective, "value": number, "value_type": kind}
         for name, value in trial.params.items():
             distribution = trial.distributions[name]
             yield (
@@ -90,8 +129,8 @@ class BlockDatabase(RDBStorage):
         for key, value in trial.system_attrs.items():
             yield models.TrialSystemAttributeModel, {"key": key, "value_json": json.dumps(value)}
         for step, loss in trial.intermediate_values.items():
-            stored = dict(zip(_LOSS, losses.intermediate_value_to_stored_repr(loss), strict=True))
-            yield losses, {"step": step, **stored}
+            stored = losses.intermediate_value_to_stored_repr(loss)
+            yield losses, {"step": step, **dict(zip(_LOSS, stored, strict=True))}
 
     # --- long texts -------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial
 
 from lrtune.exceptions import InvalidInputError, RecordLostError
 from lrtune.tuning.record.processes import is_near, running
-from lrtune.tuning.record.record import Record
+from lrtune.tuning.record.record import Record, read_facts, require_storable
 from lrtune.tuning.record.schema import Process, SearchFacts
 from lrtune.tuning.record.storage import lost_connection, quiet_optuna
 
@@ -137,13 +137,19 @@ def _taken(record: Record, name: str) -> InvalidInputError:
 
 def _new_study(record: Record, name: str) -> optuna.Study:
     study = record.study
+    require_storable(study._storage, record._journal, name, read_facts(study).space.distributions())
     try:
         with quiet_optuna():
             return optuna.create_study(
                 storage=study._storage, study_name=name, directions=study.directions
             )
     except DuplicatedStudyError:
-        raise _taken(record, name) from None
+        if _find(record, name) is not None:  # another process has just made it
+            raise _taken(record, name) from None
+        raise InvalidInputError(
+            f"a new name must be free, but {record.storage} does not tell {name!r} from the name "
+            "of a study that it has, as it ignores case or accents: choose another"
+        ) from None
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -67,6 +67,7 @@ class Record:
         """Create a study; if the name is taken, ``name-2``, ``name-3``, … is used."""
         opened, journal = open_storage(storage, mend=True)
         _require_writable(storage, journal)
+        require_storable(opened, journal, name, facts.space.distributions())
         try:
             study = _new_study(opened, name)
             study.set_user_attr(SearchFacts.KEY, facts.to_json())
@@ -220,9 +221,9 @@ class Record:
     def add(self, trials: Sequence[FrozenTrial]) -> None:
         """Add trials: to a database all at once, to a journal in one write but for the first."""
         if self._journal is None:
-            from lrtune.tuning.record.database import add_trials  # it imports SQLAlchemy
+            from lrtune.tuning.record.database import behind  # it imports SQLAlchemy
 
-            add_trials(self.study, trials)
+            behind(self.study._storage).add_trials(self.study._study_id, trials)
             return
         self.study.add_trials(trials[:1])  # Optuna reads the first trial of a process back
         with self._journal.block():
@@ -382,6 +383,16 @@ def _require_writable(storage: str, journal: BlockJournal | None) -> None:
                 f"`storage` must be writable, but {str(path)!r} is not: change its permissions, "
                 "or name another `storage`"
             )
+
+
+def require_storable(
+    opened: BaseStorage, journal: BlockJournal | None, name: str, parameters: Iterable[str]
+) -> None:
+    """Refuse names that a database cannot hold or tell apart; a journal can."""
+    if journal is None:
+        from lrtune.tuning.record.database import behind
+
+        behind(opened).require_storable(name, list(parameters))
 
 
 def _require_same(name: str, recorded: SearchFacts, now: SearchFacts) -> None:

