@@ -166,8 +166,17 @@ def test_a_release_that_is_not_known_is_refused() -> None:
         Annotations(optuna.storages.InMemoryStorage(), "memory").annotate(Other())
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("postgresql", marks=pytest.mark.postgresql),
+        pytest.param("mariadb", marks=[pytest.mark.mariadb, pytest.mark.slow]),
+    ]
+)
 def database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    if request.param == "mariadb":
+        yield request.getfixturevalue("mariadb").create("shown")
+        return
     if request.param == "sqlite":
         yield "sqlite:///studies.db"
         return

@@ -21,7 +21,7 @@ from lrtune.tuning.trainers.protocol import Outcome
 STATUSES = ("complete", "pruned", "diverged", "failed")
 """Outcomes of a trial, the fields of `TrialCounts`."""
 MAX_LOSSES = 5000
-"""Limit on the numbers in a trial's recorded curves, as some databases limit a text to 64 kB."""
+"""Limit on the numbers in a trial's recorded curves, as a study is read as a whole."""
 
 
 def to_trial(

@@ -132,10 +132,12 @@ def test_a_text_that_is_too_long_for_mysql_is_stored_in_parts(
 def test_parameters_of_one_name_are_refused_and_nothing_is_left_of_the_attempt(
     folder: Path,
 ) -> None:
+    record = Record.create(URL, "study", FACTS)
+    before = rows(URL)
     with pytest.raises(InvalidInputError, match="differ in case or accents alone"):
-        record = Record.create(URL, "study", FACTS)
         behind(record.study._storage).require_storable("study", ["a", "b", "a"])
-    assert record.pull() == []
+
+    assert rows(URL) == before
 
 
 # --- MariaDB --------------------------------------------------------------------------------------
