@@ -97,12 +97,12 @@ class BlockDatabase(RDBStorage):
         return True
 
     def _insert(self, model: Any) -> Insert:
-        """Return a statement for many rows at once; PostgreSQL's driver repeats it for each row.
+        """Return a statement that inserts rows.
 
-        It does so unless something is to be returned.
+        PostgreSQL's driver sends it once for each row, unless something is to be returned.
         """
         statement = insert(model)
-        if self.engine.dialect.insert_executemany_returning:
+        if self.engine.dialect.name == "postgresql":
             statement = statement.returning(inspect(model).primary_key[0])
         return statement
 
