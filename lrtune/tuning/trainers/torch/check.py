@@ -81,30 +81,29 @@ def require_mean_loss(
         )
 
 
-def choose(
-    trainer: TorchTrainer, data: Data, seeds: Sequence[int], others: Mapping[str, Any]
-) -> Choice:
+def choose(stacked: StackedModule, seeds: Sequence[int]) -> Choice:
     """Return how settings train: as asked for, or else as can be and is faster.
 
-    `seeds` are those of two replicates; `others` are the further parameters of the settings.
+    `seeds` are those of two replicates.
 
     Raises
     ------
     InvalidInputError
         If lockstep is asked for and impossible.
     """
-    if trainer.lockstep is False:
+    asked = stacked.trainer.lockstep
+    if asked is False:
         return Choice(False, "asked for")
-    choice = stackable(trainer, data, seeds, others)
-    if not choice.lockstep and trainer.lockstep:
+    choice = stackable(stacked, seeds)
+    if not choice.lockstep and asked:
         raise InvalidInputError(
             f"`lockstep=True` needs a module whose settings can be stacked, but {choice.reason}: "
             "leave it out to train one by one"
         )
-    if not choice.lockstep or trainer.lockstep:
+    if not choice.lockstep or asked:
         return choice
-    with seeded_everywhere(seeds[0], data.train.target.device):
-        together, alone = time_both(trainer, data, seeds[0], others)
+    with seeded_everywhere(seeds[0], stacked.data.train.target.device):
+        together, alone = time_both(stacked, seeds[0])
     ratio = f"{number(alone / together, 2)} times as fast as one by one, by a few timed steps"
     return Choice(together <= alone, f"{TIMED} settings in lockstep are {ratio}", choice.is_random)
 
@@ -112,16 +111,14 @@ def choose(
 # --- the same numbers? ----------------------------------------------------------------------------
 
 
-def stackable(
-    trainer: TorchTrainer, data: Data, seeds: Sequence[int], others: Mapping[str, Any]
-) -> Choice:
+def stackable(stacked: StackedModule, seeds: Sequence[int]) -> Choice:
     """Compare the first steps of two settings in lockstep with the same steps one by one.
 
     The two have different initial weights and batches, and take steps of plain gradient descent.
     Where the module draws random numbers, both ways draw the same ones here.
     """
+    trainer, data, others = stacked.trainer, stacked.data, stacked.others
     modules = [make_module(trainer, data, seed, others) for seed in seeds]
-    stacked = StackedModule(trainer, data, others, seeds[0])
     size = trainer.options(others).batch_size
     batches = [first_batch(data, seed, size) for seed in seeds]
     inputs = tuple(torch.stack(parts) for parts in zip(*(b[0] for b in batches), strict=True))
@@ -146,7 +143,10 @@ def stackable(
 
 @dataclass
 class _Descent:
-    """Losses and gradients of a few steps, the rate, and the buffers afterwards."""
+    """Losses and gradients of a few steps, the rate, and the buffers afterwards.
+
+    The last loss is that of the module in evaluation mode.
+    """
 
     losses: list[Tensor]
     gradients: list[Tensors]
@@ -176,6 +176,9 @@ def _descend(trainer: TorchTrainer, module: Any, batch: Any, share: float) -> _D
         found.losses.append(loss.detach())
         found.gradients.append(known)
     found.buffers = {name: each.clone() for name, each in module.named_buffers()}
+    torch.manual_seed(COMPARED_STEPS)
+    with torch.no_grad():
+        found.losses.append(trainer.loss(module.eval()(*inputs), target))
     return found
 
 
@@ -201,6 +204,7 @@ def _descend_together(
     singles: Sequence[_Descent],
 ) -> _Descent:
     """Make the same steps with both modules stacked."""
+    stacked.template.train()
     params, buffers = stacked.initial_state(seeds)
     gradient = stacked.batched_gradient(False, "same")
     found = _Descent([], [], 0.0, buffers)
@@ -213,6 +217,10 @@ def _descend_together(
             for name, each in params.items():
                 for place, single in enumerate(singles):
                     each[place].sub_(single.rate * grads[name][place])
+    stacked.template.eval()
+    torch.manual_seed(COMPARED_STEPS)
+    with torch.no_grad():
+        found.losses.append(stacked.losses[False].function(params, buffers, inputs, target))
     return found
 
 
@@ -222,24 +230,36 @@ def _difference(singles: Sequence[_Descent], together: _Descent) -> str:
     for step in range(COMPARED_STEPS):
         for place, single in enumerate(singles):
             own = {name: each[place] for name, each in together.gradients[step].items()}
-            pairs = {
-                "loss": ({"": single.losses[step]}, {"": together.losses[step][place]}),
-                "gradient": (single.gradients[step], own),
-            }
-            for name, (one, other) in pairs.items():
-                gap = {key: one[key] - other[key] for key in one}
-                far = float(_norm(gap)) / max(float(_norm(one)), tolerance)
-                if not far <= tolerance:
-                    return (
-                        f"in lockstep the {name} of step {step + 1} differs from that of one by "
-                        f"one by {far:.1e} of its size"
-                    )
+            far = _distance(single.gradients[step], own)
+            if not far <= tolerance:
+                return (
+                    f"in lockstep the gradient of step {step + 1} differs from that of one by one "
+                    f"by {far:.1e} of its size"
+                )
+    for losses, *alone in zip(together.losses, *(each.losses for each in singles), strict=True):
+        for loss, own_loss in zip(losses, alone, strict=True):
+            far = _distance({"": own_loss}, {"": loss})
+            if not far <= tolerance:
+                return (
+                    f"in lockstep a loss differs from that of one by one by {far:.1e} of its size"
+                )
     for name in singles[0].buffers:
         for place, single in enumerate(singles):
             one, other = single.buffers[name], together.buffers[name][place]
             if not torch.allclose(one.double(), other.double(), rtol=tolerance, atol=tolerance):
                 return f"in lockstep the buffer {name!r} differs from that of one by one"
     return ""
+
+
+def _distance(one: Tensors, other: Tensors) -> float:
+    """Return the norm of a difference, as a share of the first one's."""
+    gap = {key: each - other[key] for key, each in one.items()}
+    return float(_norm(gap)) / max(float(_norm(one)), _smallest(one))
+
+
+def _smallest(tensors: Tensors) -> float:
+    """Return a size below which differences are rounding."""
+    return max(float(torch.finfo(each.dtype).eps) for each in tensors.values())
 
 
 def _norm(tensors: Tensors) -> Tensor:
@@ -255,22 +275,21 @@ def _briefly(error: BaseException) -> str:
 # --- faster? --------------------------------------------------------------------------------------
 
 
-def time_both(
-    trainer: TorchTrainer, data: Data, seed: int, others: Mapping[str, Any]
-) -> tuple[float, float]:
+def time_both(stacked: StackedModule, seed: int) -> tuple[float, float]:
     """Return the seconds of a step of one setting in lockstep with others, and alone.
 
     The steps are recorded first, as those of a search soon are.
     """
+    trainer, data, others = stacked.trainer, stacked.data, stacked.others
     options = trainer.options(others)
     single = Single(trainer, data, seed, others)
-    module = StackedModule(trainer, data, others, seed)
-    stack = Stack(module, [Member(seed, options)] * TIMED)
+    stack = Stack(stacked, [Member(seed, options)] * TIMED)
     batch = first_batch(data, seed, options.batch_size)
     rates = torch.zeros(TIMED, dtype=next(iter(stack.params.values())).dtype).to(stack.device)
-    with module.batchable():
+    stacked.template.train()
+    with stacked.batchable():
         key = (stack.size, *batch[1].shape)
-        module.gradients[True].record(key, stack.params, stack.buffers, *batch)
+        stacked.gradients[True].record(key, stack.params, stack.buffers, *batch)
 
         def together() -> None:
             stack.step(*batch, rates)

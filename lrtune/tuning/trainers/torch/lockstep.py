@@ -135,14 +135,11 @@ class LockstepTrainer(LoopTrainer):
         key = self._key(others)
         if key not in self._modules:
             seeds = self._first_seeds()
-            possible = stackable(self.trainer, self.data, seeds, others)
+            module = StackedModule(self.trainer, self.data, others, seeds[0])
+            possible = stackable(module, seeds)
             if not possible.lockstep:
                 _warn(f"the settings with {others} train one by one: {possible.reason}")
-            self._modules[key] = (
-                StackedModule(self.trainer, self.data, others, seeds[0])
-                if possible.lockstep
-                else None
-            )
+            self._modules[key] = module if possible.lockstep else None
         return self._modules[key]
 
     def _first_seeds(self) -> list[int]:
@@ -346,7 +343,11 @@ class LockstepTrainer(LoopTrainer):
         """Return how settings train, which is found out once; say so if it is not in lockstep."""
         if self.choice is None:
             own = self._module_parameters(dict(others))
-            self.choice = choose(self.trainer, self.data, self._first_seeds(), own)
+            seeds = self._first_seeds()
+            module = StackedModule(self.trainer, self.data, own, seeds[0])
+            self.choice = choose(module, seeds)
+            if self.choice.lockstep:
+                self._modules[self._key(own)] = module
             if not self.choice.lockstep and self.trainer.lockstep is None:
                 _warn(
                     f"the settings of `{self._name}` train one by one: {self.choice.reason} "

@@ -65,7 +65,22 @@ class StackedModule:
 
     def _batched_loss(self, shared: bool) -> Any:
         rows = None if shared else 0
-        return vmap(self._loss, in_dims=(0, 0, rows, rows), randomness=self.trainer.randomness)
+        loss = self._loss_in_parts if self.has_recurrence else self._loss
+        return vmap(loss, in_dims=(0, 0, rows, rows), randomness=self.trainer.randomness)
+
+    def _loss_in_parts(
+        self, params: Tensors, buffers: Tensors, inputs: tuple[Tensor, ...], target: Tensor
+    ) -> Tensor:
+        """Return the loss by operations that can be batched, which a whole LSTM cannot.
+
+        torch takes an operation apart where a gradient is asked for, here that of a zero.
+        """
+
+        def plus(zero: Tensor) -> Tensor:
+            return self._loss(params, buffers, inputs, target) + zero
+
+        _, loss = grad_and_value(plus)(torch.zeros((), device=target.device))
+        return torch.as_tensor(loss)
 
     def initial_state(self, seeds: Sequence[int]) -> tuple[Tensors, Tensors]:
         """Return stacked parameters to train, and buffers with the frozen parameters."""
