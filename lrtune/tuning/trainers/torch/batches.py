@@ -143,6 +143,13 @@ def _to_device(values: Any, name: str, device: Any, dtype: Any) -> Tensor:
     return tensor.to(device, dtype if tensor.is_floating_point() else None)
 
 
+def _arrays(values: Any) -> list[Any]:
+    """Return the arrays of a collated row, which may be nested."""
+    if isinstance(values, Tensor):
+        return [_as_array(values)]
+    return [array for value in values for array in _arrays(value)]
+
+
 def _read_dataset(data: Any, name: str) -> Any:
     """Return all rows of a map-style dataset as a pair of tensors."""
     if isinstance(data, IterableDataset) or not hasattr(data, "__len__"):
@@ -152,7 +159,7 @@ def _read_dataset(data: Any, name: str) -> Any:
         )
     for index in range(min(ROWS_READ_TWICE, len(data))):
         first, again = (default_collate([data[index]]) for _ in range(2))
-        if joblib.hash(first) != joblib.hash(again):
+        if joblib.hash(_arrays(first)) != joblib.hash(_arrays(again)):
             raise InvalidInputError(
                 f"`{name}` must give a row the same each time, as it is read once, but row {index} "
                 "changed when it was read again: draw augmentations in the module's forward, or "

@@ -134,12 +134,17 @@ class LockstepTrainer(LoopTrainer):
         others = self._module_parameters(dict(setting.others))
         key = self._key(others)
         if key not in self._modules:
+            self._modules[key] = None
             seeds = self._first_seeds()
-            module = StackedModule(self.trainer, self.data, others, seeds[0])
-            possible = stackable(module, seeds)
-            if not possible.lockstep:
+            try:
+                module = StackedModule(self.trainer, self.data, others, seeds[0])
+                possible = stackable(module, seeds)
+            except self.loop.catch:  # each setting's training meets it, and fails
+                return None
+            if possible.lockstep:
+                self._modules[key] = module
+            else:
                 _warn(f"the settings with {others} train one by one: {possible.reason}")
-            self._modules[key] = module if possible.lockstep else None
         return self._modules[key]
 
     def _first_seeds(self) -> list[int]:
@@ -330,7 +335,8 @@ class LockstepTrainer(LoopTrainer):
         with seeded_everywhere(seed, self.data.train.target.device):
             single = Single(self.trainer, self.data, seed, others)
             *_, loss = single.train(self.loop.schedule(setting), self.epochs)
-        if not np.isfinite(loss):
+        initial = np.inf if self._scale is None else self._scale.initial
+        if not (np.isfinite(loss) and loss <= divergence_limit(initial, None)):
             raise NothingCompletedError(
                 f"the recommended setting diverged on replicate {replicate}, so there is no "
                 "trained module: give another `replicate`"

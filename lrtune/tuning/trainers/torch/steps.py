@@ -64,7 +64,7 @@ def along(values: Tensor, like: Tensor) -> Tensor:
 
 def clip(grads: Tensors, norm: Tensor) -> Tensors:
     """Return gradients of at most this norm, over all parameters of a setting."""
-    squares = [each.flatten(1).square().sum(1) for each in grads.values()]
+    squares = [each.square().reshape(len(each), -1).sum(1) for each in grads.values()]
     total = sum(squares[1:], squares[0]).sqrt()
     factor = (norm / (total + CLIP_EPSILON)).clamp(max=1.0)
     return {key: each * along(factor, each) for key, each in grads.items()}

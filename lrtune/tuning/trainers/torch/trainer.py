@@ -106,12 +106,15 @@ class TorchTrainer:
     >>> import torch, lrtune
     >>> X = torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
     >>> y = (X[:, 0] > X[:, 1]).long()
-    >>> trainer = lrtune.TorchTrainer(
-    ...     lambda: torch.nn.Linear(4, 2), torch.nn.functional.cross_entropy, train=(X, y)
-    ... )
+    >>> def network():
+    ...     return torch.nn.Sequential(
+    ...         torch.nn.Linear(4, 16), torch.nn.ReLU(), torch.nn.Linear(16, 16), torch.nn.ReLU(),
+    ...         torch.nn.Linear(16, 2),
+    ...     )
+    >>> trainer = lrtune.TorchTrainer(network, torch.nn.functional.cross_entropy, train=(X, y))
     >>> result = lrtune.search(trainer, epochs=3, trainings=12, storage=None)
     >>> module = result.module()
-    >>> float(torch.nn.functional.cross_entropy(module(X), y)) < 0.4
+    >>> torch.nn.functional.cross_entropy(module(X), y).item() < 0.4
     True
     """
 
