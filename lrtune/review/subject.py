@@ -209,6 +209,7 @@ def _function(facts: SearchFacts, function: FunctionFacts) -> Subject:
             ("function", f"{function.name} in {function.path}" if function.path else function.name),
             ("source fingerprint", function.digest),
             ("held for every setting", _in_words(held)),
+            *(() if trainer.choice is None else (("settings train", trainer.choice.describe()),)),
         ),
         worse=worse,
         sign=-1 if trainer.maximize else 1,

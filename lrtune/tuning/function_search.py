@@ -229,7 +229,7 @@ def _torch_trainer(
 ) -> LoopTrainer:
     """Return the trainer of a torch module; `resumed` are storage and name of its record."""
     try:
-        from lrtune.tuning.trainers.torch.lockstep import LockstepTrainer, recorded_choice
+        from lrtune.tuning.trainers.torch.lockstep import LockstepTrainer
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
@@ -247,7 +247,7 @@ def _torch_trainer(
         study = open_own_study(
             storage, name, purpose="resume", otherwise="give another `study_name`"
         )
-        choice = recorded_choice(read_facts(study).trainer)
+        choice = read_facts(study).trainer.choice
     return LockstepTrainer(train, loop, seed=seed, choice=choice)
 
 

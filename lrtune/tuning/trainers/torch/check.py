@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lrtune.exceptions import InvalidInputError
 from lrtune.support.numbers import number
+from lrtune.tuning.record.schema import LockstepChoice
 from lrtune.tuning.trainers.torch.batches import Data
 from lrtune.tuning.trainers.torch.recorded import REFUSALS
 from lrtune.tuning.trainers.torch.single import Single, make_module, seeded_everywhere
@@ -30,23 +31,6 @@ ROUNDS, ROUND_SECONDS = 5, 1.0
 """Rounds of timed steps, and seconds after which no further one begins."""
 DOUBLING = 1e-3
 """Relative change of a loss that is a mean, where each row is taken twice."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Whether settings train in lockstep, and why.
-
-    Attributes
-    ----------
-    lockstep : bool
-    reason : str
-    is_random : bool
-        Whether the module draws random numbers in a training step.
-    """
-
-    lockstep: bool
-    reason: str
-    is_random: bool = False
 
 
 def first_batch(data: Data, seed: int, batch_size: int) -> tuple[tuple[Tensor, ...], Tensor]:
@@ -81,7 +65,7 @@ def require_mean_loss(
         )
 
 
-def choose(stacked: StackedModule, seeds: Sequence[int]) -> Choice:
+def choose(stacked: StackedModule, seeds: Sequence[int]) -> LockstepChoice:
     """Return how settings train: as asked for, or else as can be and is faster.
 
     `seeds` are those of two replicates.
@@ -93,7 +77,7 @@ def choose(stacked: StackedModule, seeds: Sequence[int]) -> Choice:
     """
     asked = stacked.trainer.lockstep
     if asked is False:
-        return Choice(False, "asked for")
+        return LockstepChoice(False, "asked for")
     choice = stackable(stacked, seeds)
     if not choice.lockstep and asked:
         raise InvalidInputError(
@@ -105,13 +89,15 @@ def choose(stacked: StackedModule, seeds: Sequence[int]) -> Choice:
     with seeded_everywhere(seeds[0], stacked.data.train.target.device):
         together, alone = time_both(stacked, seeds[0])
     ratio = f"{number(alone / together, 2)} times as fast as one by one, by a few timed steps"
-    return Choice(together <= alone, f"{TIMED} settings in lockstep are {ratio}", choice.is_random)
+    return LockstepChoice(
+        together <= alone, f"{TIMED} settings in lockstep are {ratio}", choice.is_random
+    )
 
 
 # --- the same numbers? ----------------------------------------------------------------------------
 
 
-def stackable(stacked: StackedModule, seeds: Sequence[int]) -> Choice:
+def stackable(stacked: StackedModule, seeds: Sequence[int]) -> LockstepChoice:
     """Compare the first steps of two settings in lockstep with the same steps one by one.
 
     The two have different initial weights and batches, and take steps of plain gradient descent.
@@ -134,11 +120,11 @@ def stackable(stacked: StackedModule, seeds: Sequence[int]) -> Choice:
                 is_random = _draws(stacked, seeds, inputs, target)
                 together = _descend_together(stacked, seeds, inputs, target, singles)
         except REFUSALS as error:
-            return Choice(False, f"torch cannot batch it ({_briefly(error)})", is_random)
+            return LockstepChoice(False, f"torch cannot batch it ({_briefly(error)})", is_random)
     difference = _difference(singles, together)
     if difference:
-        return Choice(False, difference, is_random)
-    return Choice(True, "the same numbers as one by one", is_random)
+        return LockstepChoice(False, difference, is_random)
+    return LockstepChoice(True, "the same numbers as one by one", is_random)
 
 
 @dataclass

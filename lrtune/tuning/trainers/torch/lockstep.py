@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from inspect import isclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import torch
 from lrtune.exceptions import InvalidInputError, LrtuneWarning, NothingCompletedError
 from lrtune.schedules.plateau import Plateau
 from lrtune.schedules.schedule import Schedule, epoch_rates
-from lrtune.tuning.record.schema import TrainerFacts
+from lrtune.tuning.record.schema import LockstepChoice, TrainerFacts
 from lrtune.tuning.setting import Setting
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.loop import (
@@ -29,7 +29,7 @@ from lrtune.tuning.trainers.loop import (
 from lrtune.tuning.trainers.protocol import DEFAULT_CONTROL, Control, Outcome, Prune
 from lrtune.tuning.trainers.scale import divergence_limit
 from lrtune.tuning.trainers.torch.batches import Data, steps_per_epoch
-from lrtune.tuning.trainers.torch.check import Choice, choose, require_mean_loss, stackable
+from lrtune.tuning.trainers.torch.check import choose, require_mean_loss, stackable
 from lrtune.tuning.trainers.torch.memory import is_out_of_memory, settings_at_once
 from lrtune.tuning.trainers.torch.single import (
     Single,
@@ -40,9 +40,6 @@ from lrtune.tuning.trainers.torch.single import (
 from lrtune.tuning.trainers.torch.stack import Member, Stack, StackedModule
 from lrtune.tuning.trainers.torch.trainer import OPTIONS, TorchTrainer
 from lrtune.tuning.trainers.training_run import Run, RunResult, run_training
-
-CHOICE = {"lockstep": "lockstep", "lockstep_reason": "reason", "draws_at_random": "is_random"}
-"""Names under which a record has the fields of a `Choice`."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,12 @@ class LockstepTrainer(LoopTrainer):
     """
 
     def __init__(
-        self, trainer: TorchTrainer, loop: Loop, *, seed: int = 0, choice: Choice | None = None
+        self,
+        trainer: TorchTrainer,
+        loop: Loop,
+        *,
+        seed: int = 0,
+        choice: LockstepChoice | None = None,
     ) -> None:
         super().__init__(loop, seed=seed)
         self.trainer = trainer
@@ -345,7 +347,7 @@ class LockstepTrainer(LoopTrainer):
 
     # --- facts ------------------------------------------------------------------------------------
 
-    def _choice(self, others: tuple[tuple[str, Any], ...]) -> Choice:
+    def _choice(self, others: tuple[tuple[str, Any], ...]) -> LockstepChoice:
         """Return how settings train, which is found out once; say so if it is not in lockstep."""
         if self.choice is None:
             own = self._module_parameters(dict(others))
@@ -378,14 +380,12 @@ class LockstepTrainer(LoopTrainer):
             "dtype": str(precision(self.trainer)).removeprefix("torch."),
             "randomness": self.trainer.randomness,
         }
-        if self.choice is not None:
-            choice = asdict(self.choice)
-            parameters |= {name: choice[field] for name, field in CHOICE.items()}
         return replace(
             facts,
             estimator=self._name,
             parameters=parameters,
             function=replace(function, name=self._name),
+            choice=self.choice,
         )
 
     def hashes(self) -> tuple[str, str]:
@@ -423,13 +423,6 @@ class LockstepTrainer(LoopTrainer):
         return tuple(
             (name, self._defaults.get(name, dimension.ends[0])) for name, dimension in space.others
         )
-
-
-def recorded_choice(facts: TrainerFacts) -> Choice | None:
-    """Return how a recorded search trained; None if its trainer was none of a torch module."""
-    if not facts.parameters.keys() >= CHOICE.keys():
-        return None
-    return Choice(**{field: facts.parameters[name] for name, field in CHOICE.items()})
 
 
 def _as_first(prune: Prune | None, index: int) -> Prune | None:

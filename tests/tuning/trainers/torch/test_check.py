@@ -7,9 +7,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lrtune.exceptions import InvalidInputError  # noqa: E402
+from lrtune.tuning.record.schema import LockstepChoice  # noqa: E402
 from lrtune.tuning.trainers.torch import check  # noqa: E402
 from lrtune.tuning.trainers.torch.check import (  # noqa: E402
-    Choice,
     choose,
     require_mean_loss,
     stackable,
@@ -41,7 +41,7 @@ def stacked(make: Any, **options: Any) -> StackedModule:
     "name", ["mlp", *(pytest.param(n, marks=pytest.mark.slow) for n in MODULES if n != "mlp")]
 )
 def test_these_can_be_stacked(name: str, dtype: Any) -> None:
-    assert stackable(stacked(MODULES[name], dtype=dtype), SEEDS) == Choice(
+    assert stackable(stacked(MODULES[name], dtype=dtype), SEEDS) == LockstepChoice(
         True, "the same numbers as one by one"
     )
 

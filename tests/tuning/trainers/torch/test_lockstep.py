@@ -241,8 +241,8 @@ def test_what_cannot_be_stacked_trains_one_by_one_and_says_why() -> None:
     with pytest.warns(LrtuneWarning, match="`Branching` train one by one: torch cannot batch it"):
         whole.check(SPACE)
 
-    assert whole.facts().parameters["lockstep"] is False
-    assert "cannot batch" in whole.facts().parameters["lockstep_reason"]
+    assert whole.facts().choice.lockstep is False
+    assert "cannot batch" in whole.facts().choice.reason
     whole.scale(SPACE, ())
     found = [o for os in whole.train(settings(*RATES), [0]) for o in os]
     assert_same(found, train(trainer.alone(), replicates=[0]))
@@ -265,7 +265,7 @@ def test_a_search_recommends_and_trains_a_module(folder: Any) -> None:
     module = result.module()
 
     assert torch.equal(torch.get_rng_state(), before)
-    assert result.facts.trainer.parameters["lockstep"] is True
+    assert result.facts.trainer.choice.lockstep is True
     fresh = mlp().double()
     fresh.load_state_dict(module.state_dict())
     whole = lockstep(trainer)
@@ -295,7 +295,7 @@ def test_a_resumed_search_trains_as_its_record_says(folder: Any) -> None:
     assert again.facts == first.facts
     with pytest.raises(InvalidInputError, match="lockstep"):
         search(
-            make_trainer(lockstep=not first.facts.trainer.parameters["lockstep"]),
+            make_trainer(lockstep=not first.facts.trainer.choice.lockstep),
             storage="a.journal", confirm=False, resume=True,
         )  # fmt: skip
 
