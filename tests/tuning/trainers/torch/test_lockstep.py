@@ -1,5 +1,6 @@
 """Settings in lockstep, one by one and by a loop of one's own have the same losses."""
 
+import pickle
 import warnings
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import lrtune  # noqa: E402
+from lrtune.cli import main  # noqa: E402
 from lrtune.exceptions import (  # noqa: E402
     InvalidInputError,
     LrtuneWarning,
@@ -258,7 +260,7 @@ def search(trainer: Any, **kwargs: Any) -> lrtune.SearchResult:
 
 
 @pytest.mark.slow
-def test_a_search_recommends_and_trains_a_module(folder: Any) -> None:
+def test_a_search_recommends_and_trains_a_module(folder: Any, capsys: Any) -> None:
     trainer = make_trainer()
     before = torch.get_rng_state()
     result = search(trainer, storage="a.journal", space={"learning_rate_init": (0.01, 1.0)})
@@ -283,6 +285,14 @@ def test_a_search_recommends_and_trains_a_module(folder: Any) -> None:
     assert read == again
     with pytest.raises(InvalidInputError, match="one that was read from a record"):
         read.module()
+    assert pickle.loads(pickle.dumps(result)).trainer is None  # noqa: S301
+    main(["show", str(result.study), "--storage", "a.journal"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "in lockstep the same numbers as one by one" in shown
+    assert "Use it: result.module() in Python, or lrtune.Schedule(" in shown
+    report = folder / "a.html"
+    lrtune.write_report(result, report)
+    assert "in lockstep: the same numbers as one by one" in report.read_text()
 
 
 @pytest.mark.slow
