@@ -29,6 +29,8 @@ TIMED = 8
 """Settings that are stacked to measure the time: those of a block."""
 ROUNDS, ROUND_SECONDS = 5, 1.0
 """Rounds of timed steps, and seconds after which no further one begins."""
+TF32_EPS = 2.0**-10
+"""Rounding error of products in TF32, which torch lets convolutions take."""
 DOUBLING = 1e-3
 """Relative change of a loss that is a mean, where each row is taken twice."""
 
@@ -212,7 +214,7 @@ def _descend_together(
 
 def _difference(singles: Sequence[_Descent], together: _Descent) -> str:
     """Return how the numbers differ by more than rounding, in words; "" if they do not."""
-    tolerance = float(torch.finfo(together.losses[0].dtype).eps) ** 0.5
+    tolerance = _rounding(together.losses[0]) ** 0.5
     for step in range(COMPARED_STEPS):
         for place, single in enumerate(singles):
             own = {name: each[place] for name, each in together.gradients[step].items()}
@@ -235,6 +237,13 @@ def _difference(singles: Sequence[_Descent], together: _Descent) -> str:
             if not torch.allclose(one.double(), other.double(), rtol=tolerance, atol=tolerance):
                 return f"in lockstep the buffer {name!r} differs from that of one by one"
     return ""
+
+
+def _rounding(loss: Tensor) -> float:
+    """Return the relative rounding error of a step's numbers, which on a GPU may be TF32's."""
+    eps = float(torch.finfo(loss.dtype).eps)
+    is_rough = loss.device.type == "cuda" and loss.dtype == torch.float32
+    return max(eps, TF32_EPS) if is_rough else eps
 
 
 def _distance(one: Tensors, other: Tensors) -> float:

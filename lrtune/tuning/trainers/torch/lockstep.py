@@ -39,7 +39,7 @@ from lrtune.tuning.trainers.torch.single import (
 )
 from lrtune.tuning.trainers.torch.stack import Member, Stack, StackedModule
 from lrtune.tuning.trainers.torch.trainer import OPTIONS, TorchTrainer
-from lrtune.tuning.trainers.training_run import Run, RunResult, run_training
+from lrtune.tuning.trainers.training_run import Run, RunResult, function_name, run_training
 
 
 @dataclass(frozen=True)
@@ -365,7 +365,7 @@ class LockstepTrainer(LoopTrainer):
 
     @property
     def _name(self) -> str:
-        return str(getattr(self.trainer.make_module, "__name__", "module"))
+        return function_name(self.trainer.make_module)
 
     def facts(self) -> TrainerFacts:
         """Return the facts of the module, its options, and how its settings train."""

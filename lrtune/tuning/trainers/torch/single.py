@@ -17,7 +17,7 @@ from lrtune.schedules.plateau import Plateau
 from lrtune.schedules.schedule import Schedule, epoch_rates
 from lrtune.tuning.trainers.torch.batches import EVALUATION_ROWS, Data, steps_per_epoch
 from lrtune.tuning.trainers.torch.trainer import Options, TorchTrainer
-from lrtune.tuning.trainers.training_run import seeded
+from lrtune.tuning.trainers.training_run import function_name, seeded
 
 
 @contextmanager
@@ -143,7 +143,7 @@ class SingleTraining:
 
     @property
     def __name__(self) -> str:
-        return str(getattr(self.trainer.make_module, "__name__", "module"))
+        return function_name(self.trainer.make_module)
 
     def __call__(self, schedule: Schedule, seed: int, **others: Any) -> Iterator[float]:
         """Train a new module."""

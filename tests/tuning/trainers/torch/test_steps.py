@@ -1,10 +1,13 @@
 """The update rules are torch's, for every setting of a stack."""
 
+from typing import get_args
+
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from lrtune.tuning.trainers.torch.steps import RULES, StackedOptions, State, clip  # noqa: E402
+from lrtune.tuning.trainers.torch.trainer import StackedOptimizer  # noqa: E402
 from tests.tuning.trainers.torch.modules import OPTIMIZERS  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -46,6 +49,10 @@ def test_stacked_updates_are_those_of_torch_optim_on_each_setting(name: str) -> 
     for k, own in enumerate(alone):
         for key, each in own.items():
             torch.testing.assert_close(params[key][k], each.detach(), rtol=1e-12, atol=1e-12)
+
+
+def test_the_names_for_type_checkers_are_those_of_the_rules() -> None:
+    assert get_args(StackedOptimizer) == tuple(RULES)
 
 
 def test_a_state_keeps_the_settings_that_go_on() -> None:
