@@ -16,6 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -175,12 +176,17 @@ def operations(whole: LockstepTrainer) -> float:
     return counter.get_total_flops() * data.n_train / BATCH_SIZE * whole.epochs
 
 
+@cache
+def is_stacked(name: str, device: str) -> bool:
+    """Return whether a search would take lockstep by itself."""
+    return trainer(MODELS[name][1], device, 1).choice.lockstep
+
+
 def measure(name: str, n: int, device: str, epochs: int, rounds: int) -> Measured:
     """Time both ways, in turn."""
     title, make = MODELS[name]
     stacked = trainer(make, device, epochs, lockstep=True, max_stacked=n)
     alone = trainer(make, device, epochs, lockstep=False)
-    chosen = trainer(make, device, epochs)
     own = settings(n)
     few = own[: min(n, ALONE)]
     if n > 1:
@@ -205,7 +211,7 @@ def measure(name: str, n: int, device: str, epochs: int, rounds: int) -> Measure
         min(times["together"] or times["alone"]),
         operations(alone),
         memory,
-        "lockstep" if chosen.choice.lockstep and n > 1 else "one by one",
+        "lockstep" if n > 1 and is_stacked(name, device) else "one by one",
     )
 
 
