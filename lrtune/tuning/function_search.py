@@ -68,7 +68,7 @@ def search(
 
     Parameters
     ----------
-    train : callable
+    train : callable or TorchTrainer
         A generator function ``train(schedule, seed)`` that yields the validation loss once per
         epoch: a number, or a mapping with `metric` and other metrics to record. Or a function
         ``train(schedule, seed, report)`` that calls ``report(loss)`` once per epoch and lets

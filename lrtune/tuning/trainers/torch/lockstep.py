@@ -71,7 +71,7 @@ class LockstepTrainer(LoopTrainer):
     ) -> None:
         super().__init__(loop, seed=seed)
         self.trainer = trainer
-        device = torch.device("cpu" if trainer.device is None else trainer.device)
+        device = _usable(trainer.device)
         self.data = Data.read(trainer.train, trainer.validation, device, precision(trainer))
         self.n_validation = self.data.n_validation
         self.choice = choice
@@ -423,6 +423,17 @@ class LockstepTrainer(LoopTrainer):
         return tuple(
             (name, self._defaults.get(name, dimension.ends[0])) for name, dimension in space.others
         )
+
+
+def _usable(device: Any) -> torch.device:
+    """Return a device; raise InvalidInputError if torch cannot use it here."""
+    try:
+        return torch.empty(0, device="cpu" if device is None else device).device
+    except (RuntimeError, AssertionError, TypeError) as error:
+        lines = str(error).splitlines()
+        raise InvalidInputError(
+            f"`device` must be one that torch can use here, but got {device!r}: {lines[0]}"
+        ) from error
 
 
 def _as_first(prune: Prune | None, index: int) -> Prune | None:

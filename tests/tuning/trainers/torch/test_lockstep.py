@@ -345,6 +345,12 @@ def test_a_search_refuses_what_does_not_go_with_it(arguments: Any, message: str)
         search(make_trainer(), **arguments)
 
 
+@pytest.mark.parametrize("device", ["nowhere", "meta:meta", 1.5])
+def test_a_device_that_torch_cannot_use_is_refused(device: Any) -> None:
+    with pytest.raises(InvalidInputError, match="`device` must be one that torch can use here"):
+        lockstep(make_trainer(device=device))
+
+
 def test_a_module_that_diverges_cannot_be_had() -> None:
     whole = lockstep(make_trainer())
     whole.scale(SPACE, ())
