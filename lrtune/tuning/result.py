@@ -119,8 +119,8 @@ class SearchResult:
             raise InvalidInputError(
                 "a module can be trained by the search's own result, of a TorchTrainer, but this "
                 "result has no trainer, as one of another training or one that was read from a "
-                "record: search again with `resume=True`, or set the rate of a loop of your own "
-                "to `result.schedule`"
+                "record: search again with `resume=True`, which only confirms again, or set the "
+                "rate of a loop of your own to `result.schedule`"
             )
         return self.trainer.module(self.best, replicate)
 
