@@ -27,6 +27,9 @@ STEP_SIZES = (0.01, 0.003)
 diverge."""
 TIMED = 8
 """Settings that are stacked to measure the time: those of a block."""
+LEAST_GAIN = 1.2
+"""How many times as fast lockstep must be in the timed steps: what evaluates and records comes on
+top, and a choice that is clear is the same again."""
 ROUNDS, ROUND_SECONDS = 5, 1.0
 """Rounds of timed steps, and seconds after which no further one begins."""
 TF32_EPS = 2.0**-10
@@ -90,10 +93,15 @@ def choose(stacked: StackedModule, seeds: Sequence[int]) -> LockstepChoice:
         return choice
     with seeded_everywhere(seeds[0], stacked.data.train.target.device):
         together, alone = time_both(stacked, seeds[0])
-    ratio = f"{number(alone / together, 2)} times as fast as one by one, by a few timed steps"
-    return LockstepChoice(
-        together <= alone, f"{TIMED} settings in lockstep are {ratio}", choice.is_random
+    gain = alone / together
+    reason = (
+        f"{TIMED} settings in lockstep are {number(gain, 2)} times as fast as one by one, by a few "
+        "timed steps"
     )
+    is_faster = gain >= LEAST_GAIN
+    if not is_faster:
+        reason += f", which is below {LEAST_GAIN}"
+    return LockstepChoice(is_faster, reason, choice.is_random)
 
 
 # --- the same numbers? ----------------------------------------------------------------------------

@@ -82,7 +82,7 @@ def test_an_error_of_the_users_own_is_raised_as_it_is() -> None:
         stackable(stacked(lambda: nn.Linear(5, 3)), SEEDS)
 
 
-@pytest.mark.parametrize(("together", "faster"), [(0.5, True), (2.0, False)])
+@pytest.mark.parametrize(("together", "faster"), [(0.5, True), (1.0, False)])
 def test_the_faster_way_is_taken(
     together: float, faster: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,7 +92,7 @@ def test_the_faster_way_is_taken(
     assert choice.lockstep is faster
     assert choice.reason == (
         f"8 settings in lockstep are {1 / together:g} times as fast as one by one, by a few timed "
-        "steps"
+        f"steps{'' if faster else ', which is below 1.2'}"
     )
     assert choose(stacked(mlp, lockstep=True), SEEDS).lockstep
 
