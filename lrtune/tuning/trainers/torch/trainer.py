@@ -36,7 +36,8 @@ class TorchTrainer:
     All settings of a block train as one stacked model (``torch.func``): on a CPU or a GPU that one
     small training leaves idle, each then takes a fraction of its time. Before the search a few
     steps are made both ways. If they differ by more than rounding, if the module cannot be
-    stacked, or if stacking is hardly faster, settings train one by one, with a warning that says why.
+    stacked, or if stacking is hardly faster, settings train one by one, with a warning that says
+    why.
 
     Parameters
     ----------
