@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from lrtune.tuning.sampling.pruners import DivergencePruner
     from lrtune.tuning.sampling.schedule_sampler import ScheduleSampler
     from lrtune.tuning.sampling.suggest import suggest_schedule
+    from lrtune.tuning.trainers.torch.trainer import TorchTrainer
     from lrtune.tuning.trainers.tunable import register_estimator
 
 __all__ = [
@@ -68,6 +69,7 @@ __all__ = [
     "Schedule",
     "ScheduleSampler",
     "SearchResult",
+    "TorchTrainer",
     "__version__",
     "export_schedule",
     "load_model",
@@ -103,6 +105,7 @@ _HOMES = {
     "Schedule": "lrtune.schedules.schedule",
     "ScheduleSampler": "lrtune.tuning.sampling.schedule_sampler",
     "SearchResult": "lrtune.tuning.result",
+    "TorchTrainer": "lrtune.tuning.trainers.torch.trainer",
     "export_schedule": "lrtune.export.export",
     "load_model": "lrtune.models.load",
     "lr_range_test": "lrtune.tuning.range_test",

@@ -1,8 +1,9 @@
-"""Whether the promise holds for any training: digits, tuned through six doors.
+"""Whether the promise holds for any training: digits, tuned through seven doors.
 
-lrtune's network, a torch loop, Keras, Lightning, Transformers and scikit-learn's SGDClassifier are
-each tuned with 32 trainings. What is recommended is then trained on further seeds by plain code
-without lrtune's trainer, and the loss compared with the one that the search claims.
+lrtune's network, a torch loop, a torch module whose settings train many at once, Keras, Lightning,
+Transformers and scikit-learn's SGDClassifier are each tuned with 32 trainings. What is recommended
+is then trained on further seeds by plain code without lrtune's trainer, and the loss compared with
+the one that the search claims.
 
     pip install torch==2.13.0 keras lightning transformers accelerate
     python studies/any_training.py [--doors torch,keras] [--trainings 32] [--searches 20]
@@ -28,11 +29,13 @@ from digits_trainings import (
     EPOCHS,
     images,
     network,
+    torch_trainer,
     train_keras,
     train_lightning,
     train_network,
     train_sgd_classifier,
     train_torch,
+    train_torch_network,
     train_transformers,
 )
 from matplotlib.figure import Figure
@@ -87,6 +90,18 @@ def search_network(_: "Door", trainings: int, seed: int) -> SearchResult:
     )
 
 
+def search_torch_trainer(door: "Door", trainings: int, seed: int) -> SearchResult:
+    """Search a torch module, whose settings train in lockstep."""
+    return lrtune.search(
+        torch_trainer(),
+        epochs=EPOCHS,
+        trainings=trainings,
+        default=door.default,
+        seed=seed,
+        storage=None,
+    )
+
+
 @dataclass(frozen=True)
 class Door:
     """One way to train digits, and to have it tuned.
@@ -126,6 +141,14 @@ DOORS = {
         "convolutional, SGD with momentum",
         0.01,
         train_torch,
+        needs=("torch",),
+    ),
+    "torch_trainer": Door(
+        "torch, a `TorchTrainer`",
+        "64-32 ReLUs, AdamW",
+        0.001,
+        train_torch_network,
+        search=search_torch_trainer,
         needs=("torch",),
     ),
     "keras": Door("Keras `fit`", "64-32 ReLUs, Adam", 0.001, train_keras, needs=("keras", "torch")),
@@ -396,7 +419,7 @@ def draw(tuned: Sequence[Tuned]) -> Figure:
     axes.axvline(GUESS, color="0.4", linestyle=":", linewidth=1)
     axes.set_yticks(range(len(tuned)), [each.door.title.replace("`", "") for each in tuned])
     axes.set(
-        ylim=(len(tuned) - 0.5, -0.5), xlabel="validation loss (nats)", title="Digits, six doors"
+        ylim=(len(tuned) - 0.5, -0.5), xlabel="validation loss (nats)", title="Digits, seven doors"
     )
     logarithmic_losses(axes, (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2), along="x")
     axes.grid(axis="x", alpha=0.3)

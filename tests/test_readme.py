@@ -27,6 +27,7 @@ def blocks(language: str) -> list[str]:
 PRINTED = [
     r"Schedule\(.*\)\n\d\.\d+ ± 0\.\d+, safe: \(.*\)",
     r"Schedule\(.*\)",
+    r"Schedule\(.*\)",
     r"{.*'mlpclassifier__learning_rate_init': .*}\n(1.0|0.9\d+)",
     r"Schedule\(.*\)\n0\.9\d+",
     r"(1.0|0.9\d+)",
@@ -39,14 +40,16 @@ SHORT_EXAMPLE = {
     "EPOCHS = 10": "EPOCHS = 4",
     "fit(X_train, y_train, epochs=5": "fit(X_train, y_train, epochs=2",
     "search(train, epochs=5": "search(train, epochs=2",
+    "search(trainer, epochs=10": "search(trainer, epochs=2, trainings=16",
 }
 """What the examples in torch and Keras are run with in place of what they show."""
+SLOW = re.compile("SearchCV|TorchTrainer")
 EXAMPLES = [
-    pytest.param(code, printed, marks=[pytest.mark.slow] if "SearchCV" in code else [])
+    pytest.param(code, printed, marks=[pytest.mark.slow] if SLOW.search(code) else [])
     for code, printed in zip(blocks("python"), PRINTED, strict=True)
 ]
 """Searches by cross-validation, which take long as a user runs them, are searched shorter in
-`tests/search_cv`."""
+`tests/search_cv`, and those of torch modules in `tests/tuning/trainers/torch`."""
 
 
 @pytest.mark.parametrize(("code", "printed"), EXAMPLES)

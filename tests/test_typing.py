@@ -65,6 +65,8 @@ print(MLPClassifier().partial_fit(X, y, classes=[0, 1]).set_params(alpha=1.0).pr
 print(MLPRegressor().fit(X, y).target_mean_, MLPRegressor().get_params()["alpha"])
 print(Schedule.from_trial(optuna.create_study().best_trial).warmup_epochs)
 decay: lrtune.DecayName = "linear"
+trainer = lrtune.TorchTrainer(dict, lambda o, y: o, train=(X, y), optimizer="adam")
+print(lrtune.search(trainer, epochs=2).module(replicate=1))
 try:
     raise lrtune.InvalidInputError
 except lrtune.NothingCompletedError:
@@ -81,6 +83,7 @@ print(MLPClassifier(activation="rely"))
 print(MLPClassifier(weights_init="he"))
 print(Schedule(learning_rate_init=0.1, decay="cosin"))
 print(Schedule(learning_rate_init=0.1).warm_up)
+print(lrtune.TorchTrainer(dict, lambda o, y: o, train=(X, y), optimizer="addam"))
 print(lrtune.MLPClasifier)
 """
 

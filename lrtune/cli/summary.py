@@ -61,6 +61,8 @@ def _print_summary(result: SearchResult) -> None:
 
 def _use(result: SearchResult) -> str:
     origin = recommend(result)
+    if result.facts.trainer.choice is not None:
+        return f"result.module() in Python, or {schedule_line(origin)} in a loop of your own"
     if origin.is_function:
         return function_line(origin)
     if not origin.is_network:
@@ -160,4 +162,7 @@ def _spent(study: Study) -> list[tuple[str, str, str]]:
     rows += [("  failed", str(n), error) for error, n in study.failures.items()]
     if study.subject.is_function:
         rows.append(("trainings", str(study.result.trainings["total"]), study.trainings))
+    choice = study.facts.trainer.choice
+    if choice is not None:
+        rows.append(("", "in lockstep" if choice.lockstep else "one by one", choice.reason))
     return rows

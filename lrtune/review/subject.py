@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from lrtune.schedules.schedule import Schedule
@@ -192,10 +192,11 @@ def _function(facts: SearchFacts, function: FunctionFacts) -> Subject:
     side = "higher" if trainer.maximize else "lower"
     better = ", higher is better" if trainer.maximize else ""
     worse = "lower" if trainer.maximize else "higher"
+    as_usual = {each.name: each.default for each in fields(Schedule)}
     held = {
         key: value
         for key, value in trainer.parameters.items()
-        if key not in SCHEDULE_PARAMETERS and value != Schedule.__dataclass_fields__[key].default
+        if key not in SCHEDULE_PARAMETERS and value != as_usual.get(key)
     }
     return Subject(
         loss=name,
@@ -208,6 +209,7 @@ def _function(facts: SearchFacts, function: FunctionFacts) -> Subject:
             ("function", f"{function.name} in {function.path}" if function.path else function.name),
             ("source fingerprint", function.digest),
             ("held for every setting", _in_words(held)),
+            *(() if trainer.choice is None else (("settings train", trainer.choice.describe()),)),
         ),
         worse=worse,
         sign=-1 if trainer.maximize else 1,

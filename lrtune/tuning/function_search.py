@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from numbers import Integral
 from typing import Any, Literal
@@ -18,7 +19,7 @@ from lrtune.schedules.schedule import Schedule
 from lrtune.support.processes import Workers
 from lrtune.tuning.confirm.budget import split_budget
 from lrtune.tuning.progress import Progress
-from lrtune.tuning.record.record import Record
+from lrtune.tuning.record.record import Record, open_own_study, read_facts
 from lrtune.tuning.record.schema import DataFacts
 from lrtune.tuning.result import SearchResult
 from lrtune.tuning.sampling.asking import Sampling
@@ -26,6 +27,7 @@ from lrtune.tuning.search import Budget, Recording
 from lrtune.tuning.search import search as search_with
 from lrtune.tuning.space import Space
 from lrtune.tuning.trainers.loop import Loop, LoopTrainer
+from lrtune.tuning.trainers.torch.trainer import TorchTrainer
 from lrtune.tuning.trainers.training_run import function_name, require_function
 
 TRAININGS = 48
@@ -35,7 +37,7 @@ REPLICATES = 3
 
 
 def search(
-    train: Callable[..., Any],
+    train: Callable[..., Any] | TorchTrainer,
     *,
     epochs: int,
     space: Mapping[str, Any] | None = None,
@@ -66,7 +68,7 @@ def search(
 
     Parameters
     ----------
-    train : callable
+    train : callable or TorchTrainer
         A generator function ``train(schedule, seed)`` that yields the validation loss once per
         epoch: a number, or a mapping with `metric` and other metrics to record. Or a function
         ``train(schedule, seed, report)`` that calls ``report(loss)`` once per epoch and lets
@@ -74,7 +76,8 @@ def search(
         fractional within one. The seed differs between replicates and is the same for every setting
         on one; before each training, Python's ``random``, NumPy and, if loaded, torch are seeded
         with it, too. Further parameters of the space arrive by name. A generator that is stopped
-        is closed, so that its ``finally`` and ``with`` blocks run.
+        is closed, so that its ``finally`` and ``with`` blocks run. Or a `TorchTrainer`, whose
+        settings train many at once.
     epochs : int
         Epochs of a training: how often it yields or reports.
     space : mapping, optional
@@ -109,7 +112,8 @@ def search(
         the confirmation has as many trainings as fit into the rest.
     n_jobs : int, optional
         Processes that train at the same time; -1 is one for each core. The result does not depend
-        on it if a training's numbers do not.
+        on it if a training's numbers do not. A `TorchTrainer` has none, nor `gpus`: torch has
+        threads of its own.
     gpus : sequence of int, optional
         Indices of GPUs, each with a process of its own that trains one setting at a time and sees
         this GPU alone (``CUDA_VISIBLE_DEVICES``), in place of `n_jobs`.
@@ -185,19 +189,24 @@ def search(
         n_others=n_others,
         confirm=confirm,
     )
+    name = function_name(train.make_module if isinstance(train, TorchTrainer) else train)
     recording = None
     if storage is not None:
-        name = study_name or function_name(train)
         open_record = Record.resume if resume else Record.create
-        recording = Recording(partial(open_record, os.fspath(storage), name))
+        recording = Recording(partial(open_record, os.fspath(storage), study_name or name))
     elif resume:
         raise InvalidInputError(
             "`resume=True` continues a recorded study, but got `storage=None`: name its storage"
         )
     environments = process_environments(n_jobs, gpus)
     with Workers(environments) as workers:
-        trainer = LoopTrainer(loop, seed=seed, workers=workers if environments else None)
-        return search_with(
+        if isinstance(train, TorchTrainer):
+            _require_one_process(n_jobs, gpus)
+            resumed = (os.fspath(storage), study_name or name) if resume and storage else None
+            trainer = _torch_trainer(train, loop, seed, resumed)
+        else:
+            trainer = LoopTrainer(loop, seed=seed, workers=workers if environments else None)
+        result = search_with(
             trainer,
             Space.of(space, epochs),
             budget=Budget(
@@ -208,14 +217,55 @@ def search(
                 confirmation=split.confirmation,
             ),
             sampling=Sampling(seed, sampler, pruner),
-            data=DataFacts(function_name(train)),
+            data=DataFacts(name),
             recording=recording,
             on_progress=on_progress,
         )
+    return replace(result, trainer=trainer) if isinstance(train, TorchTrainer) else result
+
+
+def _torch_trainer(
+    train: TorchTrainer, loop: Loop, seed: int, resumed: tuple[str, str] | None
+) -> LoopTrainer:
+    """Return the trainer of a torch module; `resumed` are storage and name of its record."""
+    try:
+        from lrtune.tuning.trainers.torch.lockstep import LockstepTrainer
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise InvalidInputError(
+            "a TorchTrainer needs torch, but it is not installed: pip install torch"
+        ) from error
+    if loop.maximize:
+        raise InvalidInputError(
+            "`direction` must be 'minimize' with a TorchTrainer, whose loss is minimised, but got "
+            "'maximize': leave it out"
+        )
+    choice = None
+    if resumed is not None and train.lockstep is None:
+        storage, name = resumed
+        study = open_own_study(
+            storage, name, purpose="resume", otherwise="give another `study_name`"
+        )
+        choice = read_facts(study).trainer.choice
+    return LockstepTrainer(train, loop, seed=seed, choice=choice)
+
+
+def _require_one_process(n_jobs: int | None, gpus: Sequence[int] | None) -> None:
+    """Raise InvalidInputError if processes are asked for."""
+    for name, value, cure in (
+        ("n_jobs", n_jobs, "torch.set_num_threads sets its threads"),
+        ("gpus", gpus, "TorchTrainer(device='cuda:1') names another GPU"),
+    ):
+        if value not in (None, 1):
+            raise InvalidInputError(
+                f"`{name}` must be left out with a TorchTrainer, which trains many settings at "
+                f"once in one process, but got {value!r}: {cure}"
+            )
 
 
 def make_loop(
-    train: Callable[..., Any],
+    train: Callable[..., Any] | TorchTrainer,
     epochs: int,
     *,
     metric: str,
@@ -225,7 +275,8 @@ def make_loop(
     modifiers: dict[str, Any],
 ) -> Loop:
     """Return a checked loop."""
-    require_function(train)
+    if not isinstance(train, TorchTrainer):
+        require_function(train)
     if isinstance(epochs, bool) or not isinstance(epochs, Integral) or epochs < 1:
         raise InvalidInputError(
             f"`epochs` must be a whole number of at least 1, but got {epochs!r}: give the number "

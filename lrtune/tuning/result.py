@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from html import escape
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 
-from lrtune.exceptions import NothingCompletedError
+from lrtune.exceptions import InvalidInputError, NothingCompletedError
 from lrtune.schedules.schedule import Schedule
 from lrtune.support.numbers import estimate, number
 from lrtune.tuning.confirm.advice import advise, not_confirmed
@@ -71,6 +71,9 @@ class SearchResult:
         Scores on a further table, if one was given.
     surplus : tuple of FrozenTrial
         Trials that were finished beyond the budget: workers do not wait for each other.
+    trainer : object or None
+        What trained the modules of a `TorchTrainer`; None for all else, and if it was read from a
+        record or unpickled.
     """
 
     facts: SearchFacts
@@ -84,6 +87,42 @@ class SearchResult:
     balance: Balance | None = None
     test: FinalTest | None = None
     surplus: tuple[FrozenTrial, ...] = ()
+    trainer: Any = field(default=None, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "trainer": None}
+
+    def module(self, replicate: int = 0) -> Any:
+        """Return a torch module that is trained with the recommended setting.
+
+        It is trained anew, one by one, as the search of a `TorchTrainer` trains on a replicate:
+        with its split, initial weights and batches, so that it holds out the same rows.
+
+        Parameters
+        ----------
+        replicate : int, default=0
+            Another one has another seed.
+
+        Returns
+        -------
+        torch.nn.Module
+            In evaluation mode.
+
+        Raises
+        ------
+        InvalidInputError
+            If the search was not of a `TorchTrainer`, or this result was read from its record.
+        NothingCompletedError
+            If the training diverges, or there is no recommended setting.
+        """
+        if self.trainer is None:
+            raise InvalidInputError(
+                "a module can be trained by the search's own result, of a TorchTrainer, but this "
+                "result has no trainer, as one of another training or one that was read from a "
+                "record: search again with `resume=True`, which only confirms again, or set the "
+                "rate of a loop of your own to `result.schedule`"
+            )
+        return self.trainer.module(self.best, replicate)
 
     @property
     def dataset(self) -> str:

@@ -60,9 +60,14 @@ def test_it_has_written_a_table_with_its_command_and_a_small_picture() -> None:
     [
         ("network", "lrtune's network"),
         pytest.param("sgd_classifier", "scikit-learn's `SGDClassifier`", marks=pytest.mark.slow),
+        pytest.param(
+            "torch_trainer",
+            "torch, a `TorchTrainer`",
+            marks=[pytest.mark.torch, pytest.mark.slow],
+        ),
     ],
 )
-def test_a_door_without_a_framework_is_tuned_and_written_down(
+def test_a_door_is_tuned_and_written_down(
     name: str,
     title: str,
     any_training: Any,
@@ -70,6 +75,8 @@ def test_a_door_without_a_framework_is_tuned_and_written_down(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    for module in any_training.DOORS[name].needs:
+        pytest.importorskip(module)
     words = ("--doors", name, "--trainings", "12", "--seeds", "2", "--searches", "1")
     run(any_training, monkeypatch, tmp_path, *words)
 

@@ -187,3 +187,26 @@ def test_a_search_is_bound_by_its_products() -> None:
     measured = (parts.products, parts.calls, parts.asking, parts.training, parts.evaluating)
     assert min(measured) > 0
     assert parts.least == parts.total - parts.training + parts.products
+
+
+# --- lockstep in torch ---------------------------------------------------------------------------
+
+
+@pytest.mark.torch
+@pytest.mark.slow
+def test_lockstep_is_timed_beside_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch")
+    recorded = importlib.import_module("lrtune.tuning.trainers.torch.recorded")
+    monkeypatch.setattr(recorded, "RECORD_AFTER", recorded.RECORD_AFTER)  # the study changes it
+    words = ("--models", "mlp", "--settings", "1,4", "--epochs", "1", "--rounds", "1")
+    monkeypatch.setattr(sys, "argv", ["benchmark", *words, "--results", str(tmp_path)])
+    study("benchmark_lockstep").main()
+
+    printed = capsys.readouterr().out
+    rows = [line.split(" | ") for line in printed.splitlines() if line.startswith("| MLP")]
+    assert (tmp_path / "benchmark_lockstep.md").read_text(encoding="utf-8") == printed
+    assert [row[1] for row in rows] == ["1", "4"]
+    assert rows[0][2] == rows[0][3]
+    assert "nowhere slower by more than 10 %" in printed

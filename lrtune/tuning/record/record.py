@@ -429,6 +429,7 @@ def _comparable(facts: SearchFacts) -> dict[tuple[str, ...], Any]:
         ("task",): trainer.task,
         ("estimator",): trainer.estimator,
         **_parameters(trainer),
+        ("lockstep",): None if trainer.choice is None else trainer.choice.lockstep,
         ("kinds", "steps"): tuple(step.kind for step in trainer.steps),
         **steps,
         ("sources", "steps"): tuple(step.source for step in trainer.steps),

@@ -195,6 +195,20 @@ class FunctionFacts(_Json):
 
 
 @dataclass(frozen=True)
+class LockstepChoice(_Json):
+    """Whether the settings of a torch module train in lockstep."""
+
+    lockstep: bool
+    reason: str
+    is_random: bool = False
+    """True if the module draws random numbers in a training step."""
+
+    def describe(self) -> str:
+        """Return the choice in words, with the reason."""
+        return f"{'in lockstep' if self.lockstep else 'one by one'}: {self.reason}"
+
+
+@dataclass(frozen=True)
 class TrainerFacts(_Json):
     """The estimator or function that trains, its parameters, and the transformers before it."""
 
@@ -218,10 +232,13 @@ class TrainerFacts(_Json):
     """True if higher is better: the record then holds minus the user's numbers."""
     weighted: bool = False
     """True if the rows have weights, which count in training and in validation."""
+    choice: LockstepChoice | None = None
+    """How the settings of a `TorchTrainer` train; None for all else."""
 
     def to_json(self) -> dict[str, Any]:
         return {
             **vars(self),
+            "choice": self.choice and self.choice.to_json(),
             "parameters": _encode_all(self.parameters),
             "changed": list(self.changed),
             "steps": [step.to_json() for step in self.steps],
@@ -236,6 +253,8 @@ class TrainerFacts(_Json):
             "steps": tuple(map(Step.from_json, values["steps"])),
             "function": values["function"] and FunctionFacts.from_json(values["function"]),
         }
+        if values.get("choice"):
+            typed["choice"] = LockstepChoice.from_json(values["choice"])
         return cls(**{**cls._own(values), **typed})
 
 
