@@ -45,8 +45,10 @@ def take_away() -> None:
 
     import psutil
 
-    assert psutil  # it keeps what it needs itself; so does what starts processes:
+    # what works in another way on Windows keeps what it needs here
     multiprocessing.resource_tracker.signal = types.SimpleNamespace(**vars(signal))
+    psutil.signal = multiprocessing.resource_tracker.signal
+    psutil._psposix.os = types.SimpleNamespace(**vars(os))
     sys.modules["msvcrt"] = stand_in_for_msvcrt()
     for name in MODULES:
         sys.modules[name] = None  # type: ignore[assignment]

@@ -57,8 +57,8 @@ def interrupt():
         time.sleep(0.02)
     _thread.interrupt_main()
 
-threading.Thread(target=interrupt, daemon=True).start()
 if __name__ == "__main__":
+    threading.Thread(target=interrupt, daemon=True).start()
     main("search train.py --epochs 3 --trials 4000 --storage c.journal --jobs 2".split())
 """
 
