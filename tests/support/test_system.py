@@ -17,7 +17,8 @@ from tests.as_on_windows import surroundings
 Words = tuple[str, ...]
 LRTUNE = (sys.executable, "-m", "lrtune")
 SEARCH = (*LRTUNE, "search", "iris", "--trials", "8", "--epochs", "2", "--storage", "x.journal")
-WORKER = (*LRTUNE, "worker", "--storage", "x.journal", "--name", "iris", "--trials", "24")
+RESUMED = (*SEARCH, "--trials", "16", "--resume", "--no-confirm")
+WORKER = (*LRTUNE, "worker", "--storage", "x.journal", "--name", "iris")
 COMMANDS = """
 import sys
 from lrtune.cli import main
@@ -100,10 +101,8 @@ def test_a_search_is_resumed_helped_and_shown_as_on_windows(
 ) -> None:
     pytest.importorskip("optuna_dashboard")
     ((first, _),) = done(on_windows(*SEARCH, "--jobs", "2", "--json"))
-    done(
-        on_windows(*SEARCH[:6], "400", *SEARCH[7:], "--resume", "--no-confirm"),
-        on_windows(*WORKER),
-    )
+    done(on_windows(*RESUMED))
+    done(on_windows(*WORKER), on_windows(*WORKER))
     ((shown, _),) = done(on_windows(sys.executable, "-c", COMMANDS))
 
     assert json.loads(first)["trials"]["failed"] == 0
