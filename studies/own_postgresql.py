@@ -23,7 +23,10 @@ def running_server() -> Iterator[tuple[str, int]]:
         server = get_server(Path(folder, "data"))
         try:
             url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-            yield url, int(Path(folder, "data", "postmaster.pid").read_text().split()[0])
+            yield (
+                url,
+                int(Path(folder, "data", "postmaster.pid").read_text(encoding="utf-8").split()[0]),
+            )
         finally:
             server.cleanup()
 

@@ -17,7 +17,6 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 import lrtune.training.population
-import lrtune.training.workspace
 from lrtune.training.network import Network
 from lrtune.training.optimizers import SGD
 from lrtune.training.population import Population

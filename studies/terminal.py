@@ -25,7 +25,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         told = _on_a_terminal([sys.executable, "-m", "lrtune", *COMMAND], folder)
     print(told)
-    with Path(os.devnull).open("w") as nowhere:
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=WIDTH, file=nowhere)
         console.print(Text(f"$ lrtune {' '.join(COMMAND)}"))
         console.print(Text.from_ansi(told))

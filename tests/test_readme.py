@@ -85,7 +85,7 @@ def test_commands_run_in_the_order_shown(lrtune: Callable[..., Any], folder: Pat
     pd.DataFrame(rng.normal(size=(80, 3)), columns=["size", "age", "price"]).to_csv(
         "table.csv", index=False
     )
-    Path("run.toml").write_text("epochs = 2\nalpha0 = [0.01, 1]\n")
+    Path("run.toml").write_text("epochs = 2\nalpha0 = [0.01, 1]\n", encoding="utf-8")
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     commands = [line for line in lines if line.startswith("lrtune ") and SERVES not in line]
     script = blocks("python")[0].replace("EPOCHS = 10", "EPOCHS = 2")

@@ -121,9 +121,10 @@ def main(arguments: list[str] | None = None) -> Any:
     _collect_garbage_less_often()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the parent process
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
-    if isinstance(sys.stdout, io.TextIOWrapper):  # some terminals cannot encode R²
-        sys.stdout.reconfigure(errors="replace")
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # some terminals cannot encode R² or α
+            stream.reconfigure(errors="replace")
     try:
         with interruptible(), warnings.catch_warnings():
             warnings.showwarning = _show_warning

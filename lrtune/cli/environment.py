@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import platform
-import shlex
 from importlib import metadata
 from typing import TYPE_CHECKING
 
 from lrtune._version import __version__
 from lrtune.cli.flags import with_flags
+from lrtune.support.commands import as_typed
 from lrtune.support.secrets import masked
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def command_line(words: list[str]) -> str:
     "lrtune search 'my iris.csv' '--storage=postgresql://me:***@db/x'"
     """
     safe_words = [masked(word) if "://" in word else word for word in words]
-    return shlex.join(["lrtune", *safe_words])
+    return as_typed(["lrtune", *safe_words])
 
 
 def environment(words: list[str], dataset: Dataset | None = None) -> Environment:

@@ -7,7 +7,8 @@ Other rooms name a parameter in backticks and in Python's form, `` `task` `` or
 from __future__ import annotations
 
 import re
-import shlex
+
+from lrtune.support.commands import as_typed
 
 FLAGS = {
     "audit_share": "--audit-pruning",
@@ -76,4 +77,4 @@ def _flag(match: re.Match[str]) -> str:
         parts = (part.strip(" '") for part in value.strip("()").split(","))
         return f"{flag} {separator.join(part for part in parts if part)}"
     text = value.strip(chr(39))
-    return f"{flag} {shlex.quote(text) if ' ' in text else text}"
+    return f"{flag} {as_typed([text]) if ' ' in text else text}"

@@ -12,8 +12,7 @@ import click
 
 from lrtune.cli.measure import Measure
 from lrtune.support.secrets import MASK
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from lrtune.support.signals import STOPS
 
 
 class Interrupted(KeyboardInterrupt):
@@ -30,7 +29,7 @@ _RECEIVED: list[Interrupted] = []
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise `Interrupted` on SIGINT or SIGTERM inside the block; a second signal ends the process.
+    """Raise `Interrupted` on a signal to stop inside the block; a second signal ends the process.
 
     A library may swallow the exception or replace it with its own, above all while it is imported,
     so the signal is remembered for `raise_if_interrupted`.
@@ -39,15 +38,15 @@ def interruptible() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in STOPS}
 
     def stop(number: int, _: Any) -> None:
-        for each in SIGNALS:
+        for each in STOPS:
             signal.signal(each, signal.SIG_DFL)
         _RECEIVED.append(Interrupted(number))
         raise _RECEIVED[0]
 
-    for number in SIGNALS:
+    for number in STOPS:
         signal.signal(number, stop)
     try:
         yield

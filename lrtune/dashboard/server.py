@@ -12,6 +12,7 @@ from optuna.storages import BaseStorage
 from lrtune.dashboard.guard import Application, Guard
 from lrtune.dashboard.views import Annotations
 from lrtune.exceptions import InvalidInputError
+from lrtune.support.system import IS_WINDOWS
 
 HOST = "127.0.0.1"
 
@@ -19,6 +20,7 @@ HOST = "127.0.0.1"
 class DashboardServer(ThreadingMixIn, WSGIServer):
     """A server with one thread per request, which stops without waiting for open requests."""
 
+    allow_reuse_address = not IS_WINDOWS  # where it would let two servers share a port
     daemon_threads = True
     request_queue_size = 64
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from lrtune.export.export import export_schedule
 from lrtune.export.hooks import HOOKS
 from lrtune.review.study import Study
 from lrtune.review.subject import DIED
+from lrtune.support.commands import as_typed
 from lrtune.support.numbers import number
 from lrtune.tuning.confirm.result import Contender
 from lrtune.tuning.dimensions import Dimension
@@ -165,7 +165,7 @@ def report_command(study: Study) -> str:
     words = ["lrtune", "report", study.name]
     if study.storage != DEFAULT_STORAGE:
         words += ["--storage", study.storage]
-    return shlex.join(words)
+    return as_typed(words)
 
 
 def reproduction_rows(study: Study) -> list[tuple[str, str]]:

@@ -91,11 +91,12 @@ def _restore(noted: dict[Any, int]) -> None:
 
 
 _limit = _Limit()
-os.register_at_fork(
-    before=_limit.before_fork,
-    after_in_parent=_limit.after_fork_in_parent,
-    after_in_child=_limit.after_fork_in_child,
-)
+if hasattr(os, "register_at_fork"):  # not on Windows, where no process is forked
+    os.register_at_fork(
+        before=_limit.before_fork,
+        after_in_parent=_limit.after_fork_in_parent,
+        after_in_child=_limit.after_fork_in_child,
+    )
 
 
 @contextmanager

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from lrtune.exceptions import InvalidInputError
+
+T = TypeVar("T")
+WAITS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Seconds between attempts at what another program's open file prevents."""
 
 
 def require_new(path: Path) -> None:
@@ -21,6 +28,19 @@ def require_new(path: Path) -> None:
         )
 
 
+def patiently(action: Callable[[], T]) -> T:
+    """Return the result of an action on a file; retry it while another program has the file open.
+
+    Windows then refuses to replace or remove it; virus scanners open files for a moment.
+    """
+    for wait in WAITS:
+        try:
+            return action()
+        except PermissionError:
+            time.sleep(wait)
+    return action()
+
+
 def write_file(path: Path, content: bytes) -> None:
     """Write a file, following links; on an error, leave an existing file as it was."""
     path = path.resolve()
@@ -30,7 +50,7 @@ def write_file(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        patiently(lambda: temporary.replace(path))
     except BaseException:
         with suppress(OSError):
             temporary.unlink()

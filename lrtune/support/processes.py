@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import functools
 import os
-import signal
 import threading
-import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from copy import deepcopy
-from multiprocessing import resource_tracker
 from typing import Any, Self, TypeVar
 
 from joblib import Parallel, delayed
 from joblib.externals.loky import ProcessPoolExecutor
 
-CHECK_SECONDS = 0.5
-"""Seconds between a worker's checks that its parent is still running."""
+from lrtune.support.running import CHECK_SECONDS, wait_for_parent
+from lrtune.support.signals import ignore_sigint, sigint_blocked
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -36,13 +34,8 @@ def in_processes(
 @functools.cache
 def _start(n_jobs: int) -> None:
     """Start the workers with SIGINT blocked, so that only the parent handles Ctrl-C."""
-    resource_tracker.ensure_running()  # its start unblocks SIGINT, so it must come first
-    with Parallel(n_jobs=n_jobs) as parallel:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            parallel(delayed(os.getpid)() for _ in range(n_jobs))
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with Parallel(n_jobs=n_jobs) as parallel, sigint_blocked():
+        parallel(delayed(_end_with)(os.getpid()) for _ in range(n_jobs))
 
 
 class Workers:
@@ -77,20 +70,17 @@ class Workers:
             while order and order[0][1].done():
                 index, future = order.popleft()
                 yield index, future.result()
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            # on Windows, Ctrl-C does not end a wait
+            done, _ = wait(running, CHECK_SECONDS, return_when=FIRST_COMPLETED)
             idle += [running.pop(future) for future in done]
 
     def _start(self) -> list[Any]:
         if not self._executors:
-            resource_tracker.ensure_running()  # its start unblocks SIGINT, so it must come first
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-            try:
+            with sigint_blocked():
                 for environment in self._environments:
                     executor = ProcessPoolExecutor(1, env=dict(environment))
-                    executor.submit(os.getpid).result()
+                    executor.submit(_end_with, os.getpid()).result()
                     self._executors.append(executor)
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return self._executors
 
     def __enter__(self) -> Self:
@@ -122,12 +112,12 @@ def _run_portably(parent: int, work: Callable[[Task], Result], task: Task) -> Re
 
 @functools.cache
 def _end_with(parent: int) -> None:
-    """Exit when the parent ends; joblib would keep the worker for minutes."""
+    """Exit when the parent ends, but not at Ctrl-C; joblib would keep the worker for minutes."""
     if os.getppid() == parent:  # false in a thread or on another machine
+        ignore_sigint()
 
         def watch() -> None:
-            while os.getppid() == parent:
-                time.sleep(CHECK_SECONDS)
+            wait_for_parent(parent)
             os._exit(1)
 
         threading.Thread(target=watch, daemon=True).start()

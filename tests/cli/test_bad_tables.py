@@ -224,7 +224,7 @@ def test_bad_standard_input(
     content: bytes,
     rule: tuple[str, ...],
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content), encoding="utf-8"))
     run = lrtune("search", "-")
 
     assert (run.code, run.out) == (2, "")

@@ -32,7 +32,7 @@ def test_only_yes_goes_on(answer: str, code: int, out: str, folder: Path) -> Non
 
 
 def test_without_a_terminal_it_is_refused_unless_yes(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Path(os.devnull).open() as nothing:
+    with Path(os.devnull).open(encoding="utf-8") as nothing:
         monkeypatch.setattr(sys, "stdin", nothing)
         with pytest.raises(InvalidInputError, match="add `yes=True`"):
             ask_back("Delete?", yes=False)

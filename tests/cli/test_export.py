@@ -68,7 +68,7 @@ def test_an_estimator_for_a_table_is_exported_with_its_preprocessing(
     lrtune: Callable[..., Any],
 ) -> None:
     rows = "".join(f"{i % 7},{'uv'[i % 2]},{i % 5}.5\n" for i in range(40))
-    Path("homes.csv").write_text(f"size,kind,price\n{rows}")
+    Path("homes.csv").write_text(f"size,kind,price\n{rows}", encoding="utf-8")
     lrtune("search", "homes.csv", "--trials", "4", "--epochs", "2", "--no-confirm")
     source = lrtune("export", "homes", "--to", "sklearn").out
     namespace: dict[str, Any] = {}

@@ -121,7 +121,7 @@ def test_a_standard_output_that_is_full_is_one_line_and_costs_no_trial(
     lrtune: Callable[..., Any], folder: Path, command: str
 ) -> None:
     words = (command, "iris", *LITTLE, "--json") if command == "search" else (command,)
-    with Path("/dev/full").open("w") as full:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
         run = subprocess.run(
             [sys.executable, "-m", "lrtune", *words], stdout=full, stderr=subprocess.PIPE, text=True
         )

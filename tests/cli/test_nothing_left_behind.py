@@ -97,7 +97,7 @@ class Run:
 
 def imports(process: int) -> bool:
     """Whether a process has come as far as importing numpy."""
-    return "_multiarray_umath" in Path(f"/proc/{process}/maps").read_text()
+    return "_multiarray_umath" in Path(f"/proc/{process}/maps").read_text(encoding="utf-8")
 
 
 def large_table(folder: Path) -> str:
@@ -262,7 +262,7 @@ def catches(process: int, number: int) -> bool:
     """Whether a process has a handler for a signal."""
     (line,) = (
         line
-        for line in Path(f"/proc/{process}/status").read_text().splitlines()
+        for line in Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
         if line.startswith("SigCgt:")
     )
     return bool(int(line.split()[1], 16) >> (number - 1) & 1)

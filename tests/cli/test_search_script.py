@@ -291,7 +291,7 @@ def test_a_resumed_search_of_a_changed_script_warns(
     words = ("search", "descent.py", *QUICK, "--json")
     lrtune(*words)
     assert "changed" not in lrtune(*words, "--resume").err
-    script.write_text(SCRIPT + "# changed\n")
+    script.write_text(SCRIPT + "# changed\n", encoding="utf-8")
     run = lrtune(*words, "--resume")
 
     assert run.code == 0

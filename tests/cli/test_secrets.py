@@ -151,7 +151,7 @@ def test_no_message_shows_it_if_it_comes_from_a_file(
 ) -> None:
     monkeypatch.setattr(storages, "CONNECT_ATTEMPTS", 1)
     url = URLS["unreachable"].replace("me", user)  # a long value is cut, before its @ or behind
-    Path("run.toml").write_text(line.format(url))
+    Path("run.toml").write_text(line.format(url), encoding="utf-8")
     run = lrtune("search", "iris", "--config", "run.toml")
 
     assert (run.code, run.out, run.err.count("\n")) == (2, "", 1)
@@ -208,7 +208,7 @@ def test_no_command_shows_or_keeps_it(
 ) -> None:
     storage = ("--storage", database)
     files = ("--report", "page.html", "--save", "model.skops")
-    Path("run.toml").write_text(f"storage = '{database}'")
+    Path("run.toml").write_text(f"storage = '{database}'", encoding="utf-8")
     runs = [
         lrtune("search", "iris", *QUICK, *storage, *files),
         lrtune("search", "iris", *QUICK, "--config", "run.toml", "--json"),

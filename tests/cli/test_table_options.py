@@ -133,7 +133,9 @@ def test_balanced_classes_and_a_test_by_a_config_file(
     frame[:400].to_csv("table.csv", index=False)
     frame[400:].to_csv("new.csv", index=False)
     plain = lrtune("search", "table.csv", *QUICK, "--json")
-    Path("run.toml").write_text('class-weight = "balanced"\nmetric = "auc"\ntest = "new.csv"\n')
+    Path("run.toml").write_text(
+        'class-weight = "balanced"\nmetric = "auc"\ntest = "new.csv"\n', encoding="utf-8"
+    )
     weighted = lrtune("search", "table.csv", *QUICK, "--json", "--config", "run.toml")
     shown = lrtune("show", "table-2")
 

@@ -80,7 +80,7 @@ def test_a_worker_with_other_data_is_refused(
     folder: Path, lrtune: Callable[..., Any], table: Path
 ) -> None:
     lrtune("search", "flowers.csv", *QUICK, "--trials", "16", "--no-confirm")
-    table.write_text(table.read_text().replace("5.1", "5.2", 1))
+    table.write_text(table.read_text(encoding="utf-8").replace("5.1", "5.2", 1), encoding="utf-8")
     before = Path("lrtune.journal").read_bytes()
     run = lrtune("worker", "--name", "flowers")
 

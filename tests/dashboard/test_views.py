@@ -145,10 +145,10 @@ def test_a_search_where_everything_diverged_is_shown(lrtune: Callable[..., Any])
 
 def test_a_regression_and_an_older_record_are_shown(lrtune: Callable[..., Any]) -> None:
     lrtune("search", "diabetes", "--trials", "16", "--epochs", "3", "--quiet")
-    old = Path("lrtune.journal").read_text()
+    old = Path("lrtune.journal").read_text(encoding="utf-8")
     for name in ("replicate_curves", "plan", "ending", "environment"):
         old = old.replace(f'"{name}":', f'"not_{name}":')
-    Path("old.journal").write_text(old)
+    Path("old.journal").write_text(old, encoding="utf-8")
     for record in ("lrtune.journal", "old.journal"):
         client = Client(record)
         told = client.study()

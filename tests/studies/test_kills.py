@@ -19,7 +19,10 @@ def test_killed_at_random_instants_nothing_is_lost_and_nothing_doubled(
         capture_output=True,
         text=True,
     )
-    rows = [line.split("|")[1:3] for line in Path("kills.md").read_text().splitlines()[6:]]
+    rows = [
+        line.split("|")[1:3]
+        for line in Path("kills.md").read_text(encoding="utf-8").splitlines()[6:]
+    ]
     counts = {name.strip(): int(count) for name, count in rows}
 
     assert run.returncode == 0, run.stderr

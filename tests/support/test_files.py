@@ -67,3 +67,22 @@ def test_on_a_full_disk_the_old_file_stays(folder: Path) -> None:
 
     assert path.read_bytes() == b"old"
     assert names(folder) == ["old.txt"]
+
+
+def test_what_an_open_file_prevents_is_tried_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "file").write_bytes(b"old")
+    replace, refused = Path.replace, []
+
+    def refuse_twice(path: Path, target: Path) -> Path:
+        if len(refused) < 2:
+            refused.append(path)
+            raise PermissionError(13, "The process cannot access the file")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", refuse_twice)
+    write_file(folder / "file", b"new")
+
+    assert (folder / "file").read_bytes() == b"new"
+    assert [path.name for path in folder.iterdir()] == ["file"]

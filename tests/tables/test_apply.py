@@ -26,7 +26,7 @@ from lrtune.tables.dataset import Dataset, load_dataset
 def dataset(folder: Path) -> Dataset:
     """A table with a gap, categories and a column that is left out."""
     lines = [f"{'' if i == 3 else i},{'ABC'[i % 3]},7,{'yn'[i % 2]}" for i in range(40)]
-    Path("train.csv").write_text("\n".join(["size,city,seven,sold", *lines]))
+    Path("train.csv").write_text("\n".join(["size,city,seven,sold", *lines]), encoding="utf-8")
     return load_dataset("train.csv")
 
 
@@ -36,7 +36,7 @@ def fitted(dataset: Dataset) -> Any:
 
 
 def test_rows_are_found_by_name_and_noted(dataset: Dataset) -> None:
-    Path("new.csv").write_text("note;city;size\nx;Z;tall\ny;A;5\n")
+    Path("new.csv").write_text("note;city;size\nx;Z;tall\ny;A;5\n", encoding="utf-8")
     X, notes = read_rows("new.csv", dataset.columns, fitted(dataset))
 
     assert isinstance(X, pd.DataFrame)
@@ -68,13 +68,13 @@ def test_bundled_data_are_rows_too() -> None:
 
 
 def test_a_table_without_rows_is_refused(dataset: Dataset) -> None:
-    Path("empty.csv").write_text("size,city\n")
+    Path("empty.csv").write_text("size,city\n", encoding="utf-8")
     with pytest.raises(InvalidInputError, match="must have rows to predict for"):
         read_rows("empty.csv", dataset.columns, fitted(dataset))
 
 
 def test_huge_numbers_are_refused(dataset: Dataset) -> None:
-    Path("huge.csv").write_text("size,city\n1e300,A\n")
+    Path("huge.csv").write_text("size,city\n1e300,A\n", encoding="utf-8")
     with pytest.raises(InvalidInputError, match=r"column 'size' of huge\.csv holds 1e\+300"):
         read_rows("huge.csv", dataset.columns, fitted(dataset))
 

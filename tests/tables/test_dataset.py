@@ -33,7 +33,7 @@ def test_bundled_data_are_numeric_and_complete(name: str) -> None:
 )
 def test_the_task_is_inferred_and_noted(folder: Path, values: list[object], task: str) -> None:
     rows = [f"{i},{values[i % len(values)]}" for i in range(80)]
-    Path("table.csv").write_text("\n".join(["a,y", *rows]))
+    Path("table.csv").write_text("\n".join(["a,y", *rows]), encoding="utf-8")
     dataset = load_dataset("table.csv")
 
     assert dataset.task == task
@@ -42,7 +42,7 @@ def test_the_task_is_inferred_and_noted(folder: Path, values: list[object], task
 
 
 def test_the_target_may_be_any_column(folder: Path) -> None:
-    Path("t.csv").write_text("y,a,b\n" + "u,1,2\nv,3,4\n" * 4)
+    Path("t.csv").write_text("y,a,b\n" + "u,1,2\nv,3,4\n" * 4, encoding="utf-8")
     dataset = load_dataset("t.csv", target="y")
 
     assert dataset.X[:2].tolist() == [[1, 2], [3, 4]]
@@ -51,7 +51,7 @@ def test_the_target_may_be_any_column(folder: Path) -> None:
 
 def write_table(rows: int, row: str = "{i},{i}.5,{c}") -> str:
     lines = [row.format(i=place, c="uv"[place % 2]) for place in range(rows)]
-    Path("t.csv").write_text("\n".join(["a,b,y", *lines]))
+    Path("t.csv").write_text("\n".join(["a,b,y", *lines]), encoding="utf-8")
     return "t.csv"
 
 
@@ -72,7 +72,7 @@ def test_another_task_is_refused_for_bundled_data() -> None:
 def test_small_tables_are_refused(folder: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"but 't\.csv' has 3 and 7: add rows"):
         load_dataset(write_table(MIN_ROWS - 1))
-    Path("one.csv").write_text("y\n" + "u\nv\n" * 9)
+    Path("one.csv").write_text("y\n" + "u\nv\n" * 9, encoding="utf-8")
     with pytest.raises(InvalidInputError, match="name the `separator` if columns were not found"):
         load_dataset("one.csv")
 
@@ -80,14 +80,16 @@ def test_small_tables_are_refused(folder: Path) -> None:
 
 
 def test_rows_without_a_target_do_not_count(folder: Path) -> None:
-    Path("t.csv").write_text("a,y\n" + "1,\n" * 9 + "1,u\n2,v\n" * 3)
+    Path("t.csv").write_text("a,y\n" + "1,\n" * 9 + "1,u\n2,v\n" * 3, encoding="utf-8")
     with pytest.raises(InvalidInputError, match="6 are left; target: 9 of 15 rows left out"):
         load_dataset("t.csv")
 
 
 def test_notes_say_all_that_was_inferred(folder: Path) -> None:
     write_table(20, "{i},{i}.5,{c}")
-    Path("t.csv").write_text(Path("t.csv").read_text().replace("a,b", ",b"))
+    Path("t.csv").write_text(
+        Path("t.csv").read_text(encoding="utf-8").replace("a,b", ",b"), encoding="utf-8"
+    )
 
     assert load_dataset("t.csv", preprocessor="skrub").notes == (
         "target: column 'y', the last (choose with `target`)",

@@ -428,7 +428,7 @@ def test_thousands_are_read_as_in_training_where_nothing_else_tells(folder: Path
     written = [f"{value:,.1f}".translate(str.maketrans(",.", ".,")) for value in x]
     dataset = load(regression(x / 9e5, written, "", separator=";"))
     model = make_pipeline(dataset.preprocessing, MLPRegressor(max_iter=1)).fit(dataset.X, dataset.y)
-    Path("new.csv").write_text("written;noise\n1.500;0\n12.250;1\n")
+    Path("new.csv").write_text("written;noise\n1.500;0\n12.250;1\n", encoding="utf-8")
     rows, _ = read_rows("new.csv", dataset.columns, model)
 
     assert rows[:, 0].tolist() == [1500, 12_250]
@@ -454,7 +454,7 @@ def test_a_gap_where_training_had_none_is_filled_and_said(folder: Path) -> None:
     x = scaled(0, 9)
     dataset = load(regression(x, x, ""))
     model = make_pipeline(dataset.preprocessing, MLPRegressor(max_iter=1)).fit(dataset.X, dataset.y)
-    Path("new.csv").write_text("written,noise\n,0.5\n1,0.5\n")
+    Path("new.csv").write_text("written,noise\n,0.5\n1,0.5\n", encoding="utf-8")
     rows, notes = read_rows("new.csv", dataset.columns, model)
 
     assert rows[0, 0] == pytest.approx(x.mean())
@@ -467,7 +467,7 @@ def test_what_stood_for_gaps_in_training_does_so_later(folder: Path) -> None:
     dataset = load_dataset("t.csv", missing=["0.5"])
     columns = [replace(column, why="", doubt="") for column in dataset.columns]
     stored = [Column.from_dict(column.to_dict()) for column in columns]
-    Path("new.csv").write_text("written,noise\n-9999.0,0.5\n1.5,2\n")
+    Path("new.csv").write_text("written,noise\n-9999.0,0.5\n1.5,2\n", encoding="utf-8")
     rows, _ = read_rows("new.csv", stored, None)
 
     assert stored == columns
@@ -488,6 +488,6 @@ def test_a_table_that_cannot_be_read_as_the_first_is_refused(
     dataset = load(regression(x, x, ""))
     model = make_pipeline(dataset.preprocessing, MLPRegressor(max_iter=1)).fit(dataset.X, dataset.y)
     lines = "".join(f"{line},0.5\n" for line in values.split())
-    Path("new.csv").write_text(f"{column},noise\n{lines}")
+    Path("new.csv").write_text(f"{column},noise\n{lines}", encoding="utf-8")
     with pytest.raises(InvalidInputError, match=message):
         read_rows("new.csv", dataset.columns, model)

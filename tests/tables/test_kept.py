@@ -11,14 +11,14 @@ from lrtune.tables.kept import beside, read_kept
 
 
 def test_columns_are_kept_as_they_are_in_the_order_asked_for(folder: Path) -> None:
-    Path("new.csv").write_text("id,size,code\n7,1.50,007\n8,,1e3\n")
+    Path("new.csv").write_text("id,size,code\n7,1.50,007\n8,,1e3\n", encoding="utf-8")
     kept = read_kept("new.csv", ["code", "id", "size", "code"])
 
     assert kept.to_csv(index=False) == "code,id,size\n007,7,1.50\n1e3,8,\n"
 
 
 def test_a_column_that_is_not_there_is_named(folder: Path) -> None:
-    Path("new.csv").write_text("id,size\n7,1.5\n")
+    Path("new.csv").write_text("id,size\n7,1.5\n", encoding="utf-8")
 
     with pytest.raises(InvalidInputError, match="lacks 'name': it has 'id', 'size'"):
         read_kept("new.csv", ["id", "name"])

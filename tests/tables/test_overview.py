@@ -9,7 +9,7 @@ from lrtune.tables.overview import overview, summary_line
 
 def test_columns_in_doubt_come_first_and_the_target_last(folder: Path) -> None:
     rows = "".join(f"{n % 7}.5,{n:05d},x,{n}\n" for n in range(60))
-    Path("t.csv").write_text("size,zip,one,y\n" + rows.replace("3.5,", ",", 5))
+    Path("t.csv").write_text("size,zip,one,y\n" + rows.replace("3.5,", ",", 5), encoding="utf-8")
     dataset, frame = load_table("t.csv", columns={"zip": "category"})
     rows_ = overview(dataset, frame)
 

@@ -114,7 +114,7 @@ def test_compression_is_found_by_the_content(
 def test_standard_input(
     folder: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[str], bytes]
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(make(text()))))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(make(text())), encoding="utf-8"))
     table = read_table("-")
 
     pd.testing.assert_frame_equal(table.frame, PLAIN)

@@ -418,7 +418,7 @@ def test_a_resumed_search_whose_source_has_changed_says_so(
     )
 
     def load(text: str) -> Any:
-        Path("mine.py").write_text(text)
+        Path("mine.py").write_text(text, encoding="utf-8")
         names: dict[str, Any] = {"__name__": "mine"}
         exec(compile(text, str(Path("mine.py").resolve()), "exec"), names)  # noqa: S102
         return names["train"]

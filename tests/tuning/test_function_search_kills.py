@@ -136,7 +136,7 @@ def test_halted_trainings_leave_no_generator_file_or_thread(folder: Path) -> Non
         stop = threading.Event()
         thread = threading.Thread(target=stop.wait)
         thread.start()
-        with Path("log").open("w") as file:
+        with Path("log").open("w", encoding="utf-8") as file:
             try:
                 for epoch in range(10):
                     file.write(f"{epoch}\n")

@@ -30,7 +30,7 @@ context = multiprocessing.get_context("spawn")
 
 def megabytes(name: str) -> float:
     """Return a figure of this process's memory from the system."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024 / 1e6
     raise AssertionError(name)

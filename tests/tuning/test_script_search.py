@@ -37,7 +37,7 @@ def request(**changes: Any) -> ScriptRequest:
 
 
 def test_a_search_follows_its_request_and_a_worker_reads_it(folder: Path) -> None:
-    Path("mine.py").write_text(SCRIPT)
+    Path("mine.py").write_text(SCRIPT, encoding="utf-8")
     asked = request()
     recording = Recording(partial(Record.create, "a.journal", "mine"), request=asked)
     result = search_script(asked, Script("mine.py").load(), recording=recording)

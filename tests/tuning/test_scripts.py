@@ -45,7 +45,7 @@ def test_a_script_is_named_by_its_file_and_function() -> None:
 
 
 def test_a_function_is_loaded_with_its_parameters(folder: Path) -> None:
-    Path("mine.py").write_text(SCRIPT)
+    Path("mine.py").write_text(SCRIPT, encoding="utf-8")
     train = Script("mine.py").load()
 
     assert train.__name__ == "train"
@@ -56,7 +56,7 @@ def test_a_function_is_loaded_with_its_parameters(folder: Path) -> None:
 
 
 def test_another_process_loads_it_with_the_same_random_numbers(folder: Path) -> None:
-    Path("mine.py").write_text(SCRIPT)
+    Path("mine.py").write_text(SCRIPT, encoding="utf-8")
     train = Script("mine.py").load()
     (folder / "train.pickle").write_bytes(pickle.dumps(train))
     code = "import pickle; print(next(pickle.load(open('train.pickle', 'rb'))(None, 0)))"
@@ -68,7 +68,9 @@ def test_another_process_loads_it_with_the_same_random_numbers(folder: Path) -> 
 def test_a_script_that_changed_is_loaded_again(folder: Path) -> None:
     losses = []
     for loss in (1.0, 2.0):
-        Path("mine.py").write_text(f"def train(schedule, seed):\n    yield {loss}\n")
+        Path("mine.py").write_text(
+            f"def train(schedule, seed):\n    yield {loss}\n", encoding="utf-8"
+        )
         losses.append(next(Script("mine.py").load()(None, 0)))
 
     assert losses == [1.0, 2.0]
@@ -76,16 +78,16 @@ def test_a_script_that_changed_is_loaded_again(folder: Path) -> None:
 
 def test_modules_beside_it_are_found(folder: Path) -> None:
     Path("deep").mkdir()
-    Path("deep/beside_it.py").write_text("loss = 3.0\n")
+    Path("deep/beside_it.py").write_text("loss = 3.0\n", encoding="utf-8")
     Path("deep/mine.py").write_text(
-        "import beside_it\ndef train(schedule, seed):\n    yield beside_it.loss\n"
+        "import beside_it\ndef train(schedule, seed):\n    yield beside_it.loss\n", encoding="utf-8"
     )
 
     assert next(Script("deep/mine.py").load()(None, 0)) == 3.0
 
 
 def test_a_script_does_not_take_the_place_of_a_module(folder: Path) -> None:
-    Path("json.py").write_text("def train(schedule, seed):\n    yield 1.0\n")
+    Path("json.py").write_text("def train(schedule, seed):\n    yield 1.0\n", encoding="utf-8")
     import json
 
     assert next(Script("json.py").load()(None, 0)) == 1.0
@@ -105,12 +107,12 @@ BAD = {
 
 @pytest.mark.parametrize("text", BAD)
 def test_a_bad_script_is_refused(folder: Path, text: str) -> None:
-    Path("mine.py").write_text(SCRIPT)
-    Path("empty.py").write_text("x = 1\n")
-    Path("exits.py").write_text("import sys\nsys.exit(4)\n")
-    Path("number.py").write_text("train = 3\n")
-    Path("class.py").write_text("class train: pass\n")
-    Path("coroutine.py").write_text("async def train(schedule, seed): pass\n")
+    Path("mine.py").write_text(SCRIPT, encoding="utf-8")
+    Path("empty.py").write_text("x = 1\n", encoding="utf-8")
+    Path("exits.py").write_text("import sys\nsys.exit(4)\n", encoding="utf-8")
+    Path("number.py").write_text("train = 3\n", encoding="utf-8")
+    Path("class.py").write_text("class train: pass\n", encoding="utf-8")
+    Path("coroutine.py").write_text("async def train(schedule, seed): pass\n", encoding="utf-8")
     script = Script.of(text)
     assert script is not None
 
@@ -119,7 +121,7 @@ def test_a_bad_script_is_refused(folder: Path, text: str) -> None:
 
 
 def test_what_a_script_raises_passes(folder: Path) -> None:
-    Path("mine.py").write_text("import nothing_of_that_name\n")
+    Path("mine.py").write_text("import nothing_of_that_name\n", encoding="utf-8")
     with pytest.raises(ModuleNotFoundError):
         Script("mine.py").load()
 

@@ -186,7 +186,7 @@ def test_a_test_is_weighted_as_validation_is(folder: Path) -> None:
 def test_a_test_of_one_row_has_no_r2(folder: Path) -> None:
     x = RNG.normal(size=100)
     pd.DataFrame({"x": x, "y": 2 * x}).to_csv("table.csv", index=False)
-    Path("new.csv").write_text("x,y\n0.5,1.0\n")
+    Path("new.csv").write_text("x,y\n0.5,1.0\n", encoding="utf-8")
     found = searched(request("table.csv"))
     test = score_test(fit_recommended(*found), read_test("new.csv", *found[1:]), *found[1:])
 
@@ -209,7 +209,7 @@ def test_a_test_that_cannot_be_scored_is_refused(
 ) -> None:
     write("table.csv", 100)
     if content is not None:
-        Path("new.csv").write_text(content)
+        Path("new.csv").write_text(content, encoding="utf-8")
     asked = request("table.csv")
 
     with pytest.raises(InvalidInputError, match=message):

@@ -6,7 +6,6 @@ cut short is removed at once.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -18,10 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from lrtune.exceptions import RecordWarning
+from lrtune.support.files import patiently
+from lrtune.support.locks import exclusive_lock
 from lrtune.support.signals import defer_signals
+from lrtune.support.system import IS_WINDOWS
 
 LINE_START = b'{"op_code":'
 """Beginning of every line of an Optuna journal."""
@@ -31,15 +33,18 @@ other living lrtune process can hold it then (see `_locked`), and other programs
 milliseconds."""
 
 
-class _Lock(JournalFileSymlinkLock):
-    """Optuna's lock, removed in one step.
+class _Lock(JournalFileOpenLock):
+    """Optuna's lock that needs no symbolic link, removed in one step.
 
     Optuna renames it before it removes it, and a kill in between leaves the renamed file behind.
     """
 
+    def acquire(self) -> bool:
+        return patiently(super().acquire)
+
     def release(self) -> None:
         try:
-            Path(self._lock_file).unlink()
+            patiently(Path(self._lock_file).unlink)
         except FileNotFoundError:
             raise RuntimeError("the lock is not held") from None
 
@@ -51,10 +56,11 @@ class BlockJournal(JournalFileBackend):
         self._path = Path(file_path).absolute()  # the program may change its folder
         self._lock = _Lock(str(self._path), grace_period=LOCK_SECONDS)
         super().__init__(str(self._path), lock_obj=self._lock)
-        # kept open, so that no other file can get its inode number once it is deleted
-        descriptor = os.open(self._path, os.O_RDONLY)
-        weakref.finalize(self, os.close, descriptor)
-        status = os.fstat(descriptor)
+        if not IS_WINDOWS:  # where an open file could not be deleted, and no number comes twice
+            # kept open, so that no other file can get its inode number once it is deleted
+            descriptor = os.open(self._path, os.O_RDONLY)
+            weakref.finalize(self, os.close, descriptor)
+        status = self._path.stat()
         self._identity = (status.st_dev, status.st_ino)
         self._buffer: list[dict[str, Any]] | None = None
         self._is_exclusive = False
@@ -109,8 +115,7 @@ class BlockJournal(JournalFileBackend):
         if self._is_exclusive:
             yield
             return
-        with self._path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with exclusive_lock(self._path):
             self._require_same_file()  # it may have been replaced while this waited
             with defer_signals():
                 started, verbosity = time.monotonic(), optuna.logging.get_verbosity()

@@ -11,15 +11,11 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from pathlib import Path
 
+from lrtune.support.running import exists, started, this_machine
 from lrtune.tuning.record.record import Record
 from lrtune.tuning.record.schema import Process
 from lrtune.tuning.record.storage import lost_connection
-
-PROC = Path("/proc")
-_STARTED = 18
-"""Index of a process's start, in the machine's ticks, after its state (man proc_pid_stat)."""
 
 
 @contextmanager
@@ -38,7 +34,7 @@ def this_process() -> Process:
     """Return this process, as a record holds it."""
     begun = datetime.now().astimezone().isoformat(timespec="seconds")
     pid = os.getpid()
-    return Process(platform.node(), pid, begun, _place(), _started(pid))
+    return Process(platform.node(), pid, begun, this_machine(), started(pid))
 
 
 def running(record: Record) -> list[Process]:
@@ -56,32 +52,10 @@ def has_ended(process: Process) -> bool:
     """Return whether a process is known not to run any more; False for another machine's."""
     if not is_near(process):
         return False
-    try:
-        os.kill(process.pid, 0)  # sends nothing
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass  # another user's
-    return _started(process.pid) != process.started
+    # an older lrtune did not know when it was started, but on Linux
+    return not exists(process.pid) or process.started not in ("", started(process.pid))
 
 
 def is_near(process: Process) -> bool:
     """Return whether a process is on this machine, where it can be looked up."""
-    return process.place == _place()
-
-
-def _place() -> str:
-    try:
-        boot = (PROC / "sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {(PROC / 'self/ns/pid').readlink()}"
-    except OSError:  # not Linux
-        return platform.node()
-
-
-def _started(pid: int) -> str:
-    """Return when a process was started; "" if it is unknown, or if the process is dead."""
-    try:
-        state, *fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if state in "ZX" else fields[_STARTED]
+    return process.place == this_machine()

@@ -34,7 +34,9 @@ NETWORK_FILE_SYSTEMS = (
 """File systems whose locks cannot be relied on."""
 
 _T = TypeVar("_T")
-_LIKE_A_URL = re.compile(r"[A-Za-z][\w+.-]*:")  # for example one with a slash too few
+_LIKE_A_URL = re.compile(r"[A-Za-z][\w+.-]+:")  # one with a slash too few; not C: of Windows
+
+_OCTAL = re.compile(r"\\([0-7]{3})")  # a space in a table of mounts is \040
 
 
 @contextmanager
@@ -77,9 +79,11 @@ def network_file_system(storage: str, mounts: str | None = None) -> str | None:
         return None
     path = Path(storage).resolve()
     kinds: dict[Path, str] = {}
-    for line in (MOUNTS.read_text() if mounts is None else mounts).splitlines():
+    if mounts is None:
+        mounts = MOUNTS.read_text("utf-8", errors="surrogateescape")
+    for line in mounts.splitlines():
         _, folder, kind, *_ = line.split()
-        kinds[Path(folder.encode().decode("unicode_escape"))] = kind  # spaces are \\040
+        kinds[Path(_OCTAL.sub(lambda match: chr(int(match[1], 8)), folder))] = kind
     kind = next((kinds[each] for each in (path, *path.parents) if each in kinds), "")
     return kind if kind in NETWORK_FILE_SYSTEMS else None
 

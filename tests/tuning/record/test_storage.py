@@ -60,6 +60,7 @@ def test_a_storage_that_is_no_longer_used_leaves_no_file_open(folder: Path, stor
         ("mysql:/u:p@4/ss@h/d", "mysql:/u:***@h/d"),
         ("mysql://h/d?user=u&sslpassword=p4ss", "mysql://h/d?user=u&sslpassword=***"),
         ("at 12:30:15 me@home.journal", "at 12:30:15 me@home.journal"),
+        (r"C:\studies\at 12:30 me@home.journal", r"C:\studies\at 12:30 me@home.journal"),
     ],
 )
 def test_passwords_are_not_shown(storage: str, shown: str) -> None:

@@ -23,7 +23,7 @@ from tests.tuning.record.facts import FACTS
 
 def _work(folder: str, storage: str, seconds: float) -> dict[str, Any]:
     time.sleep(seconds)
-    with Path(folder, "worked").open("a") as file:
+    with Path(folder, "worked").open("a", encoding="utf-8") as file:
         file.write(f"{os.getpid()}\n")
     return {"by": os.getpid()}
 
@@ -56,7 +56,7 @@ def test_one_process_works_and_the_others_get_its_result(
     for process in processes:
         process.join()
 
-    assert Path("worked").read_text() == f"{results[0]['by']}\n"
+    assert Path("worked").read_text(encoding="utf-8") == f"{results[0]['by']}\n"
     assert all(result == results[0] for result in results)
     assert optuna.get_all_study_names(Record.resume(storage, "study", FACTS).study._storage) == [
         "study"
