@@ -103,6 +103,7 @@ _HOMES = {
     "Schedule": "lrtune.schedules.schedule",
     "ScheduleSampler": "lrtune.tuning.sampling.schedule_sampler",
     "SearchResult": "lrtune.tuning.result",
+    "WorkersLostError": "lrtune.exceptions",
     "export_schedule": "lrtune.export.export",
     "load_model": "lrtune.models.load",
     "lr_range_test": "lrtune.tuning.range_test",

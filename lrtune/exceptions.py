@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import BrokenExecutor
+
 
 class LrtuneError(Exception):
     """Base of all exceptions that lrtune raises on purpose."""
@@ -25,6 +27,10 @@ class RecordConflictError(LrtuneError, RuntimeError):
 
 class RecordLostError(LrtuneError, RuntimeError):
     """The record cannot be read or written: it was deleted or replaced, or is out of reach."""
+
+
+class WorkersLostError(LrtuneError, BrokenExecutor):
+    """A training ended all workers of a cluster that it was tried on; it counts as not done."""
 
 
 class LrtuneWarning(UserWarning):

@@ -7,13 +7,12 @@ from dataclasses import replace
 from typing import Any, cast
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.support.processes import Workers
+from lrtune.support.engines import open_workers
 from lrtune.tuning.confirm.budget import Split, split_budget
 from lrtune.tuning.function_search import (
     REPLICATES,
     TRAININGS,
     make_loop,
-    process_environments,
 )
 from lrtune.tuning.progress import Progress
 from lrtune.tuning.record.record import Record, read_facts
@@ -62,6 +61,7 @@ def search_script(
     timeout: float | None = None,
     n_jobs: int | None = None,
     gpus: Sequence[int] | None = None,
+    per_gpu: int = 1,
     worker: int = 0,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> SearchResult:
@@ -76,10 +76,9 @@ def search_script(
         modifiers=cast("dict[str, Any]", request.modifiers),
     )
     split = split_request(request)
-    environments = process_environments(n_jobs, gpus)
-    with Workers(environments) as workers:
+    with open_workers(n_jobs, gpus, per_gpu) as workers:
         return search(
-            LoopTrainer(loop, seed=request.seed, workers=workers if environments else None),
+            LoopTrainer(loop, seed=request.seed, workers=workers),
             request.space,
             budget=Budget(
                 split.n_trials,
