@@ -16,8 +16,9 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from itertools import islice
+from multiprocessing import current_process
 from numbers import Integral
-from typing import Any
+from typing import Any, cast
 
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from joblib.externals.loky.backend.reduction import dumps
@@ -31,12 +32,16 @@ CONNECT_SECONDS = 5.0
 """Seconds in which a cluster must answer."""
 START_SECONDS = 120.0
 """Seconds in which a cluster must start its first worker."""
+RETRIES = 3
+"""How often a cluster tries a training again that it lost with a worker."""
 LOCAL = "joblib._parallel_backends"
 """Module of joblib's own backends, all of which are on this machine."""
 
 _TURN = threading.Lock()
-"""Held by what this process trains: random states and the current folder are a whole process's, so
-that the threads of a Dask worker take turns."""
+"""Held while a worker trains: random states and the current folder are a whole process's, so that
+its threads take turns."""
+_APART: list[Workers] = []
+"""The process that trains for this one, if it is a Dask worker."""
 
 
 def open_workers(
@@ -169,13 +174,13 @@ class Cluster(Workers):
 
 
 class DaskCluster(Cluster):
-    """A training at a time in each of Dask's worker processes, as their threads take turns."""
+    """A training at a time beside each of Dask's workers."""
 
     name = "Dask"
 
     def _connect(self) -> None:
         self._client = self._backend.client
-        self._executor = self._client.get_executor(pure=False)
+        self._executor = self._client.get_executor(pure=False, retries=RETRIES)
 
     def _count(self) -> int:
         if not self._client.nthreads():
@@ -193,7 +198,7 @@ class DaskCluster(Cluster):
         super()._require_same_version()
 
     def _submit_packed(self, packed: bytes) -> Future[Ended]:
-        future: Future[Ended] = self._executor.submit(run_packed, packed)
+        future: Future[Ended] = self._executor.submit(run_apart, packed)
         return future
 
 
@@ -208,7 +213,7 @@ class RayCluster(Cluster):
         if not ray.is_initialized():
             ray.init()  # as joblib's backend would; heeds RAY_ADDRESS
         self._needs = {"num_cpus": 1, **(self._backend.ray_remote_args or {})}
-        self._remote = ray.remote(**self._needs)(run_packed)
+        self._remote = ray.remote(**self._needs, max_retries=RETRIES)(run_packed)
 
     def _count(self) -> int:
         import ray
@@ -278,6 +283,24 @@ def run_packed(packed: bytes) -> Ended:
     """Run a task on a worker of a cluster, one at a time in each process."""
     with _TURN:
         return attempt(_run_pair, packed)
+
+
+def run_apart(packed: bytes) -> Ended:
+    """Run a task beside a Dask worker, in a process that it starts for the first one and keeps.
+
+    In the worker itself, Dask draws from Python's global random numbers meanwhile (`dask.sizeof`),
+    so that a training would not see those of its seed; nor would it run in the main thread.
+    """
+    with _TURN:
+        if not _APART:
+            current_process()._config["daemon"] = False  # type: ignore[attr-defined] # may start one
+            _APART.append(Workers([{}]))
+        try:
+            ((_, ended),) = _APART[0].in_turn(partial(attempt, _run_pair), iter([(0, packed)]))
+        except BaseException:  # it has died: Dask tries again
+            _APART.pop().__exit__()
+            raise
+        return cast("Ended", ended)
 
 
 def _run_pair(packed: bytes) -> Any:
