@@ -18,7 +18,7 @@ from functools import partial
 from itertools import islice
 from multiprocessing import current_process
 from numbers import Integral
-from typing import Any, cast
+from typing import Any
 
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from joblib.externals.loky.backend.reduction import dumps
@@ -255,8 +255,10 @@ class AnyCluster(Cluster):
     def _connect(self) -> None:
         pass
 
-    def _count(self) -> int:
-        return int(effective_n_jobs(-1))
+    @property
+    def n_workers(self) -> int:
+        """The number of workers, as joblib counts them."""
+        return int(effective_n_jobs(-1 if self._n_jobs is None else self._n_jobs))
 
     def _require_same_version(self) -> None:
         pass
@@ -300,7 +302,7 @@ def run_apart(packed: bytes) -> Ended:
         except BaseException:  # it has died: Dask tries again
             _APART.pop().__exit__()
             raise
-        return cast("Ended", ended)
+        return ended
 
 
 def _run_pair(packed: bytes) -> Any:
@@ -406,4 +408,6 @@ def _no_answer(url: str, error: BaseException) -> InvalidInputError:
 
 
 def _not_installed(url: str, package: str) -> InvalidInputError:
-    return InvalidInputError(f"{url} needs {package}, which is not installed: pip install {package}")
+    return InvalidInputError(
+        f"{url} needs {package}, which is not installed: pip install {package}"
+    )

@@ -50,7 +50,7 @@ joblib.register_parallel_backend("elsewhere", Elsewhere)
 def descent(schedule: lrtune.Schedule, seed: int) -> Iterator[float]:
     x = 10.0
     for epoch in range(EPOCHS):
-        x -= schedule(epoch) * (2 * x + random.gauss(0, 1))  # noqa: S311
+        x -= schedule(epoch) * (2 * x + random.gauss(0, 1))
         yield x * x
 
 
@@ -93,7 +93,7 @@ def test_an_error_of_a_training_is_raised_with_the_workers_traceback() -> None:
     with joblib.parallel_config("elsewhere"), pytest.raises(KeyError, match="mine") as caught:
         search(broken)
 
-    assert 'raise KeyError("mine")' in str(caught.value.__cause__)
+    assert ", in broken\nKeyError: 'mine'" in str(caught.value.__cause__)
 
 
 def test_several_processes_share_a_gpu_and_no_cluster_takes_one() -> None:
@@ -139,7 +139,7 @@ def dies_once(mark: Path) -> Callable[..., Iterator[float]]:
             os._exit(3)
         x = 10.0
         for epoch in range(3):
-            x -= schedule(epoch) * (2 * x + random.gauss(0, 1))  # noqa: S311
+            x -= schedule(epoch) * (2 * x + random.gauss(0, 1))
             yield x * x
 
     return train

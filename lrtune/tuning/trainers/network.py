@@ -160,7 +160,7 @@ class NetworkTrainer:
         yield [outcomes[index] for index in range(len(settings))]
 
     def _n_workers(self) -> int:
-        """Return the number of workers; "auto" is a process for each core once it trained a while."""
+        """Return the number of workers; "auto" is one for each core once it trained a while."""
         if self._cluster is not None:
             return self._cluster.n_workers
         if self._n_jobs == "auto":
