@@ -68,6 +68,7 @@ __all__ = [
     "Schedule",
     "ScheduleSampler",
     "SearchResult",
+    "WorkersLostError",
     "__version__",
     "export_schedule",
     "load_model",

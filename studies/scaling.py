@@ -90,14 +90,16 @@ def run(folder: Path, *options: str, helpers: int = 0, kill: bool = False) -> Ou
     begun = time.monotonic()
     with ExitStack() as stack:
         searching = stack.enter_context(
-            subprocess.Popen(command(*words, *options), cwd=folder, stdout=subprocess.PIPE)
+            subprocess.Popen(  # noqa: S603
+                command(*words, *options), cwd=folder, stdout=subprocess.PIPE
+            )
         )
         if kill:  # any process but the one that searches
             (folder / "kill").write_text(f"{searching.pid}")
         while helpers and not (folder / "log").read_text():
             time.sleep(0.1)
         helping = [
-            subprocess.Popen(
+            subprocess.Popen(  # noqa: S603
                 command("worker", *options, "--quiet"), cwd=folder, stdout=subprocess.DEVNULL
             )
             for _ in range(helpers)
@@ -119,7 +121,7 @@ def run(folder: Path, *options: str, helpers: int = 0, kill: bool = False) -> Ou
 
 @contextmanager
 def jobs(n_jobs: int) -> Iterator[Callable[..., Outcome]]:
-    """Processes of this machine."""
+    """Use processes of this machine."""
     yield lambda folder, kill: run(folder, "--jobs", f"{n_jobs}", kill=kill and n_jobs > 1)
 
 
@@ -226,9 +228,10 @@ def reckoned(per_task: dict[str, float]) -> list[str]:
     ideal = MANY / MACHINES * TYPICAL / 3600
     costs = ", ".join(f"{name} {1000 * cost:.0f} ms" for name, cost in per_task.items() if cost)
     lines.append(
-        f"- **One search on a cluster** trains a block of {BLOCK_SIZE} settings at a time (with one "
+        f"- **One search on a cluster** trains a block of {BLOCK_SIZE} settings at a time (one "
         f"replicate each), so that {MACHINES} machines do no more than {at_once}: {hours:.1f} h "
-        f"instead of {ideal:.1f} h. The block gives way first. Scheduling a task took {costs or '–'}."
+        f"instead of {ideal:.1f} h. The block gives way first. "
+        f"Scheduling a task took {costs or '–'}."
     )
     try:
         ask, locked = asking_and_pushing()
@@ -284,7 +287,7 @@ def main() -> None:
     lines = [
         *header("Scaling", "scaling.py", "one search on processes, clusters and workers"),
         f"{TRAININGS} trainings of {SECONDS:g} s, the start of lrtune and its range included. Lost "
-        "are trainings that began and did not end; they were trained again where the search went on.",
+        "are trainings that began and did not end; they were done again where the search went on.",
         "",
         *table(headers, rows),
         "",

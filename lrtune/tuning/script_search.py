@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, cast
 
 from lrtune.exceptions import InvalidInputError
-from lrtune.support.engines import open_workers
+from lrtune.support.processes import Workers
 from lrtune.tuning.confirm.budget import Split, split_budget
 from lrtune.tuning.function_search import (
     REPLICATES,
@@ -59,9 +60,7 @@ def search_script(
     *,
     recording: Recording,
     timeout: float | None = None,
-    n_jobs: int | None = None,
-    gpus: Sequence[int] | None = None,
-    per_gpu: int = 1,
+    make_workers: Callable[[], AbstractContextManager[Workers | None]] = nullcontext,
     worker: int = 0,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> SearchResult:
@@ -76,7 +75,7 @@ def search_script(
         modifiers=cast("dict[str, Any]", request.modifiers),
     )
     split = split_request(request)
-    with open_workers(n_jobs, gpus, per_gpu) as workers:
+    with make_workers() as workers:
         return search(
             LoopTrainer(loop, seed=request.seed, workers=workers),
             request.space,
