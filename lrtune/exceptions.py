@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import BrokenExecutor
+import concurrent.futures
 
 
 class LrtuneError(Exception):
@@ -29,7 +29,7 @@ class RecordLostError(LrtuneError, RuntimeError):
     """The record cannot be read or written: it was deleted or replaced, or is out of reach."""
 
 
-class WorkersLostError(LrtuneError, BrokenExecutor):
+class WorkersLostError(LrtuneError, concurrent.futures.BrokenExecutor):
     """A training ended all workers of a cluster that it was tried on; it counts as not done."""
 
 
