@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
-
 
 class LrtuneError(Exception):
     """Base of all exceptions that lrtune raises on purpose."""
@@ -29,7 +27,7 @@ class RecordLostError(LrtuneError, RuntimeError):
     """The record cannot be read or written: it was deleted or replaced, or is out of reach."""
 
 
-class WorkersLostError(LrtuneError, concurrent.futures.BrokenExecutor):
+class WorkersLostError(LrtuneError, RuntimeError):
     """A training ended all workers of a cluster that it was tried on; it counts as not done."""
 
 
