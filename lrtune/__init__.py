@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         RecordConflictError,
         RecordLostError,
         RecordWarning,
+        WorkersLostError,
     )
     from lrtune.export.export import export_schedule
     from lrtune.models.load import load_model
@@ -70,6 +71,7 @@ __all__ = [
     "ScheduleSampler",
     "SearchResult",
     "TorchTrainer",
+    "WorkersLostError",
     "__version__",
     "export_schedule",
     "load_model",
@@ -106,6 +108,7 @@ _HOMES = {
     "ScheduleSampler": "lrtune.tuning.sampling.schedule_sampler",
     "SearchResult": "lrtune.tuning.result",
     "TorchTrainer": "lrtune.tuning.trainers.torch.trainer",
+    "WorkersLostError": "lrtune.exceptions",
     "export_schedule": "lrtune.export.export",
     "load_model": "lrtune.models.load",
     "lr_range_test": "lrtune.tuning.range_test",

@@ -27,6 +27,10 @@ class RecordLostError(LrtuneError, RuntimeError):
     """The record cannot be read or written: it was deleted or replaced, or is out of reach."""
 
 
+class WorkersLostError(LrtuneError, RuntimeError):
+    """A training ended all workers of a cluster that it was tried on; it counts as not done."""
+
+
 class LrtuneWarning(UserWarning):
     """Base of all warnings that lrtune gives."""
 

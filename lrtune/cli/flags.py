@@ -31,11 +31,12 @@ FLAGS = {
 """Parameters that have another name on the command line."""
 SAME = frozenset({
     "baseline", "batch_size", "class_weight", "config", "cycle_epochs", "decay", "decay_rate",
-    "default", "direction", "encoding", "epochs", "force", "gpus", "group", "high", "json",
-    "keep", "low", "metric", "min_learning_rate", "missing", "optimizer", "output", "plot",
-    "port", "power", "preprocessor", "proba", "pruner", "replicates", "resume", "save", "seed",
-    "separator", "skip_lines", "step_size", "steps_per_epoch", "storage", "target", "task",
-    "test", "time", "timeout", "to", "trainings", "update", "warmup_epochs", "writable", "yes",
+    "default", "direction", "encoding", "engine", "epochs", "force", "gpus", "group", "high",
+    "json", "keep", "low", "metric", "min_learning_rate", "missing", "optimizer", "output",
+    "per_gpu", "plot", "port", "power", "preprocessor", "proba", "pruner", "replicates",
+    "resume", "save", "seed", "separator", "skip_lines", "step_size", "steps_per_epoch",
+    "storage", "target", "task", "test", "time", "timeout", "to", "trainings", "update",
+    "warmup_epochs", "writable", "yes",
 })  # fmt: skip
 """Parameters whose flag is their name with dashes; `report` is that of a user's training."""
 

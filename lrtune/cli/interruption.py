@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from lrtune.cli.measure import Measure
+from lrtune.exceptions import WorkersLostError
 from lrtune.support.secrets import MASK
 from lrtune.support.signals import STOPS
 
@@ -66,11 +67,11 @@ def raise_if_interrupted() -> None:
 
 @contextmanager
 def resumable(ctx: click.Context) -> Iterator[Callable[[Any], None]]:
-    """If a signal or the user's code ends a search, print how far it is and how to resume it."""
+    """If a signal, the user's code or a cluster ends a search, print how to resume it."""
     latest: list[Any] = []
     try:
         yield latest.append
-    except (KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit, WorkersLostError):
         if latest:
             _tell_how_to_resume(latest[-1], ctx)
         raise

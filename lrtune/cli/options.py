@@ -36,6 +36,14 @@ gpus_option = click.option(
     help="For a script: GPUs that train, each one setting at a time in a process that sees it "
     "alone; for example 0,1.",
 )
+per_gpu_option = click.option(
+    "--per-gpu",
+    type=WholeNumber(1, 1024),
+    metavar="K",
+    default=1,
+    show_default=True,
+    help="For a script: trainings at a time on each of --gpus.",
+)
 jobs_option = click.option(
     "--jobs",
     type=WholeNumber(1, 1024),
@@ -48,6 +56,12 @@ plot_option = click.option(
     "--plot",
     type=OutputFile(*FIGURE_ENDINGS, overwrite=True),
     help="Also draw the result: a PNG, SVG or PDF file.",
+)
+engine_option = click.option(
+    "--engine",
+    metavar="URL",
+    help="Cluster that trains: dask://HOST:PORT of a Dask scheduler, or ray://HOST:PORT of Ray's "
+    "client server (ray://auto on one of its machines).  [default: this machine]",
 )
 quiet_option = click.option(
     "--quiet", is_flag=True, help="Print nothing but the result, and errors."

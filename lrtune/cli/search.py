@@ -50,6 +50,8 @@ def command(
     audit_share: float | None,
     jobs: int | None,
     gpus: tuple[int, ...] | None,
+    per_gpu: int,
+    engine: str | None,
     storage: str,
     name: str | None,
     resume: bool,
@@ -79,6 +81,7 @@ def command(
       lrtune search iris --save iris.skops --report iris.html
       lrtune search train.py --epochs 20 --trainings 48 --jobs 2
       lrtune search train.py:fit --epochs 5 --param batch_size=32,64 --default 0.001 --gpus 0,1
+      lrtune search train.py --epochs 20 --engine dask://scheduler:8786
     """
     from lrtune.tuning.scripts import Script
 
@@ -90,6 +93,7 @@ def command(
 
     from lrtune.cli.environment import environment
     from lrtune.cli.summary import print_result
+    from lrtune.support.engines import at_engine
     from lrtune.tuning.record.record import Record
     from lrtune.tuning.record.schema import Request
     from lrtune.tuning.search import Recording
@@ -100,7 +104,8 @@ def command(
         subject = load_table(request, n_jobs=jobs, audit_share=audit_share)
     else:
         n_jobs = jobs if gpus is None or is_given(ctx, "jobs") else None
-        subject = load_script(script_request(script, ctx.params), n_jobs=n_jobs, gpus=gpus)
+        request_script = script_request(script, ctx.params)
+        subject = load_script(request_script, n_jobs=n_jobs, gpus=gpus, per_gpu=per_gpu)
     tested = None
     if subject.dataset is not None:
         from lrtune.tables.overview import summary_line
@@ -123,7 +128,7 @@ def command(
         subject.request,
     )
     bar = show_progress(subject.count, timeout=timeout, quiet=quiet)
-    with resumable(ctx) as remember, subject.around(), bar as show:
+    with resumable(ctx) as remember, subject.around(), at_engine(engine), bar as show:
 
         def on_progress(progress: Any) -> None:
             remember(progress)

@@ -11,11 +11,13 @@ from click.core import ParameterSource
 from lrtune.cli.completion import complete_data, complete_metrics
 from lrtune.cli.options import (
     apply_options,
+    engine_option,
     epochs_option,
     gpus_option,
     jobs_option,
     json_option,
     modifier_options,
+    per_gpu_option,
     plot_option,
     quiet_option,
     replicates_option,
@@ -45,7 +47,7 @@ TABLE_OPTIONS = (
 )  # fmt: skip
 """Parameters of search that say how to read a table, or what lrtune's network is."""
 SCRIPT_OPTIONS = (
-    "parameters", "direction", "default", "gpus", "warmup_epochs", "cycle_epochs",
+    "parameters", "direction", "default", "gpus", "per_gpu", "warmup_epochs", "cycle_epochs",
     "min_learning_rate", "update",
 )  # fmt: skip
 """Parameters of search that say how a script's function is called, and what it yields."""
@@ -158,6 +160,7 @@ def training_options(function: Any) -> Any:
         ),
         seed_option,
         jobs_option,
+        engine_option,
     )
 
 
@@ -211,6 +214,7 @@ def script_options(function: Any) -> Any:
             help="For a script: the untuned rate, to compare with.",
         ),
         gpus_option,
+        per_gpu_option,
         partial(modifier_options, prefix="For a script: "),
     )
 

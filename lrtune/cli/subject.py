@@ -64,9 +64,10 @@ def load_table(
 
 
 def load_script(
-    request: ScriptRequest, *, n_jobs: int | None, gpus: Sequence[int] | None
+    request: ScriptRequest, *, n_jobs: int | None, gpus: Sequence[int] | None, per_gpu: int
 ) -> Subject:
     """Return the subject of a request on a script, which is run once for it."""
+    from lrtune.support.engines import open_workers
     from lrtune.tuning.script_search import search_script, split_request
     from lrtune.tuning.scripts import Script
 
@@ -78,7 +79,8 @@ def load_script(
     if split.confirmation is not None:
         planned += int(split.confirmation.limit)
     measure = Measure(request.metric, request.direction == "maximize")
-    run = partial(search_script, request, function, n_jobs=n_jobs, gpus=gpus)
+    make_workers = partial(open_workers, n_jobs, gpus, per_gpu)
+    run = partial(search_script, request, function, make_workers=make_workers)
     request = replace(request, path=function.path)
     return Subject(request.name, request, Count(planned, "trainings", measure), run, around)
 

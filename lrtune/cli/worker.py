@@ -12,6 +12,7 @@ from lrtune.cli.options import (
     gpus_option,
     jobs_option,
     json_option,
+    per_gpu_option,
     quiet_option,
     storage_option,
     timeout_option,
@@ -37,6 +38,7 @@ from lrtune.exceptions import InvalidInputError
 )
 @jobs_option
 @gpus_option
+@per_gpu_option
 @timeout_option
 @json_option
 @quiet_option
@@ -49,6 +51,7 @@ def command(
     data: str | None,
     jobs: int | None,
     gpus: tuple[int, ...] | None,
+    per_gpu: int,
     timeout: float | None,
     as_json: bool,
     quiet: bool,
@@ -88,10 +91,11 @@ def command(
     asked = read_script_request(record, data)
     if asked is not None:
         n_jobs = jobs if gpus is None or is_given(ctx, "jobs") else None
-        subject = load_script(asked, n_jobs=n_jobs, gpus=gpus)
-    elif gpus is not None:
+        subject = load_script(asked, n_jobs=n_jobs, gpus=gpus, per_gpu=per_gpu)
+    elif gpus is not None or is_given(ctx, "per_gpu"):
+        flag = "--per-gpu" if gpus is None else "--gpus"
         raise InvalidInputError(
-            f"--gpus is for a search of a script, but study {name!r} is of a table: leave it out"
+            f"{flag} is for a search of a script, but study {name!r} is of a table: leave it out"
         )
     else:
         subject = load_table(read_request(record, data), n_jobs=jobs)

@@ -15,7 +15,6 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import numpy.typing as npt
 import optuna
-from joblib import effective_n_jobs
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from scipy.sparse import issparse
@@ -37,7 +36,7 @@ from lrtune.search_cv.callbacks import Callback, Listener
 from lrtune.search_cv.cv_results import cv_results, metric_names
 from lrtune.search_cv.delegation import Refitted
 from lrtune.search_cv.splits import GROUPED, SplitReplicates
-from lrtune.support.processes import Workers
+from lrtune.support.engines import open_workers
 from lrtune.support.typed_sklearn import BaseEstimator, MetaEstimatorMixin, fit_context
 from lrtune.tuning.record.record import Record, recorded_seed
 from lrtune.tuning.record.storage import quiet_optuna
@@ -99,7 +98,9 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         True to fit the best setting on all rows. With several metrics, the name of the one that
         counts, or a function of `cv_results_` that returns the index of the best row.
     n_jobs : int or None, default=None
-        Number of training processes. The result does not depend on it.
+        Number of training processes. The result does not depend on it. Within
+        ``joblib.parallel_config("dask")``, or another of joblib's backends for clusters, so many of
+        its workers train; all by default.
     random_state : int, RandomState or None, default=None
         Seed of the sampler and of every split's initial weights and shuffling; also of the refit,
         unless the estimator has a seed.
@@ -337,10 +338,10 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
             network.folds = splits.folds
             yield network
             return
-        n_workers = effective_n_jobs(self.n_jobs)
-        with Workers([{}] * n_workers) as workers:
-            options["workers"] = workers if n_workers > 1 else None
-            trainer = PartialFitTrainer(self.estimator, X, y, splits.first, **options)
+        with open_workers(self.n_jobs) as workers:
+            trainer = PartialFitTrainer(
+                self.estimator, X, y, splits.first, **options, workers=workers
+            )
             trainer.folds = splits.folds
             yield trainer
 

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self, TypeVar
 
 from joblib import Parallel, delayed
@@ -20,6 +22,43 @@ from lrtune.support.signals import ignore_sigint, sigint_blocked
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+Submit = Callable[[Callable[[Any], Any], Any], Future["Ended"]]
+"""Begins a task on a worker that is idle."""
+
+
+class _RemoteTraceback(Exception):  # noqa: N818 -- as in concurrent.futures
+    """The text of a traceback in a worker, as the cause of its error here."""
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.args[0]}"""'
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The end of a task in a worker: its result, or an error and its traceback's text."""
+
+    value: Any = None
+    error: Exception | None = None
+    traceback: str = ""
+
+    def result(self) -> Any:
+        """Return the result, or raise the error with the worker's traceback as its cause."""
+        if self.error is not None:
+            raise self.error from _RemoteTraceback(self.traceback)
+        return self.value
+
+
+def attempt(work: Callable[[Task], Any], task: Task) -> Ended:
+    """Run a task; keep an error as one that survives the way back, by pickle, to the parent."""
+    try:
+        return Ended(work(task))
+    except Exception as error:  # noqa: BLE001 -- raised in the parent
+        text = "".join(traceback.format_exception(error))
+        try:
+            deepcopy(error)  # is made anew as by pickle
+        except Exception:  # noqa: BLE001 -- whatever its own class raises
+            error = RuntimeError(f"{type(error).__name__} in a worker process:\n{text}")
+        return Ended(None, error.with_traceback(None), text)
 
 
 def in_processes(
@@ -56,32 +95,40 @@ class Workers:
     ) -> Iterator[tuple[int, Result]]:
         """Yield each task's index and result, in the order of the tasks."""
         idle = list(self._start())
-        running: dict[Future[Result], Any] = {}
-        order: deque[tuple[int, Future[Result]]] = deque()
-        parent = os.getpid()
-        while True:
-            while idle and (task := next(tasks, None)) is not None:
-                executor = idle.pop()
-                future = executor.submit(_run_portably, parent, work, task[1])
-                running[future] = executor
-                order.append((task[0], future))
-            if not order:
-                return
-            while order and order[0][1].done():
-                index, future = order.popleft()
-                yield index, future.result()
-            # on Windows, Ctrl-C does not end a wait
-            done, _ = wait(running, CHECK_SECONDS, return_when=FIRST_COMPLETED)
-            idle += [running.pop(future) for future in done]
+        running: dict[Future[Ended], Submit] = {}
+        order: deque[tuple[int, Future[Ended]]] = deque()
+        try:
+            while True:
+                while idle and (task := next(tasks, None)) is not None:
+                    submit = idle.pop()
+                    future = submit(work, task[1])
+                    running[future] = submit
+                    order.append((task[0], future))
+                if not order:
+                    return
+                while order and order[0][1].done():
+                    index, future = order.popleft()
+                    yield index, self._ended(future).result()
+                # on Windows, Ctrl-C does not end a wait
+                done, _ = wait(running, CHECK_SECONDS, return_when=FIRST_COMPLETED)
+                idle += [running.pop(future) for future in done]
+        finally:
+            for future in running:
+                future.cancel()
 
-    def _start(self) -> list[Any]:
+    def _ended(self, future: Future[Ended]) -> Ended:
+        return future.result()
+
+    def _start(self) -> list[Submit]:
+        """Start the workers; return what begins a task on each."""
         if not self._executors:
             with sigint_blocked():
                 for environment in self._environments:
                     executor = ProcessPoolExecutor(1, env=dict(environment))
                     executor.submit(_end_with, os.getpid()).result()
                     self._executors.append(executor)
-        return self._executors
+        parent = os.getpid()
+        return [partial(executor.submit, _attempt_here, parent) for executor in self._executors]
 
     def __enter__(self) -> Self:
         return self
@@ -97,17 +144,9 @@ def _run(parent: int, work: Callable[[Task], Result], task: Task) -> Result:
     return work(task)
 
 
-def _run_portably(parent: int, work: Callable[[Task], Result], task: Task) -> Result:
-    """Run a task; raise only errors that survive the way back, by pickle, to the parent."""
-    try:
-        return _run(parent, work, task)
-    except Exception as error:
-        try:
-            deepcopy(error)  # is made anew as by pickle
-        except Exception:  # noqa: BLE001 -- whatever its own class raises
-            text = "".join(traceback.format_exception(error))
-            raise RuntimeError(f"{type(error).__name__} in a worker process:\n{text}") from None
-        raise
+def _attempt_here(parent: int, work: Callable[[Task], Any], task: Task) -> Ended:
+    _end_with(parent)
+    return attempt(work, task)
 
 
 @functools.cache

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from numbers import Integral
 from typing import Any, Literal
 
-from joblib import effective_n_jobs
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
 from lrtune.exceptions import InvalidInputError
 from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.schedule import Schedule
-from lrtune.support.processes import Workers
+from lrtune.support.engines import open_workers
 from lrtune.tuning.confirm.budget import split_budget
 from lrtune.tuning.progress import Progress
 from lrtune.tuning.record.record import Record, open_own_study, read_facts
@@ -56,6 +56,7 @@ def search(
     timeout: float | None = None,
     n_jobs: int | None = None,
     gpus: Sequence[int] | None = None,
+    per_gpu: int = 1,
     catch: Sequence[type[Exception]] = (),
     sampler: BaseSampler | None = None,
     pruner: BasePruner | None = None,
@@ -112,11 +113,14 @@ def search(
         the confirmation has as many trainings as fit into the rest.
     n_jobs : int, optional
         Processes that train at the same time; -1 is one for each core. The result does not depend
-        on it if a training's numbers do not. A `TorchTrainer` has none, nor `gpus`: torch has
-        threads of its own.
+        on it if a training's numbers do not. Within ``joblib.parallel_config("dask")``, or another
+        of joblib's backends for clusters, so many of its workers train; all by default. A
+        `TorchTrainer` has none, nor `gpus`: torch has threads of its own.
     gpus : sequence of int, optional
-        Indices of GPUs, each with a process of its own that trains one setting at a time and sees
-        this GPU alone (``CUDA_VISIBLE_DEVICES``), in place of `n_jobs`.
+        Indices of this machine's GPUs, each with a process of its own that trains one setting at a
+        time and sees this GPU alone (``CUDA_VISIBLE_DEVICES``), in place of `n_jobs`.
+    per_gpu : int, default=1
+        Processes on each of `gpus`: so many trainings at a time share it.
     catch : sequence of exception types, optional
         Errors of `train` that make its trial fail, while the search goes on. Others end the search
         with their own traceback; the finished trials are kept, and ``resume=True`` continues.
@@ -145,6 +149,9 @@ def search(
         If an argument breaks a rule, or `train` does: it yields no number, or too few or too many.
     NothingCompletedError
         If no trial completed, or none of the best ones on fresh seeds.
+    WorkersLostError
+        If a training ended all workers of a cluster that it was tried on. The finished trials are
+        kept, and ``resume=True`` continues.
 
     See Also
     --------
@@ -198,14 +205,17 @@ def search(
         raise InvalidInputError(
             "`resume=True` continues a recorded study, but got `storage=None`: name its storage"
         )
-    environments = process_environments(n_jobs, gpus)
-    with Workers(environments) as workers:
+    if isinstance(train, TorchTrainer):
+        _require_one_process(n_jobs, gpus)
+        around: AbstractContextManager[Any] = nullcontext()
+    else:
+        around = open_workers(n_jobs, gpus, per_gpu)
+    with around as workers:
         if isinstance(train, TorchTrainer):
-            _require_one_process(n_jobs, gpus)
             resumed = (os.fspath(storage), study_name or name) if resume and storage else None
             trainer = _torch_trainer(train, loop, seed, resumed)
         else:
-            trainer = LoopTrainer(loop, seed=seed, workers=workers if environments else None)
+            trainer = LoopTrainer(loop, seed=seed, workers=workers)
         result = search_with(
             trainer,
             Space.of(space, epochs),
@@ -325,20 +335,3 @@ def _default_schedule(
         raise InvalidInputError(
             f"`default` must be a learning rate or a Schedule, but got {default!r}: {error}"
         ) from error
-
-
-def process_environments(n_jobs: int | None, gpus: Sequence[int] | None) -> list[dict[str, str]]:
-    """Return the environment of each worker process; none to train in this process."""
-    if gpus is None:
-        n_workers = effective_n_jobs(n_jobs)
-        return [{} for _ in range(n_workers)] if n_workers > 1 else []
-    if n_jobs is not None:
-        raise InvalidInputError(
-            f"`gpus` sets the number of processes, but got `n_jobs={n_jobs}`, too: leave out one "
-            "of them"
-        )
-    if not gpus or not all(isinstance(gpu, Integral) and gpu >= 0 for gpu in gpus):
-        raise InvalidInputError(
-            f"`gpus` must hold indices of GPUs, such as [0, 1], but got {gpus!r}"
-        )
-    return [{"CUDA_VISIBLE_DEVICES": str(gpu)} for gpu in gpus]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, cast
 
@@ -13,7 +14,6 @@ from lrtune.tuning.function_search import (
     REPLICATES,
     TRAININGS,
     make_loop,
-    process_environments,
 )
 from lrtune.tuning.progress import Progress
 from lrtune.tuning.record.record import Record, read_facts
@@ -60,8 +60,7 @@ def search_script(
     *,
     recording: Recording,
     timeout: float | None = None,
-    n_jobs: int | None = None,
-    gpus: Sequence[int] | None = None,
+    make_workers: Callable[[], AbstractContextManager[Workers | None]] = nullcontext,
     worker: int = 0,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> SearchResult:
@@ -76,10 +75,9 @@ def search_script(
         modifiers=cast("dict[str, Any]", request.modifiers),
     )
     split = split_request(request)
-    environments = process_environments(n_jobs, gpus)
-    with Workers(environments) as workers:
+    with make_workers() as workers:
         return search(
-            LoopTrainer(loop, seed=request.seed, workers=workers if environments else None),
+            LoopTrainer(loop, seed=request.seed, workers=workers),
             request.space,
             budget=Budget(
                 split.n_trials,

@@ -20,8 +20,8 @@ LOADING_SEED = 0
 """Seed of the random numbers that a script draws while it is loaded, the same in every process."""
 
 _SCRIPT = re.compile(r"(?P<path>.+\.py)(?::(?P<function>.*))?", re.IGNORECASE)
-_LOADED: dict[str, ModuleType] = {}
-"""Modules of the scripts that this process has loaded, by path."""
+_LOADED: dict[str, tuple[bytes, ModuleType]] = {}
+"""Sources and modules of the scripts that this process has loaded, by path."""
 
 
 @dataclass(frozen=True)
@@ -73,26 +73,28 @@ class Script:
                 f"`data` must be a script that exists, but there is no file {self.path!r}: check "
                 "its spelling and folder"
             )
-        function = ScriptFunction(str(path.resolve()), self.function)
-        _LOADED.pop(function.path, None)  # the file may have changed
+        function = ScriptFunction(str(path.resolve()), self.function, path.read_bytes())
+        _LOADED.pop(function.path, None)  # what it imports may have changed
         require_function(function.__wrapped__)
         return function
 
 
 class ScriptFunction:
-    """A function of a script, which a process loads by its path when it first calls it.
+    """A function of a script, which a process loads from its source when it first calls it.
 
-    So nothing that the script holds, such as data or a model on a GPU, is sent to other processes.
+    So nothing that the script holds, such as data or a model on a GPU, is sent to other processes,
+    and a worker on another machine runs the same code, whether or not it has the file.
     """
 
-    def __init__(self, path: str, name: str) -> None:
+    def __init__(self, path: str, name: str, source: bytes) -> None:
         self.path = path
         self.__name__ = name
+        self.source = source
 
     @property
     def __wrapped__(self) -> Callable[..., Any]:
         """Return the script's own function, where `inspect` looks for it."""
-        module = _load(self.path)
+        module = _load(self.path, self.source)
         if not hasattr(module, self.__name__):
             own = [
                 name
@@ -112,10 +114,11 @@ class ScriptFunction:
         return self.__wrapped__(*args, **options)
 
 
-def _load(path: str) -> ModuleType:
+def _load(path: str, source: bytes) -> ModuleType:
     """Return the script as a module, which is run once in a process, not as ``__main__``."""
-    if path in _LOADED:
-        return _LOADED[path]
+    loaded = _LOADED.get(path)
+    if loaded is not None and loaded[0] == source:
+        return loaded[1]
     folder, name = str(Path(path).parent), _module_name(path)
     if folder not in sys.path:
         sys.path.insert(0, folder)  # as Python does with a script, so that its imports are found
@@ -123,7 +126,7 @@ def _load(path: str) -> ModuleType:
     module.__file__ = path
     sys.modules[name] = module  # where pickle looks for what the script defines
     try:
-        code = compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)
+        code = compile(source, path, "exec", dont_inherit=True)
         with seeded(LOADING_SEED):
             exec(code, vars(module))  # noqa: S102 -- an import would leave a __pycache__
     except BaseException as error:
@@ -135,7 +138,7 @@ def _load(path: str) -> ModuleType:
             f"a script must only define what it trains when it is loaded, but {Path(path).name!r} "
             f"called sys.exit({status}): put what it runs under `if __name__ == '__main__':`"
         ) from error
-    _LOADED[path] = module
+    _LOADED[path] = source, module
     return module
 
 

@@ -188,6 +188,8 @@ BAD = {
     "iris --group a": "--group must be left out for the bundled data 'iris'",
     "iris --default 0.1": "--default is for a script",
     "iris --gpus 0": "--gpus is for a script",
+    "descent.py --epochs 8 --per-gpu 2": "--per-gpu 2 is the number of trainings on each of --gpus",
+    "descent.py --epochs 8 --engine slurm://host:1": "--engine must be dask://HOST:PORT or ray://",
     "iris --warmup-epochs 1": "--warmup-epochs is for a script",
     "iris --trainings 32 --trials 8": "--trainings and --trials each set the budget, but got 32 "
     "and 8: leave out one of them",

@@ -68,7 +68,7 @@ def test_a_script_is_asked_for_what_is_given(folder: Path) -> None:
 def test_a_script_is_counted_in_trainings(folder: Path, words: list[str], planned: int) -> None:
     Path("train.py").write_text("def train(schedule, seed):\n    yield 1.0\n", encoding="utf-8")
     given = options("train.py", "--epochs", "5", *words)
-    subject = load_script(script_request(Script("train.py"), given), n_jobs=1, gpus=None)
+    subject = load_script(script_request(Script("train.py"), given), n_jobs=1, gpus=None, per_gpu=1)
 
     assert subject.count.unit == "trainings"
     assert planned - 2 <= subject.count.total <= planned

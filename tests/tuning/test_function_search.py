@@ -244,6 +244,8 @@ def test_the_split_leaves_no_part_without_trainings(trainings: int, default: flo
             "`default` must be a function of time, but its `decay` is 'plateau', which follows the",
         ),
         ({"gpus": [0], "n_jobs": 2}, "`gpus` sets the number of processes, but got `n_jobs=2`, to"),
+        ({"per_gpu": 2}, "`per_gpu=2` is the number of trainings on each of `gpus`, which are not"),
+        ({"gpus": [0], "per_gpu": 0}, "`per_gpu` must be a whole number of at least 1, but got 0"),
         ({"gpus": []}, r"`gpus` must hold indices of GPUs, such as \[0, 1\], but got \[\]"),
         ({"gpus": ["cuda:0"]}, r"`gpus` must hold indices of GPUs, .* got \['cuda:0'\]"),
         ({"timeout": 0}, "`timeout` must be above 0, but got 0: give seconds, or leave it out"),

@@ -15,6 +15,7 @@ from sklearn.base import is_classifier
 
 from lrtune.schedules.decays import DECAYS
 from lrtune.support.blas import one_blas_thread
+from lrtune.support.engines import active_cluster
 from lrtune.support.processes import in_processes
 from lrtune.training.population import population_size
 from lrtune.tuning.record.schema import TrainerFacts, encode
@@ -79,6 +80,7 @@ class NetworkTrainer:
         self._fresh = fresh
         self.folds: Folds | None = None
         self._n_jobs = n_jobs
+        self._cluster = active_cluster(None if n_jobs == "auto" else n_jobs)
         self._seconds = 0.0
         self._kept = [self._prepare(replicate) for replicate in self._replicates]
         self._latest: dict[int, Prepared] = {}
@@ -144,7 +146,9 @@ class NetworkTrainer:
                     tasks.append(Lockstep(own, stack, population, scorers, prune))
         begun = time.monotonic()
         with one_blas_thread():
-            if n_workers > 1 and len(tasks) > 1:
+            if self._cluster is not None and prune is None:
+                results = [each for _, each in self._cluster.in_turn(_run, enumerate(tasks))]
+            elif n_workers > 1 and len(tasks) > 1:
                 results = in_processes(_run, tasks, n_workers)
             else:
                 results = [task.run() for task in tasks]
@@ -156,7 +160,9 @@ class NetworkTrainer:
         yield [outcomes[index] for index in range(len(settings))]
 
     def _n_workers(self) -> int:
-        """Return the number of processes; "auto" is one for each core once it trained a while."""
+        """Return the number of workers; "auto" is one for each core once it trained a while."""
+        if self._cluster is not None:
+            return self._cluster.n_workers
         if self._n_jobs == "auto":
             return 1 if self._seconds < START_PAYS else int(effective_n_jobs(-1))
         return int(effective_n_jobs(self._n_jobs))
