@@ -26,8 +26,10 @@ MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "mn": 1e6, "B": 1e9, "bn": 1e9}
 DURATION = "h:mm:ss"
 """Unit of durations, which are read in seconds."""
 
-_MOST_VERSIONS = 50
-_EXACT_DIGITS = 15
+MOST_VERSIONS = 50
+"""Most different texts of a column of version numbers."""
+EXACT_DIGITS = 15
+"""Most digits of a whole number that floats tell from all others."""
 _LONGEST = 100
 """Most characters of a text that may be a number."""
 _CURRENCIES = (
@@ -322,13 +324,13 @@ def why_names(texts: Sequence[str], n_rows: int) -> str:
     """
     if any(_LEADING_ZERO.fullmatch(text) for text in texts):
         return "leading zeros"
-    if any(text.isdigit() and len(text) > _EXACT_DIGITS for text in texts):
+    if any(text.isdigit() and len(text) > EXACT_DIGITS for text in texts):
         return "more digits than numbers can tell apart"
     if any(_UNSIGNED_EXPONENT.fullmatch(text) for text in texts):
         if not any("." in text for text in texts):
             return "letters E among the digits"
         return ""
-    few = 0 < len(texts) <= min(_MOST_VERSIONS, n_rows // 3)
+    few = 0 < len(texts) <= min(MOST_VERSIONS, n_rows // 3)
     if few and all(_VERSION.fullmatch(text) for text in texts):
         fewest = min(len(text.partition(".")[2]) for text in texts)
         if any(text.endswith("0") and len(text.partition(".")[2]) > fewest for text in texts):
