@@ -47,7 +47,10 @@ def command(
     from lrtune.support.files import write_new_file
     from lrtune.tuning.result import read_result
 
-    otherwise = "make a Schedule of its best_params and call export_schedule"
+    otherwise = (
+        "make its schedule with `lrtune.Schedule.from_trial(study.best_trial)` and call "
+        "export_schedule"
+    )
     result = read_result(study, storage, purpose="export", otherwise=otherwise)
     recommendation = recommend(result)
     text = export_schedule(

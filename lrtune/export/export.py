@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def export_schedule(
     schedule: Schedule,
-    to: str,
+    to: Literal["keras", "torch", "optax", "sklearn", "json"],
     *,
     steps_per_epoch: int | None = None,
     origin: Recommendation | None = None,

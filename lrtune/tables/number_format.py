@@ -199,7 +199,7 @@ def _value(cell: _Cell, number_format: NumberFormat) -> float | None:
     value = cell.digits.value
     if value is None:
         mark = cell.digits.either
-        value = float(cell.body.replace(mark, "." if mark == number_format.decimal else ""))
+        value = float(cell.body.replace(mark, "." if _is_decimal(mark, number_format) else ""))
     if number_format.unit == DURATION and not cell.unit:
         return None
     if cell.unit and _same_unit(cell.unit) != _same_unit(number_format.unit):
@@ -207,6 +207,13 @@ def _value(cell: _Cell, number_format: NumberFormat) -> float | None:
             return cell.factor * value * MULTIPLES[cell.unit]
         return None
     return cell.factor * value * MULTIPLES.get(cell.unit, 1.0)
+
+
+def _is_decimal(mark: str, number_format: NumberFormat) -> bool:
+    """Return True if a mark that may be either is the decimal mark in this format."""
+    if number_format.decimal:
+        return mark == number_format.decimal
+    return bool(number_format.thousands) and mark != number_format.thousands
 
 
 def _same_unit(unit: str) -> str:
@@ -266,8 +273,9 @@ def find_number_format(
         if not thousands:
             thousands = next((mark for mark in either if mark != own), "")
     unit = _most_common(units)
+    shows = any(own in cell.body for cell, _ in read)
     found = NumberFormat(
-        own,
+        own if shows else "",
         thousands,
         unit,
         limits=sum(n for cell, n in read if cell.is_limit),
