@@ -64,7 +64,7 @@ def test_rows_are_in_the_order_of_dates_and_those_without_left_out() -> None:
         ({"group": "who", "time": "day"}, "`group` and `time` each say .* 'who' and 'day': leave"),
         (
             {"group": "whom"},
-            "`group` must be a column of the table, or a position .*, but got 'whom'; its",
+            "`group` must be a column of .*, or a position .*, but got 'whom'",
         ),
         ({"time": "y"}, "`time` must be another column than the target, but got 'y' for both"),
         ({"time": "who"}, "`time` must be a column of numbers or dates, but 'who' .* holds 'b'"),
