@@ -210,8 +210,8 @@ def table_options(function: Any) -> Any:
         click.option(
             "--group",
             metavar="COLUMN",
-            help="Column of groups, such as patients, by name or position: their rows are held out as "
-            "a whole. It is no feature.",
+            help="Column of groups, such as patients, by name or position: their rows are held out "
+            "as a whole. It is no feature.",
         ),
         click.option(
             "--time",

@@ -254,6 +254,8 @@ def _raises(estimator: Any, X: Any, y: Any) -> float:
 def test_a_scorer_that_always_raises_is_named_with_its_error() -> None:
     with (
         pytest.warns(LrtuneWarning, match="raised KeyError"),
-        pytest.raises(NothingCompletedError, match="scorer gave no number.*KeyError: 'no such col"),
+        pytest.raises(
+            NothingCompletedError, match=r"scorer gave no number.*KeyError: 'no such col"
+        ),
     ):
         search(scoring=_raises).fit(X, Y)
