@@ -9,7 +9,7 @@ import click
 from lrtune.cli.completion import complete_studies
 from lrtune.cli.options import storage_option
 from lrtune.cli.types import OutputFile, WholeNumber
-from lrtune.export.export import EXPORTERS, export_schedule
+from lrtune.export.export import EXPORTERS, Library, export_schedule
 
 
 @click.command("export", short_help="Write a study's learning rate for another library.")
@@ -31,7 +31,7 @@ from lrtune.export.export import EXPORTERS, export_schedule
 @storage_option
 @click.option("--output", type=OutputFile(), help="File to write.  [default: standard output]")
 def command(
-    study: str, to: str, steps_per_epoch: int | None, storage: str, output: Path | None
+    study: str, to: Library, steps_per_epoch: int | None, storage: str, output: Path | None
 ) -> None:
     """Write the learning rate that a study recommends as source code to paste into a script.
 
@@ -47,7 +47,10 @@ def command(
     from lrtune.support.files import write_new_file
     from lrtune.tuning.result import read_result
 
-    otherwise = "make a Schedule of its best_params and call export_schedule"
+    otherwise = (
+        "make its schedule with `lrtune.Schedule.from_trial(study.best_trial)` and call "
+        "export_schedule"
+    )
     result = read_result(study, storage, purpose="export", otherwise=otherwise)
     recommendation = recommend(result)
     text = export_schedule(

@@ -224,14 +224,14 @@ def table_options(function: Any) -> Any:
         click.option(
             "--group",
             metavar="COLUMN",
-            help="Column of groups, such as patients: their rows are held out as a whole. It is no "
-            "feature.",
+            help="Column of groups, such as patients, by name or position: their rows are held out "
+            "as a whole. It is no feature.",
         ),
         click.option(
             "--time",
             metavar="COLUMN",
-            help="Column of numbers or dates: validation rows are later than training rows. It is "
-            "no feature.",
+            help="Column of numbers or dates, by name or position: validation rows are later than "
+            "training rows. It is no feature.",
         ),
     )
 

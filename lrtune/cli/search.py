@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+import time
 import warnings
 from collections.abc import Mapping
 from functools import partial
@@ -134,10 +136,13 @@ def command(
             remember(progress)
             show(progress)
 
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
         result = subject.run(recording=recording, timeout=timeout, on_progress=on_progress)
         if subject.dataset is not None:
             fit = functools.cache(partial(fit_recommended, result, request, subject.dataset))
-            result = with_scores(result, request, subject.dataset, test=tested, fit=fit)
+            result = with_scores(
+                result, request, subject.dataset, test=tested, fit=fit, deadline=deadline
+            )
             record_scores(result, storage)
     print_result(result, as_json=as_json, quiet=quiet)
     if plot is not None:

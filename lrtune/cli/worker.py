@@ -61,7 +61,8 @@ def command(
     A worker reads from the record what to train, and checks that it has the same data, or the same
     script, and the same version of lrtune. It takes in what others finished, asks for a block of
     its own, trains and records it, until the study has its trials; one of those at work then
-    confirms. Workers may come and go: one that is killed loses its block alone.
+    confirms. Workers may come and go: one that is killed loses its block alone. Balanced accuracy
+    and the scores of a --test are measured by the search itself: see lrtune show.
 
     \b
     Examples:

@@ -28,9 +28,13 @@ if TYPE_CHECKING:
     from lrtune.export.provenance import Recommendation
 
 
+Library = Literal["keras", "torch", "optax", "sklearn", "json"]
+"""What a schedule is exported to: a key of `EXPORTERS`."""
+
+
 def export_schedule(
     schedule: Schedule,
-    to: str,
+    to: Library,
     *,
     steps_per_epoch: int | None = None,
     origin: Recommendation | None = None,
@@ -200,7 +204,7 @@ def to_json(
     )
 
 
-EXPORTERS: dict[str, Callable[[Schedule, int | None, Recommendation | None], str]] = {
+EXPORTERS: dict[Library, Callable[[Schedule, int | None, Recommendation | None], str]] = {
     "keras": to_keras,
     "torch": to_torch,
     "optax": to_optax,

@@ -49,6 +49,8 @@ TRUSTED: dict[str, tuple[str, ...]] = {
     "ObjectNode": (
         "lrtune.estimators.mlp.MLPClassifier",
         "lrtune.estimators.mlp.MLPRegressor",
+        "lrtune.tables.encoders.OneHot",
+        "lrtune.tables.encoders.TargetMean",
         "lrtune.tables.transformers.DateParts",
         "lrtune.tables.transformers.SoftClip",
         "lrtune.training.network.Network",

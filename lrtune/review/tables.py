@@ -34,13 +34,13 @@ RACE_CAPTION = (
     "winner was then measured on further replicates; the loss to expect, stated above, is from "
     "there."
 )
-CODE_TITLES = {
+CODE_TITLES: dict[Any, str] = {
     "sklearn": "In Python, with lrtune's estimator:",
     "torch": "As a scheduler for torch",
     "keras": "As a callback for Keras",
 }
 """Title of each code sample, by its key in `EXPORTERS`."""
-FUNCTION_TITLES = {
+FUNCTION_TITLES: dict[Any, str] = {
     "function": "In Python, for the function itself:",
     "torch hook": "For any torch loop, with lrtune",
     "keras hook": "For fit of Keras, with lrtune",

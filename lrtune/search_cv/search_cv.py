@@ -50,7 +50,12 @@ from lrtune.tuning.trainers.objective import LOSS, Objective
 from lrtune.tuning.trainers.partial_fit import PartialFitTrainer, fit_with_schedule, schedule_of
 from lrtune.tuning.trainers.preparation import split_pipeline
 from lrtune.tuning.trainers.protocol import Trainer
-from lrtune.tuning.trainers.scoring import describe_scoring, make_objective, require_no_metadata
+from lrtune.tuning.trainers.scoring import (
+    describe_scoring,
+    errors_named,
+    make_objective,
+    require_no_metadata,
+)
 from lrtune.tuning.trainers.steps import seed_samplers
 from lrtune.tuning.trainers.tunable import require_tunable
 
@@ -290,7 +295,10 @@ class LearningRateSearchCV(Refitted, MetaEstimatorMixin, BaseEstimator):
         weight = self._sample_weight(X, fit_params)
         listener = Listener(self.callbacks, verbose=bool(self.verbose))
         n_splits = len(splits.first)
-        with self._trainer(X, y, splits, weight, objective) as trainer:
+        with (
+            errors_named(objective),
+            self._trainer(X, y, splits, weight, objective) as trainer,
+        ):
             result = search(
                 trainer,
                 space,

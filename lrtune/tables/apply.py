@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lrtune.exceptions import InvalidInputError
@@ -233,9 +234,10 @@ def _categories(estimator: Any) -> dict[str, Array]:
     """Return the categories that a model was trained on, by column name."""
     first = estimator[0] if hasattr(estimator, "named_steps") else None
     steps = first.transformers_ if isinstance(first, ColumnTransformer) else []
+    encoders = [(s[0] if isinstance(s, Pipeline) else s, names) for _, s, names in steps]
     return {
         str(name): categories
-        for _, step, names in steps
-        if hasattr(step, "categories_")
-        for name, categories in zip(names, step.categories_, strict=True)
+        for encoder, names in encoders
+        if hasattr(encoder, "categories_")
+        for name, categories in zip(names, encoder.categories_, strict=True)
     }

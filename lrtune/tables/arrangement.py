@@ -12,6 +12,7 @@ import pandas as pd
 from lrtune.exceptions import InvalidInputError
 from lrtune.tables.inspection import describe_columns
 from lrtune.tables.overrides import NO_OVERRIDES, Overrides
+from lrtune.tables.targets import position_of
 from lrtune.tables.wording import listed
 
 Array = npt.NDArray[Any]
@@ -46,7 +47,8 @@ def arrange(
 ) -> Arrangement:
     """Take the column of groups or of times out of a table, and sort its rows by time.
 
-    Rows without a group or a time are left out. Times are read by the table's decimal mark, and as
+    `group` and `time` are names, or positions as `target` may be one. Rows without a group or a
+    time are left out. Times are read by the table's decimal mark, and as
     the kind that `overrides` names.
 
     >>> frame = pd.DataFrame({"day": [3, 1, 2], "x": [5, 6, 7], "y": [0, 1, 0]})
@@ -63,10 +65,14 @@ def arrange(
     if name is None:
         return Arrangement(frame)
     if name not in frame.columns:
-        raise InvalidInputError(
-            f"`{option}` must be a column of {source}, but got {name!r}; its columns are "
-            f"{listed(list(frame.columns))}"
-        )
+        position = position_of(name, frame.shape[1])
+        if position is None:
+            raise InvalidInputError(
+                f"`{option}` must be a column of {source}, or a position from 0 to "
+                f"{frame.shape[1] - 1}, but got {name!r}; its columns are "
+                f"{listed(list(frame.columns))}"
+            )
+        name = str(frame.columns[position])
     if name == target:
         raise InvalidInputError(
             f"`{option}` must be another column than the target, but got {name!r} for both: name "

@@ -57,6 +57,8 @@ def _repeats(frame: pd.DataFrame, header: Sequence[Any]) -> Any:
     repeated = np.full(len(frame), frame.shape[1] > 1)
     for place, name in enumerate(header[: frame.shape[1]]):
         rows = np.flatnonzero(repeated)
+        if not len(rows):
+            break
         values = frame.iloc[rows, place]
         same = values == name if isinstance(name, str) else values.isna()
         repeated[rows] = same.to_numpy(dtype=bool)

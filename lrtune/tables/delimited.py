@@ -24,6 +24,7 @@ from lrtune.tables.number_format import (
     plain,
     why_names,
 )
+from lrtune.tables.plain_numbers import is_parsed, list_doubtful, list_parsed
 from lrtune.tables.wording import listed, one_line, shortened
 
 MISSING = ("", "NaN", "nan")
@@ -50,6 +51,8 @@ _COMMENT = re.compile(r"\s*(#|//)")
 _MOST_TITLES = 20
 """Most lines that may stand before the header."""
 _TRUTHS = {"true": True, "false": False}
+_IS_LESS_EXACT = int(pd.__version__.partition(".")[0]) < 3
+"""True if pandas rounds numbers in files another way than those in texts, unless asked not to."""
 
 
 @dataclass(frozen=True)
@@ -151,18 +154,15 @@ def _parse(
                 f"lines before the header skipped: {before}, {listed(titles)} (choose with "
                 "`skip_lines`)"
             )
-    header, frame = _read_csv(
-        stream,
-        source,
-        has_header=text_format.header,
-        sep=separator,
-        skiprows=skipped,
-        encoding=encoding,
-        skipinitialspace=True,
-        keep_default_na=False,
-        na_values=MISSING,
-    )
-    frame, left_out = leave_out_asides(frame, header if text_format.header else None)
+    options = {
+        "sep": separator,
+        "skiprows": skipped,
+        "encoding": encoding,
+        "skipinitialspace": True,
+        "keep_default_na": False,
+        "na_values": MISSING,
+    }
+    header, frame, left_out = _read_rows(stream, source, text_format, options)
     if text_format.header:
         notes += _check_header(frame, source)
         notes += _mend_names(frame, header)
@@ -170,26 +170,58 @@ def _parse(
     stripped, padded = {}, []
     for column, values in frame.items():
         name = str(column)
+        if is_parsed(values):
+            stripped[name] = values
+            continue
         is_text = name in text_format.texts
-        stripped[name] = _stripped(values, text_format.missing, is_text=is_text)
-        if not pd.api.types.is_numeric_dtype(stripped[name]):
-            count = int((stripped[name].notna() & (stripped[name] != values)).sum())
-            padded += [f"{name!r} ({count})"] if count else []
+        stripped[name], count = _stripped(values, text_format.missing, is_text=is_text)
+        padded += [f"{name!r} ({count})"] if count else []
     stripped |= _grouped(frame, stripped, text_format.missing)
     if padded:
         notes.append(f"spaces around texts left out: {shortened(padded)}")
     return pd.DataFrame(stripped, index=frame.index), notes
 
 
+def _read_rows(
+    stream: BinaryIO, source: str, text_format: TextFormat, options: dict[str, Any]
+) -> tuple[list[Any], pd.DataFrame, list[str]]:
+    """Return the header, the rows that are data, and notes on the others.
+
+    Columns are numbers where their texts can say nothing else, or else texts.
+    """
+    has_header = text_format.header
+    header, frame = _read_csv(stream, source, has_header=has_header, **options)
+    kept, left_out = leave_out_asides(frame, header if has_header else None)
+    # rows left out may make numbers of texts, and which numbers are gaps their texts say
+    if len(kept) < len(frame) or text_format.missing:
+        doubtful = list_parsed(frame)
+    else:
+        doubtful = list_doubtful(
+            frame, header, text_format.texts, stream, options["sep"], options["encoding"]
+        )
+    if doubtful:
+        texts = _read_csv(
+            stream, source, has_header=has_header, usecols=doubtful, dtype=str, **options
+        )[1]
+        frame = _exchanged(frame, doubtful, texts)
+        kept, left_out = leave_out_asides(frame, header if has_header else None)
+    return header, kept, left_out
+
+
 def _read_csv(
     stream: BinaryIO, source: str, *, has_header: bool, **options: Any
 ) -> tuple[list[Any], pd.DataFrame]:
-    """Return the header as in the file, and the table of texts with unique column names."""
+    """Return the header as in the file, and the table with unique column names."""
+    options.setdefault("dtype", None)
+    if _IS_LESS_EXACT:
+        options["float_precision"] = "high"
     try:
         with warnings.catch_warnings():
             # pandas drops fields beyond the header's with no more than a warning
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            header = pd.read_csv(stream, header=None, nrows=1, dtype=str, **options).iloc[0]
+            stream.seek(0)
+            first = {**options, "dtype": str, "usecols": None}
+            header = pd.read_csv(stream, header=None, nrows=1, **first).iloc[0]
             if not has_header:
                 options["names"] = [f"column {place}" for place in range(len(header))]
             stream.seek(0)
@@ -197,7 +229,6 @@ def _read_csv(
                 stream,
                 index_col=False,
                 low_memory=False,
-                dtype=str,
                 # a blank line in a single column is a missing value
                 skip_blank_lines=len(header) > 1,
                 **options,
@@ -214,16 +245,32 @@ def _read_csv(
             f"{one_line(error)}: correct that line, or name another `separator`, or `skip_lines` "
             "before the header"
         ) from error
-    return header.tolist(), frame
+    # pandas is faster with Python's texts than with Arrow's, above all where columns are many
+    arrow = [name for name, kind in frame.dtypes.items() if isinstance(kind, pd.StringDtype)]
+    return header.tolist(), frame.astype(dict.fromkeys(arrow, object))
 
 
-def _stripped(values: pd.Series[Any], missing: tuple[str, ...], *, is_text: bool) -> pd.Series[Any]:
-    """Return a column of texts without outer spaces, as numbers or truth values if all are plain.
+def _exchanged(frame: pd.DataFrame, places: list[int], texts: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with the columns at some places exchanged for those of another."""
+    columns = [values for _, values in frame.items()]
+    for place, (_, values) in zip(places, texts.items(), strict=True):
+        columns[place] = values
+    exchanged = pd.concat(columns, axis=1)
+    exchanged.columns = frame.columns
+    return exchanged
 
-    >>> _stripped(pd.Series(["1", " 2 "]), (), is_text=False).tolist()
+
+def _stripped(
+    values: pd.Series[Any], missing: tuple[str, ...], *, is_text: bool
+) -> tuple[pd.Series[Any], int]:
+    """Return a column of texts without outer spaces, and the number of those that had some.
+
+    They are numbers or truth values if all are plain.
+
+    >>> _stripped(pd.Series(["1", " 2 "]), (), is_text=False)[0].tolist()
     [1, 2]
-    >>> _stripped(pd.Series(["01", "2"]), (), is_text=False).tolist()
-    ['01', '2']
+    >>> _stripped(pd.Series(["01", "2 "]), (), is_text=False)[1]
+    1
     """
     codes, different = pd.factorize(values)
     texts = np.asarray([plain(text) for text in different], dtype=object)
@@ -247,7 +294,12 @@ def _stripped(values: pd.Series[Any], missing: tuple[str, ...], *, is_text: bool
             np.asarray([np.nan], results.dtype if results.dtype.kind == "f" else object),
         )
         codes = np.where(codes < 0, len(absent), codes)
-    return pd.Series(results[codes], values.index).infer_objects()
+    padded = 0
+    if results is texts or results.dtype == object:
+        odd = np.append((texts != np.asarray(different, dtype=object)) & ~absent, False)
+        padded = int(odd[codes].sum()) if odd.any() else 0
+    column = pd.Series(results[codes], values.index, dtype=results.dtype)
+    return (column if results is texts or padded else column.infer_objects()), padded
 
 
 def _grouped(
@@ -261,8 +313,8 @@ def _grouped(
     )
     kept = {}
     for (_, values), name in zip(frame.items(), stripped, strict=True):
-        if commas and pd.api.types.is_float_dtype(stripped[name]):
-            texts = _stripped(values, missing, is_text=True)
+        if commas and pd.api.types.is_float_dtype(stripped[name]) and not is_parsed(values):
+            texts = _stripped(values, missing, is_text=True)[0]
             if are_grouped(texts.dropna().unique(), fewest=1, fewest_whole=0):
                 kept[name] = texts
     return kept

@@ -26,8 +26,10 @@ MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "mn": 1e6, "B": 1e9, "bn": 1e9}
 DURATION = "h:mm:ss"
 """Unit of durations, which are read in seconds."""
 
-_MOST_VERSIONS = 50
-_EXACT_DIGITS = 15
+MOST_VERSIONS = 50
+"""Most different texts of a column of version numbers."""
+EXACT_DIGITS = 15
+"""Most digits of a whole number that floats tell from all others."""
 _LONGEST = 100
 """Most characters of a text that may be a number."""
 _CURRENCIES = (
@@ -197,7 +199,7 @@ def _value(cell: _Cell, number_format: NumberFormat) -> float | None:
     value = cell.digits.value
     if value is None:
         mark = cell.digits.either
-        value = float(cell.body.replace(mark, "." if mark == number_format.decimal else ""))
+        value = float(cell.body.replace(mark, "." if _is_decimal(mark, number_format) else ""))
     if number_format.unit == DURATION and not cell.unit:
         return None
     if cell.unit and _same_unit(cell.unit) != _same_unit(number_format.unit):
@@ -205,6 +207,13 @@ def _value(cell: _Cell, number_format: NumberFormat) -> float | None:
             return cell.factor * value * MULTIPLES[cell.unit]
         return None
     return cell.factor * value * MULTIPLES.get(cell.unit, 1.0)
+
+
+def _is_decimal(mark: str, number_format: NumberFormat) -> bool:
+    """Return True if a mark that may be either is the decimal mark in this format."""
+    if number_format.decimal:
+        return mark == number_format.decimal
+    return bool(number_format.thousands) and mark != number_format.thousands
 
 
 def _same_unit(unit: str) -> str:
@@ -264,8 +273,9 @@ def find_number_format(
         if not thousands:
             thousands = next((mark for mark in either if mark != own), "")
     unit = _most_common(units)
+    shows = any(own in cell.body for cell, _ in read)
     found = NumberFormat(
-        own,
+        own if shows else "",
         thousands,
         unit,
         limits=sum(n for cell, n in read if cell.is_limit),
@@ -322,13 +332,13 @@ def why_names(texts: Sequence[str], n_rows: int) -> str:
     """
     if any(_LEADING_ZERO.fullmatch(text) for text in texts):
         return "leading zeros"
-    if any(text.isdigit() and len(text) > _EXACT_DIGITS for text in texts):
+    if any(text.isdigit() and len(text) > EXACT_DIGITS for text in texts):
         return "more digits than numbers can tell apart"
     if any(_UNSIGNED_EXPONENT.fullmatch(text) for text in texts):
         if not any("." in text for text in texts):
             return "letters E among the digits"
         return ""
-    few = 0 < len(texts) <= min(_MOST_VERSIONS, n_rows // 3)
+    few = 0 < len(texts) <= min(MOST_VERSIONS, n_rows // 3)
     if few and all(_VERSION.fullmatch(text) for text in texts):
         fewest = min(len(text.partition(".")[2]) for text in texts)
         if any(text.endswith("0") and len(text.partition(".")[2]) > fewest for text in texts):

@@ -31,8 +31,10 @@ def _column_transformer(columns: Sequence[Column], target_type: str) -> Any:
 
 def _table_vectorizer(columns: Sequence[Column], target_type: str) -> Any:
     from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder
 
-    from lrtune.tables.transformers import fill_and_standardise, one_hot_encoder
+    from lrtune.tables.inspection import MIN_ONE_HOT
+    from lrtune.tables.transformers import fill_and_standardise
 
     del columns, target_type  # skrub detects the kinds of columns itself
     try:
@@ -42,7 +44,9 @@ def _table_vectorizer(columns: Sequence[Column], target_type: str) -> Any:
             "`preprocessor='skrub'` needs skrub 0.11 or newer: pip install 'lrtune[skrub]'"
         ) from error
     encoders = {
-        "low_cardinality": one_hot_encoder(),
+        "low_cardinality": OneHotEncoder(
+            handle_unknown="infrequent_if_exist", max_categories=MIN_ONE_HOT, sparse_output=False
+        ),
         "high_cardinality": StringEncoder(random_state=0),
     }
     steps = [(type(step).__name__.lower(), step) for step in fill_and_standardise()]

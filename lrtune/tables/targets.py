@@ -48,7 +48,7 @@ def find_target(
     """Return the target column's name, from a name or position (from 0 or -1), and a note on it."""
     if target is None:
         return columns[-1], (f"target: column {columns[-1]!r}, the last (choose with `target`)",)
-    position = _position(target, len(columns))
+    position = position_of(target, len(columns))
     if target in columns:
         note = f"target: the column named {target!r}, not the one at that position"
         return target, (() if position is None else (note,))
@@ -60,7 +60,8 @@ def find_target(
     return columns[position], (f"target: column {columns[position]!r}, at position {position}",)
 
 
-def _position(text: str, length: int) -> int | None:
+def position_of(text: str, length: int) -> int | None:
+    """Return the position that a text is, among so many; None if it is none."""
     try:
         position = int(text)
     except ValueError:

@@ -10,19 +10,14 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.impute import SimpleImputer
-from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from lrtune.tables.dates import as_dates
+from lrtune.tables.encoders import OneHot, TargetMean
 from lrtune.tables.extremes import BOUND, quartiles
-from lrtune.tables.inspection import (
-    EXTREME_NUMBER,
-    MANY_CATEGORIES,
-    MIN_ONE_HOT,
-    MORE_CATEGORIES,
-)
+from lrtune.tables.inspection import EXTREME_NUMBER, MANY_CATEGORIES, MORE_CATEGORIES
 
 Array = npt.NDArray[Any]
 
@@ -111,33 +106,13 @@ def fill_and_standardise() -> list[Any]:
     return [imputer, StandardScaler()]
 
 
-def one_hot_encoder(most: int | None = MIN_ONE_HOT) -> OneHotEncoder:
-    """Return an encoder that gives each of at most so many categories a column.
-
-    An unseen category is none of them, or a rare one if there are more, which share a column.
-    """
-    return OneHotEncoder(
-        handle_unknown="infrequent_if_exist", max_categories=most, sparse_output=False
-    )
-
-
-def target_encoder(target_type: str) -> Any:
-    """Return an encoder of categories by the mean of the target, fitted across folds."""
-    encoder = TargetEncoder(target_type=target_type)
-    if encoder.random_state == "deprecated":  # scikit-learn 1.9 and newer
-        encoder.set_params(cv=KFold(5, shuffle=True, random_state=0))
-    else:
-        encoder.set_params(random_state=0)
-    return make_pipeline(encoder, StandardScaler())
-
-
 TRANSFORMERS: dict[str, Callable[[str], Any]] = {
     "number": lambda _: make_pipeline(*fill_and_standardise()),
     EXTREME_NUMBER: lambda _: make_pipeline(SoftClip(), *fill_and_standardise()),
     "boolean": lambda _: make_pipeline(*fill_and_standardise()),
     "date": lambda _: make_pipeline(DateParts(), *fill_and_standardise()),
-    "category": lambda _: one_hot_encoder(),
-    MORE_CATEGORIES: lambda _: one_hot_encoder(None),
-    MANY_CATEGORIES: target_encoder,
+    "category": lambda _: OneHot(),
+    MORE_CATEGORIES: lambda _: OneHot(),
+    MANY_CATEGORIES: lambda target_type: make_pipeline(TargetMean(target_type), StandardScaler()),
 }
 """Encoder of each kind of column, without skrub; a function of scikit-learn's type of target."""

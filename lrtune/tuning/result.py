@@ -369,6 +369,10 @@ class SearchResult:
         if balance is None:
             return ()
         measured = ""
+        if balance.replicates:
+            measured = "it diverged where its balanced accuracy was measured; "
+        elif self.plan.confirm:
+            measured = "the time limit left none to measure its balanced accuracy; "
         if balance.balanced_accuracy is not None:
             measured = (
                 f"its balanced accuracy is {estimate(balance.balanced_accuracy, balance.se)}, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -28,7 +29,9 @@ from lrtune.tables.metrics import LOSS
 from lrtune.tables.reading import read_table
 from lrtune.tables.wording import listed
 from lrtune.training.population import Population
+from lrtune.tuning.confirm.clock import Clock
 from lrtune.tuning.confirm.errors import standard_error
+from lrtune.tuning.confirm.judge import LEAST_MEASURED
 from lrtune.tuning.record.record import Record
 from lrtune.tuning.record.schema import Balance, FinalTest, Request
 from lrtune.tuning.result import SearchResult
@@ -51,10 +54,13 @@ FIRST_FRESH = 1_000_000
 # --- balanced accuracy ----------------------------------------------------------------------------
 
 
-def measure_balance(result: SearchResult, request: Request, dataset: Dataset) -> Balance | None:
+def measure_balance(
+    result: SearchResult, request: Request, dataset: Dataset, *, deadline: float = math.inf
+) -> Balance | None:
     """Measure the balanced accuracy of the recommended setting on fresh replicates.
 
-    It is None where the accuracy is no bad measure, or the search was for another metric.
+    It is None where the accuracy is no bad measure, or the search was for another metric. Only as
+    many replicates are trained on as the time before the deadline allows.
     """
     if dataset.task != "classification" or request.metric not in (LOSS, "accuracy"):
         return None
@@ -74,20 +80,28 @@ def measure_balance(result: SearchResult, request: Request, dataset: Dataset) ->
     )
     objective = metric_objective("balanced_accuracy", network, dataset.y, dataset.task)
     assert objective is not None  # noqa: S101
-    trainer = NetworkTrainer(
-        network,
-        dataset.X,
-        dataset.y,
-        tuple(islice(drawn, BALANCE_REPLICATES)),
-        objective=objective,
-    )
-    control = Control(metrics=True)
-    (outcome,) = train_all(trainer, [result.best], range(BALANCE_REPLICATES), control)
-    values = outcome.metrics.get(objective.metric) if outcome.is_complete else None
-    if values is None or not np.isfinite(values).all():
-        return Balance(share, len(counts), None, None, BALANCE_REPLICATES)
-    mean, se = float(values.mean()), standard_error(values)
-    return Balance(share, len(counts), mean, se, BALANCE_REPLICATES)
+    clock = Clock(deadline, least=_seconds_each(result))
+    values: list[float] = []
+    for replicate in islice(drawn, BALANCE_REPLICATES):
+        if not clock.allows(1):
+            break
+        begun = time.monotonic()
+        trainer = NetworkTrainer(network, dataset.X, dataset.y, (replicate,), objective=objective)
+        (outcome,) = train_all(trainer, [result.best], [0], Control(metrics=True))
+        clock.count(1, time.monotonic() - begun)
+        scores = outcome.metrics.get(objective.metric) if outcome.is_complete else None
+        if scores is None or not np.isfinite(scores).all():
+            return Balance(share, len(counts), None, None, len(values) + 1)
+        values += scores.tolist()
+    if len(values) < LEAST_MEASURED:
+        return Balance(share, len(counts), None, None, 0)
+    mean, se = float(np.mean(values)), standard_error(np.asarray(values))
+    return Balance(share, len(counts), mean, se, len(values))
+
+
+def _seconds_each(result: SearchResult) -> float:
+    """Return about how long one of the search's trainings took."""
+    return result.seconds.search / max(1, result.trainings["search"] or 1)
 
 
 # --- a further table ------------------------------------------------------------------------------
@@ -262,10 +276,12 @@ def with_scores(
     *,
     test: TestTable | None,
     fit: Callable[[], Any],
+    deadline: float = math.inf,
 ) -> SearchResult:
     """Return a result with its balanced accuracy, where it matters, and the scores of a test.
 
-    `fit` returns what `fit_recommended` does.
+    `fit` returns what `fit_recommended` does. The balanced accuracy is measured before the
+    deadline, or left out.
     """
     scored = None
     if test is not None:
@@ -273,7 +289,8 @@ def with_scores(
             scored = score_test(fit(), test, request, dataset)
         except NothingCompletedError as error:
             scored = FinalTest(test.file, len(test.y), failure=str(error))
-    return replace(result, balance=measure_balance(result, request, dataset), test=scored)
+    balance = measure_balance(result, request, dataset, deadline=deadline)
+    return replace(result, balance=balance, test=scored)
 
 
 def record_scores(result: SearchResult, storage: str) -> None:

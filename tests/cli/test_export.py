@@ -143,7 +143,7 @@ def test_a_study_of_another_program_is_refused_with_the_cure(lrtune: Callable[..
     run = lrtune("export", "foreign", "--storage", "sqlite:///s.db")
 
     assert run.code == 2
-    assert "made by another program: make a Schedule of its best_params" in run.err
+    assert "made by another program: make its schedule with `lrtune.Schedule.from_trial(" in run.err
 
 
 def test_every_exporter_can_be_asked_for(lrtune: Callable[..., Any], result: Any) -> None:

@@ -245,3 +245,17 @@ def test_one_error_on_fresh_splits_does_not_end_a_confirmation() -> None:
         searched = search(scoring=scorer, confirm=True).fit(X, Y)
 
     assert searched.result_.confirmed_score > 0.5
+
+
+def _raises(estimator: Any, X: Any, y: Any) -> float:
+    raise KeyError("no such column")
+
+
+def test_a_scorer_that_always_raises_is_named_with_its_error() -> None:
+    with (
+        pytest.warns(LrtuneWarning, match="raised KeyError"),
+        pytest.raises(
+            NothingCompletedError, match=r"scorer gave no number.*KeyError: 'no such col"
+        ),
+    ):
+        search(scoring=_raises).fit(X, Y)

@@ -62,7 +62,10 @@ def test_rows_are_in_the_order_of_dates_and_those_without_left_out() -> None:
     ("options", "message"),
     [
         ({"group": "who", "time": "day"}, "`group` and `time` each say .* 'who' and 'day': leave"),
-        ({"group": "whom"}, "`group` must be a column of the table, but got 'whom'; its columns"),
+        (
+            {"group": "whom"},
+            "`group` must be a column of .*, or a position .*, but got 'whom'",
+        ),
         ({"time": "y"}, "`time` must be another column than the target, but got 'y' for both"),
         ({"time": "who"}, "`time` must be a column of numbers or dates, but 'who' .* holds 'b'"),
     ],
@@ -113,3 +116,13 @@ def test_times_are_read_as_the_user_names_them() -> None:
 
     assert us.frame["x"].tolist() == [3, 1, 2]
     assert others.frame["x"].tolist() == [2, 1, 3]
+
+
+@pytest.mark.parametrize("group", ["patient", "0", "-3"])
+def test_a_column_is_named_or_counted(group: str) -> None:
+    frame = pd.DataFrame({"patient": [1, 1, 2], "x": [5, 6, 7], "y": [0, 1, 0]})
+    arranged = arrange(frame, "y", group=group)
+
+    assert arranged.groups is not None
+    assert arranged.groups.tolist() == [0, 0, 1]
+    assert list(arranged.frame) == ["x", "y"]

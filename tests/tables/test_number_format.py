@@ -157,3 +157,14 @@ def test_placeholders(text: str) -> None:
 )
 def test_numbers_that_are_names(texts: list[str], why: str) -> None:
     assert why_names(texts, 10 * len(texts)) == why
+
+
+def test_thousands_alone_say_nothing_of_decimals() -> None:
+    alone = find_number_format({"1.500.000": 3, "2.500": 4, "950": 1})
+    both = find_number_format({"1.500.000": 3, "2.500,5": 4})
+
+    assert alone is not None
+    assert both is not None
+    assert (alone.thousands, alone.decimal) == (".", "")
+    assert read_numbers(["2.500", "1.500.000"], alone) == [2500.0, 1.5e6]
+    assert (both.thousands, both.decimal) == (".", ",")

@@ -23,7 +23,9 @@ from lrtune.tables.delimited import SEPARATORS
 from lrtune.tables.kinds import convert, find_kind
 from lrtune.tables.reading import read_table
 
-PLAIN = pd.DataFrame({"size": [1.5, 2.0, -3.25], "city": ["Bern", "Zürich", "São Paulo"]})
+PLAIN = pd.DataFrame({"size": [1.5, 2.0, -3.25], "city": ["Bern", "Zürich", "São Paulo"]}).astype(
+    {"city": object}
+)
 
 
 def text(separator: str = ",") -> str:

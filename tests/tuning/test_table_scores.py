@@ -113,6 +113,17 @@ def test_without_confirmation_the_shares_are_noted_and_nothing_is_trained(folder
     assert "its balanced accuracy is" not in note
 
 
+def test_no_balanced_accuracy_is_measured_where_no_time_is_left(folder: Path) -> None:
+    write("table.csv", 300, 0.1)
+    result, asked, dataset = searched(request("table.csv"))
+    late = measure_balance(result, replace(asked, confirm=True), dataset, deadline=0.0)
+    result = replace(result, balance=late, plan=replace(result.plan, confirm=True))
+
+    assert late is not None
+    assert (late.replicates, late.balanced_accuracy) == (0, None)
+    assert any("the time limit left none to measure" in each for each in result.advice)
+
+
 def test_a_network_no_better_than_the_largest_class_is_told_so(folder: Path) -> None:
     x, y = RNG.normal(size=(200, 1)), np.where(np.arange(200) % 5 < 3, "a", "b")
     pd.DataFrame({"x": x[:, 0], "y": y}).to_csv("table.csv", index=False)

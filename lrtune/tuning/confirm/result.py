@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from lrtune.support.numbers import estimate
 from lrtune.tuning.confirm.errors import Sample, stated_error
 from lrtune.tuning.confirm.measurement import Profile
 from lrtune.tuning.record.schema import decode, encode
@@ -164,6 +165,16 @@ class Confirmation:
     def safe_range_is_measured(self) -> bool:
         """Return whether the ends of the safe range were trained."""
         return self.profile.safe_range is not None
+
+    def __repr__(self) -> str:
+        """Return what was measured, in short; `to_json` has all of it."""
+        metric = self.metric or "loss"
+        sign = -1.0 if self.metric else 1.0
+        texts = {"replicates": str(self.replicates), "contenders": str(len(self.contenders))}
+        for name, each in (("", self.recommended), ("default_", self.default)):
+            if each is not None:
+                texts[f"{name}{metric}"] = estimate(each.loss and sign * each.loss, each.se)
+        return f"Confirmation({', '.join(f'{name}={text}' for name, text in texts.items())})"
 
     def summary(self) -> dict[str, Any]:
         """Return the part of the confirmation that ``lrtune search --json`` prints."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import joblib
@@ -12,7 +13,7 @@ from sklearn import get_config, metrics
 from sklearn.metrics import check_scoring
 from sklearn.utils.metadata_routing import get_routing_for_object
 
-from lrtune.exceptions import InvalidInputError, LrtuneWarning
+from lrtune.exceptions import InvalidInputError, LrtuneWarning, NothingCompletedError
 from lrtune.tuning.record.schema import stable_repr
 from lrtune.tuning.trainers.objective import LOSS, Objective, metric_name
 
@@ -79,6 +80,8 @@ class _Scoring:
         self.metric = metric
         self.refit = refit
         self.error_score = error_score
+        self.failure = ""
+        """The first error that was raised in this process."""
 
     def __call__(self, fitted: Any, X: Any, y: Any) -> dict[str, float]:
         if isinstance(self.scorers, dict):
@@ -100,6 +103,7 @@ class _Scoring:
         except Exception as error:
             if self.error_score == "raise":
                 raise
+            self.failure = self.failure or f"{type(error).__name__}: {error}"
             warnings.warn(
                 f"a scorer raised {type(error).__name__}: {error}; the score is {self.error_score} "
                 "there: `error_score='raise'` ends the search instead",
@@ -107,6 +111,18 @@ class _Scoring:
                 stacklevel=2,
             )
             return self.error_score
+
+
+@contextmanager
+def errors_named(objective: Objective | None) -> Iterator[None]:
+    """Name the error that a scorer raised where no trial completed inside the block."""
+    try:
+        yield
+    except NothingCompletedError as error:
+        failure = getattr(None if objective is None else objective.scorers, "failure", "")
+        if not failure:
+            raise
+        raise NothingCompletedError(f"{error}: it raised {failure}") from error
 
 
 def _finite(score: Any) -> float:
