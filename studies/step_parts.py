@@ -17,6 +17,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 import lrtune.training.population
+import lrtune.training.workspace  # noqa: F401 -- found as an attribute
 from lrtune.training.network import Network
 from lrtune.training.optimizers import SGD
 from lrtune.training.population import Population
