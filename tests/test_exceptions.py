@@ -11,6 +11,7 @@ ERRORS = {
     "NothingCompletedError": RuntimeError,
     "RecordConflictError": RuntimeError,
     "RecordLostError": RuntimeError,
+    "WorkersLostError": RuntimeError,
 }
 WARNINGS = ("DivergenceWarning", "RecordWarning")
 BASES = ("LrtuneError", "LrtuneWarning")

@@ -88,7 +88,10 @@ def test_later_rows_are_validated_with(lrtune: Callable[..., Any], folder: Path)
     ("words", "message"),
     [
         ("--group patient --time a", "--group and --time each say which rows to validate with"),
-        ("--group clinic", "--group must be a column of visits.csv, but got 'clinic'"),
+        (
+            "--group clinic",
+            "--group must be a column of visits.csv, or a position from 0 to 5, but got",
+        ),
         ("--group ill", "--group must be another column than the target"),
         ("--time ill --target a", "--time must be a column of numbers or dates, but 'ill'"),
         ("--metric r2", "--metric must be one of a classification, but got 'r2'"),

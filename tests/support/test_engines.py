@@ -74,13 +74,18 @@ def all_doors() -> list[Any]:
     return [found(search()), *(found(tuned(each)) for each in networks)]
 
 
-def test_any_backend_of_joblibs_trains_the_same_trials() -> None:
-    expected = all_doors()
+@pytest.mark.parametrize(
+    "doors",
+    [lambda: found(search()), pytest.param(all_doors, marks=pytest.mark.slow)],
+    ids=["search", "all"],
+)
+def test_any_backend_of_joblibs_trains_the_same_trials(doors: Callable[[], Any]) -> None:
+    expected = doors()
     with joblib.parallel_config("elsewhere", n_jobs=3):
         cluster = active_cluster(None)
         assert cluster is not None
         assert cluster.n_workers == 3
-        assert all_doors() == expected
+        assert doors() == expected
     with joblib.parallel_config("threading"):
         assert active_cluster(None) is None
 

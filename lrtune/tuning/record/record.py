@@ -416,7 +416,7 @@ def _comparable(facts: SearchFacts) -> dict[tuple[str, ...], Any]:
     """
     data, trainer, space = facts.data, facts.trainer, facts.space
     steps: dict[tuple[str, ...], Any] = {
-        (str(index), name): value
+        (str(index), name): " ".join(value.split()) if isinstance(value, str) else value
         for index, step in enumerate(trainer.steps)
         for name, value in step.parameters.items()
     }

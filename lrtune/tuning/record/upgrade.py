@@ -6,6 +6,7 @@ Version 1 recorded the repr of values that JSON cannot hold.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,10 @@ DEFAULTS: dict[str, Any] = {
 _LAYERS = "hidden_layer_sizes"
 _PIPELINE = {"memory", "steps", "transform_input", "verbose"}
 _REPRS = {_LAYERS, "class_weight", "random_state"}
+_ONE_HOT = re.compile(
+    r"OneHotEncoder\(handle_unknown='infrequent_if_exist', max_categories=30,\s+sparse_output=False\)"
+)
+"""The encoder of a table's categories in release 0.1.0: `OneHot` gives the same numbers."""
 _CLASSES = {"log_loss": "MLPClassifier", "squared_error": "MLPRegressor"}
 
 
@@ -99,16 +104,22 @@ def _steps(recorded: Mapping[str, Any], prefix: str) -> tuple[Step, ...]:
             continue
         if source in (None, "passthrough"):
             continue
-        source = " ".join(source.split())
+        source = _ONE_HOT.sub("OneHot()", " ".join(source.split()))
         kind = source.partition("(")[0]
         inner = f"{name}__"
         parameters = {
-            each.removeprefix(inner): recorded[each]
+            each.removeprefix(inner): _with_one_hot(recorded[each])
             for each in sorted(recorded)
             if each.startswith(inner)
         }
+        if parameters.get("category") == "OneHot()":
+            parameters = {k: v for k, v in parameters.items() if not k.startswith("category__")}
         steps.append(Step(kind, source, parameters, changed=source != f"{kind}()"))
     return tuple(steps)
+
+
+def _with_one_hot(value: Any) -> Any:
+    return _ONE_HOT.sub("OneHot()", value) if isinstance(value, str) else value
 
 
 def _parameter(name: str, value: Any) -> Any:

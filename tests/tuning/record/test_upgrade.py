@@ -74,7 +74,9 @@ def test_a_search_of_a_table_is_read(opened: Any) -> None:
     assert (step.kind, step.changed) == ("ColumnTransformer", True)
     assert step.source.startswith("ColumnTransformer(transformers=[('number',")
     assert "\n" not in step.source
-    assert step.parameters["category__max_categories"] == 30
+    assert "('category', OneHot(), ['city', 'rooms'])" in step.source
+    assert step.parameters["category"] == "OneHot()"
+    assert "category__max_categories" not in step.parameters
     assert step.parameters["number__simpleimputer__strategy"] == "median"
 
 
