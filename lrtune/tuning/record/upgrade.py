@@ -35,7 +35,8 @@ _LAYERS = "hidden_layer_sizes"
 _PIPELINE = {"memory", "steps", "transform_input", "verbose"}
 _REPRS = {_LAYERS, "class_weight", "random_state"}
 _ONE_HOT = re.compile(
-    r"OneHotEncoder\(handle_unknown='infrequent_if_exist', max_categories=30,\s+sparse_output=False\)"
+    r"OneHotEncoder\(handle_unknown='infrequent_if_exist', max_categories=30,\s+"
+    r"sparse_output=False\)"
 )
 """The encoder of a table's categories in release 0.1.0: `OneHot` gives the same numbers."""
 _CLASSES = {"log_loss": "MLPClassifier", "squared_error": "MLPRegressor"}
