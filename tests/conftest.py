@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.mariadb import MariaDB, is_installed
 
@@ -31,9 +32,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep pytest-xdist from putting the files with fewest tests last, some of which take long."""
+    """Keep pytest-xdist from putting the files with fewest tests last, some of which take long.
+
+    Without the slow tests, properties are tried on fewer examples.
+    """
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False
+    if not config.getoption("slow", default=False):
+        settings.register_profile("quick", max_examples=25)
+        settings.load_profile("quick")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

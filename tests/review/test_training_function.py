@@ -405,6 +405,7 @@ def test_a_report_is_written_to_a_file(
     assert path.read_text(encoding="utf-8") == page("minimised")
 
 
+@pytest.mark.slow
 def test_a_search_that_kept_no_record_has_a_report_and_few_trainings_no_profile(
     tmp_path: Path,
 ) -> None:

@@ -16,11 +16,11 @@ SEARCHES = [
     Search(Classifier()),
     Search(Classifier(optimizer="adam", dtype="float32"), scoring="accuracy", confirm=False),
     Search(make_pipeline(StandardScaler(), Regressor(max_iter=4))),
-    Search(Regressor(optimizer="momentum", learning_rate_init=0.1, max_iter=2), confirm=False),
 ]
 BELOW_ROUNDING = {"check_methods_sample_order_invariance"}
 
 
+@pytest.mark.slow
 @parametrize_with_checks(
     [Search(make_pipeline(StandardScaler(), Classifier(max_iter=2)), confirm=False)]
 )

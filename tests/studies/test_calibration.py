@@ -37,9 +37,12 @@ def test_a_search_holds_and_is_written_down(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["command line", "default", "own loop"])
-def test_what_is_stated_holds_on_fresh_trainings(kind: str) -> None:
+def test_what_is_stated_holds_on_fresh_trainings(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names = ("two classes", "friedman", "imbalanced")
     calibration = study()
+    monkeypatch.setattr(calibration, "FRESH", 60)
     rows = pd.DataFrame(
         [calibration.check(kind, name, "sgd", 7 + place) for place, name in enumerate(names)]
     )

@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import lrtune
+from lrtune.support import engines
 from lrtune.support.engines import active_cluster, at_engine, open_workers, process_environments
 
 EPOCHS = 3
@@ -172,8 +173,9 @@ def check_losses(tmp_path: Path, expected: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Dask's own, as its workers die
 def test_dask_trains_the_same_trials_and_a_lost_one_again(
-    tmp_path: Path, folder: Path, lrtune: Callable[..., Any]
+    tmp_path: Path, folder: Path, lrtune: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(engines, "RETRIES", 1)
     distributed = pytest.importorskip("distributed")
     Path("train.py").write_text(SCRIPT, encoding="utf-8")
     words = ("search", "train.py", "--epochs", "3", "--trainings", "24", "--json", "--quiet")
