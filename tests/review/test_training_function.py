@@ -243,6 +243,7 @@ def maximised(results: dict[str, SearchResult]) -> Study:
     return Study(results["maximised"])
 
 
+@pytest.mark.slow
 def test_a_maximised_number_has_its_own_sign_everywhere(
     maximised: Study, page: Callable[[str], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -296,6 +297,7 @@ def compared(results: dict[str, SearchResult]) -> Study:
     return Study(results["compared"])
 
 
+@pytest.mark.slow
 def test_errors_and_trainings_that_did_not_learn_are_told(
     compared: Study, page: Callable[[str], str], capsys: pytest.CaptureFixture[str]
 ) -> None:

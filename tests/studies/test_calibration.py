@@ -20,6 +20,7 @@ def study(name: str = "calibration") -> Any:
     return importlib.import_module(name)
 
 
+@pytest.mark.slow
 def test_a_search_holds_and_is_written_down(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -152,6 +152,7 @@ def test_workers_and_the_search_share_the_trials_and_agree(
     assert optuna.get_all_study_names(study._storage) == ["iris"]  # no claim is left behind
 
 
+@pytest.mark.slow
 def test_trials_beyond_the_budget_are_said_to_be_so_and_change_nothing(folder: Path) -> None:
     more = run("more.journal", n_trials=24).finished
     run("record.journal", n_trials=16)

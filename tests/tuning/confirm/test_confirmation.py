@@ -323,6 +323,7 @@ def test_a_confirmation_survives_json(run: Run) -> None:
         assert json.loads(json.dumps(confirmation.summary(), allow_nan=False))
 
 
+@pytest.mark.slow
 def test_it_is_kept_with_the_study_and_is_the_same_when_resumed(folder: Path) -> None:
     def kept(opening: Any, n_trials: int) -> tuple[Any, Any]:
         recording = Recording(partial(opening, "a.journal", "iris"))
