@@ -112,6 +112,7 @@ def test_a_search_that_has_no_room_for_a_record_is_refused(
 # --- standard output that is full or closed -------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is none")
 @pytest.mark.parametrize(
     "command",

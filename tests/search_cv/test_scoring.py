@@ -186,6 +186,7 @@ class Flaky:
         return {"accuracy": value, "half": 0.5} if self.several else value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "estimator", [None, scaled(SGDClassifier(loss="log_loss", max_iter=4))], ids=["ours", "sgd"]
 )

@@ -55,6 +55,7 @@ def test_it_has_written_a_table_with_its_command_and_a_small_picture() -> None:
     assert "[any_training.md](results/any_training.md)" in listed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "title"),
     [

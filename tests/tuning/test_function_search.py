@@ -284,6 +284,7 @@ def test_without_confirmation_all_trainings_explore() -> None:
     assert any("that chose the setting" in warning for warning in result.warnings)
 
 
+@pytest.mark.slow
 def test_nothing_begins_after_the_timeout_and_the_result_is_confirmed_all_the_same() -> None:
     begun = []
 

@@ -123,6 +123,7 @@ def test_a_search_alone_is_the_same_whether_or_not_it_is_shared(folder: Path) ->
     assert again.confirmation == alone.confirmation
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("storage", "n_workers"),
     [

@@ -119,6 +119,7 @@ def test_outcomes_do_not_depend_on_how_settings_are_dealt_to_populations(
     assert_alike(together, train_all(trainer, SETTINGS, range(3)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_outcomes_do_not_depend_on_the_number_of_processes(n_jobs: int) -> None:
     X, y = load_iris(return_X_y=True)
