@@ -1,4 +1,4 @@
-"""Where trainings run: in this process, in processes of this machine, or on a cluster.
+"""The place where trainings run: in this process, in processes of this machine, or on a cluster.
 
 A cluster is that of joblib's active backend: ``with joblib.parallel_config("dask")``. On Dask and
 Ray, tasks are futures of their own: joblib 1.6 waits forever for a task that has ended all Dask
@@ -8,6 +8,7 @@ by way of `joblib.Parallel`, as many tasks at a time as they have workers.
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import socket
 import threading
@@ -33,7 +34,7 @@ CONNECT_SECONDS = 5.0
 START_SECONDS = 120.0
 """Seconds in which a cluster must start its first worker."""
 RETRIES = 3
-"""How often a cluster tries a training again that it lost with a worker."""
+"""Further tries of a training that a cluster lost with its worker."""
 LOCAL = "joblib._parallel_backends"
 """Module of joblib's own backends, all of which are on this machine."""
 
@@ -93,6 +94,11 @@ def process_environments(
 # --- joblib's active backend ----------------------------------------------------------------------
 
 
+def is_elsewhere() -> bool:
+    """Return whether joblib's active backend is none of its own, which are on this machine."""
+    return type(get_active_backend()[0]).__module__ != LOCAL
+
+
 def active_cluster(n_jobs: int | None) -> Cluster | None:
     """Return the workers of joblib's active backend; None if it is on this machine.
 
@@ -101,9 +107,9 @@ def active_cluster(n_jobs: int | None) -> Cluster | None:
     InvalidInputError
         If it has no workers, or they have another version of lrtune or none.
     """
-    backend, configured = get_active_backend()
-    if type(backend).__module__ == LOCAL:
+    if not is_elsewhere():
         return None
+    backend, configured = get_active_backend()
     kind = BACKENDS.get(type(backend).__name__, AnyCluster)
     return kind(backend, configured if n_jobs is None else n_jobs)
 
@@ -349,6 +355,7 @@ def _dask(url: str, address: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise _not_installed(url, "distributed") from error
     _require_answer(url, address)
+    _require_scheduler(url, address)
     try:
         client = Client(f"tcp://{address}", timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError) as error:
@@ -397,6 +404,19 @@ def _require_answer(url: str, address: str) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
+        raise _no_answer(url, error) from error
+
+
+def _require_scheduler(url: str, address: str) -> None:
+    """Raise InvalidInputError unless Dask answers; its client waits for other servers forever."""
+    from distributed.core import connect
+
+    async def greet() -> None:
+        (await connect(f"tcp://{address}", timeout=CONNECT_SECONDS)).abort()
+
+    try:
+        asyncio.run(asyncio.wait_for(greet(), CONNECT_SECONDS))
+    except (OSError, TimeoutError) as error:
         raise _no_answer(url, error) from error
 
 

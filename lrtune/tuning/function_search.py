@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from numbers import Integral
@@ -16,7 +16,7 @@ from optuna.samplers import BaseSampler
 from lrtune.exceptions import InvalidInputError
 from lrtune.schedules.decays import DECAYS
 from lrtune.schedules.schedule import Schedule
-from lrtune.support.engines import open_workers
+from lrtune.support.engines import is_elsewhere, open_workers
 from lrtune.tuning.confirm.budget import split_budget
 from lrtune.tuning.progress import Progress
 from lrtune.tuning.record.record import Record, open_own_study, read_facts
@@ -205,17 +205,8 @@ def search(
         raise InvalidInputError(
             "`resume=True` continues a recorded study, but got `storage=None`: name its storage"
         )
-    if isinstance(train, TorchTrainer):
-        _require_one_process(n_jobs, gpus)
-        around: AbstractContextManager[Any] = nullcontext()
-    else:
-        around = open_workers(n_jobs, gpus, per_gpu)
-    with around as workers:
-        if isinstance(train, TorchTrainer):
-            resumed = (os.fspath(storage), study_name or name) if resume and storage else None
-            trainer = _torch_trainer(train, loop, seed, resumed)
-        else:
-            trainer = LoopTrainer(loop, seed=seed, workers=workers)
+    resumed = (os.fspath(storage), study_name or name) if resume and storage else None
+    with _open_trainer(train, loop, seed, resumed, n_jobs, gpus, per_gpu) as trainer:
         result = search_with(
             trainer,
             Space.of(space, epochs),
@@ -234,10 +225,29 @@ def search(
     return replace(result, trainer=trainer) if isinstance(train, TorchTrainer) else result
 
 
+@contextmanager
+def _open_trainer(
+    train: Callable[..., Any] | TorchTrainer,
+    loop: Loop,
+    seed: int,
+    resumed: tuple[str, str] | None,
+    n_jobs: int | None,
+    gpus: Sequence[int] | None,
+    per_gpu: int,
+) -> Iterator[LoopTrainer]:
+    """Yield the trainer, and end its processes; `resumed` are storage and name of its record."""
+    if isinstance(train, TorchTrainer):
+        _require_this_process(n_jobs=n_jobs, gpus=gpus, per_gpu=per_gpu)
+        yield _torch_trainer(train, loop, seed, resumed)
+        return
+    with open_workers(n_jobs, gpus, per_gpu) as workers:
+        yield LoopTrainer(loop, seed=seed, workers=workers)
+
+
 def _torch_trainer(
     train: TorchTrainer, loop: Loop, seed: int, resumed: tuple[str, str] | None
 ) -> LoopTrainer:
-    """Return the trainer of a torch module; `resumed` are storage and name of its record."""
+    """Return the trainer of a torch module."""
     try:
         from lrtune.tuning.trainers.torch.lockstep import LockstepTrainer
     except ModuleNotFoundError as error:
@@ -261,17 +271,27 @@ def _torch_trainer(
     return LockstepTrainer(train, loop, seed=seed, choice=choice)
 
 
-def _require_one_process(n_jobs: int | None, gpus: Sequence[int] | None) -> None:
-    """Raise InvalidInputError if processes are asked for."""
-    for name, value, cure in (
-        ("n_jobs", n_jobs, "torch.set_num_threads sets its threads"),
-        ("gpus", gpus, "TorchTrainer(device='cuda:1') names another GPU"),
-    ):
+_INSTEAD = {
+    "n_jobs": "torch.set_num_threads sets its threads",
+    "gpus": "TorchTrainer(device='cuda:1') names another GPU",
+    "per_gpu": "TorchTrainer(max_stacked=…) limits the settings at once",
+}
+"""Advice in place of an argument that a `TorchTrainer` has no use for."""
+
+
+def _require_this_process(**asked: Any) -> None:
+    """Raise InvalidInputError if other processes are asked for, or joblib's are on a cluster."""
+    for name, value in asked.items():
         if value not in (None, 1):
             raise InvalidInputError(
                 f"`{name}` must be left out with a TorchTrainer, which trains many settings at "
-                f"once in one process, but got {value!r}: {cure}"
+                f"once in one process, but got {value!r}: {_INSTEAD[name]}"
             )
+    if is_elsewhere():
+        raise InvalidInputError(
+            "a TorchTrainer trains in this process, but joblib's active backend is a cluster: "
+            "search outside its `parallel_config`"
+        )
 
 
 def make_loop(

@@ -135,6 +135,20 @@ def test_a_cluster_that_is_not_there_is_refused(url: str, message: str) -> None:
             pass
 
 
+@pytest.mark.dask
+@pytest.mark.slow
+def test_a_server_that_is_not_dasks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(engines, "CONNECT_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"dask://127.0.0.1:{silent.getsockname()[1]}"
+        with (
+            pytest.raises(lrtune.InvalidInputError, match="nothing of its kind answers at"),
+            at_engine(url),
+        ):
+            pass
+
+
 # --- real clusters --------------------------------------------------------------------------------
 
 

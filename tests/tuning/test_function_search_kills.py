@@ -83,10 +83,11 @@ def n_epochs() -> int:
 
 
 @pytest.mark.filterwarnings("ignore:the lock on")  # which a killed search may leave behind
-@pytest.mark.parametrize("kills", [pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_killed_at_random_instants_a_search_ends_as_one_that_was_not(
-    folder: Path, script: ModuleType, kills: int
+    folder: Path, script: ModuleType
 ) -> None:
+    kills = 3
     rng = np.random.default_rng(kills)
     expected = outcome(script.search(storage=None))
     Path("epochs").unlink()

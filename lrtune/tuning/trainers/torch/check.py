@@ -1,4 +1,4 @@
-"""Whether settings can be stacked, and whether that is faster: found out before the search."""
+"""The check before a search that settings can be stacked, and that this is faster."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ diverge."""
 TIMED = 8
 """Settings that are stacked to measure the time: those of a block."""
 LEAST_GAIN = 1.2
-"""How many times as fast lockstep must be in the timed steps: what evaluates and records comes on
-top, and a choice that is clear is the same again."""
+"""Ratio of speeds that lockstep must reach in the timed steps: evaluating and recording come on
+top, and a clear ratio gives the same choice when it is measured again."""
 ROUNDS, ROUND_SECONDS = 5, 1.0
 """Rounds of timed steps, and seconds after which no further one begins."""
 TF32_EPS = 2.0**-10

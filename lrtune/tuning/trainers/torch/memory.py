@@ -1,4 +1,4 @@
-"""How many settings fit into the memory at hand."""
+"""The number of settings that fit into the memory at hand."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Member:
 
 
 class StackedModule:
-    """What is the same for all stacks of a module: it, and its batched loss and gradient.
+    """The part that all stacks of a module share: it, and its batched loss and gradient.
 
     `others` are the further parameters of its settings.
     """

@@ -14,7 +14,7 @@ from torch import Tensor, zeros_like
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 """Options of Adam, as torch has them by default."""
 CLIP_EPSILON = 1e-6
-"""What ``clip_grad_norm_`` adds to a norm."""
+"""The number that ``clip_grad_norm_`` adds to a norm."""
 
 Tensors = dict[str, Tensor]
 

@@ -335,6 +335,7 @@ def test_both_ways_lead_to_the_same_trials() -> None:
     [
         ({"n_jobs": 2}, "`n_jobs` must be left out with a TorchTrainer"),
         ({"gpus": [0]}, "`gpus` must be left out with a TorchTrainer"),
+        ({"per_gpu": 2}, "`per_gpu` must be left out with a TorchTrainer"),
         ({"direction": "maximize"}, "`direction` must be 'minimize' with a TorchTrainer"),
         ({"space": {"hiden": [1, 2]}}, r"`make_module` must take \(hiden\)"),
         ({"space": {"momentum": (0.5, 0.9)}}, "'momentum' with the optimizers momentum and"),
